@@ -1,0 +1,205 @@
+"""The message table of protocol v1: the one definition that pump and host share.
+
+Each message is ``(opcode, name, request fields, response fields)``. A field is ``(name, kind)``; the kinds
+are those of `wire.codec`; a kind that is itself a tuple of fields is a repeated group (u16 count, then the
+entries). Units stand in the names: ng, pl (picolitres), us, s. Numbers here are never reused: a retired
+opcode, refusal or event number stays as a comment.
+
+`TABLE_HASH` (see `wire.codec.table_hash`) covers everything in `SCHEMA`; the host refuses a pump whose
+hash differs, so a changed table is a changed protocol by construction.
+"""
+
+from wire.therapy import BOLUS, CLOCK, REFILL, THERAPY
+
+PROTOCOL_VERSION = 1
+
+HELLO = 0x01
+STATUS = 0x02
+LIMITS = 0x03
+PROPOSE = 0x10
+READING = 0x11
+COMMIT = 0x12
+ABORT = 0x13
+PROGRAM = 0x14
+STOP = 0x20
+RESUME = 0x21
+PATIENT_BOLUS = 0x22
+EVENTS = 0x30
+ACCOUNTS = 0x31
+
+# What a proposal holds (the `kind` of PROPOSE); its blob is encoded by the table beside it.
+PROPOSAL_PROGRAM = 1
+PROPOSAL_BOLUS = 2
+PROPOSAL_CLOCK = 3
+PROPOSAL_REFILL = 4
+
+PROPOSALS = (
+    (PROPOSAL_PROGRAM, "program", THERAPY),
+    (PROPOSAL_BOLUS, "bolus", BOLUS),
+    (PROPOSAL_CLOCK, "clock", CLOCK),
+    (PROPOSAL_REFILL, "refill", REFILL),
+)
+
+_EVENT = (
+    ("sequence", "u32"),
+    ("at_s", "u32"),  # pump's monotonic clock
+    ("at_us", "u32"),
+    ("kind", "u8"),  # EVENT_KINDS
+    ("actor", "u8"),  # ACTORS
+    ("code", "u8"),  # a refusal number, a bolus kind, an alarm number: by kind
+    ("ref", "u16"),  # ties the records of one bolus together
+    ("a", "u64"),
+    ("b", "u64"),
+)
+
+MESSAGES = (
+    (
+        HELLO,
+        "hello",
+        (("protocol", "u8"), ("table_hash", "bytes"), ("nonce", "u32")),
+        (
+            ("protocol", "u8"),
+            ("table_hash", "bytes"),
+            ("session", "u16"),
+            ("model", "str"),
+            ("firmware", "str"),
+            ("serial", "str"),
+            ("capabilities", "u32"),
+            ("last_session", "u16"),  # the last command carried out before this session, to settle
+            ("last_seq", "u16"),  # "did it happen?" after a broken connection
+            ("last_opcode", "u8"),
+        ),
+    ),
+    (
+        STATUS,
+        "status",
+        (),
+        (
+            ("state", "u8"),  # STATES
+            ("now_s", "u32"),
+            ("now_us", "u32"),
+            ("local_day", "u16"),  # days since 2000-01-01, pump local time
+            ("local_s", "u32"),  # second of that day
+            ("local_us", "u32"),
+            ("program_digest", "bytes"),  # empty: never programmed
+            ("steps", "u64"),  # accounted since boot
+            ("reservoir_pl", "u64"),
+            ("rate_pl_per_day", "u64"),  # all sources, rounded down
+            ("basal_ng_per_day", "u64"),
+            ("next_change_s", "u32"),  # from now; 0xFFFFFFFF: none scheduled
+            ("bolus", "u8"),  # BOLUS_KINDS of the one shown, 0: none
+            ("bolus_given_pl", "u64"),
+            ("bolus_left_us", "u64"),
+            ("alarms", "u8"),  # how many are active
+            ("next_event", "u32"),  # sequence the next event will bear
+            ("heap_free", "u32"),
+        ),
+    ),
+    (
+        LIMITS,
+        "limits",
+        (),
+        (("limits", (("name", "str"), ("low", "u64"), ("high", "u64"))),),
+    ),
+    (
+        PROPOSE,
+        "propose",
+        (("kind", "u8"), ("total", "u16"), ("offset", "u16"), ("data", "bytes")),
+        (
+            ("received", "u16"),
+            ("digest", "bytes"),  # empty until the last piece has arrived and was found good
+            ("worst_case_24h", (("scheduled_ng", "u64"), ("worst_ng", "u64"))),  # per drug, in order
+        ),
+    ),
+    (READING, "reading", (("offset", "u16"),), (("total", "u16"), ("data", "bytes"))),
+    (COMMIT, "commit", (("digest", "bytes"),), (("at_s", "u32"), ("at_us", "u32"), ("ref", "u16"))),
+    (ABORT, "abort", (), ()),
+    (PROGRAM, "program", (("offset", "u16"),), (("total", "u16"), ("data", "bytes"))),
+    (STOP, "stop", (), (("at_s", "u32"), ("at_us", "u32"))),
+    (RESUME, "resume", (), (("at_s", "u32"), ("at_us", "u32"))),
+    (PATIENT_BOLUS, "patient_bolus", (), (("ref", "u16"),)),
+    (EVENTS, "events", (("first", "u32"), ("count", "u8")), (("next", "u32"), ("events", _EVENT))),
+    (
+        ACCOUNTS,
+        "accounts",
+        (),
+        (
+            ("steps", "u64"),
+            ("step_volume_pl", "u32"),
+            ("reservoir_pl", "u64"),
+            ("resets", "u16"),
+            # what each filling gave, in steps; doses follow exactly: steps x step volume x concentration
+            (
+                "fillings",
+                (
+                    ("filling", "u16"),
+                    ("steps", "u64"),
+                    ("drugs", (("name", "str"), ("concentration_ng_per_ml", "u64"))),
+                ),
+            ),
+            ("sources", (("source", "u8"), ("volume_pl", "u64"))),  # BOLUS_KINDS, 0: basal
+        ),
+    ),
+)
+
+# Why a request was refused: the result byte of every answer, 0 is "done". Numbers never change meaning.
+REFUSALS = (
+    (0, "ok"),
+    (1, "unknown_opcode"),
+    (2, "malformed"),
+    (3, "no_session"),
+    (4, "protocol_mismatch"),
+    (5, "no_proposal"),
+    (6, "digest_mismatch"),
+    (7, "out_of_range"),
+    (8, "inconsistent"),
+    (9, "too_large"),
+    (10, "not_programmed"),
+    (11, "stopped"),
+    (12, "not_stopped"),
+    (13, "alarm"),
+    (14, "bridge"),
+    (15, "running"),
+    (16, "lockout"),
+    (17, "max_per_24h"),
+    (18, "limit_24h"),
+    (19, "max_rate"),
+    (20, "reservoir"),
+    (21, "not_prescribed"),
+    (22, "busy"),
+    (23, "internal"),
+    (24, "drug_rule"),
+    (25, "limit_1h"),
+)
+
+STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault"))
+BOLUS_KINDS = (
+    (0, "basal"),
+    (1, "clinician_bolus"),
+    (2, "patient_bolus"),
+    (3, "periodic_bolus"),
+    (4, "extended_bolus"),
+    (5, "prime"),
+    (6, "bridge"),
+)
+ACTORS = ((0, "pump"), (1, "observer"), (2, "patient"), (3, "clinician"), (4, "manufacturer"), (5, "host"))
+EVENT_KINDS = (
+    (1, "boot"),
+    (2, "session_opened"),
+    (3, "program_committed"),
+    (4, "proposal_refused"),
+    (5, "stopped"),
+    (6, "resumed"),
+    (7, "bolus_started"),  # code: bolus kind, ref: its number, a: dose ng, b: duration us
+    (8, "bolus_delivered"),  # code: bolus kind, a: given pl
+    (9, "bolus_cut_short"),  # the same
+    (10, "bolus_refused"),  # code: bolus kind, b: refusal number, a: dose ng
+    (11, "clock_set"),
+    (12, "refilled"),
+    (13, "fault"),
+    (14, "alarm_raised"),
+    (15, "alarm_cleared"),
+    (16, "command_refused"),  # code: opcode, b: refusal number
+)
+
+SCHEMA = (PROTOCOL_VERSION, MESSAGES, PROPOSALS, REFUSALS, STATES, BOLUS_KINDS, ACTORS, EVENT_KINDS)

@@ -1,0 +1,55 @@
+"""What a proposal carries: therapy, bolus, clock and refill as tables of fields (see `wire.codec`).
+
+Doses are integer ng (or ng/day), concentrations ng/mL, volumes pL, times us or s: an amount that is not a
+whole number of its unit cannot be said on the wire. An optional section is a group of none or one entry.
+A limit of 0 means "no limit of this kind".
+"""
+
+SCHEMA_VERSION = 1
+
+BASAL_STOPPED = 0
+BASAL_CONTINUOUS = 1
+BASAL_FLEX = 2
+BASAL_MINIMUM = 3
+BASAL_MODES = ((0, "stopped"), (1, "continuous"), (2, "flex"), (3, "minimum"))
+
+THERAPY = (
+    ("schema", "u8"),
+    ("name", "str"),
+    ("reservoir_pl", "u64"),
+    ("fill_pl", "u64"),
+    ("step_volume_pl", "u32"),
+    ("pump_tubing_pl", "u64"),
+    ("catheter_length_um", "u32"),
+    ("catheter_pl_per_cm", "u64"),
+    (
+        "drugs",  # the first is primary: doses are of it
+        (
+            ("name", "str"),
+            ("concentration_ng_per_ml", "u64"),
+            ("max_dose_24h_ng", "u64"),
+            ("max_dose_1h_ng", "u64"),
+        ),
+    ),
+    ("basal_mode", "u8"),
+    ("basal_dose_ng_per_day", "u64"),  # continuous only, else 0
+    ("basal_steps", (("start_min", "u16"), ("days", "u8"), ("dose_ng_per_day", "u64"))),  # days: bit 0 Monday
+    (
+        "periodic_boluses",
+        (("dose_ng", "u64"), ("duration_us", "u64"), ("every_us", "u64"), ("first_us", "u64")),
+    ),
+    (
+        "patient_bolus",
+        (("dose_ng", "u64"), ("duration_us", "u64"), ("lockout_us", "u64"), ("max_per_24h", "u16")),
+    ),
+    ("max_rate_pl_per_day", "u64"),
+    ("low_reservoir_pl", "u64"),
+    ("low_reservoir_days", "u16"),
+    ("max_pause_s", "u32"),
+)
+
+BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
+
+CLOCK = (("absolute", "u8"), ("day", "u16"), ("second", "u32"), ("us", "u32"), ("offset_us", "i64"))
+
+REFILL = (("volume_pl", "u64"), ("residual_pl", "u64"))
