@@ -9,7 +9,7 @@ opcode, refusal or event number stays as a comment.
 hash differs, so a changed table is a changed protocol by construction.
 """
 
-from wire.therapy import BOLUS, CLOCK, REFILL, THERAPY
+from wire.therapy import BASAL_MODES, BOLUS, CLOCK, REFILL, SCHEMA_VERSION, THERAPY
 
 PROTOCOL_VERSION = 1
 
@@ -98,8 +98,11 @@ MESSAGES = (
     (
         LIMITS,
         "limits",
-        (),
-        (("limits", (("name", "str"), ("low", "u64"), ("high", "u64"))),),
+        (("first", "u16"),),  # index of the first one wanted
+        (
+            ("total", "u16"),
+            ("limits", (("name", "str"), ("low", "u64"), ("high", "u64"))),
+        ),
     ),
     (
         PROPOSE,
@@ -122,13 +125,15 @@ MESSAGES = (
     (
         ACCOUNTS,
         "accounts",
-        (),
+        (("first_filling", "u16"),),  # index of the first filling wanted
         (
             ("steps", "u64"),
             ("step_volume_pl", "u32"),
             ("reservoir_pl", "u64"),
             ("resets", "u16"),
-            # what each filling gave, in steps; doses follow exactly: steps x step volume x concentration
+            ("fillings_total", "u16"),
+            # as many as there is room for, of what each filling gave, in steps; doses follow exactly:
+            # steps x step volume x concentration
             (
                 "fillings",
                 (
@@ -202,4 +207,12 @@ EVENT_KINDS = (
     (16, "command_refused"),  # code: opcode, b: refusal number
 )
 
-SCHEMA = (PROTOCOL_VERSION, MESSAGES, PROPOSALS, REFUSALS, STATES, BOLUS_KINDS, ACTORS, EVENT_KINDS)
+# The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
+# empty); of protocol_mismatch the pump's own `wire.codec.version_text`.
+REFUSED = (("detail", "str"),)
+
+SCHEMA = (
+    (PROTOCOL_VERSION, SCHEMA_VERSION),
+    (MESSAGES, REFUSED, PROPOSALS),
+    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS),
+)
