@@ -7,13 +7,13 @@ A table of fields is a tuple of `(name, kind)`; kinds:
     str                  u8 length in bytes, then UTF-8 (checked as strictly on MicroPython as on CPython)
     (fields...)          a repeated group: u16 count, then the entries; a list of dicts
 
-There is exactly one encoding of each value and `decode` takes no other: bytes left over, bytes missing and bad
-UTF-8 are errors, and so is every value that does not fit its kind, a missing name or one that the table has
-not. Every failure is a `WireError` with one of the numbers of WIRE_ERRORS, which never change meaning.
+There is exactly one encoding of each value and `decode` takes no other: bytes left over, bytes missing and
+bad UTF-8 are errors, and so is every value that does not fit its kind, a missing name or one that the table
+has not. Every failure is a `WireError` with one of the numbers of WIRE_ERRORS, which never change meaning.
 
-Allocation: `encode` allocates little (long integers, the bytes of strings), `decode` one dict per entry. Neither
-belongs in the dose path. Memory is bounded by the input: a count that promises more than there is fails at the
-first missing entry.
+Allocation: `encode` allocates little (long integers, the bytes of strings), `decode` one dict per entry.
+Neither belongs in the dose path. Memory is bounded by the input: a count that promises more than there is
+fails at the first missing entry.
 """
 
 import binascii
@@ -83,13 +83,14 @@ def encode(
         else:
             entries = _entries(name, value)
             at = _put(name, "u16", len(entries), buffer, at, end)
+            group = _group(kind)
             for entry in entries:
-                at = encode(kind, entry, buffer, at, end)
+                at = encode(group, entry, buffer, at, end)
     return at
 
 
 def decode(
-    fields: "tuple", buffer: "bytearray | bytes | memoryview", at: int, end: int
+    fields: "tuple[tuple[str, object], ...]", buffer: "bytearray | bytes | memoryview", at: int, end: int
 ) -> "dict[str, object]":
     """The values that `buffer[at:end]` holds by the table `fields`; it must hold them and nothing else."""
     values, at = _take_fields(fields, memoryview(buffer), at, end)
@@ -107,14 +108,15 @@ def encoded(fields: "tuple[tuple[str, object], ...]", values: "dict[str, object]
 
 def size(fields: "tuple[tuple[str, object], ...]", values: "dict[str, object]") -> int:
     """How many bytes `encode` will write."""
-    total = 0
     _check_names(fields, values)
+    total = 0
     for name, kind in fields:
         value = values[name]
         if not isinstance(kind, str):
             total += 2
+            group = _group(kind)
             for entry in _entries(name, value):
-                total += size(kind, entry)
+                total += size(group, entry)
         elif kind in INTEGER_KINDS:
             total += INTEGER_KINDS[kind][1]
         else:
@@ -123,14 +125,12 @@ def size(fields: "tuple[tuple[str, object], ...]", values: "dict[str, object]") 
 
 
 def table_hash(schema: object) -> bytes:
-    """First 8 bytes of SHA-256 over the canonical text of `schema`: nested tuples of integers and strings.
+    """First 8 bytes of SHA-256 over the canonical text of `schema`, nested tuples of integers and strings.
 
     Canonical text: integers in decimal, strings in double quotes (they hold none), tuples in parentheses with
     a comma after every element, no spaces. Both ends compute the same; see docs/protocol.md.
     """
-    digest = hashlib.sha256()
-    _hash_into(digest, schema)
-    return digest.digest()[:8]
+    return hashlib.sha256(_canonical_text(schema).encode()).digest()[:8]
 
 
 def row_of(table: "tuple[tuple[object, ...], ...]", number: int) -> "tuple[object, ...]":
@@ -143,37 +143,36 @@ def row_of(table: "tuple[tuple[object, ...], ...]", number: int) -> "tuple[objec
 
 def name_of(table: "tuple[tuple[object, ...], ...]", number: int) -> str:
     """The name beside `number` in a table of (number, name, ...)."""
-    return row_of(table, number)[1]
+    return str(row_of(table, number)[1])
 
 
 def number_of(table: "tuple[tuple[object, ...], ...]", name: str) -> int:
     """The number beside `name` in a table of (number, name, ...)."""
     for row in table:
-        if row[1] == name:
-            return row[0]
+        number = row[0]
+        if row[1] == name and isinstance(number, int):
+            return number
     raise WireError(UNKNOWN_NAME, name)
 
 
 def version_text(protocol: int, schema_hash: bytes) -> str:
-    """How both ends write their version: the `detail` of protocol_mismatch, and the host's message about it."""
+    """How both ends write their version: the `detail` of protocol_mismatch, the host's message of it."""
     return f"protocol {protocol}, table {binascii.hexlify(schema_hash).decode()}"
 
 
-def _hash_into(digest, item) -> None:
-    if isinstance(item, tuple):
-        digest.update(b"(")
-        for element in item:
-            _hash_into(digest, element)
-            digest.update(b",")
-        digest.update(b")")
-    elif isinstance(item, str):
-        digest.update(b'"' + item.encode() + b'"')
-    else:
-        digest.update(str(item).encode())
+def _canonical_text(item: object) -> str:
+    if isinstance(item, str):
+        return '"' + item + '"'
+    if isinstance(item, int):
+        return str(item)
+    text = "("
+    for element in _group(item):
+        text += _canonical_text(element) + ","
+    return text + ")"
 
 
-def _check_names(fields, values) -> None:
-    if not isinstance(values, dict):
+def _check_names(fields: "tuple[tuple[str, object], ...]", values: "dict[str, object]") -> None:
+    if not isinstance(values, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise WireError(WRONG_TYPE, fields[0][0])
     for name, _ in fields:
         if name not in values:
@@ -185,13 +184,17 @@ def _check_names(fields, values) -> None:
                 raise WireError(UNKNOWN_FIELD, str(name))
 
 
-def _entries(name, value):
-    if isinstance(value, (list, tuple)):
-        return value
+def _group(kind: object) -> "tuple[tuple[str, object], ...]":
+    return kind  # pyright: ignore[reportReturnType] -- a kind that is no name is a table of fields
+
+
+def _entries(name: str, value: object) -> "list[dict[str, object]]":
+    if isinstance(value, list):
+        return value  # pyright: ignore[reportUnknownVariableType] -- encode checks every entry
     raise WireError(WRONG_TYPE, name)
 
 
-def _content(name, kind, value):
+def _content(name: str, kind: str, value: object) -> "bytes | bytearray":
     """The bytes of a `bytes` or `str` value, checked."""
     if kind == "str" and isinstance(value, str):
         try:
@@ -200,14 +203,14 @@ def _content(name, kind, value):
             raise WireError(BAD_UTF8, name)
         if not _is_utf8(value, 0, len(value)):
             raise WireError(BAD_UTF8, name)
-    elif kind != "bytes" or not isinstance(value, (bytes, bytearray, memoryview)):
+    elif kind != "bytes" or not isinstance(value, (bytes, bytearray)):
         raise WireError(WRONG_TYPE, name)
     if len(value) > _MAX_LENGTH:
         raise WireError(OUT_OF_RANGE, name)
     return value
 
 
-def _put(name, kind, value, buffer, at: int, end: int) -> int:
+def _put(name: str, kind: str, value: object, buffer: bytearray, at: int, end: int) -> int:
     if kind in INTEGER_KINDS:
         form, width, low, high = INTEGER_KINDS[kind]
         if not isinstance(value, int) or isinstance(value, bool):
@@ -227,38 +230,44 @@ def _put(name, kind, value, buffer, at: int, end: int) -> int:
     return at + 1 + length
 
 
-def _take_fields(fields, view, at: int, end: int):
-    values = {}
+def _take_fields(
+    fields: "tuple[tuple[str, object], ...]", view: memoryview, at: int, end: int
+) -> "tuple[dict[str, object], int]":
+    values: "dict[str, object]" = {}
     for name, kind in fields:
         if isinstance(kind, str):
-            values[name], at = _take(name, kind, view, at, end)
+            values[name] = _take(name, kind, view, at, end)
+            at += INTEGER_KINDS[kind][1] if kind in INTEGER_KINDS else 1 + view[at]
             continue
-        count, at = _take(name, "u16", view, at, end)
-        entries = []
+        group = _group(kind)
+        if at + 2 > end:
+            raise WireError(TRUNCATED, name)
+        count = view[at] | view[at + 1] << 8
+        at += 2
+        entries: "list[dict[str, object]]" = []
         for _ in range(count):
-            entry, at = _take_fields(kind, view, at, end)
+            entry, at = _take_fields(group, view, at, end)
             entries.append(entry)
         values[name] = entries
     return values, at
 
 
-def _take(name, kind, view, at: int, end: int):
+def _take(name: str, kind: str, view: memoryview, at: int, end: int) -> object:
     if kind in INTEGER_KINDS:
-        form, width, _, _ = INTEGER_KINDS[kind]
-        if at + width > end:
+        if at + INTEGER_KINDS[kind][1] > end:
             raise WireError(TRUNCATED, name)
-        return struct.unpack_from(form, view, at)[0], at + width
-    if at + 1 > end or at + 1 + view[at] > end:
+        return struct.unpack_from(INTEGER_KINDS[kind][0], view, at)[0]
+    if at >= end or at + 1 + view[at] > end:
         raise WireError(TRUNCATED, name)
     stop = at + 1 + view[at]
     if kind == "bytes":
-        return bytes(view[at + 1 : stop]), stop
+        return bytes(view[at + 1 : stop])
     if not _is_utf8(view, at + 1, stop):
         raise WireError(BAD_UTF8, name)
-    return str(view[at + 1 : stop], "utf-8"), stop
+    return str(view[at + 1 : stop], "utf-8")
 
 
-def _is_utf8(data, at: int, end: int) -> bool:
+def _is_utf8(data: "bytes | memoryview", at: int, end: int) -> bool:
     """Whether `data[at:end]` is UTF-8 without overlong forms, surrogates and numbers past U+10FFFF.
 
     MicroPython's own check lets all three pass.

@@ -45,7 +45,7 @@ _COUNTER_MASK = 0x3FFFFFFF
 
 
 def stuff(buffer: bytearray, end: int) -> None:
-    """COBS encode in place: the body `buffer[1:end]` (at most 254 bytes) becomes `buffer[0:end]`, free of zeros."""
+    """COBS encode in place: the body `buffer[1:end]`, <= 254 bytes, becomes `buffer[0:end]`, no zeros."""
     code_at = 0
     for at in range(1, end):
         if buffer[at] == 0:
@@ -99,10 +99,10 @@ class FrameReader:
             if reader.ready:
                 ...  # reader.flags, session, seq, opcode, result; payload: reader.buffer[payload_at:payload_end]
 
-    The attributes hold until the next `feed`. Frames that are too long or too short, are no COBS, have a wrong
-    CRC, another frame format or unknown flags are dropped and counted in `bad`; empty ones (0x00 0x00) are
-    free: a sender may put 0x00 first to part its frame from whatever noise came before. `good` and `bad` wrap
-    at 2^30. Whether an answer or a request is due, and the secured flag, are the caller's to judge.
+    The attributes hold until the next `feed`. Frames that are too long or too short, are no COBS, have a
+    wrong CRC, another frame format or unknown flags are dropped and counted in `bad`; empty ones (0x00 0x00)
+    are free: a sender may put 0x00 first to part its frame from whatever noise came before. `good` and `bad`
+    wrap at 2^30. Whether an answer or a request is due, and the secured flag, are the caller's to judge.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class FrameReader:
         self.ready = False
 
     def feed(self, chunk: "bytearray | bytes | memoryview", at: int, end: int) -> int:
-        """Take `chunk[at:end]` up to the end of its first good frame; returns how far it got (see the class)."""
+        """Take `chunk[at:end]` up to the end of its first good frame; returns how far it got (see class)."""
         self.ready = False
         buffer = self.buffer
         fill = self._fill

@@ -9,6 +9,7 @@ opcode, refusal or event number stays as a comment.
 hash differs, so a changed table is a changed protocol by construction.
 """
 
+from wire.codec import UNKNOWN_NUMBER, WireError
 from wire.therapy import BASAL_MODES, BOLUS, CLOCK, REFILL, SCHEMA_VERSION, THERAPY
 
 PROTOCOL_VERSION = 1
@@ -216,3 +217,27 @@ SCHEMA = (
     (MESSAGES, REFUSED, PROPOSALS),
     (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS),
 )
+
+
+def request_fields(opcode: int) -> "tuple[tuple[str, object], ...]":
+    """The table of a request's payload."""
+    for number, _, request, _ in MESSAGES:
+        if number == opcode:
+            return request
+    raise WireError(UNKNOWN_NUMBER, "opcode")
+
+
+def answer_fields(opcode: int) -> "tuple[tuple[str, object], ...]":
+    """The table of the payload of an answer whose result is ok (of every other result: REFUSED)."""
+    for number, _, _, answer in MESSAGES:
+        if number == opcode:
+            return answer
+    raise WireError(UNKNOWN_NUMBER, "opcode")
+
+
+def proposal_fields(kind: int) -> "tuple[tuple[str, object], ...]":
+    """The table of what a proposal of this kind carries."""
+    for number, _, fields in PROPOSALS:
+        if number == kind:
+            return fields
+    raise WireError(UNKNOWN_NUMBER, "kind")
