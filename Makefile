@@ -1,0 +1,67 @@
+# Everything a person or CI does with this project. `make help` lists it.
+# The environment lives in .venv and is made from requirements.lock: exact versions, so that an install repeats.
+
+PYTHON ?= python3
+PYTEST_WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint format traceability emulate bench flash lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.installed  ## Make .venv and install everything into it (quick when nothing changed)
+
+run: setup  ## Boot the emulated pump, program it, let 24 h pass, show and plot what was delivered
+	@$(BIN)/python -m thecal.demo
+
+test: setup  ## Run every test that needs no board (PYTEST_ARGS="..." narrows it)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist=worksteal $(PYTEST_ARGS)
+
+lint: setup  ## Check style, types, layers, firmware rules and that the traceability page is current
+	@CHECK_PYTHON=$(BIN)/python tools/lint.sh
+
+format: setup  ## Put every file into the one format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+traceability: setup  ## Write docs/traceability.md anew from the test markers
+	@$(BIN)/python tools/traceability.py
+
+emulate: setup  ## Run an emulated pump on a pty and print its path
+	@$(BIN)/thecal emulate
+
+bench: setup  ## Measure, print a table and write build/bench.json
+	@$(BIN)/python benchmarks/run.py
+
+flash:  ## Put the firmware on a board (PORT=/dev/ttyACM0)
+	@echo "make flash: there is no RP2040 board support yet, so nothing was written." >&2
+	@echo "Use 'make emulate' for a pump without a board." >&2
+	@exit 1
+
+lock:  ## Write requirements.lock anew from the ranges in pyproject.toml
+	@PYTHON=$(PYTHON) tools/lock.sh
+
+clean:  ## Remove build/ and caches (not .venv)
+	@rm -rf build .pytest_cache .ruff_cache .hypothesis
+	@find firmware boards host_tools tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two stamps: a changed lock makes the environment anew (nothing old stays in it),
+# a changed pyproject.toml only installs thecal itself again.
+$(VENV)/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "thecal needs Python 3.11 or newer; $(PYTHON) is older. Say: make setup PYTHON=python3.11" >&2; exit 1; }
+	@echo "Installing the packages of requirements.lock into $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --no-deps -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml $(wildcard host_tools/thecal/__init__.py)
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
