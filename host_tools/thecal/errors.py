@@ -1,0 +1,121 @@
+"""Every error that thecal raises on purpose: one line, what was wrong, and what to do about it.
+
+The command line prints `str(error)` and exits with 1. Library callers catch `ThecalError`, or a subclass to act
+on one cause; nothing below lets an exception of pyserial, of the operating system or of `wire` through.
+"""
+
+from collections.abc import Sequence
+
+
+class ThecalError(Exception):
+    """`message` says what was wrong, `hint` what would be right or what to do; `str()` is both on one line."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class PortError(ThecalError):
+    """The port cannot be opened, or vanished while open."""
+
+
+class LinkError(ThecalError):
+    """The port works but the conversation does not.
+
+    `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
+    "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol).
+    After a LinkError or PortError in the middle of a command, `Client.settle` tells whether it was carried out.
+    """
+
+    def __init__(self, message: str, hint: str, cause: str) -> None:
+        super().__init__(message, hint)
+        self.cause = cause
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing at all came back."""
+        return self.cause == "silent"
+
+
+class ProtocolMismatch(ThecalError):
+    """Host and pump speak different protocols, or different tables of the same protocol."""
+
+    def __init__(self, host: str, pump: str) -> None:
+        super().__init__(
+            f"protocol_mismatch: this thecal speaks {host}, the pump speaks {pump}",
+            "use the thecal that came with the pump's firmware, or flash the firmware that came with this thecal",
+        )
+        self.host = host
+        self.pump = pump
+
+
+class Refused(ThecalError):
+    """The pump understood the request and refused it; nothing has changed.
+
+    `name`, `number`: of `wire.messages.REFUSALS`. `opcode`: the request. `detail`: the pump's own hint, such as
+    the field at fault; may be empty.
+    """
+
+    def __init__(self, name: str, number: int, opcode: int, request: str, detail: str) -> None:
+        what, hint = _REFUSAL_TEXTS.get(name, ("", ""))
+        text = f"the pump refused {request}: {name}"
+        if what:
+            text += f", {what}"
+        if detail:
+            text += f" ({detail})"
+        super().__init__(text, hint)
+        self.name = name
+        self.number = number
+        self.opcode = opcode
+        self.detail = detail
+
+
+class ReadbackMismatch(ThecalError):
+    """The pump's reading of a proposal is not what was sent; the proposal was withdrawn."""
+
+
+class TherapyError(ThecalError):
+    """Input that cannot be accepted. `problems`: (field, message) of every fault, field "" for the whole file."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]], hint: str = "") -> None:
+        texts = [f"{field}: {message}" if field else message for field, message in problems]
+        super().__init__("; ".join(texts), hint)
+        self.problems = list(problems)
+
+
+class SimulationError(ThecalError):
+    """The emulated pump did not start, died, or its bench refused."""
+
+
+# refusal name -> (what it means, what to do). test_errors checks that every refusal has its line.
+_REFUSAL_TEXTS = {
+    "unknown_opcode": ("it does not know this request", "update its firmware"),
+    "malformed": ("it could not read the request", "report this: it is a fault of thecal"),
+    "no_session": ("it has no session with this host", "it restarted or another host took over: connect again"),
+    "protocol_mismatch": ("it speaks another protocol", "update its firmware or this program"),
+    "no_proposal": ("nothing complete has been proposed", "propose it again, then commit"),
+    "digest_mismatch": ("the digest is not that of the proposal it holds", "propose it again, then commit"),
+    "out_of_range": ("a value is outside the pump's limits", "see `thecal check` and the pump's limits"),
+    "inconsistent": ("values contradict each other", "see `thecal check`"),
+    "too_large": ("there is more of it than the pump can hold", "make the therapy simpler or ask for less"),
+    "not_programmed": ("it has no therapy", "program one with `thecal program`"),
+    "stopped": ("delivery is stopped", "resume first with `thecal resume`"),
+    "not_stopped": ("delivery is not stopped", "stop first with `thecal stop`"),
+    "alarm": ("an alarm holds delivery", "see `thecal alarms`"),
+    "bridge": ("a bridge bolus is running", "wait until it has ended"),
+    "running": ("a bolus of this kind is running", "wait until it has ended"),
+    "lockout": ("the lockout since the last bolus, commit or refill has not passed", "wait and ask again"),
+    "max_per_24h": ("the boluses allowed in 24 h have been given", "wait until the oldest is 24 h old"),
+    "limit_24h": ("the dose limit over 24 h would be passed", "ask for less, or later"),
+    "max_rate": ("the rate would pass max_rate", "give it over a longer duration"),
+    "reservoir": ("the reservoir does not hold enough", "refill first"),
+    "not_prescribed": ("the therapy does not provide for it", "program a therapy that does"),
+    "busy": ("it is occupied", "ask again in a moment"),
+    "internal": ("its own check failed", "look at the log with `thecal log` and report this"),
+    "drug_rule": ("a rule for this drug forbids it", "see `thecal check`"),
+    "limit_1h": ("the dose limit over 1 h would be passed", "ask for less, or later"),
+}
