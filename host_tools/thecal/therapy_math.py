@@ -1,0 +1,109 @@
+"""What a therapy amounts to: rates, volumes and worst cases, exactly. Formulas: docs/therapy-files.md.
+
+Doses are of the primary drug in ng, volumes in pL, times in us unless the name says otherwise. The other
+drugs of a mixture follow by the ratio of concentrations (`share_of`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from thecal import ranges
+from thecal.amounts import PL_PER_ML, S_PER_DAY, US_PER_DAY
+from thecal.therapy_models import Basal, Catheter, Drug, Therapy
+from thecal.windows import MINUTES_PER_DAY, Most, Train, Week, most_of_trains, most_requests
+
+_US_PER_MINUTE = 60_000_000
+DAY_MIN = MINUTES_PER_DAY
+HOUR_MIN = 60
+FASTER = Fraction(1145, 1000)  # time to empty is also shown for a pump that runs 14.5 % fast (CLINICAL)
+
+
+def volume_pl(dose_ng: Fraction | int, drug: Drug) -> Fraction:
+    """The volume that holds a dose of `drug`; the same for rates per day."""
+    return Fraction(dose_ng * PL_PER_ML, drug.concentration_ng_per_ml)
+
+
+def share_of(drug: Drug, therapy: Therapy) -> Fraction:
+    """How much of `drug` comes with one unit of the primary drug."""
+    return Fraction(drug.concentration_ng_per_ml, therapy.primary.concentration_ng_per_ml)
+
+
+def dead_volume_pl(catheter: Catheter) -> Fraction:
+    """V_dead: pump tubing and catheter (CLINICAL, Formulas)."""
+    return catheter.pump_tubing_pl + Fraction(
+        catheter.length_um * catheter.volume_per_length_pl_per_cm, 10_000
+    )
+
+
+def week_of(therapy: Therapy) -> Week:
+    """The basal dose rate over a week of local time, ng per minute."""
+    basal: Basal = therapy.basal
+    if basal.mode != "flex":
+        return Week((0,), (constant_dose(therapy) / MINUTES_PER_DAY,))
+    return Week.of_steps((step.start_min, step.days, step.dose_ng_per_day) for step in basal.steps)
+
+
+def constant_dose(therapy: Therapy) -> Fraction:
+    """The basal dose per day of the modes without a schedule."""
+    if therapy.basal.mode == "minimum":
+        return Fraction(ranges.MINIMUM_RATE_PL_PER_DAY * therapy.primary.concentration_ng_per_ml, PL_PER_ML)
+    return Fraction(therapy.basal.dose_ng_per_day or 0)
+
+
+def mean_basal_ng_per_day(therapy: Therapy) -> Fraction:
+    """The daily mean over the week."""
+    return week_of(therapy).total() / 7
+
+
+def highest_basal_pl_per_us(therapy: Therapy) -> Fraction:
+    """The highest basal rate of the week."""
+    highest = max(week_of(therapy).rates)
+    return volume_pl(highest, therapy.primary) / _US_PER_MINUTE
+
+
+def trains_of(therapy: Therapy) -> list[Train]:
+    """The periodic boluses, doses in ng and times in us."""
+    return [
+        Train(bolus.dose_ng, bolus.duration_us, bolus.every_us, bolus.first_us)
+        for bolus in therapy.periodic_boluses
+    ]
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The worst rolling window of a length, ng of the primary drug."""
+
+    scheduled: Most  # basal and periodic boluses
+    with_patient: Fraction  # and every patient bolus that lockout and count allow
+
+
+def worst_window(therapy: Therapy, minutes: int) -> Worst:
+    """The most of the primary drug in any `minutes` (up to a day) in a row."""
+    window_us = minutes * _US_PER_MINUTE
+    boluses = most_of_trains(trains_of(therapy), window_us)
+    scheduled = Most(week_of(therapy).most(minutes) + boluses.amount, boluses.exact)
+    return Worst(scheduled, scheduled.amount + _patient_ng(therapy, window_us))
+
+
+def _patient_ng(therapy: Therapy, window_us: int) -> Fraction:
+    patient = therapy.patient_bolus
+    if patient is None:
+        return Fraction(0)
+    times = most_requests(window_us, patient.duration_us, patient.lockout_us, patient.max_per_24h)
+    return times * patient.dose_ng
+
+
+def highest_use_pl_per_day(therapy: Therapy) -> Fraction:
+    """Q_scheduled + N_max x bolus volume: the mean of the schedule and every permitted patient bolus."""
+    periodic = sum(Fraction(train.dose * US_PER_DAY, train.every) for train in trains_of(therapy))
+    dose = mean_basal_ng_per_day(therapy) + periodic + _patient_ng(therapy, US_PER_DAY)
+    return volume_pl(dose, therapy.primary)
+
+
+def time_to_empty_s(therapy: Therapy, speed: Fraction = Fraction(1)) -> Fraction | None:
+    """Until the low-reservoir volume at the highest use times `speed`; None when nothing is used."""
+    use = highest_use_pl_per_day(therapy) * speed
+    left = max(0, therapy.pump.fill_pl - therapy.alarms.low_reservoir_pl)
+    return left / use * S_PER_DAY if use else None
