@@ -97,7 +97,7 @@ class FrameReader:
         while at < count:
             at = reader.feed(chunk, at, count)
             if reader.ready:
-                ...  # reader.flags, session, seq, opcode, result; payload: reader.buffer[payload_at:payload_end]
+                ...  # flags, session, seq, opcode, result; payload: buffer[payload_at:payload_end]
 
     The attributes hold until the next `feed`. Frames that are too long or too short, are no COBS, have a
     wrong CRC, another frame format or unknown flags are dropped and counted in `bad`; empty ones (0x00 0x00)

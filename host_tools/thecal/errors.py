@@ -1,14 +1,14 @@
 """Every error that thecal raises on purpose: one line, what was wrong, and what to do about it.
 
-The command line prints `str(error)` and exits with 1. Library callers catch `ThecalError`, or a subclass to act
-on one cause; nothing below lets an exception of pyserial, of the operating system or of `wire` through.
+The command line prints `str(error)` and exits with 1. Library callers catch `ThecalError`, or a subclass to
+act on one cause; no exception of pyserial, of the operating system or of `wire` comes through.
 """
 
 from collections.abc import Sequence
 
 
 class ThecalError(Exception):
-    """`message` says what was wrong, `hint` what would be right or what to do; `str()` is both on one line."""
+    """`message` says what was wrong, `hint` what would be right or what to do; `str()` is both, one line."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -28,7 +28,7 @@ class LinkError(ThecalError):
 
     `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
     "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol).
-    After a LinkError or PortError in the middle of a command, `Client.settle` tells whether it was carried out.
+    After a LinkError or PortError amid a command, `Client.settle` tells whether it was carried out.
     """
 
     def __init__(self, message: str, hint: str, cause: str) -> None:
@@ -47,7 +47,7 @@ class ProtocolMismatch(ThecalError):
     def __init__(self, host: str, pump: str) -> None:
         super().__init__(
             f"protocol_mismatch: this thecal speaks {host}, the pump speaks {pump}",
-            "use the thecal that came with the pump's firmware, or flash the firmware that came with this thecal",
+            "use the thecal that came with the pump's firmware, or flash this thecal's firmware",
         )
         self.host = host
         self.pump = pump
@@ -56,8 +56,8 @@ class ProtocolMismatch(ThecalError):
 class Refused(ThecalError):
     """The pump understood the request and refused it; nothing has changed.
 
-    `name`, `number`: of `wire.messages.REFUSALS`. `opcode`: the request. `detail`: the pump's own hint, such as
-    the field at fault; may be empty.
+    `name`, `number`: of `wire.messages.REFUSALS`. `opcode`: the request. `detail`: the pump's own hint, such
+    as the field at fault; may be empty.
     """
 
     def __init__(self, name: str, number: int, opcode: int, request: str, detail: str) -> None:
@@ -79,7 +79,7 @@ class ReadbackMismatch(ThecalError):
 
 
 class TherapyError(ThecalError):
-    """Input that cannot be accepted. `problems`: (field, message) of every fault, field "" for the whole file."""
+    """Input that cannot be accepted. `problems`: (field, message) of each fault; field "": the whole file."""
 
     def __init__(self, problems: Sequence[tuple[str, str]], hint: str = "") -> None:
         texts = [f"{field}: {message}" if field else message for field, message in problems]
@@ -95,7 +95,10 @@ class SimulationError(ThecalError):
 _REFUSAL_TEXTS = {
     "unknown_opcode": ("it does not know this request", "update its firmware"),
     "malformed": ("it could not read the request", "report this: it is a fault of thecal"),
-    "no_session": ("it has no session with this host", "it restarted or another host took over: connect again"),
+    "no_session": (
+        "it has no session with this host",
+        "it restarted or another host took over: connect again",
+    ),
     "protocol_mismatch": ("it speaks another protocol", "update its firmware or this program"),
     "no_proposal": ("nothing complete has been proposed", "propose it again, then commit"),
     "digest_mismatch": ("the digest is not that of the proposal it holds", "propose it again, then commit"),

@@ -1,0 +1,280 @@
+"""What the pump answers, as typed values. Built by `client`; units stand in the names, as on the wire.
+
+Numbers that stand for names on the wire (states, kinds, actors) are names here. An answer that breaks its own
+table or carries a number without a name is a `LinkError` of cause "malformed".
+"""
+
+from dataclasses import dataclass
+
+from thecal.errors import LinkError
+from wire.codec import WireError, decode, name_of
+from wire.messages import ACTORS, BOLUS_KINDS, EVENT_KINDS, STATES
+
+Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
+NEVER_S = 0xFFFFFFFF  # `next_change_s`: nothing is scheduled
+
+
+@dataclass(frozen=True)
+class Instant:
+    """A time on the pump's monotonic clock, which starts at boot."""
+
+    s: int
+    us: int
+
+    @property
+    def total_us(self) -> int:
+        """Microseconds since boot."""
+        return self.s * 1_000_000 + self.us
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Who the pump is, and which command it last carried out before this session."""
+
+    protocol: int
+    table_hash: bytes
+    session: int
+    model: str
+    firmware: str
+    serial: str
+    capabilities: int
+    last_session: int
+    last_seq: int
+    last_opcode: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The pump at one instant."""
+
+    state: str  # wire.messages.STATES
+    now: Instant
+    local_day: int  # days since 2000-01-01, pump local time
+    local_s: int
+    local_us: int
+    program_digest: bytes  # empty: never programmed
+    steps: int  # accounted since boot
+    reservoir_pl: int
+    rate_pl_per_day: int
+    basal_ng_per_day: int
+    next_change_s: int | None  # from now; None: nothing is scheduled
+    bolus: str | None  # wire.messages.BOLUS_KINDS of the one running
+    bolus_given_pl: int
+    bolus_left_us: int
+    alarms: int
+    next_event: int
+    heap_free: int
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One of the pump's own limits: the lowest and the highest value it takes."""
+
+    name: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """One record of the log. What `code`, `a` and `b` mean depends on `kind`: docs/protocol.md."""
+
+    sequence: int
+    at: Instant
+    kind: str  # wire.messages.EVENT_KINDS
+    actor: str  # wire.messages.ACTORS
+    code: int
+    ref: int
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class DrugConcentration:
+    """A drug in a filling."""
+
+    name: str
+    concentration_ng_per_ml: int
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What one filling gave so far. Doses follow exactly: steps x step volume x concentration."""
+
+    filling: int
+    steps: int
+    drugs: tuple[DrugConcentration, ...]
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The pump's ledger."""
+
+    steps: int
+    step_volume_pl: int
+    reservoir_pl: int
+    resets: int
+    fillings: tuple[Filling, ...]
+    volume_pl_by_source: dict[str, int]  # wire.messages.BOLUS_KINDS; "basal" among them
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """The most of one drug that 24 h can bring: by schedule alone, and with every bolus allowed."""
+
+    scheduled_ng: int
+    worst_ng: int
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the pump understood, proved equal to what was sent; `commit` its digest to make it so."""
+
+    kind: int
+    digest: bytes
+    reading: dict[str, object]
+    worst_case_24h: tuple[WorstCase, ...]  # per drug, in the therapy's order
+
+
+@dataclass(frozen=True)
+class Committed:
+    """When a commit took effect; `ref` ties a bolus to its event records, 0 otherwise."""
+
+    at: Instant
+    ref: int
+
+
+class Reply:
+    """A decoded payload with typed access; every failure is the pump's, and a LinkError."""
+
+    def __init__(self, request: str, values: dict[str, object]) -> None:
+        self._request = request
+        self.values = values
+
+    @classmethod
+    def decoded(cls, request: str, fields: Fields, payload: bytes) -> "Reply":
+        """The reply that `payload` holds by the table `fields`."""
+        try:
+            return cls(request, decode(fields, payload, 0, len(payload)))
+        except WireError as error:
+            raise malformed(request, str(error)) from error
+
+    def number(self, name: str) -> int:
+        """An integer field."""
+        value = self.values[name]
+        assert isinstance(value, int)  # by the table
+        return value
+
+    def text(self, name: str) -> str:
+        """A str field."""
+        value = self.values[name]
+        assert isinstance(value, str)
+        return value
+
+    def data(self, name: str) -> bytes:
+        """A bytes field."""
+        value = self.values[name]
+        assert isinstance(value, bytes)
+        return value
+
+    def group(self, name: str) -> "list[Reply]":
+        """A repeated group."""
+        entries = self.values[name]
+        assert isinstance(entries, list)
+        return [Reply(self._request, entry) for entry in entries]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+    def name(self, name: str, table: tuple[tuple[int, str], ...]) -> str:
+        """A number that stands for a name of `table`."""
+        try:
+            return name_of(table, self.number(name))
+        except WireError as error:
+            raise malformed(self._request, f"{name} is {error.where}") from error
+
+    def instant(self, prefix: str) -> Instant:
+        """The pair of fields `prefix`_s, `prefix`_us."""
+        return Instant(self.number(prefix + "_s"), self.number(prefix + "_us"))
+
+
+def malformed(request: str, what: str) -> LinkError:
+    """The pump's answer to `request` breaks the protocol."""
+    return LinkError(
+        f"the pump's answer to {request} breaks the protocol: {what}",
+        "report this: it is a fault of thecal",
+        "malformed",
+    )
+
+
+def hello_of(reply: Reply) -> Hello:
+    """The answer to `hello`."""
+    return Hello(
+        protocol=reply.number("protocol"),
+        table_hash=reply.data("table_hash"),
+        session=reply.number("session"),
+        model=reply.text("model"),
+        firmware=reply.text("firmware"),
+        serial=reply.text("serial"),
+        capabilities=reply.number("capabilities"),
+        last_session=reply.number("last_session"),
+        last_seq=reply.number("last_seq"),
+        last_opcode=reply.number("last_opcode"),
+    )
+
+
+def status_of(reply: Reply) -> Status:
+    """The answer to `status`."""
+    next_change_s = reply.number("next_change_s")
+    return Status(
+        state=reply.name("state", STATES),
+        now=reply.instant("now"),
+        local_day=reply.number("local_day"),
+        local_s=reply.number("local_s"),
+        local_us=reply.number("local_us"),
+        program_digest=reply.data("program_digest"),
+        steps=reply.number("steps"),
+        reservoir_pl=reply.number("reservoir_pl"),
+        rate_pl_per_day=reply.number("rate_pl_per_day"),
+        basal_ng_per_day=reply.number("basal_ng_per_day"),
+        next_change_s=None if next_change_s == NEVER_S else next_change_s,
+        bolus=reply.name("bolus", BOLUS_KINDS) if reply.number("bolus") else None,
+        bolus_given_pl=reply.number("bolus_given_pl"),
+        bolus_left_us=reply.number("bolus_left_us"),
+        alarms=reply.number("alarms"),
+        next_event=reply.number("next_event"),
+        heap_free=reply.number("heap_free"),
+    )
+
+
+def event_of(reply: Reply) -> Event:
+    """One entry of the answer to `events`."""
+    return Event(
+        sequence=reply.number("sequence"),
+        at=reply.instant("at"),
+        kind=reply.name("kind", EVENT_KINDS),
+        actor=reply.name("actor", ACTORS),
+        code=reply.number("code"),
+        ref=reply.number("ref"),
+        a=reply.number("a"),
+        b=reply.number("b"),
+    )
+
+
+def filling_of(reply: Reply) -> Filling:
+    """One filling of the answer to `accounts`."""
+    drugs = [
+        DrugConcentration(d.text("name"), d.number("concentration_ng_per_ml")) for d in reply.group("drugs")
+    ]
+    return Filling(reply.number("filling"), reply.number("steps"), tuple(drugs))
+
+
+def accounts_of(reply: Reply, fillings: list[Filling]) -> Accounts:
+    """The last page of the answer to `accounts`, with the fillings of all pages."""
+    return Accounts(
+        steps=reply.number("steps"),
+        step_volume_pl=reply.number("step_volume_pl"),
+        reservoir_pl=reply.number("reservoir_pl"),
+        resets=reply.number("resets"),
+        fillings=tuple(fillings),
+        volume_pl_by_source={
+            s.name("source", BOLUS_KINDS): s.number("volume_pl") for s in reply.group("sources")
+        },
+    )

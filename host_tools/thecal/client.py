@@ -1,0 +1,267 @@
+"""Talking to a pump: sessions, retries, at-most-once commands, and typed answers.
+
+    with Client.connect("/dev/ttyACM0") as pump:
+        print(pump.status().state)
+        proposal = pump.propose_program(values)      # read back and proved equal to what was sent
+        pump.commit(proposal.digest)
+
+A method that returns was carried out exactly once, one that raises LinkError or PortError at most once:
+`settle` finds out which. A method that raises `Refused` changed nothing.
+"""
+
+import hashlib
+from types import TracebackType
+from typing import Self
+
+from thecal.answers import (
+    Accounts,
+    Committed,
+    Event,
+    Filling,
+    Hello,
+    Instant,
+    Limit,
+    Proposal,
+    Reply,
+    Status,
+    WorstCase,
+    accounts_of,
+    event_of,
+    filling_of,
+    malformed,
+    status_of,
+)
+from thecal.errors import LinkError, ReadbackMismatch, Refused
+from thecal.session import TIMEOUT_S, TRIES, Outcome, Session
+from thecal.transport import Link, Transport
+from wire import framing
+from wire.codec import encoded, name_of, size
+from wire.messages import (
+    ABORT,
+    ACCOUNTS,
+    COMMIT,
+    EVENTS,
+    LIMITS,
+    MESSAGES,
+    PATIENT_BOLUS,
+    PROGRAM,
+    PROPOSAL_BOLUS,
+    PROPOSAL_CLOCK,
+    PROPOSAL_PROGRAM,
+    PROPOSAL_REFILL,
+    PROPOSE,
+    READING,
+    RESUME,
+    STATUS,
+    STOP,
+    proposal_fields,
+    request_fields,
+)
+
+PIECE = framing.MAX_PAYLOAD - size(request_fields(PROPOSE), {"kind": 0, "total": 0, "offset": 0, "data": b""})
+DIGEST_SIZE = 16
+
+
+class Client:
+    """One pump, reached over one `Link`. Not for use from several threads."""
+
+    def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> None:
+        self._session = Session(link, timeout_s=timeout_s, tries=tries)
+
+    @classmethod
+    def connect(cls, port_url: str, *, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> Self:
+        """Open the port and a session on it."""
+        link = Transport(port_url)
+        try:
+            client = cls(link, timeout_s=timeout_s, tries=tries)
+            client.hello()
+        except BaseException:
+            link.close()
+            raise
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back. The pump's session ends by itself."""
+        self._session.link.close()
+
+    # -- session
+
+    def hello(self) -> Hello:
+        """Open a new session. ProtocolMismatch when the pump speaks another protocol."""
+        return self._session.hello()
+
+    def settle(self) -> Outcome:
+        """After a LinkError or PortError: a new session, and what became of the command without an answer."""
+        return self._session.settle()
+
+    # -- questions
+
+    def status(self) -> Status:
+        """The pump now."""
+        return status_of(self._session.request(STATUS, {}))
+
+    def limits(self) -> list[Limit]:
+        """The pump's own limits."""
+        limits: list[Limit] = []
+        while True:
+            reply = self._session.request(LIMITS, {"first": len(limits)})
+            page = reply.group("limits")
+            limits += [Limit(p.text("name"), p.number("low"), p.number("high")) for p in page]
+            if len(limits) >= reply.number("total"):
+                return limits
+            if not page:
+                raise malformed("limits", "an empty page")
+
+    def events(self, first: int) -> list[Event]:
+        """The log from sequence number `first` (or the oldest that is kept) to its end."""
+        events: list[Event] = []
+        while True:
+            reply = self._session.request(EVENTS, {"first": first, "count": 255})
+            page = [event_of(entry) for entry in reply.group("events")]
+            if not page:
+                return events
+            if reply.number("next") <= first:
+                raise malformed("events", "it does not advance")
+            events += page
+            first = reply.number("next")
+
+    def accounts(self) -> Accounts:
+        """The pump's ledger. Of several pages the last one, with the filling in use, is of one instant."""
+        fillings: list[Filling] = []
+        while True:
+            reply = self._session.request(ACCOUNTS, {"first_filling": len(fillings)})
+            page = reply.group("fillings")
+            fillings += [filling_of(entry) for entry in page]
+            if len(fillings) >= reply.number("fillings_total"):
+                return accounts_of(reply, fillings)
+            if not page:
+                raise malformed("accounts", "an empty page")
+
+    def running_program(self) -> dict[str, object] | None:
+        """The therapy the pump runs, by `wire.therapy.THERAPY`; None when it was never programmed."""
+        try:
+            blob = self._read_blob(PROGRAM)
+        except Refused as refused:
+            if refused.name == "not_programmed":
+                return None
+            raise
+        return _decoded("program", PROPOSAL_PROGRAM, blob)
+
+    # -- dose-changing commands: propose, then commit
+
+    def propose_program(self, therapy: dict[str, object]) -> Proposal:
+        """Propose a therapy, as `wire.therapy.THERAPY`."""
+        return self.propose(PROPOSAL_PROGRAM, therapy)
+
+    def propose_bolus(self, dose_ng: int, duration_us: int, *, extended: bool = False) -> Proposal:
+        """Propose a clinician's bolus."""
+        return self.propose(
+            PROPOSAL_BOLUS, {"dose_ng": dose_ng, "duration_us": duration_us, "extended": int(extended)}
+        )
+
+    def propose_clock_offset(self, offset_us: int) -> Proposal:
+        """Propose to move local time by `offset_us`."""
+        values: dict[str, object] = {"absolute": 0, "day": 0, "second": 0, "us": 0, "offset_us": offset_us}
+        return self.propose(PROPOSAL_CLOCK, values)
+
+    def propose_clock(self, day: int, second: int, us: int) -> Proposal:
+        """Propose to set local time: days since 2000-01-01, second of the day, microsecond."""
+        values: dict[str, object] = {"absolute": 1, "day": day, "second": second, "us": us, "offset_us": 0}
+        return self.propose(PROPOSAL_CLOCK, values)
+
+    def propose_refill(self, volume_pl: int, residual_pl: int) -> Proposal:
+        """Propose to record a refill."""
+        return self.propose(PROPOSAL_REFILL, {"volume_pl": volume_pl, "residual_pl": residual_pl})
+
+    def propose(self, kind: int, values: dict[str, object]) -> Proposal:
+        """Send a proposal in pieces and check what the pump understood.
+
+        Refused: the pump refuses it. ReadbackMismatch: what it read is not what was sent; it was withdrawn.
+        Nothing changes until `commit` of the proposal's digest.
+        """
+        blob = bytes(encoded(proposal_fields(kind), values))
+        reply = Reply("propose", {})
+        for offset in range(0, len(blob), PIECE):
+            piece = blob[offset : offset + PIECE]
+            request: dict[str, object] = {"kind": kind, "total": len(blob), "offset": offset, "data": piece}
+            reply = self._session.request(PROPOSE, request)
+            if reply.number("received") != offset + len(piece):
+                raise malformed(
+                    "propose", f"{reply.number('received')} of {offset + len(piece)} bytes received"
+                )
+        reading = self._read_blob(READING)
+        digest = reply.data("digest")
+        if reading != blob or digest != digest_of(kind, blob):
+            self._session.request(ABORT, {})
+            raise ReadbackMismatch(
+                f"the pump did not read what was sent ({_difference(kind, values, reading)})",
+                "nothing was changed; try again, and report this if it stays",
+            )
+        worst = [
+            WorstCase(w.number("scheduled_ng"), w.number("worst_ng")) for w in reply.group("worst_case_24h")
+        ]
+        return Proposal(kind, digest, _decoded("reading", kind, reading), tuple(worst))
+
+    def commit(self, digest: bytes) -> Committed:
+        """Make the proposal of this digest so, from one instant to the next."""
+        reply = self._session.request(COMMIT, {"digest": digest})
+        return Committed(reply.instant("at"), reply.number("ref"))
+
+    def abort(self) -> None:
+        """Withdraw the proposal."""
+        self._session.request(ABORT, {})
+
+    # -- commands of one step
+
+    def stop(self) -> Instant:
+        """Stop delivery; when it took effect."""
+        return self._session.request(STOP, {}).instant("at")
+
+    def resume(self) -> Instant:
+        """Resume delivery; when it took effect."""
+        return self._session.request(RESUME, {}).instant("at")
+
+    def patient_bolus(self) -> int:
+        """Ask for the patient's bolus, as the patient would; its number in the log."""
+        return self._session.request(PATIENT_BOLUS, {}).number("ref")
+
+    def _read_blob(self, opcode: int) -> bytes:
+        request = name_of(MESSAGES, opcode)
+        blob = b""
+        while True:
+            reply = self._session.request(opcode, {"offset": len(blob)})
+            piece = reply.data("data")
+            blob += piece
+            if len(blob) == reply.number("total"):
+                return blob
+            if not piece or len(blob) > reply.number("total"):
+                raise malformed(request, f"{len(blob)} of {reply.number('total')} bytes")
+
+
+def digest_of(kind: int, blob: bytes) -> bytes:
+    """The digest of a proposal: what `commit` names."""
+    return hashlib.sha256(bytes((kind,)) + blob).digest()[:DIGEST_SIZE]
+
+
+def _decoded(request: str, kind: int, blob: bytes) -> dict[str, object]:
+    return Reply.decoded(request, proposal_fields(kind), blob).values
+
+
+def _difference(kind: int, sent: dict[str, object], reading: bytes) -> str:
+    """The first field that the pump read differently."""
+    try:
+        read = _decoded("reading", kind, reading)
+    except LinkError as error:
+        return str(error.message)
+    for name, value in sent.items():
+        if read[name] != value:
+            return f"{name}: sent {value!r}, read {read[name]!r}"
+    return "its digest is another"

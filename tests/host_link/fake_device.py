@@ -1,0 +1,297 @@
+"""A pump in memory for tests of the host: the device's end of docs/protocol.md, written from that page alone.
+
+`FakePump` answers frames; `FakeLink` is a `thecal.transport.Link` to it whose line loses, doubles, delays,
+reorders and corrupts frames as a list of choices tells it. Time is counted in receives that timed out, so no
+test waits. Commands carried out are counted in `FakePump.carried_out`.
+"""
+
+from collections.abc import Callable, Iterable
+
+from wire import framing
+from wire.codec import WireError, decode, encode, table_hash, version_text
+from wire.framing import FrameReader
+from wire.messages import (
+    COMMIT,
+    HELLO,
+    PATIENT_BOLUS,
+    PROGRAM,
+    PROPOSE,
+    PROTOCOL_VERSION,
+    READING,
+    REFUSED,
+    RESUME,
+    SCHEMA,
+    STATUS,
+    STOP,
+    answer_fields,
+    request_fields,
+)
+
+from thecal.client import digest_of
+
+OK, UNKNOWN_OPCODE, MALFORMED, NO_SESSION, MISMATCH, NO_PROPOSAL = 0, 1, 2, 3, 4, 5
+PIECE = 100  # of READING: smaller than need be, so that every blob takes several
+
+Values = dict[str, object]
+
+
+class Refusal(Exception):
+    """What a handler raises to refuse."""
+
+    def __init__(self, number: int, detail: str = "") -> None:
+        self.number = number
+        self.detail = detail
+
+
+class FakePump:
+    """Sessions, at-most-once and just enough of a pump to be programmed, stopped and asked."""
+
+    def __init__(self, first_session: int = 100) -> None:
+        self.reader = FrameReader()
+        self.protocol = PROTOCOL_VERSION
+        self.table_hash = table_hash(SCHEMA)
+        self.next_session = first_session
+        self.session = self.offered = self.hello_session = 0
+        self.nonce: object = None
+        self.last_seq = 0
+        self.kept = b""
+        self.done = (0, 0, 0)
+        self.carried_out: list[tuple[int, int]] = []  # (opcode, a number of its own)
+        self.blob = b""
+        self.kind = 0
+        self.program = b""
+        self.spoil: Callable[[bytes], bytes] = bytes  # what the pump reads of what was sent
+        self.answers: dict[int, Values] = {}  # opcode -> what to answer instead
+
+    def take(self, data: bytes) -> list[bytes]:
+        """The frames that answer these bytes."""
+        answers: list[bytes] = []
+        at = 0
+        while at < len(data):
+            at = self.reader.feed(data, at, len(data))
+            if self.reader.ready and self.reader.flags == framing.FORMAT_1:
+                answer = self._frame(self.reader)
+                if answer:
+                    answers.append(answer)
+        return answers
+
+    def reset(self) -> None:
+        """Lose what a power cut loses."""
+        self.session = self.offered = self.last_seq = 0
+        self.kept = b""
+        self.done = (0, 0, 0)
+        self.next_session += 1000
+
+    def _frame(self, reader: FrameReader) -> bytes:
+        if reader.opcode == HELLO:
+            return self._answer(reader, self._hello)
+        if reader.session == self.offered and self.offered:
+            self.session, self.offered = self.offered, 0
+            self.last_seq, self.kept = 0, b""
+        if reader.session != self.session or not self.session:
+            return self._seal(reader, NO_SESSION, REFUSED, {"detail": ""})
+        if reader.seq == self.last_seq and self.kept:
+            return self.kept
+        if reader.seq <= self.last_seq:
+            return b""
+        self.last_seq = reader.seq
+        self.kept = self._answer(reader, lambda values: self._command(reader, values))
+        return self.kept
+
+    def _answer(self, reader: FrameReader, handler: Callable[[Values], Values]) -> bytes:
+        try:
+            fields = request_fields(reader.opcode)
+        except WireError:
+            return self._seal(reader, UNKNOWN_OPCODE, REFUSED, {"detail": ""})
+        try:
+            values = decode(fields, reader.buffer, reader.payload_at, reader.payload_end)
+            answer = handler(values)
+        except WireError as error:
+            return self._seal(reader, MALFORMED, REFUSED, {"detail": error.where})
+        except Refusal as refusal:
+            return self._seal(reader, refusal.number, REFUSED, {"detail": refusal.detail})
+        return self._seal(reader, OK, answer_fields(reader.opcode), answer)
+
+    def _seal(
+        self, reader: FrameReader, result: int, fields: tuple[tuple[str, object], ...], values: Values
+    ) -> bytes:
+        buffer = bytearray(framing.FRAME_SIZE)
+        end = encode(fields, values, buffer, framing.ANSWER_AT, framing.ANSWER_END)
+        return bytes(
+            buffer[: framing.seal_answer(buffer, end, reader.session, reader.seq, reader.opcode, result)]
+        )
+
+    def _hello(self, values: Values) -> Values:
+        if (values["protocol"], values["table_hash"]) != (self.protocol, self.table_hash):
+            raise Refusal(MISMATCH, version_text(self.protocol, self.table_hash))
+        if values["nonce"] != self.nonce:
+            self.nonce = values["nonce"]
+            self.offered = self.hello_session = self.next_session
+            self.next_session += 1
+        return {
+            "protocol": self.protocol,
+            "table_hash": self.table_hash,
+            "session": self.hello_session,
+            "model": "fake",
+            "firmware": "0",
+            "serial": "F-1",
+            "capabilities": 0,
+            "last_session": self.done[0],
+            "last_seq": self.done[1],
+            "last_opcode": self.done[2],
+        }
+
+    def _command(self, reader: FrameReader, values: Values) -> Values:
+        answer = self.answers.get(reader.opcode) or self._carry_out(reader.opcode, values)
+        self.done = (reader.session, reader.seq, reader.opcode)
+        return answer
+
+    def _carry_out(self, opcode: int, values: Values) -> Values:
+        number = len(self.carried_out)
+        if opcode == PATIENT_BOLUS:
+            self.carried_out.append((opcode, number))
+            return {"ref": number}
+        if opcode in (STOP, RESUME):
+            self.carried_out.append((opcode, number))
+            return {"at_s": number, "at_us": 0}
+        if opcode == PROPOSE:
+            return self._propose(values)
+        if opcode in (READING, PROGRAM):
+            blob = self.blob if opcode == READING else self.program
+            if not blob:
+                raise Refusal(NO_PROPOSAL if opcode == READING else 10)
+            offset = _int(values["offset"])
+            return {"total": len(blob), "data": blob[offset : offset + PIECE]}
+        if opcode == COMMIT:
+            if not self.blob or values["digest"] != digest_of(self.kind, self.blob):
+                raise Refusal(NO_PROPOSAL if not self.blob else 6)
+            self.carried_out.append((opcode, number))
+            self.program, self.blob = self.blob, b""
+            return {"at_s": 5, "at_us": 0, "ref": number}
+        if opcode == STATUS:
+            return _STATUS
+        self.blob = b""
+        return {}
+
+    def _propose(self, values: Values) -> Values:
+        data = values["data"]
+        assert isinstance(data, bytes)
+        if values["offset"] == 0:
+            self.blob, self.kind = b"", _int(values["kind"])
+        if values["offset"] != len(self.blob):
+            raise Refusal(NO_PROPOSAL)
+        self.blob += data
+        received = len(self.blob)
+        if received < _int(values["total"]):
+            return {"received": received, "digest": b"", "worst_case_24h": []}
+        self.blob = self.spoil(self.blob)
+        worst: list[Values] = [{"scheduled_ng": 1, "worst_ng": 2}]
+        return {"received": received, "digest": digest_of(self.kind, self.blob), "worst_case_24h": worst}
+
+
+_STATUS: Values = {
+    "state": 1,
+    "now_s": 1,
+    "now_us": 2,
+    "local_day": 3,
+    "local_s": 4,
+    "local_us": 5,
+    "program_digest": b"",
+    "steps": 2**40,
+    "reservoir_pl": 7,
+    "rate_pl_per_day": 8,
+    "basal_ng_per_day": 9,
+    "next_change_s": 0xFFFFFFFF,
+    "bolus": 0,
+    "bolus_given_pl": 0,
+    "bolus_left_us": 0,
+    "alarms": 0,
+    "next_event": 1,
+    "heap_free": 1,
+}
+
+
+class FakeLink:
+    """A line to a `FakePump`. Every frame either way takes the next fate of `fates`; none left: it arrives.
+
+    Fates: "pass", "lose", "double", "flip" (a bit), "hold" (until the line next falls silent), "late" (until a
+    frame after it has passed), "reset" (the pump loses power first).
+    """
+
+    name = "fake"
+
+    def __init__(self, pump: FakePump, fates: Iterable[str] = ()) -> None:
+        self.pump = pump
+        self.fates = iter(fates)
+        self.reader = FrameReader()
+        self.received = 0
+        self.sample = b""
+        self.sent: list[bytes] = []
+        self._inbox = b""
+        self._late: list[tuple[bool, bytes]] = []
+        self._held: list[tuple[bool, bytes]] = []
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+        self._carry(True, data)
+
+    def receive(self, timeout_s: float) -> bool:
+        while not self._feed():
+            if not self._held:
+                return False
+            held, self._held = self._held, []
+            for to_pump, data in held:
+                self._arrive(to_pump, data)
+            if not self._feed():
+                return False
+            return True
+        return True
+
+    def clear_sample(self) -> None:
+        self.sample = b""
+
+    def reopen(self) -> None:
+        self._inbox = b""
+
+    def close(self) -> None:
+        pass
+
+    def _feed(self) -> bool:
+        while self._inbox:
+            at = self.reader.feed(self._inbox, 0, len(self._inbox))
+            self._inbox = self._inbox[at:]
+            if self.reader.ready:
+                return True
+        return False
+
+    def _carry(self, to_pump: bool, data: bytes) -> None:
+        fate = next(self.fates, "pass")
+        late, self._late = self._late, []
+        if fate == "hold":
+            self._held.append((to_pump, data))
+        elif fate == "late":
+            self._late.append((to_pump, data))
+        elif fate == "flip":
+            middle = len(data) // 2
+            self._arrive(to_pump, data[:middle] + bytes((data[middle] ^ 0x10,)) + data[middle + 1 :])
+        elif fate != "lose":
+            if fate == "reset":
+                self.pump.reset()
+            for _ in range(2 if fate == "double" else 1):
+                self._arrive(to_pump, data)
+        for item in late:
+            self._arrive(*item)
+
+    def _arrive(self, to_pump: bool, data: bytes) -> None:
+        if to_pump:
+            for answer in self.pump.take(data):
+                self._carry(False, answer)
+        else:
+            self._inbox += data
+            self.received += len(data)
+            self.sample = self.sample or data[:24]
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
