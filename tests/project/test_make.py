@@ -1,0 +1,43 @@
+"""The Makefile as a person meets it: help is complete, every target works, flash says why it does not."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+PROMISED = ["help", "setup", "run", "test", "lint", "emulate", "bench", "flash"]
+
+
+@pytest.fixture
+def make(repo_root):
+    """Run make in the project as from a fresh shell, not as a child of the make that runs the tests."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["make", *arguments]
+        return subprocess.run(
+            command, cwd=repo_root, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_help_is_the_default_and_names_every_target(make, repo_root):
+    shown = make().stdout
+    assert make("help").stdout == shown
+    targets = re.findall(r"^([a-z]+):", (repo_root / "Makefile").read_text(), re.MULTILINE)
+    assert set(PROMISED) <= set(targets)
+    for target in targets:
+        assert re.search(rf"^  make {target} +\S", shown, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("target", PROMISED[1:])
+def test_every_target_has_a_recipe(make, target):
+    assert make("--dry-run", "--always-make", target).returncode == 0
+
+
+def test_flash_writes_nothing_and_says_so(make):
+    done = make("flash", "PORT=/dev/null")
+    assert done.returncode != 0
+    assert "no RP2040 board support yet" in done.stderr
