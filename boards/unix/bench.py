@@ -1,0 +1,210 @@
+"""The bench port: what a laboratory bench would do to the pump, as one JSON document a line on stdin and stdout.
+
+Strictly request, then answer. The requests are described in docs/boards-unix.md. Served by the clock, while the pump
+waits, never between two advances: so an advance can run with the heap locked.
+"""
+
+import gc
+import json
+import sys
+
+import micropython
+
+CUT_EXIT = 75  # exit code of a process that ended by a power cut
+
+
+class BenchError(Exception):
+    """The request cannot be carried out; the text goes back to the bench."""
+
+
+def _whole(request, name: str, least: int, default=None) -> int:
+    value = request.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise BenchError("bad_request: %s must be a whole number of at least %d" % (name, least))
+    return value
+
+
+class Bench:
+    """Serves the requests. Made once by Board, with the parts that it may look into."""
+
+    def __init__(self, clock, poller, motor, trace, reservoir, serial, flash, start_us: int):
+        self._clock = clock
+        self._poller = poller
+        self._motor = motor
+        self._trace = trace
+        self._reservoir = reservoir
+        self._serial = serial
+        self._flash = flash
+        self._start_us = start_us
+        self._pending = False
+        self._locked = False
+        self._mark_steps = 0
+        self._requests = {
+            "now": self._now,
+            "advance": self._advance,
+            "truth": self._truth,
+            "mark": self._mark,
+            "set": self._set,
+            "trace": self._trace_to,
+            "inject": self._inject,
+            "quit": self._quit,
+        }
+        self._injections = {
+            "motor_stall": self._motor_stall,
+            "over_delivery": self._over_delivery,
+            "link_noise": self._link_noise,
+            "power_cut": self._cut,
+        }
+
+    def serve(self) -> None:
+        """Take one request and answer it; only `advance` is answered later, by `arrived`."""
+        line = sys.stdin.readline()
+        if not line:
+            self._end(0)
+        try:
+            answer = self._carry_out(line)
+        except BenchError as error:
+            answer = {"ok": False, "error": str(error)}
+        except OSError as error:
+            answer = {"ok": False, "error": "OSError: %s" % error}
+        if answer is not None:
+            self._answer(answer)
+        elif self._locked:
+            micropython.heap_lock()
+
+    def arrived(self) -> None:
+        """The clock stands where the pending advance was to lead: answer it."""
+        if self._pending:
+            self._pending = False
+            if self._locked:
+                micropython.heap_unlock()
+                self._locked = False
+            self._poller.listen_to_bench(True)
+            self._answer(self._now({}))
+
+    def failed(self, error) -> None:
+        """The pump has ended with an exception while the bench was waiting: answer with its name."""
+        if self._pending:
+            if self._locked:
+                micropython.heap_unlock()
+            self._pending = False
+            self._answer({"ok": False, "error": "%s: %s" % (type(error).__name__, error)})
+        self._trace.stop()
+
+    def power_cut(self) -> None:
+        """Nothing more is driven, written or said; what the bench recorded stays."""
+        self._flash.die()
+        self._end(CUT_EXIT)
+
+    def _carry_out(self, line: str):
+        try:
+            request = json.loads(line)
+        except ValueError:
+            raise BenchError("bad_request: not a JSON document")
+        if not isinstance(request, dict):
+            raise BenchError("bad_request: not a JSON object")
+        action = self._requests.get(request.get("do"))
+        if action is None:
+            raise BenchError("unknown_request: do is one of " + ", ".join(sorted(self._requests)))
+        return action(request)
+
+    def _answer(self, answer) -> None:
+        try:
+            sys.stdout.write(json.dumps(answer) + "\n")
+        except OSError:  # the bench is gone
+            self._end(0)
+
+    def _end(self, code: int) -> None:
+        self._trace.stop()
+        sys.exit(code)
+
+    def _bench_us(self) -> int:
+        return self._start_us + self._clock.read()
+
+    def _now(self, request):
+        return {"ok": True, "now_us": self._bench_us()}
+
+    def _advance(self, request):
+        target_us = _whole(request, "to_us", 0)
+        now_us = self._bench_us()
+        if target_us < now_us:
+            raise BenchError("bad_request: to_us is in the past, now is %d" % now_us)
+        if target_us == now_us and self._clock.stands_still:
+            return self._now(request)
+        self._locked = bool(request.get("locked"))
+        self._pending = True
+        self._poller.listen_to_bench(False)
+        self._clock.target_us = target_us - self._start_us
+        return None
+
+    def _truth(self, request):
+        steps = self._motor.made_steps()
+        return {
+            "ok": True,
+            "now_us": self._bench_us(),
+            "steps": steps,
+            "steps_since_mark": steps - self._mark_steps,
+            "lost_steps": self._motor.lost_steps,
+            "late_runs": self._motor.late_runs,
+            "in_flight": self._motor.in_flight(),
+            "reservoir_pl": self._reservoir.level_pl(steps),
+            "waits": self._clock.waits,
+            "heap_used": gc.mem_alloc(),
+            "flipped_bits": self._serial.flipped_bits,
+            "dropped_bytes": self._serial.dropped_bytes,
+            "flash_programs": self._flash.programs,
+            "flash_erases": self._flash.erases,
+        }
+
+    def _mark(self, request):
+        self._mark_steps = self._motor.made_steps()
+        self._trace.mark_us = self._clock.read()
+        return self._now(request)
+
+    def _set(self, request):
+        steps = self._motor.made_steps()
+        if "step_volume_pl" in request:
+            self._reservoir.set_step_volume(steps, _whole(request, "step_volume_pl", 0))
+        if "fill_pl" in request:
+            self._reservoir.fill(steps, _whole(request, "fill_pl", 0))
+        return self._now(request)
+
+    def _trace_to(self, request):
+        self._motor.settle()
+        path = request.get("path")
+        if path is None:
+            self._trace.stop()
+        elif isinstance(path, str):
+            self._trace.start(path)
+        else:
+            raise BenchError("bad_request: path must be a text or null")
+        return self._now(request)
+
+    def _inject(self, request):
+        injection = self._injections.get(request.get("what"))
+        if injection is None:
+            raise BenchError("unknown_injection: what is one of " + ", ".join(sorted(self._injections)))
+        injection(request)
+        return self._now(request)
+
+    def _quit(self, request):
+        self._answer(self._now(request))
+        self._end(0)
+
+    def _motor_stall(self, request) -> None:
+        self._motor.stall(_whole(request, "for_us", 1))
+
+    def _over_delivery(self, request) -> None:
+        num = _whole(request, "num", 0)
+        self._reservoir.set_factor(self._motor.made_steps(), num, _whole(request, "den", 1))
+
+    def _link_noise(self, request) -> None:
+        self._serial.set_noise(_whole(request, "one_in", 0))
+
+    def _cut(self, request) -> None:
+        operations = _whole(request, "at_flash_op", 0, 0)
+        if operations:
+            self._flash.cut_after(operations)
+            return
+        self._answer(self._now(request))
+        self.power_cut()

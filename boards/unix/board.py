@@ -1,0 +1,129 @@
+"""The unix board: a whole pump's hardware in one process, for MicroPython's unix port.
+
+`Board` is the board interface (docs/board-interface.md): the same names as on every board. It takes its settings from
+the command line, `key=value`; docs/boards-unix.md describes them. Called by: main.py, once.
+"""
+
+import os
+import sys
+
+from bench import Bench
+from clock import FreeClock, RealClock, VirtualClock
+from flash import Flash, Store
+from motor import Motor
+from poller import Poller
+from reservoir import Reservoir
+from serial import Serial, open_line
+from trace import Trace
+
+_POWER_ON = 1
+
+_DEFAULTS = {
+    "serial": "",
+    "bench": "on",
+    "clock": "virtual",
+    "speed": 1,
+    "ticks_start": 0,
+    "start_us": 0,
+    "seed": -1,
+    "flash": "",
+    "fill_pl": 0,
+    "serial_number": "UNIX-0001",
+    "reset_cause": _POWER_ON,
+}
+
+
+def _usage(text: str) -> None:
+    sys.stderr.write("board: " + text + "\n")
+    sys.exit(2)
+
+
+def _settings(arguments):
+    """key=value arguments over the defaults. Ends the process with code 2 when one is wrong."""
+    settings = dict(_DEFAULTS)
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key not in settings:
+            _usage("unknown setting %r, known are %s" % (key, " ".join(sorted(settings))))
+        if isinstance(_DEFAULTS[key], int):
+            try:
+                value = int(value)
+            except ValueError:
+                _usage("%s must be a whole number, not %r" % (key, value))
+        settings[key] = value
+    if settings["speed"] < 1:
+        _usage("speed must be at least 1")
+    return settings
+
+
+class _Random:
+    """Reproducible bytes for a seed (xorshift), the system's own without one."""
+
+    def __init__(self, seed: int):
+        self._seeded = seed >= 0
+        self._state = (seed * 2654435761 + 88172645463325252) & 0x3FFFFFFFFFFFFFFF
+
+    def take(self, size: int) -> bytes:
+        if not self._seeded:
+            return os.urandom(size)
+        taken = bytearray(size)
+        x = self._state
+        for at in range(size):
+            x ^= (x << 13) & 0x3FFFFFFFFFFFFFFF
+            x ^= x >> 7
+            x ^= (x << 17) & 0x3FFFFFFFFFFFFFFF
+            taken[at] = x >> 24 & 0xFF
+        self._state = x
+        return bytes(taken)
+
+
+class Board:
+    """Attributes `motor`, `serial`, `store`, `serial_number`, `model`; functions `ticks_us`, `wait_us`."""
+
+    model = "thecal-unix"
+
+    def __init__(self):
+        settings = _settings(sys.argv[1:])
+        stream = open_line(settings["serial"])
+        poller = Poller(stream, settings["bench"] == "on")
+        self.serial = Serial(stream, max(0, settings["seed"]))
+        clock = _make_clock(settings, poller, self.serial)
+        trace = Trace()
+        self.motor = Motor(clock, trace)
+        flash = Flash(settings["flash"], self._power_cut)
+        self._bench = Bench(
+            clock, poller, self.motor, trace, Reservoir(settings["fill_pl"]), self.serial, flash, settings["start_us"]
+        )
+        clock.attach(self._bench)
+        self.store = Store(flash)
+        self.ticks_us = clock.ticks_us
+        self.wait_us = clock.wait_us
+        self.serial_number = settings["serial_number"]
+        self._reset_cause = settings["reset_cause"]
+        self._random = _Random(settings["seed"])
+
+    def random_bytes(self, size: int) -> bytes:
+        return self._random.take(size)
+
+    def reset_cause(self) -> int:
+        """Why the pump started: 1 power on, 3 watchdog."""
+        return self._reset_cause
+
+    def failed(self, error) -> None:
+        """The pump has ended with this exception: tell the bench, if it is waiting. The caller raises it again."""
+        self._bench.failed(error)
+
+    def _power_cut(self) -> None:
+        self._bench.power_cut()
+
+
+def _make_clock(settings, poller, line):
+    kind = settings["clock"]
+    ticks_start = settings["ticks_start"]
+    if kind == "virtual":
+        return VirtualClock(poller, line, ticks_start)
+    if kind == "free":
+        return FreeClock(poller, line, ticks_start)
+    if kind == "real" or kind == "scaled":
+        return RealClock(poller, ticks_start, settings["speed"] if kind == "scaled" else 1)
+    return _usage("clock must be virtual, free, real or scaled, not %r" % kind)

@@ -1,0 +1,221 @@
+"""The simulated motor of the unix board: takes runs, knows how many steps it has made at any instant.
+
+A run that has ended by the time anyone asks is counted in closed form. Only when a part of a run is asked for, or the
+bench records a trace, its steps are expanded one by one, by the exact rule of the runs (docs/board-interface.md):
+
+    if lead >= carry:  next due = due + gap,      lead -= carry
+    else:              next due = due + gap + 1,  lead += modulus - carry
+
+Steps due at an instant have happened at that instant: `executed` counts them, `cancel` does not take them back.
+Called by: the planner (append, executed, in_flight, cancel) and the bench (stall, made_steps). Nothing allocates.
+"""
+
+import array
+
+import micropython
+from micropython import const
+
+MAX_STEPS = const(64)
+_MAX_RUNS = 2
+_LIMBS = const(32)  # 480 bits of modulus: far more than any prescription within the limits needs
+
+# words of a run's block: 0, 1 due time of the next step; 2 steps left; 3, 4 gap; 5 limbs; 6, 7 instant of append
+_LEAD = const(8)
+_CARRY = const(40)
+_MODULUS = const(72)
+_BLOCK_WORDS = const(104)
+
+
+@micropython.viper
+def _load(block: ptr32, run, now: int) -> int:  # noqa: F821 - viper's own types
+    """Copy a run into a block. Returns the due time of its first step."""
+    due = int(run.first_s) * 1000000 + int(run.first_us)
+    gap = int(run.gap_s) * 1000000 + int(run.gap_us)
+    size = int(run.size)
+    lead = ptr16(run.lead)  # noqa: F821
+    carry = ptr16(run.carry)  # noqa: F821
+    modulus = ptr16(run.modulus)  # noqa: F821
+    block[0] = due
+    block[1] = due >> 32
+    block[2] = int(run.steps)
+    block[3] = gap
+    block[4] = gap >> 32
+    block[5] = size
+    block[6] = now
+    block[7] = now >> 32
+    at = 0
+    while at < size:
+        block[_LEAD + at] = lead[at]
+        block[_CARRY + at] = carry[at]
+        block[_MODULUS + at] = modulus[at]
+        at += 1
+    return due
+
+
+@micropython.viper
+def _expand(block: ptr32, until: int, zero: int, times: ptr32, at: int, end: int) -> int:  # noqa: F821
+    """Make the steps due by `until`, while there is room for their times (minus zero) in times[at..end), two words
+    each. Returns how many. A step that was already late when its run was appended is made at that instant."""
+    due = block[0] | (block[1] << 32)
+    left = block[2]
+    gap = block[3] | (block[4] << 32)
+    size = block[5]
+    appended = block[6] | (block[7] << 32)
+    made = 0
+    at *= 2
+    end *= 2
+    while left > 0 and due <= until and at < end:
+        when = (due if due > appended else appended) - zero
+        times[at] = when
+        times[at + 1] = when >> 32
+        at += 2
+        made += 1
+        left -= 1
+        limb = size - 1
+        while limb > 0 and block[_LEAD + limb] == block[_CARRY + limb]:
+            limb -= 1
+        due += gap
+        if block[_LEAD + limb] >= block[_CARRY + limb]:
+            limb = 0
+            over = 0
+            while limb < size:
+                over += block[_LEAD + limb] - block[_CARRY + limb]
+                block[_LEAD + limb] = over & 0x7FFF
+                over >>= 15
+                limb += 1
+        else:
+            due += 1
+            limb = 0
+            over = 0
+            while limb < size:
+                over += block[_LEAD + limb] - block[_CARRY + limb] + block[_MODULUS + limb]
+                block[_LEAD + limb] = over & 0x7FFF
+                over >>= 15
+                limb += 1
+    block[0] = due
+    block[1] = due >> 32
+    block[2] = left
+    return made
+
+
+class _Slot:
+    """A run in the motor."""
+
+    def __init__(self):
+        self.block = array.array("I", bytes(4 * _BLOCK_WORDS))
+        self.due_us = 0  # of the next step
+        self.last_us = 0  # of the last step
+        self.left = 0  # steps not made yet
+
+
+class Motor:
+    """Board interface `motor`. Times are microseconds since boot."""
+
+    def __init__(self, clock, trace):
+        self._clock = clock
+        self._trace = trace
+        self._front = _Slot()
+        self._back = _Slot()
+        self._runs = 0
+        self._left = 0
+        self._made = 0
+        self._stall_end_us = 0
+        self._unseen = array.array("I", bytes(8 * MAX_STEPS))
+        self.lost_steps = 0  # commanded while stalled: counted by the driver, not made by the motor
+        self.late_runs = 0  # runs whose first step was already overdue when they came
+
+    def append(self, run) -> None:
+        """Take over a run (it is copied). ValueError("motor queue") when 2 runs or 64 steps would be passed."""
+        now_us = self._clock.read()
+        self._settle(now_us)
+        steps = run.steps
+        if self._runs == _MAX_RUNS or steps < 1 or self._left + steps > MAX_STEPS or run.size > _LIMBS:
+            raise ValueError("motor queue")
+        slot = self._back if self._runs else self._front
+        due_us = _load(slot.block, run, now_us)
+        slot.due_us = due_us
+        slot.last_us = run.last_s * 1_000_000 + run.last_us
+        slot.left = steps
+        self._runs += 1
+        self._left += steps
+        if due_us < now_us:
+            self.late_runs += 1
+
+    def executed(self) -> int:
+        """Steps driven since boot, those due at the present instant included."""
+        self._settle(self._clock.read())
+        return self._made
+
+    def in_flight(self) -> int:
+        """Steps appended and not yet driven."""
+        self._settle(self._clock.read())
+        return self._left
+
+    def cancel(self) -> None:
+        """Drop every step that is due after the present instant."""
+        self._settle(self._clock.read())
+        self._runs = 0
+        self._left = 0
+
+    def made_steps(self) -> int:
+        """For the bench: steps that physically happened since boot."""
+        return self.executed() - self.lost_steps
+
+    def settle(self) -> None:
+        """For the bench: bring counts and trace up to the present instant."""
+        self._settle(self._clock.read())
+
+    def stall(self, for_us: int) -> None:
+        """For the bench: every step due in the next for_us microseconds is driven but not made."""
+        now_us = self._clock.read()
+        self._settle(now_us)
+        self._stall_end_us = now_us + for_us
+
+    def _settle(self, now_us: int) -> None:
+        if self._stall_end_us:
+            stalled_us = min(now_us, self._stall_end_us)
+            before = self._made
+            self._drive(stalled_us, False)
+            self.lost_steps += self._made - before
+            if now_us <= self._stall_end_us:
+                return
+            self._stall_end_us = 0
+        self._drive(now_us, self._trace.on)
+
+    def _drive(self, until_us: int, traced: bool) -> None:
+        """Make every step due by until_us."""
+        while self._runs:
+            slot = self._front
+            if slot.due_us > until_us:
+                return
+            if slot.last_us <= until_us and not traced:
+                made = slot.left
+            else:
+                made = self._expand_traced(slot, until_us) if traced else self._expand_unseen(slot, until_us)
+            slot.left -= made
+            self._made += made
+            self._left -= made
+            if slot.left:
+                return
+            self._front = self._back
+            self._back = slot
+            self._runs -= 1
+
+    def _expand_unseen(self, slot, until_us: int) -> int:
+        block = slot.block
+        made = _expand(block, until_us, 0, self._unseen, 0, MAX_STEPS)
+        slot.due_us = block[0] | block[1] << 32
+        return made
+
+    def _expand_traced(self, slot, until_us: int) -> int:
+        trace = self._trace
+        block = slot.block
+        total = 0
+        while True:
+            made = _expand(block, until_us, trace.mark_us, trace.words, trace.used, trace.capacity)
+            trace.used += made
+            total += made
+            slot.due_us = block[0] | block[1] << 32
+            if not block[2] or slot.due_us > until_us:
+                return total
+            trace.flush()
