@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import check_code
 import pytest
+
+import check_code
 
 PUMP = "firmware/pump/part.py"
 BOARD = "boards/unix/board.py"

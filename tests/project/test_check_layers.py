@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import check_layers
 import pytest
+
+import check_layers
 
 CLEAN = {
     "firmware/main.py": "import sys\nimport board\nfrom pump import loop\nfrom wire import codec\n",
