@@ -7,6 +7,7 @@ test waits. Commands carried out are counted in `FakePump.carried_out`.
 
 from collections.abc import Callable, Iterable
 
+from thecal.client import digest_of
 from wire import framing
 from wire.codec import WireError, decode, encode, table_hash, version_text
 from wire.framing import FrameReader
@@ -26,8 +27,6 @@ from wire.messages import (
     answer_fields,
     request_fields,
 )
-
-from thecal.client import digest_of
 
 OK, UNKNOWN_OPCODE, MALFORMED, NO_SESSION, MISMATCH, NO_PROPOSAL = 0, 1, 2, 3, 4, 5
 PIECE = 100  # of READING: smaller than need be, so that every blob takes several
