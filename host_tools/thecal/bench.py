@@ -1,0 +1,222 @@
+"""The bench of an emulated pump: let time pass, ask what physically happened, inject faults.
+
+One JSON document a line to the pump process's stdin, one answer a line from its stdout (docs/boards-unix.md).
+Made by `emulator.Emulator`. Every call has a deadline and notices at once when the pump process dies.
+"""
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, cast
+
+from thecal.errors import SimulationError
+
+CUT_EXIT = 75  # the exit code with which the pump process ends at a power cut
+
+_ANSWER_S = 20.0  # a pump that is silent for so long hangs
+_CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
+_FIRST_CHUNK_US = 1_000_000
+_LAST_WORDS_BYTES = 4000
+
+
+class PowerCut(SimulationError):
+    """The pump process ended because its power was cut. Its flash is as it was at that instant."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What physically happened, whatever the pump believes. Counts are since boot."""
+
+    now_us: int
+    steps: int  # made by the motor
+    steps_since_mark: int
+    lost_steps: int  # driven while the motor was stalled
+    late_runs: int  # runs that came when their first step was overdue
+    in_flight: int  # steps that the motor still holds
+    reservoir_pl: int
+    waits: int  # times the pump went to sleep
+    heap_used: int
+    flipped_bits: int  # by link noise
+    dropped_bytes: int  # sent by the pump, taken by nobody
+    flash_programs: int
+    flash_erases: int
+
+
+class Bench:
+    """Typed requests to the bench port of one pump process. SimulationError when one is refused or the pump dies."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", last_words: IO[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process = process
+        self._stdin = process.stdin.fileno()
+        self._stdout = process.stdout.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._stdout, select.POLLIN)
+        self._last_words = last_words
+        self._received = b""
+
+    def now(self, timeout_s: float = _ANSWER_S) -> int:
+        """Microseconds since boot."""
+        return self._instant({"do": "now"}, timeout_s)
+
+    def advance(
+        self,
+        to_us: int,
+        *,
+        locked: bool = False,
+        progress: Callable[[int], None] | None = None,
+        timeout_s: float = _ANSWER_S,
+    ) -> int:
+        """Let time pass until `to_us`; everything due by then has been done when this returns `to_us`.
+
+        `locked`: the pump may not allocate memory meanwhile; it dies with MemoryError where it does.
+        `progress`: called with the instant reached, about ten times a second.
+        `timeout_s`: the longest silence of the pump, not the longest advance.
+        """
+        now_us = self.now(timeout_s)
+        chunk_us = _FIRST_CHUNK_US
+        while True:
+            part_us = min(to_us, now_us + chunk_us)
+            began_s = time.monotonic()
+            now_us = self._instant({"do": "advance", "to_us": part_us, "locked": locked}, timeout_s)
+            took_s = time.monotonic() - began_s
+            if progress is not None:
+                progress(now_us)
+            if now_us >= to_us:
+                return now_us
+            if took_s < _CHUNK_WALL_S:
+                chunk_us *= 4
+            elif took_s > 4 * _CHUNK_WALL_S:
+                chunk_us = max(1, chunk_us // 4)
+
+    def advance_by(
+        self, duration_us: int, *, locked: bool = False, progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Let `duration_us` pass; returns the instant reached."""
+        return self.advance(self.now() + duration_us, locked=locked, progress=progress)
+
+    def truth(self) -> Truth:
+        """What physically happened up to this instant."""
+        answer = self._ask({"do": "truth"})
+        return Truth(**{field.name: _whole(answer, field.name) for field in fields(Truth)})
+
+    def mark(self) -> int:
+        """This instant becomes time zero of traces and of `steps_since_mark`; returns it."""
+        return self._instant({"do": "mark"})
+
+    def trace(self, path: Path | None) -> None:
+        """Record every physical step from now on in a new file; None: complete the file and close it."""
+        self._ask({"do": "trace", "path": None if path is None else str(path.absolute())})
+
+    def set_step_volume(self, picolitres: int) -> None:
+        """What a step displaces, for `reservoir_pl`."""
+        self._ask({"do": "set", "step_volume_pl": picolitres})
+
+    def fill(self, picolitres: int) -> None:
+        """The reservoir holds this much now."""
+        self._ask({"do": "set", "fill_pl": picolitres})
+
+    def motor_stall(self, for_us: int) -> None:
+        """Every step due in the next `for_us` is driven but not made."""
+        self.inject("motor_stall", for_us=for_us)
+
+    def over_delivery(self, num: int, den: int) -> None:
+        """Every step displaces num / den of its volume from now on."""
+        self.inject("over_delivery", num=num, den=den)
+
+    def link_noise(self, one_in: int) -> None:
+        """One bit in `one_in` flips on the serial line, both ways; 0: none."""
+        self.inject("link_noise", one_in=one_in)
+
+    def power_cut_at_flash_operation(self, number: int) -> None:
+        """Cut the power in the middle of the number-th program or erase from now (1: the next)."""
+        self.inject("power_cut", at_flash_op=number)
+
+    def power_cut(self) -> None:
+        """Cut the power now. Returns when the process is gone."""
+        self.inject("power_cut")
+        self._process.wait(_ANSWER_S)
+
+    def inject(self, what: str, **values: int | str) -> None:
+        """Any fault, by name."""
+        self._ask({"do": "inject", "what": what, **values})
+
+    def quit(self, timeout_s: float = 2.0) -> None:
+        """Complete the trace and end the pump process."""
+        self._ask({"do": "quit"}, timeout_s)
+
+    def request(self, line: bytes, timeout_s: float = _ANSWER_S) -> dict[str, object]:
+        """Send one line as it is; returns the answer, also a refusal."""
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            os.write(self._stdin, line + b"\n")
+        except OSError:
+            raise self._died() from None
+        return self._answer(deadline_s, timeout_s)
+
+    def _ask(self, document: dict[str, object], timeout_s: float = _ANSWER_S) -> dict[str, object]:
+        answer = self.request(json.dumps(document).encode(), timeout_s)
+        if answer.get("ok") is not True:
+            raise SimulationError(f"the bench refused {document['do']!r}: {answer.get('error')}")
+        return answer
+
+    def _instant(self, document: dict[str, object], timeout_s: float = _ANSWER_S) -> int:
+        return _whole(self._ask(document, timeout_s), "now_us")
+
+    def _answer(self, deadline_s: float, timeout_s: float) -> dict[str, object]:
+        while b"\n" not in self._received:
+            if not self._poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
+                raise SimulationError(
+                    f"the emulated pump has not answered its bench for {timeout_s:g} s", "its firmware hangs"
+                )
+            data = os.read(self._stdout, 65536)
+            if not data:
+                raise self._died()
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        try:
+            answer: object = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise SimulationError(f"the bench answered {line[:60]!r}", "nothing but the bench may print there")
+        return cast("dict[str, object]", answer)
+
+    def _died(self) -> SimulationError:
+        """What to tell when the process is gone: its exit code and its last words."""
+        try:
+            code = self._process.wait(_ANSWER_S)
+        except subprocess.TimeoutExpired:
+            return SimulationError("the emulated pump has closed its bench but still runs")
+        if code == CUT_EXIT:
+            return PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
+        text = last_words(self._last_words)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        why = ""
+        if lines:
+            where = [line for line in lines[:-1] if line.startswith("File")]
+            why = f": {lines[-1]}" + (f" ({where[-1]})" if where else "")
+        error = SimulationError(f"the emulated pump ended by itself, exit code {code}{why}")
+        if text:
+            error.add_note(text)
+        return error
+
+
+def last_words(stderr: IO[bytes]) -> str:
+    """The end of what a pump process wrote on stderr."""
+    stderr.flush()
+    size = stderr.seek(0, os.SEEK_END)
+    stderr.seek(max(0, size - _LAST_WORDS_BYTES))
+    return stderr.read().decode(errors="replace")
+
+
+def _whole(answer: dict[str, object], name: str) -> int:
+    value = answer.get(name)
+    if not isinstance(value, int):
+        raise SimulationError(f"the bench's answer lacks {name!r}", "firmware and host tools differ in version")
+    return value

@@ -1,0 +1,199 @@
+"""An emulated pump: the real firmware on MicroPython's unix port, its serial line a pty, its bench at hand.
+
+    with Emulator(seed=1) as pump:
+        with Transport(pump.port) as line: ...       # or any program that opens a serial port
+        pump.bench.advance(3_600_000_000)            # one hour passes
+
+The pump holds the master side of the pty, so `port` (the slave) opens like any serial device, again and again.
+The pump process ends when this object is closed or when this process dies, however that happens.
+Called by the command line, the simulation and the tests.
+"""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import termios
+import tty
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from thecal import paths
+from thecal.bench import Bench
+from thecal.errors import SimulationError
+
+_BOOT_S = 20.0
+_END_S = 3.0
+_HEAP = "480K"  # 64-bit cells are twice as wide: as much as the 240 KB of an RP2040 hold
+
+ClockKind = Literal["virtual", "free", "real", "scaled"]
+
+
+class Emulator:
+    """One emulated pump. `port`: what to open to talk to it. `bench`: time, truth and faults.
+
+    clock    "virtual": time stands still unless the bench lets it pass; "free": it jumps ahead by itself;
+             "real"; "scaled": `speed` times as fast as real
+    flash    file that holds the pump's flash, made when it is not there; without one the memory lasts as long as
+             this object
+    link     a name for the port that stays the same (a symbolic link)
+    seed     makes the pump's random numbers repeatable
+    settings more settings of the board (docs/boards-unix.md), such as ticks_start, fill_pl or serial_number
+    script   what to boot instead of the firmware, for tests of the board itself
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: ClockKind = "virtual",
+        speed: int = 1,
+        seed: int | None = None,
+        flash: Path | None = None,
+        link: Path | None = None,
+        settings: dict[str, int | str] | None = None,
+        script: Path | None = None,
+        heap: str = _HEAP,
+    ) -> None:
+        self._settings: dict[str, int | str] = {"clock": clock, "speed": speed, **(settings or {})}
+        if seed is not None:
+            self._settings["seed"] = seed
+        self._flash = flash
+        self._link = link
+        self._script = script or paths.firmware_main()
+        self._heap = heap
+        self._closing = contextlib.ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._bench: Bench | None = None
+        self._master = -1
+        self._slave = -1
+        self.port = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def bench(self) -> Bench:
+        """The bench of the running pump."""
+        if self._bench is None:
+            raise SimulationError("the emulated pump is not running")
+        return self._bench
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The pump's process."""
+        if self._process is None:
+            raise SimulationError("the emulated pump is not running")
+        return self._process
+
+    def start(self) -> None:
+        """Make the port and boot the pump. Returns when it has booted. SimulationError when it does not."""
+        try:
+            self._folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="thecal-")))
+            self._open_pty()
+            if self._link is not None:
+                self._make_link(self._link)
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def restart(self, settings: dict[str, int | str] | None = None) -> None:
+        """Boot the pump again, on the same flash and the same port, as after a power cut or `kill`.
+
+        Bytes on their way over the line are lost. `settings` replace those of the last boot.
+        """
+        self._stop()
+        self._settings.update(settings or {})
+        termios.tcflush(self._slave, termios.TCIOFLUSH)
+        self._boot()
+
+    def kill(self) -> None:
+        """End the pump process at once, without a word."""
+        self.process.kill()
+        self.process.wait(_END_S)
+
+    def close(self) -> None:
+        """End the pump and give everything back. Harmless when it has ended."""
+        self._stop()
+        self._closing.close()
+        self._master = self._slave = -1
+
+    def _open_pty(self) -> None:
+        self._master, self._slave = os.openpty()
+        self._closing.callback(os.close, self._master)
+        self._closing.callback(os.close, self._slave)
+        tty.setraw(self._slave)
+        attributes = termios.tcgetattr(self._slave)
+        attributes[6][termios.VMIN] = 0
+        attributes[6][termios.VTIME] = 0
+        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+        os.set_blocking(self._master, False)  # the pump's descriptor is this one: it must never block
+        self.port = os.ttyname(self._slave)
+
+    def _make_link(self, link: Path) -> None:
+        if link.exists() and not link.is_symlink():
+            raise SimulationError(f"{link} exists and is not a link", "name another path for the port")
+        try:
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.port)
+        except OSError as error:
+            raise SimulationError(
+                f"the link {link} cannot be made: {error.strerror}", "name another path for the port"
+            ) from None
+        self._closing.callback(_remove_link, link, self.port)
+
+    def _boot(self) -> None:
+        flash = self._flash or self._folder / "flash"
+        settings = {"serial": f"fd:{self._master}", "flash": str(flash.absolute()), **self._settings}
+        command = [paths.micropython(), "-X", f"heapsize={self._heap}", str(self._script)]
+        command += [f"{name}={value}" for name, value in settings.items()]
+        last_words = (self._folder / "stderr").open("w+b")
+        with contextlib.ExitStack() as undo:
+            undo.callback(last_words.close)
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=last_words,
+                env={**os.environ, "MICROPYPATH": paths.micropython_path()},
+                pass_fds=[self._master],
+                start_new_session=True,  # Ctrl-C is ours to handle; the pump ends when its stdin closes
+            )
+            undo.pop_all()
+        self._last_words = last_words
+        self._bench = Bench(self._process, last_words)
+        self._bench.now(_BOOT_S)
+
+    def _stop(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None and self._bench is not None:
+            with contextlib.suppress(SimulationError):
+                self._bench.quit(_END_S)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._last_words.close()
+        self._process = None
+        self._bench = None
+
+
+def _remove_link(link: Path, port: str) -> None:
+    """Unless somebody else's pump has taken over the name."""
+    with contextlib.suppress(OSError):
+        if link.is_symlink() and str(link.readlink()) == port:
+            link.unlink()
