@@ -1,7 +1,8 @@
-"""The bench port: what a laboratory bench would do to the pump, as one JSON document a line on stdin and stdout.
+"""The bench port: what a laboratory bench would do to the pump, as one JSON document a line on stdin and
+stdout.
 
-Strictly request, then answer. The requests are described in docs/boards-unix.md. Served by the clock, while the pump
-waits, never between two advances: so an advance can run with the heap locked.
+Strictly request, then answer. The requests are described in docs/boards-unix.md. Served by the clock, while
+the pump waits, never between two advances: so an advance can run with the heap locked.
 """
 
 import gc
@@ -82,13 +83,11 @@ class Bench:
             self._poller.listen_to_bench(True)
             self._answer(self._now({}))
 
-    def failed(self, error) -> None:
-        """The pump has ended with an exception while the bench was waiting: answer with its name."""
-        if self._pending:
-            if self._locked:
-                micropython.heap_unlock()
-            self._pending = False
-            self._answer({"ok": False, "error": "%s: %s" % (type(error).__name__, error)})
+    def at_exit(self) -> None:
+        """The process ends, perhaps by an exception of the pump: what was recorded is kept."""
+        if self._locked:
+            micropython.heap_unlock()
+            self._locked = False
         self._trace.stop()
 
     def power_cut(self) -> None:
@@ -157,8 +156,9 @@ class Bench:
         }
 
     def _mark(self, request):
+        at_us = _whole(request, "at_us", 0, self._bench_us())
         self._mark_steps = self._motor.made_steps()
-        self._trace.mark_us = self._clock.read()
+        self._trace.mark_us = at_us - self._start_us
         return self._now(request)
 
     def _set(self, request):
@@ -175,7 +175,7 @@ class Bench:
         if path is None:
             self._trace.stop()
         elif isinstance(path, str):
-            self._trace.start(path)
+            self._trace.start(path, bool(request.get("append")))
         else:
             raise BenchError("bad_request: path must be a text or null")
         return self._now(request)

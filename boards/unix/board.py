@@ -1,7 +1,7 @@
 """The unix board: a whole pump's hardware in one process, for MicroPython's unix port.
 
-`Board` is the board interface (docs/board-interface.md): the same names as on every board. It takes its settings from
-the command line, `key=value`; docs/boards-unix.md describes them. Called by: main.py, once.
+`Board` is the board interface (docs/board-interface.md): the same names as on every board. It takes its
+settings from the command line, `key=value`; docs/boards-unix.md describes them. Called by: main.py, once.
 """
 
 import os
@@ -14,7 +14,7 @@ from motor import Motor
 from poller import Poller
 from reservoir import Reservoir
 from serial import Serial, open_line
-from trace import Trace
+from step_trace import Trace
 
 _POWER_ON = 1
 
@@ -92,9 +92,17 @@ class Board:
         self.motor = Motor(clock, trace)
         flash = Flash(settings["flash"], self._power_cut)
         self._bench = Bench(
-            clock, poller, self.motor, trace, Reservoir(settings["fill_pl"]), self.serial, flash, settings["start_us"]
+            clock,
+            poller,
+            self.motor,
+            trace,
+            Reservoir(settings["fill_pl"]),
+            self.serial,
+            flash,
+            settings["start_us"],
         )
         clock.attach(self._bench)
+        sys.atexit(self._bench.at_exit)
         self.store = Store(flash)
         self.ticks_us = clock.ticks_us
         self.wait_us = clock.wait_us
@@ -108,10 +116,6 @@ class Board:
     def reset_cause(self) -> int:
         """Why the pump started: 1 power on, 3 watchdog."""
         return self._reset_cause
-
-    def failed(self, error) -> None:
-        """The pump has ended with this exception: tell the bench, if it is waiting. The caller raises it again."""
-        self._bench.failed(error)
 
     def _power_cut(self) -> None:
         self._bench.power_cut()

@@ -10,12 +10,15 @@ Every clock has
     wait_us(delay_us)    the board interface's wait: until the delay is over or the serial line has bytes
     target_us            no wait goes past this instant before the bench was answered there
     waits                how many waits there were
-Nothing here allocates while time passes, except where the bench is served, which only happens between two advances.
+
+Nothing here allocates while time passes, except where the bench is served, which only happens between two
+advances.
 """
 
 import time
 
 from micropython import const
+
 from poller import BENCH, SERIAL
 
 TICKS_MASK = const(0x3FFFFFFF)
@@ -61,7 +64,7 @@ class VirtualClock:
         self._stand_still(deadline_us)
 
     def _look(self) -> int:
-        """Glance at the doors while time jumps. True when bytes on the line end the wait before time passes."""
+        """Glance at the doors while time jumps. True: bytes on the line end the wait before time passes."""
         self._until_look = _LOOK_EVERY
         heard = self._poller.look(0) & SERIAL
         self._line.hush(not heard)

@@ -1,15 +1,15 @@
 """The pump's flash, held in a file: 352 blocks of 4096 bytes, as on the RP2040 image, with NOR semantics.
 
-Programming can only clear bits, erasing sets a whole block to 0xFF. Every program and erase is in the file when the
-call returns; a power cut can be put into the middle of any of them (`cut_after`), which ends the process there.
-Without a path the flash is an anonymous file that is gone with the process.
-`Store` is the board interface's `store`: named documents on littlefs, replaced as a whole or not at all.
+Programming can only clear bits, erasing sets a whole block to 0xFF. Every program and erase is in the file
+when the call returns; a power cut can be put into the middle of any of them (`cut_after`), which ends the
+process there. Without a path the flash is an anonymous file that is gone with the process. `Store` is the
+board interface's `store`: named documents on littlefs, replaced as a whole or not at all.
 """
 
 import os
-import vfs
 
 import micropython
+import vfs
 from micropython import const
 
 BLOCKS = const(352)
@@ -39,7 +39,7 @@ def _is_file(path: str) -> bool:
 
 
 class Flash:
-    """Block device protocol of MicroPython, extended interface. `power_cut` is called when a planned cut is reached."""
+    """MicroPython's block device, extended interface. `power_cut` is called when a planned cut is reached."""
 
     def __init__(self, path: str, power_cut):
         self._power_cut = power_cut
@@ -69,7 +69,7 @@ class Flash:
         self._file.readinto(buffer)
 
     def writeblocks(self, block: int, buffer, offset: int = -1) -> None:
-        """Program: the result is old AND new. Without an offset the block is erased first (block protocol)."""
+        """Program: the result is old AND new. Without an offset the block is erased first."""
         if offset < 0:
             self._erase(block)
             offset = 0
@@ -142,7 +142,7 @@ class Store:
             file.close()
 
     def save(self, name: str, data) -> None:
-        """Replace the document. After a power cut the old or the new one is there, whole. OSError when it fails."""
+        """Replace the document: after a power cut the old or the new one is there, whole. OSError."""
         draft = name + "~"
         file = self._fs.open(draft, "wb")
         try:

@@ -1,13 +1,15 @@
 """The simulated motor of the unix board: takes runs, knows how many steps it has made at any instant.
 
-A run that has ended by the time anyone asks is counted in closed form. Only when a part of a run is asked for, or the
-bench records a trace, its steps are expanded one by one, by the exact rule of the runs (docs/board-interface.md):
+A run that has ended by the time anyone asks is counted in closed form. Only when a part of a run is asked
+for, or the bench records a trace, its steps are expanded one by one, by the exact rule of the runs
+(docs/board-interface.md):
 
     if lead >= carry:  next due = due + gap,      lead -= carry
     else:              next due = due + gap + 1,  lead += modulus - carry
 
-Steps due at an instant have happened at that instant: `executed` counts them, `cancel` does not take them back.
-Called by: the planner (append, executed, in_flight, cancel) and the bench (stall, made_steps). Nothing allocates.
+Steps due at an instant have happened at that instant: `executed` counts them, `cancel` does not take them
+back. Called by: the planner (append, executed, in_flight, cancel) and the bench (stall, made_steps). Nothing
+allocates.
 """
 
 import array
@@ -19,7 +21,7 @@ MAX_STEPS = const(64)
 _MAX_RUNS = 2
 _LIMBS = const(32)  # 480 bits of modulus: far more than any prescription within the limits needs
 
-# words of a run's block: 0, 1 due time of the next step; 2 steps left; 3, 4 gap; 5 limbs; 6, 7 instant of append
+# words of a run's block: 0, 1 due time of the next step; 2 steps left; 3, 4 gap; 5 limbs; 6, 7 when appended
 _LEAD = const(8)
 _CARRY = const(40)
 _MODULUS = const(72)
@@ -54,8 +56,9 @@ def _load(block: ptr32, run, now: int) -> int:  # noqa: F821 - viper's own types
 
 @micropython.viper
 def _expand(block: ptr32, until: int, zero: int, times: ptr32, at: int, end: int) -> int:  # noqa: F821
-    """Make the steps due by `until`, while there is room for their times (minus zero) in times[at..end), two words
-    each. Returns how many. A step that was already late when its run was appended is made at that instant."""
+    """Make the steps due by `until`, while there is room for their times (minus zero) in times[at..end), two
+    words each. Returns how many. A step that was already late when its run was appended is made at that
+    instant."""
     due = block[0] | (block[1] << 32)
     left = block[2]
     gap = block[3] | (block[4] << 32)
@@ -125,7 +128,7 @@ class Motor:
         self.late_runs = 0  # runs whose first step was already overdue when they came
 
     def append(self, run) -> None:
-        """Take over a run (it is copied). ValueError("motor queue") when 2 runs or 64 steps would be passed."""
+        """Take a run over (it is copied). ValueError("motor queue") past 2 runs or 64 steps in flight."""
         now_us = self._clock.read()
         self._settle(now_us)
         steps = run.steps

@@ -1,7 +1,7 @@
 """One look at both doors of the unix board: the pump's serial line and the bench (stdin).
 
-Called by the clocks while the pump waits. `look` allocates nothing (ipoll hands out one tuple again and again).
-When the bench goes away the process ends: an emulated pump never outlives the one who started it.
+Called by the clocks while the pump waits. `look` allocates nothing (ipoll hands out one tuple again and
+again). When the bench goes away the process ends: an emulated pump never outlives the one who started it.
 """
 
 import select
@@ -51,7 +51,7 @@ class Poller:
         return found
 
     def listen_to_bench(self, listen: bool) -> None:
-        """Whether the next request may be taken; a bench that vanishes is noticed either way. Allocates nothing."""
+        """Whether the next request may be taken. A bench that vanishes is noticed either way."""
         if self._stdin is not None:
             self._listening = listen
             self._poll.modify(self._stdin, select.POLLIN if listen else 0)

@@ -1,7 +1,8 @@
 """What is really in the reservoir: the bench's truth, of which the pump's software sees nothing.
 
-The board knows steps; the bench tells how much a step displaces and how much was filled in. A factor makes every step
-displace more (over_delivery) or less than that. Whole picolitres, rounded down at each change of a setting.
+The board knows steps; the bench tells how much a step displaces and how much was filled in. A factor makes
+every step displace more (over_delivery) or less than that. Whole picolitres, rounded down at each change of a
+setting.
 """
 
 

@@ -1,11 +1,11 @@
 """The pump's serial line on the unix board: a pty, opened by path or handed over as an open descriptor.
 
-`serial=/dev/pts/3` opens the slave of somebody's pty; `serial=fd:5` takes the descriptor of a pty's master that the
-host left open, non-blocking, for this process (what `thecal emulate` does, so that the slave is a port for anyone).
-Whoever makes the pty makes it raw, with VMIN = VTIME = 0, so that reading never blocks.
+`serial=/dev/pts/3` opens the slave of somebody's pty; `serial=fd:5` takes the descriptor of a pty's master
+that the host left open, non-blocking, for this process (what `thecal emulate` does, so that the slave is a
+port for anyone). Whoever makes the pty makes it raw, with VMIN = VTIME = 0, so that reading never blocks.
 
-Line noise (bench: inject link_noise) flips bits in both directions, from a generator of its own: the same seed gives
-the same flips for the same bytes. Nothing here allocates.
+Line noise (bench: inject link_noise) flips bits in both directions, from a generator of its own: the same
+seed gives the same flips for the same bytes. Nothing here allocates.
 """
 
 import array
@@ -48,7 +48,7 @@ def open_line(where: str):
 
 
 class Serial:
-    """Board interface `serial`: `readinto(buffer) -> n` and `write(buffer)`. Neither blocks, neither raises."""
+    """Board interface `serial`: `readinto(buffer) -> n` and `write(buffer)`. Neither blocks."""
 
     def __init__(self, stream, seed: int):
         self._stream = stream
@@ -64,7 +64,7 @@ class Serial:
         self.dropped_bytes = 0
 
     def hush(self, quiet: bool) -> None:
-        """The clock has just looked and nothing was there: `readinto` needs no system call until it looks again."""
+        """The clock looked and nothing was there: `readinto` needs no system call until it looks again."""
         self._quiet = quiet or self._stream is None
 
     def set_noise(self, one_in: int) -> None:

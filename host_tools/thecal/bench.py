@@ -48,10 +48,11 @@ class Truth:
 
 
 class Bench:
-    """Typed requests to the bench port of one pump process. SimulationError when one is refused or the pump dies."""
+    """Typed requests to the bench of one pump process. SimulationError: refused, or the pump died."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", last_words: IO[bytes]) -> None:
-        assert process.stdin is not None and process.stdout is not None
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("the process has no pipes")
         self._process = process
         self._stdin = process.stdin.fileno()
         self._stdout = process.stdout.fileno()
@@ -105,13 +106,20 @@ class Bench:
         answer = self._ask({"do": "truth"})
         return Truth(**{field.name: _whole(answer, field.name) for field in fields(Truth)})
 
-    def mark(self) -> int:
-        """This instant becomes time zero of traces and of `steps_since_mark`; returns it."""
-        return self._instant({"do": "mark"})
+    def mark(self, at_us: int | None = None) -> int:
+        """This instant becomes time zero of traces and of `steps_since_mark`; returns it.
 
-    def trace(self, path: Path | None) -> None:
-        """Record every physical step from now on in a new file; None: complete the file and close it."""
-        self._ask({"do": "trace", "path": None if path is None else str(path.absolute())})
+        `at_us`: another time zero for traces, such as one before a power cut; steps still count from now.
+        """
+        return self._instant({"do": "mark"} if at_us is None else {"do": "mark", "at_us": at_us})
+
+    def trace(self, path: Path | None, *, append: bool = False) -> None:
+        """Record every physical step from now on in a new file; None: complete the file and close it.
+
+        `append`: go on at the end of an old file, as after a power cut.
+        """
+        file = None if path is None else str(path.absolute())
+        self._ask({"do": "trace", "path": file, "append": append})
 
     def set_step_volume(self, picolitres: int) -> None:
         """What a step displaces, for `reservoir_pl`."""
@@ -184,7 +192,9 @@ class Bench:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise SimulationError(f"the bench answered {line[:60]!r}", "nothing but the bench may print there")
+            raise SimulationError(
+                f"the bench answered {line[:60]!r}", "nothing but the bench may print there"
+            )
         return cast("dict[str, object]", answer)
 
     def _died(self) -> SimulationError:
@@ -218,5 +228,7 @@ def last_words(stderr: IO[bytes]) -> str:
 def _whole(answer: dict[str, object], name: str) -> int:
     value = answer.get(name)
     if not isinstance(value, int):
-        raise SimulationError(f"the bench's answer lacks {name!r}", "firmware and host tools differ in version")
+        raise SimulationError(
+            f"the bench's answer lacks {name!r}", "firmware and host tools differ in version"
+        )
     return value

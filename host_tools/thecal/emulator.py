@@ -4,8 +4,8 @@
         with Transport(pump.port) as line: ...       # or any program that opens a serial port
         pump.bench.advance(3_600_000_000)            # one hour passes
 
-The pump holds the master side of the pty, so `port` (the slave) opens like any serial device, again and again.
-The pump process ends when this object is closed or when this process dies, however that happens.
+The pump holds the master side of the pty, so `port` (the slave) opens like any serial device, again and
+again. The pump process ends when this object is closed or when this process dies, however that happens.
 Called by the command line, the simulation and the tests.
 """
 
@@ -35,7 +35,8 @@ class Emulator:
 
     clock    "virtual": time stands still unless the bench lets it pass; "free": it jumps ahead by itself;
              "real"; "scaled": `speed` times as fast as real
-    flash    file that holds the pump's flash, made when it is not there; without one the memory lasts as long as
+    flash    file that holds the pump's flash, made when it is not there; without one the memory lasts as long
+    as
              this object
     link     a name for the port that stays the same (a symbolic link)
     seed     makes the pump's random numbers repeatable
@@ -152,7 +153,7 @@ class Emulator:
     def _boot(self) -> None:
         flash = self._flash or self._folder / "flash"
         settings = {"serial": f"fd:{self._master}", "flash": str(flash.absolute()), **self._settings}
-        command = [paths.micropython(), "-X", f"heapsize={self._heap}", str(self._script)]
+        command = [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._script)]
         command += [f"{name}={value}" for name, value in settings.items()]
         last_words = (self._folder / "stderr").open("w+b")
         with contextlib.ExitStack() as undo:

@@ -4,12 +4,18 @@ thecal runs from a checkout (it is installed in editable mode), so they are foun
 THECAL_HOME and THECAL_MICROPYTHON name other places. Called by `emulator`.
 """
 
+import importlib.util
 import os
 import shutil
 import sys
 from pathlib import Path
 
 from thecal.errors import SimulationError
+
+_START_PACKAGE = (
+    "import sys; sys.path.append(sys.argv.pop(1)); sys.argv[0] = 'micropython'; "
+    "from micropython_run import run_main; sys.exit(run_main(sys.argv))"
+)
 
 
 def project_root() -> Path:
@@ -34,14 +40,22 @@ def micropython_path() -> str:
     return f"{root / 'firmware'}:{root / 'boards' / 'unix'}"
 
 
-def micropython() -> str:
-    """The MicroPython unix port: THECAL_MICROPYTHON, else the one of this environment, else the one on PATH."""
+def micropython() -> list[str]:
+    """The command that starts the MicroPython unix port; its arguments follow.
+
+    THECAL_MICROPYTHON may name an executable. Otherwise it is the package of this environment, which lives
+    inside a CPython: started here without `site`, because that takes longer than MicroPython itself.
+    """
     named = os.environ.get("THECAL_MICROPYTHON")
-    beside = Path(sys.executable).parent / "micropython"
-    found = shutil.which(named or str(beside)) or (None if named else shutil.which("micropython"))
-    if found is None:
-        raise SimulationError(
-            f"MicroPython is not there ({named})" if named else "MicroPython is not installed",
-            "`make setup` installs it; THECAL_MICROPYTHON names another one",
-        )
-    return found
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise SimulationError(
+                f"THECAL_MICROPYTHON is {named!r}, which cannot be run",
+                "name the executable of a MicroPython unix port",
+            )
+        return [found]
+    package = importlib.util.find_spec("micropython_run")
+    if package is None or package.origin is None:
+        raise SimulationError("MicroPython is not installed", "install it with `make setup`")
+    return [sys.executable, "-I", "-S", "-c", _START_PACKAGE, str(Path(package.origin).parent)]

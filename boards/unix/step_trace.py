@@ -1,8 +1,8 @@
-"""The physical record of the bench: every step that the motor really made, one unsigned 64-bit little-endian integer
-each, in microseconds since the bench's mark.
+"""The physical record of the bench: every step that the motor really made, one unsigned 64-bit little-endian
+integer each, in microseconds since the bench's mark.
 
-The motor writes times straight into `words` (two 32-bit words a step) and calls `flush` when they are full. Only
-`start` allocates.
+The motor writes times straight into `words` (two 32-bit words a step) and calls `flush` when they are full.
+Only `start` allocates.
 """
 
 import array
@@ -23,10 +23,10 @@ class Trace:
         self.on = False
         self._file = None
 
-    def start(self, path: str) -> None:
-        """Begin a new file at path (an old one is replaced). Raises OSError."""
+    def start(self, path: str, append: bool) -> None:
+        """Write to the file at path, a new one or, to `append`, at the end of an old one. Raises OSError."""
         self.stop()
-        self._file = open(path, "wb", 0)
+        self._file = open(path, "ab" if append else "wb", 0)
         self.on = True
 
     def flush(self) -> None:
