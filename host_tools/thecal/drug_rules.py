@@ -7,6 +7,7 @@ that source; an institution is expected to replace the table by its own drug lib
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from thecal.amounts import concentration_text, dose_rate_text
 
@@ -68,7 +69,7 @@ def concentration_warning(rule: DrugRule, concentration_ng_per_ml: int) -> str |
     )
 
 
-def dose_warning(rule: DrugRule, ng_per_day: int) -> str | None:
+def dose_warning(rule: DrugRule, ng_per_day: Fraction | int) -> str | None:
     """One line when the worst 24 h are above the soft limit."""
     if ng_per_day <= rule.max_dose_ng_per_day:
         return None

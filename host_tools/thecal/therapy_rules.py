@@ -201,8 +201,8 @@ def _patient(therapy: Therapy) -> Iterator[Problem]:
 def bolus_errors(therapy: Therapy, dose_ng: int, duration_us: int, field: str) -> Iterator[Problem]:
     """What is wrong with a bolus on top of this therapy: larger than the reservoir, a limit, or the rate cap.
 
-    `dose_ng` and `duration_us` are within their ranges (above zero). The basal rate is taken at its highest: a
-    bolus that passes may be given at any hour.
+    `dose_ng` and `duration_us` are within their ranges (above zero). The basal rate is taken at its
+    highest: a bolus that passes may be given at any hour.
     """
     volume = volume_pl(dose_ng, therapy.primary)
     holds = therapy.pump.reservoir_pl
@@ -234,8 +234,8 @@ def _bolus_rate(therapy: Therapy, volume: Fraction, duration_us: int, field: str
     if volume <= room * duration_us:
         return
     problem = (
-        f"{duration_text(duration_us)} makes a rate of {_about(volume / duration_us * US_PER_DAY)} on top of the "
-        f"basal rate, above limits.max_rate, {volume_rate_text(highest)}"
+        f"{duration_text(duration_us)} makes a rate of {_about(volume / duration_us * US_PER_DAY)} on top of "
+        f"the basal rate, above limits.max_rate, {volume_rate_text(highest)}"
     )
     if room > 0:
         shortest = duration_text(-int(-volume // room))

@@ -178,8 +178,7 @@ def _basal(values: Mapping[str, Any]) -> Iterator[Setting]:
         yield Setting("basal.dose", dose_rate_text(dose), Fraction(dose), is_dose=True)
     if mode != "flex":
         return
-    triples = [(step["start_min"], step["days"], step["dose_ng_per_day"]) for step in steps]
-    mean = Week.of_steps(triples).total() / 7
+    mean = mean_basal(values)
     about = amounts.exact_decimal(mean) is None
     yield Setting(
         "basal.dose",
@@ -196,6 +195,14 @@ def _basal(values: Mapping[str, Any]) -> Iterator[Setting]:
         yield Setting(
             f"basal.step[{start}{days}]", dose_rate_text(daily) + hourly, Fraction(daily), is_dose=True
         )
+
+
+def mean_basal(values: Mapping[str, Any]) -> Fraction:
+    """The daily mean of the basal dose, ng; 0 when stopped or at the minimum rate, which is no dose."""
+    if _MODE_NAMES.get(values["basal_mode"]) != "flex":
+        return Fraction(values["basal_dose_ng_per_day"])
+    steps = values["basal_steps"]
+    return Week.of_steps((x["start_min"], x["days"], x["dose_ng_per_day"]) for x in steps).total() / 7
 
 
 def _boluses(values: Mapping[str, Any]) -> Iterator[Setting]:

@@ -34,7 +34,7 @@ class Week:
 
     @classmethod
     def of_steps(cls, steps: Iterable[tuple[int, int, int]]) -> Week:
-        """A flex schedule of (start_min, days, dose per day); a step holds until the next, past Sunday too."""
+        """A flex schedule of (start_min, days, dose per day); each holds until the next, past Sunday too."""
         points = sorted(
             (day * MINUTES_PER_DAY + start, dose)
             for start, days, dose in steps
