@@ -19,13 +19,14 @@ from micropython import const
 
 MAX_STEPS = const(64)
 _MAX_RUNS = 2
-_LIMBS = const(32)  # 480 bits of modulus: far more than any prescription within the limits needs
+_LIMBS = const(48)  # 720 bits; a prescription within the limits needs 600
 
-# words of a run's block: 0, 1 due time of the next step; 2 steps left; 3, 4 gap; 5 limbs; 6, 7 when appended
+# words of a run's block: 0, 1 due time of the next step; 2 steps left; 3, 4 gap; 5 words of a number;
+# 6, 7 instant of append; then lead, carry and modulus in words of two limbs, 30 bits
 _LEAD = const(8)
-_CARRY = const(40)
-_MODULUS = const(72)
-_BLOCK_WORDS = const(104)
+_CARRY = const(32)
+_MODULUS = const(56)
+_BLOCK_WORDS = const(80)
 
 
 @micropython.viper
@@ -42,15 +43,21 @@ def _load(block: ptr32, run, now: int) -> int:  # noqa: F821 - viper's own types
     block[2] = int(run.steps)
     block[3] = gap
     block[4] = gap >> 32
-    block[5] = size
+    block[5] = (size + 1) >> 1
     block[6] = now
     block[7] = now >> 32
-    at = 0
-    while at < size:
-        block[_LEAD + at] = lead[at]
-        block[_CARRY + at] = carry[at]
-        block[_MODULUS + at] = modulus[at]
-        at += 1
+    word = 0
+    limb = 0
+    while limb + 1 < size:
+        block[_LEAD + word] = lead[limb] | lead[limb + 1] << 15
+        block[_CARRY + word] = carry[limb] | carry[limb + 1] << 15
+        block[_MODULUS + word] = modulus[limb] | modulus[limb + 1] << 15
+        word += 1
+        limb += 2
+    if limb < size:
+        block[_LEAD + word] = lead[limb]
+        block[_CARRY + word] = carry[limb]
+        block[_MODULUS + word] = modulus[limb]
     return due
 
 
@@ -62,7 +69,7 @@ def _expand(block: ptr32, until: int, zero: int, times: ptr32, at: int, end: int
     due = block[0] | (block[1] << 32)
     left = block[2]
     gap = block[3] | (block[4] << 32)
-    size = block[5]
+    words = block[5]
     appended = block[6] | (block[7] << 32)
     made = 0
     at *= 2
@@ -74,27 +81,18 @@ def _expand(block: ptr32, until: int, zero: int, times: ptr32, at: int, end: int
         at += 2
         made += 1
         left -= 1
-        limb = size - 1
-        while limb > 0 and block[_LEAD + limb] == block[_CARRY + limb]:
-            limb -= 1
-        due += gap
-        if block[_LEAD + limb] >= block[_CARRY + limb]:
-            limb = 0
-            over = 0
-            while limb < size:
-                over += block[_LEAD + limb] - block[_CARRY + limb]
-                block[_LEAD + limb] = over & 0x7FFF
-                over >>= 15
-                limb += 1
-        else:
-            due += 1
-            limb = 0
-            over = 0
-            while limb < size:
-                over += block[_LEAD + limb] - block[_CARRY + limb] + block[_MODULUS + limb]
-                block[_LEAD + limb] = over & 0x7FFF
-                over >>= 15
-                limb += 1
+        word = words - 1
+        while word > 0 and block[_LEAD + word] == block[_CARRY + word]:
+            word -= 1
+        wrap = 0 if block[_LEAD + word] >= block[_CARRY + word] else -1
+        due += gap - wrap
+        over = 0
+        word = 0
+        while word < words:
+            over += block[_LEAD + word] - block[_CARRY + word] + (block[_MODULUS + word] & wrap)
+            block[_LEAD + word] = over & 0x3FFFFFFF
+            over >>= 30
+            word += 1
     block[0] = due
     block[1] = due >> 32
     block[2] = left
