@@ -1,8 +1,11 @@
-"""Values for the wire's tables, and a second implementation of their encoding, for tests only."""
+"""Values for the wire's tables, and a second implementation of payloads and frames, for tests only."""
 
+import binascii
 import random
-from typing import Any
+import struct
+from typing import Any, NamedTuple
 
+from cobs import cobs
 from hypothesis import strategies as st
 from wire.messages import MESSAGES, PROPOSALS, REFUSED
 
@@ -82,3 +85,22 @@ def plainly_encoded(fields: Fields, values: dict[str, Any]) -> bytes:
         else:
             out += len(value).to_bytes(2, "little") + b"".join(plainly_encoded(kind, v) for v in value)
     return out
+
+
+class Frame(NamedTuple):
+    flags: int
+    session: int
+    seq: int
+    opcode: int
+    result: int
+    payload: bytes
+
+
+def plain_frame(frame: Frame) -> bytes:
+    """A frame, by the words of docs/protocol.md and nothing of wire.framing."""
+    body = struct.pack("<BHHB", frame.flags, frame.session, frame.seq, frame.opcode)
+    if frame.flags & 1:
+        body += bytes((frame.result,))
+    body += frame.payload
+    body += binascii.crc32(body).to_bytes(4, "little")
+    return cobs.encode(body) + b"\0"

@@ -213,8 +213,8 @@ _STATUS: Values = {
 class FakeLink:
     """A line to a `FakePump`. Every frame either way takes the next fate of `fates`; none left: it arrives.
 
-    Fates: "pass", "lose", "double", "flip" (a bit), "hold" (until the line next falls silent), "late" (until a
-    frame after it has passed), "reset" (the pump loses power first).
+    Fates: "pass", "lose", "double", "flip" (a bit), "hold" (until the line next falls silent), "late" (until
+    a frame after it has passed), "reset" (the pump loses power first).
     """
 
     name = "fake"
@@ -241,9 +241,7 @@ class FakeLink:
             held, self._held = self._held, []
             for to_pump, data in held:
                 self._arrive(to_pump, data)
-            if not self._feed():
-                return False
-            return True
+            return self._feed()
         return True
 
     def clear_sample(self) -> None:
