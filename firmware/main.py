@@ -1,0 +1,17 @@
+"""thecal's firmware: takes the board it runs on, wires the pump, runs the loop. Not a medical device.
+
+The same file starts on the RP2040 and on MicroPython's unix port; `board` is the one thing that differs
+(boards/rp2040, boards/unix).
+"""
+
+from board import Board
+from pump.pump import Pump
+
+
+def main() -> None:
+    pump = Pump(Board())
+    pump.seal()
+    pump.run()
+
+
+main()

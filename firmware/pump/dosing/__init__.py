@@ -1,0 +1,1 @@
+"""The dosing core: pure arithmetic from (state, time) to motor steps. No I/O, no clock, no float."""

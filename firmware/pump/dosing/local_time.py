@@ -1,0 +1,55 @@
+"""Pump local time: the monotonic clock plus an offset. Changing the offset moves no dose (ARCHITECTURE, Time).
+
+Held as day number since 2000-01-01 (a Saturday), second of the day and microsecond, so that all are small
+integers on the RP2040 for ever. No time zones: the offset is what the clinician sets; a change is logged.
+"""
+
+from pump.units import S_PER_DAY, US_PER_S
+
+_WEEKDAY_OF_DAY_0 = 5  # 2000-01-01 was a Saturday; Monday is 0
+
+
+class LocalTime:
+    """Converts monotonic (s, us) to local (day, second, us)."""
+
+    def __init__(self):
+        self._offset_day = 0
+        self._offset_s = 0
+        self._offset_us = 0
+        self.day = 0
+        self.second = 0
+        self.us = 0
+
+    def at(self, s: int, us: int) -> None:
+        """Set day, second and us to local time at the monotonic instant."""
+        us += self._offset_us
+        second = s % S_PER_DAY + self._offset_s
+        if us >= US_PER_S:
+            us -= US_PER_S
+            second += 1
+        self.day = s // S_PER_DAY + self._offset_day + second // S_PER_DAY
+        self.second = second % S_PER_DAY
+        self.us = us
+
+    def weekday(self) -> int:
+        """0 is Monday."""
+        return (self.day + _WEEKDAY_OF_DAY_0) % 7
+
+    def set_at(self, s: int, us: int, day: int, second: int, local_us: int) -> None:
+        """From now on the monotonic instant (s, us) is this local time."""
+        us = local_us - us
+        second -= s % S_PER_DAY
+        if us < 0:
+            us += US_PER_S
+            second -= 1
+        self._offset_us = us
+        self._offset_day = day - s // S_PER_DAY + second // S_PER_DAY
+        self._offset_s = second % S_PER_DAY
+
+    def shift(self, offset_us: int) -> None:
+        """Move local time by so many microseconds, either way."""
+        us = self._offset_us + offset_us
+        second = self._offset_s + us // US_PER_S
+        self._offset_us = us % US_PER_S
+        self._offset_day += second // S_PER_DAY
+        self._offset_s = second % S_PER_DAY

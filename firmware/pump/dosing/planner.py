@@ -1,0 +1,212 @@
+"""The planner: from the accumulator to runs of steps, each due in its exact microsecond.
+
+A run is "n steps, the first at T, then every q microseconds plus a carry": with the rate p parts per microsecond
+and the step of u parts, u = q*p + r. Let e (the lead, 0 <= e < p) be how far past the k-th step the volume is at
+the whole microsecond in which that step falls due. Then the next is due q microseconds later when e >= r (and
+e drops by r), else q + 1 later (and e rises by p - r). One comparison and one addition, exact for ever.
+
+The same holds for a stride of k steps at once, with k*u = q_k*p + r_k: so a run of 56 steps is planned in one
+comparison and one addition as well. Strides 1, 2, 4, ... 32 and 56 are worked out when the rate changes.
+
+Bounds (ARCHITECTURE, The planner): a run has at most `RUN_STEPS` steps and none of them after the next scheduled
+change. A run is only queued while at most `LOW_WATER` steps wait, so never more than 64 are with the motor.
+
+Called by: `pump.dosing.delivery`. Nothing here allocates after construction.
+"""
+
+from pump.dosing import limbs
+from pump.dosing.accumulator import CAPACITY
+
+RUN_STEPS = 56
+LOW_WATER = 8
+_STRIDES = (1, 2, 4, 8, 16, 32, RUN_STEPS)
+_FULL = 6  # index of the stride that is a whole run
+_MILLION = 1_000_000
+
+
+class Run:
+    """What the motor is given. The arrays are the planner's own: a motor copies what it keeps."""
+
+    def __init__(self, carry, modulus):
+        self.steps = 0
+        self.first_s = 0
+        self.first_us = 0
+        self.last_s = 0
+        self.last_us = 0
+        self.gap_s = 0
+        self.gap_us = 0
+        self.size = 1
+        self.lead = limbs.new(CAPACITY)
+        self.carry = carry
+        self.modulus = modulus
+
+
+class _Stride:
+    """k steps at once: gap (s, us), carry r_k and its complement p - r_k."""
+
+    def __init__(self, steps: int):
+        self.steps = steps
+        self.gap_s = 0
+        self.gap_us = 0
+        self.carry = limbs.new(CAPACITY)
+        self.rest = limbs.new(CAPACITY)
+
+    def sum_of(self, a, b, modulus, n: int) -> None:
+        """Become the stride that is `a` and then `b`."""
+        limbs.copy(self.carry, a.carry, n)
+        over = limbs.add(self.carry, b.carry, n)
+        self.gap_s = a.gap_s + b.gap_s
+        self.gap_us = a.gap_us + b.gap_us
+        if over or not limbs.less(self.carry, modulus, n):
+            limbs.subtract(self.carry, modulus, n)
+            self.gap_us += 1
+        if self.gap_us >= _MILLION:
+            self.gap_us -= _MILLION
+            self.gap_s += 1
+        limbs.copy(self.rest, modulus, n)
+        limbs.subtract(self.rest, self.carry, n)
+
+
+class Planner:
+    """Plans the steps of one segment, run by run, from the accumulator's rate and phase."""
+
+    def __init__(self):
+        self.active = False  # is there any next step?
+        self.planned = 0  # steps handed out since the segment began
+        self.next_s = 0  # when the next step, not yet planned, is due
+        self.next_us = 0
+        self._size = 1
+        self._lead = limbs.new(CAPACITY)  # e of that step
+        self._strides = tuple([_Stride(k) for k in _STRIDES])
+        self._modulus = limbs.new(CAPACITY)
+        self._work = limbs.new(CAPACITY + 2)
+        self._quotient = limbs.new(CAPACITY + 2)
+        self.run = Run(self._strides[0].carry, self._modulus)
+
+    def begin(self, accumulator) -> None:
+        """Start over at the accumulator's segment: its rate, its remainder, its start."""
+        self.planned = 0
+        total = accumulator.size
+        size = limbs.used(accumulator.rate, total)
+        self.active = not limbs.is_zero(accumulator.rate, size)
+        if not self.active:
+            return
+        self._size = size
+        self.run.size = size
+        limbs.copy(self._modulus, accumulator.rate, size)
+        self._work_out_strides(accumulator, total)
+        self._find_first(accumulator, total)
+
+    def _work_out_strides(self, accumulator, total: int) -> None:
+        size = self._size
+        one = self._strides[0]
+        limbs.copy(self._work, accumulator.unit, total)
+        limbs.divide(self._quotient, self._work, total, self._modulus, size)
+        limbs.copy(one.carry, self._work, size)
+        limbs.copy(one.rest, self._modulus, size)
+        limbs.subtract(one.rest, one.carry, size)
+        one.gap_s = limbs.seconds_of(self._quotient, total, self._work)
+        one.gap_us = limbs.small(self._quotient)
+        self.run.gap_s = one.gap_s
+        self.run.gap_us = one.gap_us
+        for i in range(1, _FULL):
+            half = self._strides[i - 1]
+            self._strides[i].sum_of(half, half, self._modulus, size)
+        full = self._strides[_FULL]  # 56 = 32 + 16 + 8
+        full.sum_of(self._strides[5], self._strides[4], self._modulus, size)
+        full.sum_of(full, self._strides[3], self._modulus, size)
+
+    def _find_first(self, accumulator, total: int) -> None:
+        """The first step: ceil((unit - remainder) / rate) microseconds after the start."""
+        size = self._size
+        limbs.copy(self._work, accumulator.unit, total)
+        limbs.subtract(self._work, accumulator.remainder, total)
+        limbs.divide(self._quotient, self._work, total, self._modulus, size)
+        if limbs.is_zero(self._work, size):
+            limbs.clear(self._lead, size)
+            late_us = 0
+        else:
+            limbs.copy(self._lead, self._modulus, size)
+            limbs.subtract(self._lead, self._work, size)
+            late_us = 1
+        s = limbs.seconds_of(self._quotient, total, self._work)
+        self._set_next(accumulator.start_s + s, accumulator.start_us + limbs.small(self._quotient) + late_us)
+
+    def _set_next(self, s: int, us: int) -> None:
+        while us >= _MILLION:
+            us -= _MILLION
+            s += 1
+        self.next_s = s
+        self.next_us = us
+
+    def _advance(self, stride) -> None:
+        """Move the next step on by one stride."""
+        us = self.next_us + stride.gap_us
+        if limbs.less(self._lead, stride.carry, self._size):
+            limbs.add(self._lead, stride.rest, self._size)
+            us += 1
+        else:
+            limbs.subtract(self._lead, stride.carry, self._size)
+        s = self.next_s + stride.gap_s
+        while us >= _MILLION:
+            us -= _MILLION
+            s += 1
+        self.next_s = s
+        self.next_us = us
+
+    def _reaches(self, stride, limit_s: int, limit_us: int) -> bool:
+        """Would the next step, moved on by this stride, still be due by the limit?"""
+        s = self.next_s + stride.gap_s
+        if s + 2 < limit_s:
+            return True
+        us = self.next_us + stride.gap_us
+        if limbs.less(self._lead, stride.carry, self._size):
+            us += 1
+        while us >= _MILLION:
+            us -= _MILLION
+            s += 1
+        return s < limit_s or (s == limit_s and us <= limit_us)
+
+    def plan(self, limit_s: int, limit_us: int) -> int:
+        """Fill `run` with the steps that come next, none due after the limit; how many (0: none by then)."""
+        run = self.run
+        run.steps = 0
+        if not self.active or self.next_s > limit_s or (self.next_s == limit_s and self.next_us > limit_us):
+            return 0
+        run.first_s = self.next_s
+        run.first_us = self.next_us
+        limbs.copy(run.lead, self._lead, self._size)
+        full = self._strides[_FULL]
+        if self._reaches(full, limit_s, limit_us):
+            self._advance(full)
+            steps = RUN_STEPS
+        else:
+            steps = self._plan_part(limit_s, limit_us)
+        run.steps = steps
+        self.planned += steps
+        self._set_last(run)
+        return steps
+
+    def _plan_part(self, limit_s: int, limit_us: int) -> int:
+        """Less than a whole run fits before the limit: as many as do, by descending strides."""
+        steps = 1
+        for i in range(_FULL - 1, -1, -1):
+            stride = self._strides[i]
+            if self._reaches(stride, limit_s, limit_us):
+                self._advance(stride)
+                steps += stride.steps
+        self._advance(self._strides[0])
+        return steps
+
+    def _set_last(self, run) -> None:
+        """The last step of the run lies one gap before the next step: q, or q + 1 when its lead was below r."""
+        one = self._strides[0]
+        us = self.next_us - one.gap_us
+        if not limbs.less(self._lead, one.rest, self._size):
+            us -= 1
+        s = self.next_s - one.gap_s
+        while us < 0:
+            us += _MILLION
+            s -= 1
+        run.last_s = s
+        run.last_us = us

@@ -1,0 +1,106 @@
+"""The measure in which one therapy's rates are whole numbers.
+
+With C the primary drug's concentration (ng/mL) and V the step volume (pL), a dose rate of D ng/day is
+D * 10^9 / (86 400 000 000 * C * V) = 5 D / (432 C V) steps per microsecond. So with parts of 1/(432 C V) step:
+
+    a dose rate D ng/day          5 D            parts per microsecond
+    a bolus of B ng over d us     432*10^9 B / d
+    a volume rate of R pL/day     R C / (2*10^8)
+
+Each is a fraction p/q. Multiplying the unit by L, a common multiple of all q in force, makes every rate whole:
+unit = 432 C V L parts per step. L is chosen when a command changes what may run; it also takes in the
+denominator that the phase has by then (a bolus cut short leaves one), so that the phase carries over exactly. Should
+that ever exceed the accumulator's 600 bits, the phase is rounded down to the therapy's own measure: less than
+1/(432 C V) of one step is given up, never given twice, and `rounded` counts it.
+
+Called by: `pump.dosing.delivery`, only while a command is handled: Python integers of any size are used here.
+"""
+
+from pump.dosing import limbs
+from pump.dosing.accumulator import CAPACITY
+
+_SPARE_LIMBS = 1
+_PARTS = 432
+_BOLUS = 432_000_000_000
+_VOLUME_RATE = 200_000_000
+
+
+def greatest_divisor(a: int, b: int) -> int:
+    """Greatest common divisor (MicroPython's math has none)."""
+    while b:
+        a, b = b, a % b
+    return a
+
+
+def least_multiple(a: int, b: int) -> int:
+    """Least common multiple of positive integers."""
+    return a // greatest_divisor(a, b) * b
+
+
+class Fraction:
+    """A rate p/q in parts of 1/(432 C V) step per microsecond, in lowest terms."""
+
+    def __init__(self, p: int = 0, q: int = 1):
+        common = greatest_divisor(p, q) if p else q
+        self.p = p // common
+        self.q = q // common
+
+
+def dose_rate(dose_ng_per_day: int) -> Fraction:
+    return Fraction(5 * dose_ng_per_day)
+
+
+def bolus_rate(dose_ng: int, duration_us: int) -> Fraction:
+    return Fraction(_BOLUS * dose_ng, duration_us)
+
+
+def volume_rate(rate_pl_per_day: int, concentration_ng_per_ml: int) -> Fraction:
+    return Fraction(rate_pl_per_day * concentration_ng_per_ml, _VOLUME_RATE)
+
+
+class Scale:
+    """The unit of one therapy and the factor L in it."""
+
+    def __init__(self):
+        self.base_unit = 1  # 432 C V
+        self.factor = 1  # L
+        self.rounded = 0  # how often a phase was too fine to keep
+
+    def set_drug(self, concentration_ng_per_ml: int, step_volume_pl: int) -> None:
+        self.base_unit = _PARTS * concentration_ng_per_ml * step_volume_pl
+
+    def fit(self, accumulator, rates) -> None:
+        """Choose L for these fractions (any iterable) and re-express the accumulator's phase in the new unit."""
+        factor = 1
+        for rate in rates:
+            factor = least_multiple(factor, rate.q)
+        remainder, unit = accumulator.fraction()
+        common = greatest_divisor(remainder, unit)
+        remainder //= common
+        unit //= common
+        needed = self.base_unit * factor
+        exact = least_multiple(needed, unit)
+        if limbs.limbs_of(exact) > CAPACITY - _SPARE_LIMBS:
+            exact = needed
+            remainder = remainder * needed // unit
+            self.rounded += 1
+        else:
+            remainder *= exact // unit
+        self.factor = exact // self.base_unit
+        accumulator.load(exact, remainder)
+
+    def parts(self, rate) -> int:
+        """The fraction in parts per microsecond: whole by the choice of L."""
+        return rate.p * (self.factor // rate.q)
+
+    def parts_below(self, rate) -> int:
+        """The same for a rate that L was not fitted to, rounded down (used for the ceiling only)."""
+        return rate.p * self.factor // rate.q
+
+    def dose_factor(self) -> int:
+        """Parts per microsecond of one ng/day."""
+        return 5 * self.factor
+
+    def pl_per_day(self, parts: int, step_volume_pl: int) -> int:
+        """A rate in parts per microsecond as pL/day, rounded down."""
+        return parts * 86_400_000_000 * step_volume_pl // (self.base_unit * self.factor)

@@ -1,0 +1,108 @@
+"""A source of flow beside the basal one: a bolus of any kind, with a dose, a duration and a clock of its own.
+
+A source adds the constant rate dose/duration for exactly its duration, counted in microseconds it was let run: an
+extended bolus that gives way to a patient bolus keeps its remainder exactly (BOL-02). Steady-path methods
+(`start`, `suspend`, `finish`) never allocate; `prescribe` does and is called by commands only.
+"""
+
+from pump.dosing import limbs
+from pump.dosing.accumulator import CAPACITY
+from pump.dosing.scale import Fraction, bolus_rate
+from pump.units import PL_PER_ML, Instant
+
+CLINICIAN = 1
+PATIENT = 2
+PERIODIC = 3
+EXTENDED = 4
+VOLUME_LIMBS = 5  # picolitres up to 2^75
+
+IDLE = 0
+RUNNING = 1
+SUSPENDED = 2
+
+
+class Source:
+    """One slot for a bolus. `kind` is fixed; what it gives is prescribed anew for each bolus."""
+
+    def __init__(self, kind: int):
+        self.kind = kind
+        self.ref = 0  # number of the bolus that runs or ran last
+        self.state = IDLE
+        self.dose_ng = 0
+        self.duration_us = 0
+        self.rate = Fraction()
+        self.parts = limbs.new(CAPACITY)  # the rate in the present scale
+        self.end = Instant()  # while RUNNING: the instant at which the whole dose has been given
+        self.left = Instant(0, 0)  # while SUSPENDED: the span still to run
+        self._span = Instant(0, 0)
+        self._concentration_ng_per_ml = 1
+        self.volume_pl = 0
+        self.volume = limbs.new(VOLUME_LIMBS)
+
+    def prescribe(self, dose_ng: int, duration_us: int, concentration_ng_per_ml: int) -> None:
+        """Say what a bolus from this slot gives. Commands only: allocates."""
+        self.dose_ng = dose_ng
+        self.duration_us = duration_us
+        self.rate = bolus_rate(dose_ng, duration_us)
+        self._span.set_us(duration_us)
+        self._concentration_ng_per_ml = concentration_ng_per_ml
+        self.volume_pl = dose_ng * PL_PER_ML // concentration_ng_per_ml
+        limbs.load(self.volume, VOLUME_LIMBS, self.volume_pl)
+
+    def is_prescribed(self) -> bool:
+        return self.dose_ng > 0
+
+    def start(self, s: int, us: int, ref: int) -> None:
+        self.ref = ref
+        self.state = RUNNING
+        self.end.set(s, us)
+        self.end.add(self._span.s, self._span.us)
+
+    def suspend(self, s: int, us: int) -> None:
+        """Give way; the remainder is kept to the microsecond."""
+        self.left.set(self.end.s, self.end.us)
+        self.left.subtract(s, us)
+        self.state = SUSPENDED
+
+    def go_on(self, s: int, us: int) -> None:
+        self.end.set(s, us)
+        self.end.add(self.left.s, self.left.us)
+        self.state = RUNNING
+
+    def finish(self) -> None:
+        self.state = IDLE
+
+    def left_us(self, s: int, us: int) -> int:
+        """Microseconds it has still to run."""
+        if self.state == RUNNING:
+            return self.end.total_us() - (s * 1_000_000 + us)
+        return self.left.total_us() if self.state == SUSPENDED else 0
+
+    def given_pl(self, s: int, us: int) -> int:
+        """What it has given by now, rounded down to 1 pL."""
+        ran_us = self.duration_us - self.left_us(s, us)
+        return self.dose_ng * PL_PER_ML * ran_us // (self._concentration_ng_per_ml * self.duration_us)
+
+
+class Periodic(Source):
+    """A bolus the pump gives by itself: first at a time after the commit, then every so often."""
+
+    def __init__(self):
+        Source.__init__(self, PERIODIC)
+        self.next = Instant()
+        self._every = Instant(0, 0)
+        self.every_us = 0
+
+    def repeat(self, first_s: int, first_us: int, every_us: int) -> None:
+        self.every_us = every_us
+        self._every.set_us(every_us)
+        self.next.set(first_s, first_us)
+
+    def move_on(self) -> None:
+        """The next one is due one period later: from the schedule, not from when it was served."""
+        self.next.add(self._every.s, self._every.us)
+
+    def cancel(self) -> None:
+        self.dose_ng = 0
+        self.state = IDLE
+        self.next.set_never()

@@ -1,0 +1,195 @@
+"""What each request does: one small function per opcode, from the decoded request to the answer's values.
+
+Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the wire's tables.
+Called by: `pump.link.server`. Raises `Unacceptable` for every refusal. Allocates: commands only.
+"""
+
+import gc
+
+from pump.dosing import limbs
+from pump.dosing.source import IDLE, VOLUME_LIMBS
+from wire import messages
+
+_PIECE = 200  # bytes of a reading or program in one answer
+_LIMITS_A_PAGE = 6
+_EVENTS_A_PAGE = 6
+_FILLINGS_A_PAGE = 1
+_NONE_SCHEDULED = 0xFFFFFFFF
+_ACTOR_CLINICIAN = 3
+_ACTOR_PATIENT = 2
+
+
+def _piece(data, offset: int):
+    return {"total": len(data), "data": data[offset : offset + _PIECE]}
+
+
+class Commands:
+    """The table of handlers, bound to one pump."""
+
+    def __init__(self, timebase, course, proposals, log, bounds):
+        self._timebase = timebase
+        self._course = course
+        self._delivery = course.delivery
+        self._proposals = proposals
+        self._log = log
+        self._bounds = bounds
+        self.handlers = {
+            messages.STATUS: self.status,
+            messages.LIMITS: self.limits,
+            messages.PROPOSE: self.propose,
+            messages.READING: self.reading,
+            messages.COMMIT: self.commit,
+            messages.ABORT: self.abort,
+            messages.PROGRAM: self.program,
+            messages.STOP: self.stop,
+            messages.RESUME: self.resume,
+            messages.PATIENT_BOLUS: self.patient_bolus,
+            messages.EVENTS: self.events,
+            messages.ACCOUNTS: self.accounts,
+        }
+
+    def new_session(self) -> None:
+        """Whoever comes next starts with no half-sent proposal."""
+        self._proposals.forget()
+
+    def status(self, _):
+        time = self._timebase
+        delivery = self._delivery
+        local = delivery.local
+        local.at(time.s, time.us)
+        answer = {
+            "state": self._course.state(),
+            "now_s": time.s,
+            "now_us": time.us,
+            "local_day": local.day,
+            "local_s": local.second,
+            "local_us": local.us,
+            "program_digest": self._proposals.program_digest,
+            "steps": delivery.steps(),
+            "reservoir_pl": self._course.reservoir_pl(),
+            "next_change_s": self._until_change(),
+            "alarms": 1 if delivery.fault else 0,
+            "next_event": self._log.next_sequence,
+            "heap_free": gc.mem_free(),
+        }
+        self._add_rates(answer)
+        self._add_bolus(answer)
+        return answer
+
+    def _until_change(self) -> int:
+        change = self._delivery.next_change()
+        if change.is_never():
+            return _NONE_SCHEDULED
+        return max(0, change.s - self._timebase.s)
+
+    def _add_rates(self, answer) -> None:
+        prescription = self._course.prescription
+        answer["rate_pl_per_day"] = 0
+        answer["basal_ng_per_day"] = 0
+        if prescription is not None:
+            answer["rate_pl_per_day"] = self._delivery.rate_pl_per_day(prescription.step_volume_pl)
+            if self._delivery.flowing:
+                answer["basal_ng_per_day"] = self._course.basal_ng_per_day()
+
+    def _add_bolus(self, answer) -> None:
+        time = self._timebase
+        source = self._course.shown_bolus()
+        answer["bolus"] = source.kind if source else 0
+        answer["bolus_given_pl"] = source.given_pl(time.s, time.us) if source else 0
+        answer["bolus_left_us"] = source.left_us(time.s, time.us) if source else 0
+
+    def limits(self, values):
+        table = self._bounds.table
+        first = values["first"]
+        page = table[first : first + _LIMITS_A_PAGE]
+        return {"total": len(table), "limits": [{"name": x[0], "low": x[1], "high": x[2]} for x in page]}
+
+    def propose(self, values):
+        return self._proposals.take(values, self._timebase.s, self._timebase.us)
+
+    def reading(self, values):
+        return _piece(self._proposals.canonical, values["offset"])
+
+    def commit(self, values):
+        self._log.actor = _ACTOR_CLINICIAN
+        try:
+            ref = self._proposals.commit(values["digest"], self._timebase.s, self._timebase.us)
+        finally:
+            self._log.actor = 0
+        return {"at_s": self._timebase.s, "at_us": self._timebase.us, "ref": ref}
+
+    def abort(self, _):
+        self._proposals.forget()
+        return {}
+
+    def program(self, values):
+        return _piece(self._proposals.program, values["offset"])
+
+    def stop(self, _):
+        self._log.actor = _ACTOR_CLINICIAN
+        try:
+            self._course.stop(self._timebase.s, self._timebase.us)
+        finally:
+            self._log.actor = 0
+        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+
+    def resume(self, _):
+        self._log.actor = _ACTOR_CLINICIAN
+        try:
+            self._course.resume(self._timebase.s, self._timebase.us)
+        finally:
+            self._log.actor = 0
+        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+
+    def patient_bolus(self, _):
+        self._log.actor = _ACTOR_PATIENT
+        try:
+            ref = self._course.request_patient_bolus(self._timebase.s, self._timebase.us)
+        finally:
+            self._log.actor = 0
+        return {"ref": ref}
+
+    def events(self, values):
+        log = self._log
+        first = max(values["first"], log.first_kept())
+        end = min(log.next_sequence, first + min(values["count"], _EVENTS_A_PAGE))
+        return {"next": log.next_sequence, "events": [log.read(i) for i in range(first, end)]}
+
+    def accounts(self, values):
+        course = self._course
+        prescription = course.prescription
+        first = values["first_filling"]
+        step_volume_pl = prescription.step_volume_pl if prescription else 0
+        return {
+            "steps": self._delivery.steps(),
+            "step_volume_pl": step_volume_pl,
+            "reservoir_pl": course.reservoir_pl(),
+            "resets": 0,
+            "fillings_total": len(course.fillings),
+            "fillings": self._fillings(first),
+            "sources": self._volumes(step_volume_pl),
+        }
+
+    def _fillings(self, first: int):
+        fillings = self._course.fillings
+        answer = []
+        for i in range(first, min(len(fillings), first + _FILLINGS_A_PAGE)):
+            end = fillings[i + 1].first_step if i + 1 < len(fillings) else self._delivery.steps()
+            drugs = [
+                {"name": x["name"], "concentration_ng_per_ml": x["concentration_ng_per_ml"]}
+                for x in fillings[i].drugs
+            ]
+            steps = end - fillings[i].first_step
+            answer.append({"filling": fillings[i].number, "steps": steps, "drugs": drugs})
+        return answer
+
+    def _volumes(self, step_volume_pl: int):
+        """What each kind of source gave; basal is the rest of the counted volume, so that the sum is the whole."""
+        time = self._timebase
+        delivery = self._delivery
+        given = [limbs.to_int(total, VOLUME_LIMBS) for total in delivery.totals]
+        for source in delivery.sources:
+            if source.state != IDLE:
+                given[source.kind] += source.given_pl(time.s, time.us)
+        given[0] = max(0, delivery.steps() * step_volume_pl - sum(given[1:]))
+        return [{"source": kind, "volume_pl": volume} for kind, volume in enumerate(given) if volume or kind == 0]

@@ -1,0 +1,119 @@
+"""Two-phase changes: a proposal arrives in pieces, is read back as the pump understood it, is committed by digest.
+
+Nothing that runs is touched before the commit, and the commit is one call that happens at one microsecond or not
+at all (DEL-07, HOST-02). A new session forgets an unfinished proposal. Called by: `pump.link.commands`.
+"""
+
+import hashlib
+
+from pump.therapy.bounds import Unacceptable
+from pump.therapy.prescription import Prescription
+from pump.therapy.worst_case import worst_case_24h
+from wire import codec, messages
+
+MAX_PROPOSAL = 6144
+DIGEST_SIZE = 16
+_SECONDS_A_DAY = 86_400
+_MILLION = 1_000_000
+_LONGEST_SHIFT_US = 2 * 86_400_000_000
+
+
+def digest_of(kind: int, canonical) -> bytes:
+    """What names a proposal: SHA-256 of its kind and canonical bytes, first 16 bytes."""
+    sha = hashlib.sha256(bytes([kind]))
+    sha.update(canonical)
+    return sha.digest()[:DIGEST_SIZE]
+
+
+class Proposals:
+    """At most one proposal at a time: being received, or complete and awaiting its commit."""
+
+    def __init__(self, course, bounds):
+        self._course = course
+        self._bounds = bounds
+        self._buffer = bytearray(MAX_PROPOSAL)
+        self._view = memoryview(self._buffer)
+        self.program = b""  # canonical bytes of the program that runs
+        self.program_digest = b""
+        self.forget()
+
+    def forget(self) -> None:
+        self.kind = 0
+        self._received = 0
+        self._total = 0
+        self.digest = b""
+        self.canonical = b""
+        self._values = None
+        self._prescription = None
+
+    def take(self, values, s: int, us: int):
+        """One piece: the answer of PROPOSE. Pieces come in order; offset 0 begins anew."""
+        offset = values["offset"]
+        data = values["data"]
+        if offset == 0:
+            self.forget()
+            if values["total"] > MAX_PROPOSAL:
+                raise Unacceptable("too_large", str(MAX_PROPOSAL))
+            self.kind = values["kind"]
+            self._total = values["total"]
+        if self.kind != values["kind"] or self._total != values["total"] or offset != self._received:
+            self.forget()
+            raise Unacceptable("inconsistent", "offset")
+        end = offset + len(data)
+        if end > self._total or self.digest:
+            self.forget()
+            raise Unacceptable("inconsistent", "total")
+        self._buffer[offset:end] = data
+        self._received = end
+        worst = []
+        if end == self._total:
+            try:
+                worst = self._read(s, us)
+            except (Unacceptable, codec.WireError):
+                self.forget()
+                raise
+        return {"received": end, "digest": self.digest, "worst_case_24h": worst}
+
+    def _read(self, s: int, us: int):
+        """Understand the whole proposal, or refuse it; its worst-case doses when it is a program."""
+        fields = messages.proposal_fields(self.kind)
+        values = codec.decode(fields, self._view, 0, self._total)
+        worst = []
+        if self.kind == messages.PROPOSAL_PROGRAM:
+            self._prescription = Prescription(values, self._bounds)
+            for scheduled, most in worst_case_24h(self._prescription):
+                worst.append({"scheduled_ng": scheduled, "worst_ng": most})
+        elif self.kind == messages.PROPOSAL_BOLUS:
+            self._course.check_clinician_bolus(values, s, us)
+        elif self.kind == messages.PROPOSAL_CLOCK:
+            self._check_clock(values)
+        else:
+            raise Unacceptable("unknown_opcode", "kind")
+        self._values = values
+        self.canonical = bytes(codec.encoded(fields, values))
+        self.digest = digest_of(self.kind, self.canonical)
+        return worst
+
+    def _check_clock(self, values) -> None:
+        if values["absolute"] > 1 or values["second"] >= _SECONDS_A_DAY or values["us"] >= _MILLION:
+            raise Unacceptable("out_of_range", "clock")
+        if abs(values["offset_us"]) > _LONGEST_SHIFT_US:
+            raise Unacceptable("out_of_range", "offset_us")
+
+    def commit(self, digest, s: int, us: int) -> int:
+        """Carry out the proposal with this digest, once; the number of the bolus it started, or 0."""
+        if not self.digest:
+            raise Unacceptable("no_proposal", "")
+        if digest != self.digest:
+            raise Unacceptable("digest_mismatch", "")
+        ref = 0
+        if self.kind == messages.PROPOSAL_PROGRAM:
+            self._course.commit(self._prescription, s, us)
+            self.program = self.canonical
+            self.program_digest = self.digest
+        elif self.kind == messages.PROPOSAL_BOLUS:
+            ref = self._course.start_clinician_bolus(self._values, s, us)
+        else:
+            self._course.set_clock(s, us, self._values)
+        self.forget()
+        return ref

@@ -1,0 +1,67 @@
+"""The pump: its parts, put together once, and the loop that runs them.
+
+`setup` allocates, `seal` collects, `run` never returns. The loop is tickless: each turn takes the time, carries out
+what dosing owes, takes at most one buffer from the line, and sleeps until the next deadline or the next byte.
+Called by: main.py. The board is passed in (docs/board-interface.md).
+"""
+
+import gc
+
+from pump.dosing.delivery import Delivery
+from pump.link.commands import Commands
+from pump.link.proposals import Proposals
+from pump.link.server import Server
+from pump.records.event_ring import EventRing
+from pump.therapy.bounds import Bounds
+from pump.therapy.course import Course, make_sources
+from pump.timebase import Timebase
+from wire import codec, messages
+
+FIRMWARE = "0.1.0"
+_CAPABILITIES = 0
+_NOTE_BOOT = 1
+
+
+def _reason_number(reason: str) -> int:
+    return codec.number_of(messages.REFUSALS, reason)
+
+
+class Pump:
+    """One pump on one board."""
+
+    def __init__(self, board):
+        self._board = board
+        self.timebase = Timebase(board.ticks_us())
+        self.log = EventRing(self.timebase, _reason_number)
+        bounds = Bounds()
+        self.delivery = Delivery(board.motor, self.log, make_sources())
+        course = Course(self.delivery, self.log)
+        proposals = Proposals(course, bounds)
+        commands = Commands(self.timebase, course, proposals, self.log, bounds)
+        identity = {
+            "model": board.model,
+            "firmware": FIRMWARE,
+            "serial": board.serial_number,
+            "capabilities": _CAPABILITIES,
+        }
+        self._server = Server(board.serial, self.log, commands, identity)
+        self._server.start_sessions_at(int.from_bytes(board.random_bytes(2), "little"))
+        self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
+
+    def seal(self) -> None:
+        """Setup is over: from here on, only commands allocate."""
+        gc.collect()
+
+    def turn(self) -> None:
+        """One turn of the loop."""
+        board = self._board
+        timebase = self.timebase
+        delivery = self.delivery
+        timebase.update(board.ticks_us())
+        delivery.serve(timebase.s, timebase.us)
+        self._server.serve()
+        board.wait_us(timebase.until(delivery.wake))
+
+    def run(self) -> None:
+        while True:
+            self.turn()

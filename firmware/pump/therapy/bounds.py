@@ -1,0 +1,59 @@
+"""What a therapy may ask of this pump: lowest and highest value of every amount, one table for pump and docs.
+
+The host reads it over the link (LIMITS) and refuses the same things earlier; the pump refuses them in any case
+(SEC-11). Called by: `pump.therapy.prescription`, `pump.link`.
+"""
+
+from pump.units import PL_PER_ML, US_PER_DAY
+
+MAX_DRUGS = 5
+MAX_FLEX_STEPS = 7 * 48
+MAX_FLEX_STEPS_A_DAY = 48
+MAX_PERIODIC = 4
+MAX_PATIENT_PER_24H = 96
+
+DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
+
+
+class Unacceptable(Exception):
+    """A program or command that is refused: `reason` is a name of wire.messages.REFUSALS, `detail` the field."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Bounds:
+    """(low, high) by name. The basal floor is the pump's own setting: what its motor can hold evenly."""
+
+    def __init__(self, floor_pl_per_day: int = DEFAULT_FLOOR_PL_PER_DAY):
+        self.floor_pl_per_day = floor_pl_per_day
+        highest_rate = 24 * PL_PER_ML
+        self.table = (
+            ("step_volume_pl", 100, 10_000_000),
+            ("concentration_ng_per_ml", 1, 100_000_000),
+            ("basal_dose_ng_per_day", 1, 100_000_000),
+            ("basal_rate_pl_per_day", floor_pl_per_day, highest_rate),
+            ("max_rate_pl_per_day", floor_pl_per_day, highest_rate),
+            ("reservoir_pl", PL_PER_ML, 100 * PL_PER_ML),
+            ("fill_pl", 0, 100 * PL_PER_ML),
+            ("bolus_dose_ng", 1, 100_000_000),
+            ("bolus_duration_us", 1_000_000, US_PER_DAY),
+            ("lockout_us", 1_000_000, US_PER_DAY),
+            ("max_per_24h", 1, MAX_PATIENT_PER_24H),
+            ("period_us", 1_000_000, 366 * US_PER_DAY),
+            ("first_us", 1_000_000, 366 * US_PER_DAY),
+            ("drugs", 1, MAX_DRUGS),
+            ("basal_steps", 1, MAX_FLEX_STEPS),
+            ("periodic_boluses", 0, MAX_PERIODIC),
+        )
+
+    def check(self, name: str, value: int, detail: str = "") -> None:
+        """Unacceptable("out_of_range", detail or name) when the value is outside (DEL-06)."""
+        for row in self.table:
+            if row[0] == name:
+                if row[1] <= value <= row[2]:
+                    return
+                raise Unacceptable("out_of_range", detail or name)
+        raise KeyError(name)

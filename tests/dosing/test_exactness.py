@@ -1,0 +1,114 @@
+"""Every step in its exact microsecond: random therapies and events against fractions (DEL-01)."""
+
+import pytest
+from dosing import oracle, rig
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+HOUR = 3_600_000_000
+PRIMES = (2503, 2_487, 99_991, 19_997_003, 7, 1_000_003, 86_399)
+
+
+def amounts(low, high):
+    """Round figures, figures with large prime factors, any figure."""
+    primes = st.sampled_from([p * k for p in PRIMES for k in (1, 3, 1000) if low <= p * k <= high] or [low])
+    return st.one_of(st.integers(low, high), primes)
+
+
+durations = st.one_of(
+    st.integers(1, 7200).map(lambda s: s * 1_000_000),
+    st.integers(1_000_000, 2 * HOUR),
+    st.sampled_from([60_000_000, 300_000_000, 86_399_000_000, 7 * 61 * 1_000_000]),
+)
+
+
+@st.composite
+def therapies(draw):
+    concentration = draw(amounts(1_000, 100_000_000))
+    step_volume_pl = draw(amounts(24_000, 10_000_000))
+    low = -(-48_000_000 * concentration // 10**9)
+    most_flow = min(24_000_000_000, 2_000 * step_volume_pl)  # at most 2,000 steps a day: quick to check
+    high = min(100_000_000, most_flow * concentration // 10**9)
+    low, high = max(1, low), max(1, low, high)
+    mode = draw(st.sampled_from([0, 1, 1, 2, 2, 3]))
+    values = rig.therapy(
+        step_volume_pl=step_volume_pl,
+        basal_mode=mode,
+        basal_dose_ng_per_day=draw(amounts(low, high)) if mode == 1 else 0,
+    )
+    values["drugs"][0]["concentration_ng_per_ml"] = concentration
+    if mode == 2:
+        starts = draw(st.lists(st.integers(0, 1439), min_size=1, max_size=6, unique=True))
+        values["basal_steps"] = [
+            {"start_min": s, "days": draw(st.integers(1, 127)), "dose_ng_per_day": draw(amounts(low, high))}
+            for s in starts
+        ]
+    bolus = max(1, 300 * step_volume_pl * concentration // 10**9)
+    if draw(st.booleans()):
+        values["periodic_boluses"] = [
+            {
+                "dose_ng": draw(amounts(1, bolus)),
+                "duration_us": draw(durations),
+                "every_us": 24 * HOUR // draw(st.integers(1, 9)) + draw(st.integers(0, 10**6)),
+                "first_us": draw(st.integers(1_000_000, 9 * HOUR)),
+            }
+        ]
+    if draw(st.booleans()):
+        values["patient_bolus"] = [
+            {
+                "dose_ng": draw(amounts(1, bolus)),
+                "duration_us": draw(durations),
+                "lockout_us": draw(st.integers(1_000_000, HOUR)),
+                "max_per_24h": draw(st.integers(1, 12)),
+            }
+        ]
+    return values
+
+
+@st.composite
+def scenarios(draw):
+    events = [{"at_us": 0, "do": "program", "therapy": draw(therapies())}]
+    end = draw(st.integers(HOUR, 30 * HOUR))
+    for at in sorted(draw(st.lists(st.integers(0, end), max_size=8))):
+        do = draw(st.sampled_from(["bolus", "patient_bolus", "stop", "resume", "program", "clock"]))
+        event = {"at_us": at, "do": do}
+        if do == "bolus":
+            event.update(
+                dose_ng=draw(amounts(1, 30_000)),
+                duration_us=draw(durations),
+                extended=draw(st.integers(0, 1)),
+            )
+        elif do == "program":
+            event["therapy"] = draw(therapies())
+            event["therapy"]["step_volume_pl"] = events[0]["therapy"]["step_volume_pl"]
+        elif do == "clock":
+            event.update(absolute=0, day=0, second=0, us=0, offset_us=draw(st.integers(-30 * HOUR, 30 * HOUR)))
+        events.append(event)
+    return {
+        "start_us": draw(st.one_of(st.just(0), st.integers(0, 10**13))),
+        "day": draw(st.integers(0, 20_000)),
+        "second": draw(st.integers(0, 86_399)),
+        "end_us": end,
+        "events": events,
+    }
+
+
+def check(scenario):
+    times, refusals, played = rig.play(scenario)
+    expected = oracle.Course(scenario, refusals).steps(scenario["events"][0]["therapy"]["step_volume_pl"])
+    assert played.delivery.fault == 0
+    assert times == expected
+    return played
+
+
+@pytest.mark.req("DEL-01", "DEL-12", "BOL-01", "BOL-02")
+@given(scenarios())
+@settings(max_examples=300)
+def test_every_step_is_at_its_exact_microsecond(scenario):
+    try:
+        rig.Prescription(scenario["events"][0]["therapy"], rig.Bounds())
+    except rig.Unacceptable:
+        return
+    played = check(scenario)
+    assert played.motor.most_in_flight <= 64
+    assert played.delivery.scale.rounded == 0
