@@ -61,7 +61,7 @@ class Refused(ThecalError):
     """
 
     def __init__(self, name: str, number: int, opcode: int, request: str, detail: str) -> None:
-        what, hint = _REFUSAL_TEXTS.get(name, ("", ""))
+        what, hint = REFUSAL_TEXTS.get(name, ("", ""))
         text = f"the pump refused {request}: {name}"
         if what:
             text += f", {what}"
@@ -92,7 +92,7 @@ class SimulationError(ThecalError):
 
 
 # refusal name -> (what it means, what to do). test_errors checks that every refusal has its line.
-_REFUSAL_TEXTS = {
+REFUSAL_TEXTS = {
     "unknown_opcode": ("it does not know this request", "update its firmware"),
     "malformed": ("it could not read the request", "report this: it is a fault of thecal"),
     "no_session": (

@@ -17,12 +17,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import serial
-
 from thecal.errors import LinkError, PortError
 from wire.framing import FrameReader
 
 BAUD = 115200  # of real serial lines; USB and ptys ignore it
-_WRITE_TIMEOUT_S = 1.0
+WRITE_TIMEOUT_S = 1.0
 _CHUNK = 4096
 _SAMPLE = 24
 
@@ -126,7 +125,7 @@ class Transport:
         self.reader.reset()
         with _opening(self.name):
             self._port = serial.serial_for_url(
-                self.name, baudrate=BAUD, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
+                self.name, baudrate=BAUD, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
             )
         self._poll: select.poll | None = None
         if type(self._port) is serial.Serial and hasattr(select, "poll"):
@@ -177,7 +176,7 @@ def _open_error(url: str, error: OSError) -> PortError:
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR):
         return PortError(f"there is no port {url}", _what_ports_there_are())
     if number in (errno.EACCES, errno.EPERM):
-        group = _group_of(url)
+        group = group_of(url)
         return PortError(
             f"permission denied for {url}",
             f"join the group {group} (sudo usermod -aG {group} $USER) and log in again",
@@ -191,7 +190,7 @@ def _open_error(url: str, error: OSError) -> PortError:
     return PortError(f"cannot open {url}: {error}", _what_ports_there_are())
 
 
-def _group_of(path: str) -> str:
+def group_of(path: str) -> str:
     """The group that may use the device; `dialout` where it cannot be told."""
     try:
         info = Path(path).stat()

@@ -34,6 +34,15 @@ PIECE = 100  # of READING: smaller than need be, so that every blob takes severa
 Values = dict[str, object]
 
 
+def frame_of(session: int, seq: int, opcode: int, values: Values, *, answer: bool = False) -> bytes:
+    """A request, or an answer without payload."""
+    buffer = bytearray(framing.FRAME_SIZE)
+    if answer:
+        return bytes(buffer[: framing.seal_answer(buffer, framing.ANSWER_AT, session, seq, opcode, OK)])
+    end = encode(request_fields(opcode), values, buffer, framing.REQUEST_AT, framing.REQUEST_END)
+    return bytes(buffer[: framing.seal_request(buffer, end, session, seq, opcode)])
+
+
 class Refusal(Exception):
     """What a handler raises to refuse."""
 
@@ -141,11 +150,11 @@ class FakePump:
         }
 
     def _command(self, reader: FrameReader, values: Values) -> Values:
-        answer = self.answers.get(reader.opcode) or self._carry_out(reader.opcode, values)
+        answer = self.answers.get(reader.opcode) or self.carry_out(reader.opcode, values)
         self.done = (reader.session, reader.seq, reader.opcode)
         return answer
 
-    def _carry_out(self, opcode: int, values: Values) -> Values:
+    def carry_out(self, opcode: int, values: Values) -> Values:
         number = len(self.carried_out)
         if opcode == PATIENT_BOLUS:
             self.carried_out.append((opcode, number))
@@ -168,7 +177,7 @@ class FakePump:
             self.program, self.blob = self.blob, b""
             return {"at_s": 5, "at_us": 0, "ref": number}
         if opcode == STATUS:
-            return _STATUS
+            return STATUS_VALUES
         self.blob = b""
         return {}
 
@@ -188,7 +197,7 @@ class FakePump:
         return {"received": received, "digest": digest_of(self.kind, self.blob), "worst_case_24h": worst}
 
 
-_STATUS: Values = {
+STATUS_VALUES: Values = {
     "state": 1,
     "now_s": 1,
     "now_us": 2,
