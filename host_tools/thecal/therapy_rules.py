@@ -237,11 +237,14 @@ def _bolus_rate(therapy: Therapy, volume: Fraction, duration_us: int, field: str
         f"{duration_text(duration_us)} makes a rate of {_about(volume / duration_us * US_PER_DAY)} on top of "
         f"the basal rate, above limits.max_rate, {volume_rate_text(highest)}"
     )
-    if room > 0:
-        shortest = duration_text(-int(-volume // room))
-        yield Problem(f"{field}.duration", f"{problem}; the shortest duration that fits is {shortest}")
+    shortest = -int(-volume // room) if room > 0 else 0
+    if room <= 0:
+        hint = "the basal rate alone reaches it: no duration fits"
+    elif shortest > ranges.BOLUS_DURATION.high:
+        hint = f"it would not fit within {duration_text(ranges.BOLUS_DURATION.high)}: give less"
     else:
-        yield Problem(f"{field}.duration", f"{problem}; the basal rate alone reaches it: no duration fits")
+        hint = f"the shortest duration that fits is {duration_text(shortest)}"
+    yield Problem(f"{field}.duration", f"{problem}; {hint}")
 
 
 def _ml(volume: Fraction) -> str:

@@ -104,8 +104,10 @@ def _explain(found: ErrorDetails, examples: Mapping[str, str]) -> str:
         case "literal_error":
             known = found.get("ctx", {}).get("expected", "the known words")
             return f'"{_shown(found["input"])}" is none of {known}'
-        case "too_long" | "too_short":
-            return f"{found['msg'].replace('List', 'it', 1).lower()}{like}"
+        case "too_long":
+            return f"stands {found.get('ctx', {}).get('actual_length')} times; the pump takes " + (
+                f"{found.get('ctx', {}).get('max_length')} at most"
+            )
         case _:
             return f"{_shown(found['input'])} is not right here ({found['msg'].lower()}){like}"
 
@@ -129,6 +131,6 @@ def _unknown(path: str, examples: Mapping[str, str]) -> str:
     """Which fields are known beside the unknown one, and which of them was probably meant."""
     parent, _, name = path.rpartition(".")
     known = [key.rpartition(".")[2] for key in examples if key.rpartition(".")[0] == parent]
-    meant = difflib.get_close_matches(name, known, 1)
+    meant = difflib.get_close_matches(name, known, 1, cutoff=0.7)
     hint = f"did you mean {meant[0]}? " if meant else ""
     return f"is not a known field; {hint}known here: {', '.join(known)}"
