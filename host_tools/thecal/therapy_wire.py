@@ -8,7 +8,7 @@ import it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,36 @@ _MODE_NAMES = dict(BASAL_MODES)
 
 def to_wire(therapy: Therapy) -> dict[str, object]:
     """The table `wire.therapy.THERAPY` of a therapy."""
-    pump, catheter, basal, patient = therapy.pump, therapy.catheter, therapy.basal, therapy.patient_bolus
+    pump, catheter, basal = therapy.pump, therapy.catheter, therapy.basal
+    return {
+        "schema": SCHEMA_VERSION,
+        "name": therapy.name,
+        "reservoir_pl": pump.reservoir_pl,
+        "fill_pl": pump.fill_pl,
+        "step_volume_pl": pump.step_volume_pl,
+        "pump_tubing_pl": catheter.pump_tubing_pl,
+        "catheter_length_um": catheter.length_um,
+        "catheter_pl_per_cm": catheter.volume_per_length_pl_per_cm,
+        "drugs": _wire_drugs(therapy),
+        "basal_mode": _MODE_NUMBERS[basal.mode],
+        "basal_dose_ng_per_day": basal.dose_ng_per_day or 0,
+        "basal_steps": _entries(basal.steps, "start_min", "days", "dose_ng_per_day"),
+        "periodic_boluses": _entries(
+            therapy.periodic_boluses, "dose_ng", "duration_us", "every_us", "first_us"
+        ),
+        "patient_bolus": _entries(
+            [therapy.patient_bolus] if therapy.patient_bolus else [],
+            *("dose_ng", "duration_us", "lockout_us", "max_per_24h"),
+        ),
+        "max_rate_pl_per_day": therapy.limits.max_rate_pl_per_day,
+        "low_reservoir_pl": therapy.alarms.low_reservoir_pl,
+        "low_reservoir_days": therapy.alarms.low_reservoir_days,
+        "max_pause_s": therapy.alarms.max_pause_s,
+    }
+
+
+def _wire_drugs(therapy: Therapy) -> list[dict[str, object]]:
+    """Drugs with their limits; 0: no limit of this kind."""
     drugs: list[dict[str, object]] = []
     for drug in therapy.drugs:
         limits = therapy.limits_of(drug)
@@ -41,45 +70,12 @@ def to_wire(therapy: Therapy) -> dict[str, object]:
                 "max_dose_1h_ng": limits.max_1h_ng or 0,
             }
         )
-    return {
-        "schema": SCHEMA_VERSION,
-        "name": therapy.name,
-        "reservoir_pl": pump.reservoir_pl,
-        "fill_pl": pump.fill_pl,
-        "step_volume_pl": pump.step_volume_pl,
-        "pump_tubing_pl": catheter.pump_tubing_pl,
-        "catheter_length_um": catheter.length_um,
-        "catheter_pl_per_cm": catheter.volume_per_length_pl_per_cm,
-        "drugs": drugs,
-        "basal_mode": _MODE_NUMBERS[basal.mode],
-        "basal_dose_ng_per_day": basal.dose_ng_per_day or 0,
-        "basal_steps": [
-            {"start_min": step.start_min, "days": step.days, "dose_ng_per_day": step.dose_ng_per_day}
-            for step in basal.steps
-        ],
-        "periodic_boluses": [
-            {
-                "dose_ng": bolus.dose_ng,
-                "duration_us": bolus.duration_us,
-                "every_us": bolus.every_us,
-                "first_us": bolus.first_us,
-            }
-            for bolus in therapy.periodic_boluses
-        ],
-        "patient_bolus": [
-            {
-                "dose_ng": bolus.dose_ng,
-                "duration_us": bolus.duration_us,
-                "lockout_us": bolus.lockout_us,
-                "max_per_24h": bolus.max_per_24h,
-            }
-            for bolus in ([patient] if patient else [])
-        ],
-        "max_rate_pl_per_day": therapy.limits.max_rate_pl_per_day,
-        "low_reservoir_pl": therapy.alarms.low_reservoir_pl,
-        "low_reservoir_days": therapy.alarms.low_reservoir_days,
-        "max_pause_s": therapy.alarms.max_pause_s,
-    }
+    return drugs
+
+
+def _entries(models: Sequence[object], *names: str) -> list[dict[str, object]]:
+    """A repeated group: the wire's names are the models' own."""
+    return [{name: getattr(model, name) for name in names} for model in models]
 
 
 @dataclass(frozen=True)

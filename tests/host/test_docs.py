@@ -1,0 +1,41 @@
+"""The page about therapy files shows what the code reads."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from thecal import events, units
+from thecal.events_file import parse_events
+from thecal.therapy import parse_therapy
+from thecal.therapy_fields import EXAMPLES
+from thecal.therapy_rules import errors_of
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (Path(__file__).resolve().parents[2] / "docs" / "therapy-files.md").read_text()
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_therapy_on_the_page_is_sound_and_shows_every_field(page: str):
+    text = blocks(page)[0]
+    therapy = parse_therapy(text)
+    assert errors_of(therapy) == []
+    for field in EXAMPLES:
+        name = field.rpartition(".")[2]
+        assert re.search(rf"\b{name}\b", text) or name == "NAME", field
+
+
+def test_the_events_on_the_page_are_read(page: str):
+    assert len(parse_events(blocks(page)[1], "page", Path())) == 5
+
+
+def test_every_event_and_unit_is_on_the_page(page: str):
+    for name in [*events.DO, *events.INJECT]:
+        assert re.search(rf"\b{name}\b", page), name
+    for line in units.UNITS:
+        assert f"`{line.split(' = ')[0]}`" in page, line
