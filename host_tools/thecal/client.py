@@ -153,7 +153,7 @@ class Client:
             if refused.name == "not_programmed":
                 return None
             raise
-        return _decoded("program", PROPOSAL_PROGRAM, blob)
+        return _decoded("program", PROPOSAL_PROGRAM, blob) if blob else None
 
     # -- dose-changing commands: propose, then commit
 

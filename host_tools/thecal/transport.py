@@ -139,14 +139,15 @@ class Transport:
                 self._port.timeout = timeout_s
                 first = self._port.read(1)
                 return first + self._port.read(min(self._port.in_waiting, _CHUNK)) if first else b""
-            if not self._poll.poll(timeout_s * 1000):
+            ready = self._poll.poll(timeout_s * 1000)
+            if not ready:
                 return b""
             data = os.read(self._port.fileno(), _CHUNK)
         except BlockingIOError:
             return b""
         except (serial.SerialException, OSError) as error:
             raise self._vanished() from error
-        if not data:  # readable, yet nothing to read: the other end has hung up
+        if not data and ready[0][1] & ~select.POLLIN:  # the other end has hung up
             raise self._vanished()
         return data
 

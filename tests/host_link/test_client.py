@@ -116,7 +116,9 @@ def test_proposals_have_their_own_methods():
 
 
 def test_no_program_is_none():
-    _, client = pumped()
+    pump, client = pumped()
+    assert client.running_program() is None
+    pump.answers[messages.PROGRAM] = {"total": 0, "data": b""}
     assert client.running_program() is None
 
 

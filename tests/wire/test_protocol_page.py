@@ -1,0 +1,133 @@
+"""docs/protocol.md says what the code does: its tables are those of `wire`, its examples hold."""
+
+import binascii
+import hashlib
+import json
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cobs import cobs
+
+import protocol_page
+from wire import messages, therapy
+from wire.framing import FrameReader
+from wire_values import Fields, plainly_encoded
+
+NAME_TABLES = ["REFUSALS", "STATES", "BOLUS_KINDS", "ACTORS", "EVENT_KINDS", "PROPOSALS", "BASAL_MODES"]
+EXAMPLE = re.compile(
+    r"<!-- wire: example (?P<name>[a-z_ ]+) -->\n```text\n(?P<text>.*?)```\n<!-- /wire -->", re.DOTALL
+)
+
+
+@pytest.fixture(scope="module")
+def page(repo_root: Path) -> str:
+    return (repo_root / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+
+def test_the_generated_parts_are_up_to_date(page: str):
+    assert protocol_page.written(page) == page, "run `python tools/protocol_page.py`"
+    assert protocol_page.main(["--check"]) == 0
+
+
+def test_every_table_is_on_the_page(page: str):
+    blocks = re.findall(r"<!-- wire: ([^>]+?) -->", page)
+    wanted = [f"{row[1]} {part}" for row in messages.MESSAGES for part in ("request", "answer")]
+    wanted += [f"{row[1]} proposal" for row in messages.PROPOSALS]
+    wanted += [f"names {table}" for table in NAME_TABLES]
+    wanted += ["messages", "refused", "hash"]
+    assert sorted(block for block in blocks if not block.startswith("example")) == sorted(wanted)
+    assert messages.SCHEMA[2] == (
+        messages.REFUSALS,
+        messages.STATES,
+        therapy.BASAL_MODES,
+        messages.BOLUS_KINDS,
+        messages.ACTORS,
+        messages.EVENT_KINDS,
+    )
+
+
+def test_field_tables_show_every_field_in_order(page: str):
+    """Read back from the page: the rows of a block, against the table."""
+    for name in ("status answer", "program proposal", "accounts answer"):
+        text = page.split(f"<!-- wire: {name} -->\n")[1].split("<!-- /wire -->")[0]
+        rows = re.findall(r"^\| `([^`]+)` \| (\S+)", text, re.MULTILINE)
+        assert rows == list(flat(protocol_page.fields_of(name)))
+
+
+def flat(fields: Any, prefix: str = "") -> Any:
+    for name, kind in fields:
+        yield prefix + name, kind if isinstance(kind, str) else "group,"
+        if not isinstance(kind, str):
+            yield from flat(kind, f"{prefix}{name}[].")
+
+
+def examples(text: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for match in EXAMPLE.finditer(text):
+        lines: dict[str, str] = {}
+        for line in match["text"].splitlines():
+            name, _, rest = line.partition(" ")
+            lines[name] = rest
+        hexes = {name: bytes.fromhex(lines[name]) for name in ("payload", "body", "frame")}
+        jsons = {name: json.loads(lines[name]) for name in ("header", "values")}
+        found[match["name"]] = {**hexes, **jsons}
+    return found
+
+
+def test_there_are_examples(page: str):
+    assert sorted(examples(page)) == sorted(protocol_page.EXAMPLES)
+
+
+@pytest.mark.parametrize("name", sorted(protocol_page.EXAMPLES))
+def test_examples_hold_byte_for_byte(page: str, name: str):
+    """By struct, binascii and the cobs package; nothing of `wire` computes here."""
+    example = examples(page)[name]
+    header = example["header"]
+    answer = "result" in header
+    head = struct.pack("<BHHB", 0x11 if answer else 0x10, header["session"], header["seq"], header["opcode"])
+    if answer:
+        head += bytes((header["result"],))
+    fields: Fields = protocol_page.fields_of("refused" if name == "refused answer" else name)  # type: ignore[assignment]
+    values = {
+        field: bytes.fromhex(example["values"][field]) if kind == "bytes" else example["values"][field]
+        for field, kind in fields
+    }
+    assert plainly_encoded(fields, values) == example["payload"]
+    body = head + example["payload"]
+    assert body + binascii.crc32(body).to_bytes(4, "little") == example["body"]
+    assert cobs.encode(example["body"]) + b"\0" == example["frame"]
+
+
+@pytest.mark.parametrize("name", sorted(protocol_page.EXAMPLES))
+def test_examples_are_what_a_reader_takes(page: str, name: str):
+    example = examples(page)[name]
+    reader = FrameReader()
+    assert reader.feed(example["frame"], 0, len(example["frame"])) == len(example["frame"])
+    assert reader.ready
+    assert bytes(reader.buffer[reader.payload_at : reader.payload_end]) == example["payload"]
+
+
+def test_one_example_worked_out_by_hand(page: str):
+    """stop, session 7, seq 3: flags 10, session 07 00, seq 03 00, opcode 20; COBS counts to each zero."""
+    frame = examples(page)["stop request"]["frame"]
+    crc = binascii.crc32(bytes.fromhex("10 07 00 03 00 20")).to_bytes(4, "little")
+    assert 0 not in crc
+    assert frame == bytes.fromhex("03 10 07 02 03 06 20") + crc + b"\0"
+
+
+def test_the_commit_names_the_proposal_before_it(page: str):
+    piece = examples(page)["propose request"]["values"]
+    digest = hashlib.sha256(bytes((piece["kind"],)) + bytes.fromhex(piece["data"])).hexdigest()[:32]
+    assert examples(page)["commit request"]["values"] == {"digest": digest}
+
+
+def test_an_outdated_page_is_found(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    copy = tmp_path / "protocol.md"
+    copy.write_text(page.replace("`lockout`", "`lookout`"), encoding="utf-8")
+    monkeypatch.setattr(protocol_page, "PAGE", copy)
+    assert protocol_page.main(["--check"]) == 1
+    assert protocol_page.main([]) == 0
+    assert copy.read_text(encoding="utf-8") == page
