@@ -20,9 +20,13 @@ timed() { # words...: run make with them and tell how long it took
 
 timed setup
 timed setup
-.venv/bin/python -c 'import thecal, wire, pathlib, sys
-for module in (thecal, wire):
-    sys.exit(f"{module.__name__} comes from {module.__file__}") if not pathlib.Path(module.__file__).is_relative_to(pathlib.Path.cwd()) else None'
+for package in host_tools/thecal firmware/wire; do
+  found=$(.venv/bin/python -c "import $(basename $package) as package; print(package.__file__)")
+  if [ "$found" != "$PWD/$package/__init__.py" ]; then
+    echo "fresh clone: $(basename $package) comes from $found" >&2
+    exit 1
+  fi
+done
 for target in "$@"; do
   timed "$target"
 done
