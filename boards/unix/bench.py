@@ -126,9 +126,9 @@ class Bench:
     def _advance(self, request):
         target_us = _whole(request, "to_us", 0)
         now_us = self._bench_us()
-        if target_us < now_us:
+        if target_us < now_us and self._clock.stands_still:
             raise BenchError("bad_request: to_us is in the past, now is %d" % now_us)
-        if target_us == now_us and self._clock.stands_still:
+        if target_us <= now_us:
             return self._now(request)
         self._locked = bool(request.get("locked"))
         self._pending = True

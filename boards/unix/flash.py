@@ -16,7 +16,6 @@ BLOCKS = const(352)
 BLOCK_BYTES = const(4096)
 _PROGRAM_BYTES = const(256)
 _ENOENT = const(2)
-_EIO = const(5)
 
 _IOCTL_BLOCK_COUNT = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
@@ -100,7 +99,7 @@ class Flash:
 
     def _put(self, where: int, data, cut: bool) -> None:
         if self._dead:
-            raise OSError(_EIO)
+            self._power_cut()
         self._file.seek(where)
         self._file.write(data)
         if cut:

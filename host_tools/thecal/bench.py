@@ -22,6 +22,7 @@ _ANSWER_S = 20.0  # a pump that is silent for so long hangs
 _CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
 _FIRST_CHUNK_US = 1_000_000
 _LAST_WORDS_BYTES = 4000
+_LAST_WORDS_S = 2.0
 
 
 class PowerCut(SimulationError):
@@ -73,7 +74,9 @@ class Bench:
         progress: Callable[[int], None] | None = None,
         timeout_s: float = _ANSWER_S,
     ) -> int:
-        """Let time pass until `to_us`; everything due by then has been done when this returns `to_us`.
+        """Let time pass until `to_us`; everything due by then has been done when this returns.
+
+        Returns the instant reached: `to_us` exactly, or later on a clock that does not stand still.
 
         `locked`: the pump may not allocate memory meanwhile; it dies with MemoryError where it does.
         `progress`: called with the instant reached, about ten times a second.
@@ -178,34 +181,45 @@ class Bench:
 
     def _answer(self, deadline_s: float, timeout_s: float) -> dict[str, object]:
         while b"\n" not in self._received:
-            if not self._poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
+            if not self._receive(deadline_s):
                 raise SimulationError(
                     f"the emulated pump has not answered its bench for {timeout_s:g} s", "its firmware hangs"
                 )
-            data = os.read(self._stdout, 65536)
-            if not data:
-                raise self._died()
-            self._received += data
-        line, _, self._received = self._received.partition(b"\n")
+        line, _, rest = self._received.partition(b"\n")
         try:
             answer: object = json.loads(line)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise SimulationError(
-                f"the bench answered {line[:60]!r}", "nothing but the bench may print there"
-            )
+            while self._receive(
+                time.monotonic() + _LAST_WORDS_S
+            ):  # MicroPython reports what ended it on stdout
+                pass
+            raise SimulationError(f"the bench answered {line[:60]!r}", "nothing else may print to its stdout")
+        self._received = rest
         return cast("dict[str, object]", answer)
+
+    def _receive(self, deadline_s: float) -> bool:
+        """Add what comes to `_received`; False when nothing came in time."""
+        if not self._poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
+            return False
+        data = os.read(self._stdout, 65536)
+        if not data:
+            raise self._died()
+        self._received += data
+        return True
 
     def _died(self) -> SimulationError:
         """What to tell when the process is gone: its exit code and its last words."""
+        while data := os.read(self._stdout, 65536):
+            self._received += data
         try:
             code = self._process.wait(_ANSWER_S)
         except subprocess.TimeoutExpired:
             return SimulationError("the emulated pump has closed its bench but still runs")
         if code == CUT_EXIT:
             return PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
-        text = last_words(self._last_words)
+        text = self._received.decode(errors="replace") + _end_of(self._last_words)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         why = ""
         if lines:
@@ -217,8 +231,7 @@ class Bench:
         return error
 
 
-def last_words(stderr: IO[bytes]) -> str:
-    """The end of what a pump process wrote on stderr."""
+def _end_of(stderr: IO[bytes]) -> str:
     stderr.flush()
     size = stderr.seek(0, os.SEEK_END)
     stderr.seek(max(0, size - _LAST_WORDS_BYTES))

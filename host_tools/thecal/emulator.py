@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import termios
 import tty
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -52,7 +53,7 @@ class Emulator:
         seed: int | None = None,
         flash: Path | None = None,
         link: Path | None = None,
-        settings: dict[str, int | str] | None = None,
+        settings: Mapping[str, int | str] | None = None,
         script: Path | None = None,
         heap: str = _HEAP,
     ) -> None:
@@ -105,7 +106,7 @@ class Emulator:
             self.close()
             raise
 
-    def restart(self, settings: dict[str, int | str] | None = None) -> None:
+    def restart(self, settings: Mapping[str, int | str] | None = None) -> None:
         """Boot the pump again, on the same flash and the same port, as after a power cut or `kill`.
 
         Bytes on their way over the line are lost. `settings` replace those of the last boot.
@@ -165,7 +166,7 @@ class Emulator:
                 stderr=last_words,
                 env={**os.environ, "MICROPYPATH": paths.micropython_path()},
                 pass_fds=[self._master],
-                start_new_session=True,  # Ctrl-C is ours to handle; the pump ends when its stdin closes
+                process_group=0,  # Ctrl-C is ours to handle; the pump ends when its stdin closes
             )
             undo.pop_all()
         self._last_words = last_words

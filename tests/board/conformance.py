@@ -1,0 +1,252 @@
+"""The board conformance suite: what every board does alike, tried through the board interface alone.
+
+Runs on MicroPython, on whichever board it is given: `findings(board)` returns one text for each promise of
+docs/board-interface.md that is not kept. Numbers stay below 31 bits. Time may be real or virtual, but must
+pass by itself. Steps are made: on a real pump, dry.
+"""
+
+from array import array
+
+import micropython
+
+_TICKS_MASK = 0x3FFFFFFF
+_GAP_US = 4000
+
+
+class Run:
+    """A run whose steps come every 4 ms and 1/3 us."""
+
+    def __init__(self):
+        self.size = 2
+        self.lead = array("H", [0, 0])
+        self.carry = array("H", [1, 0])
+        self.modulus = array("H", [3, 0])
+        self.gap_s = 0
+        self.gap_us = _GAP_US
+        self.steps = 0
+        self.first_s = 0
+        self.first_us = 0
+        self.last_s = 0
+        self.last_us = 0
+
+
+class Rig:
+    """A board, its monotonic time in microseconds (for a few minutes), and what has been found."""
+
+    def __init__(self, board, late_us):
+        self.board = board
+        self.late_us = late_us
+        self.found = []
+        self.run = Run()
+        self._last = board.ticks_us()
+        self._now_us = 0
+
+    def expect(self, condition, text):
+        if not condition:
+            self.found.append(text)
+
+    def now_us(self):
+        ticks = self.board.ticks_us()
+        self._now_us += (ticks - self._last) & _TICKS_MASK
+        self._last = ticks
+        return self._now_us
+
+    def wait_until(self, instant_us):
+        while True:
+            left_us = instant_us - self.now_us()
+            if left_us <= 0:
+                return
+            self.board.wait_us(left_us)
+
+    def append(self, steps, first_us):
+        """Give the motor a run from first_us on; the due time of its last step."""
+        run = self.run
+        last_us = due_us(first_us, steps - 1)
+        run.steps = steps
+        run.first_s = first_us // 1000000
+        run.first_us = first_us % 1000000
+        run.last_s = last_us // 1000000
+        run.last_us = last_us % 1000000
+        self.board.motor.append(run)
+        return last_us
+
+    def settle(self):
+        """Nothing in the motor."""
+        self.board.motor.cancel()
+
+
+def due_us(first_us, k):
+    """When step k of the run is due: the first whole microsecond after k gaps of 4000 1/3 us."""
+    return first_us + k * _GAP_US + (k + 2) // 3
+
+
+def _time(rig):
+    board = rig.board
+    ticks = board.ticks_us()
+    rig.expect(0 <= ticks <= _TICKS_MASK, "ticks_us is not of 30 bits: %d" % ticks)
+    for delay_us in (0, 1, 700, 20000):
+        began_us = rig.now_us()
+        board.wait_us(delay_us)
+        passed_us = rig.now_us() - began_us
+        rig.expect(passed_us < delay_us + rig.late_us, "wait_us(%d) took %d us" % (delay_us, passed_us))
+
+
+def _silence(rig):
+    buffer = bytearray(8)
+    rig.expect(rig.board.serial.readinto(buffer) == 0, "readinto of a silent line is not 0")
+
+
+def _names(rig):
+    board = rig.board
+    rig.expect(isinstance(board.model, str) and board.model, "model is no text")
+    rig.expect(isinstance(board.serial_number, str) and board.serial_number, "serial_number is no text")
+    rig.expect(isinstance(board.reset_cause(), int), "reset_cause() is no number")
+    some = board.random_bytes(16)
+    rig.expect(len(some) == 16 and some != board.random_bytes(16), "random_bytes repeats itself")
+
+
+def _motor_counts(rig):
+    """While a run is under way, the count follows its due times."""
+    motor = rig.board.motor
+    before = motor.executed()
+    first_us = rig.now_us() + 5000
+    rig.append(10, first_us)
+    for k in range(10):
+        rig.wait_until(due_us(first_us, k))
+        low = _steps_due(first_us, 10, rig.now_us())
+        made = motor.executed() - before
+        high = _steps_due(first_us, 10, rig.now_us())
+        rig.expect(low <= made <= high, "%d steps made, %d to %d due" % (made, low, high))
+    rig.expect(motor.in_flight() == 0, "steps in flight after the last one")
+    rig.expect(motor.executed() - before == 10, "not 10 steps at the end of a run of 10")
+
+
+def _steps_due(first_us, steps, now_us):
+    due = 0
+    while due < steps and due_us(first_us, due) <= now_us:
+        due += 1
+    return due
+
+
+def _motor_copies(rig):
+    """The run belongs to the caller again as soon as append returns."""
+    motor = rig.board.motor
+    before = motor.executed()
+    last_us = rig.append(3, rig.now_us() + 5000)
+    rig.run.steps = 60
+    rig.run.last_s = 1000000
+    rig.run.gap_us = 1
+    rig.run.modulus[0] = 2
+    rig.wait_until(last_us + 2000)
+    rig.run.gap_us = _GAP_US
+    rig.run.modulus[0] = 3
+    rig.expect(motor.executed() - before == 3, "a run changed after append")
+
+
+def _motor_joins(rig):
+    """A second run waits behind the first."""
+    motor = rig.board.motor
+    before = motor.executed()
+    last_us = rig.append(4, rig.now_us() + 5000)
+    last_us = rig.append(4, last_us + 6000)
+    rig.expect(motor.in_flight() == 8, "not 8 steps in flight after runs of 4 and 4")
+    rig.wait_until(last_us)
+    rig.expect(motor.executed() - before == 8, "not 8 steps made of runs of 4 and 4")
+
+
+def _motor_cancels(rig):
+    motor = rig.board.motor
+    before = motor.executed()
+    first_us = rig.now_us() + 5000
+    rig.append(8, first_us)
+    rig.wait_until(due_us(first_us, 2) + 1500)
+    low = _steps_due(first_us, 8, rig.now_us())
+    motor.cancel()
+    high = _steps_due(first_us, 8, rig.now_us())
+    made = motor.executed() - before
+    rig.expect(low <= made <= high, "cancel: %d steps made, %d to %d due" % (made, low, high))
+    rig.expect(motor.in_flight() == 0, "steps in flight after cancel")
+    rig.wait_until(due_us(first_us, 8))
+    rig.expect(motor.executed() - before == made, "steps after cancel")
+    rig.wait_until(rig.append(2, rig.now_us() + 5000))
+    rig.expect(motor.executed() - before == made + 2, "a run after cancel is not made")
+
+
+def _motor_bounds(rig):
+    """Never more than two runs or 64 steps: the most that a hung program can deliver."""
+    far_us = rig.now_us() + 60000000
+    last_us = rig.append(63, far_us)
+    rig.expect(_refused(rig, 2, last_us + 9000), "65 steps in flight")
+    rig.expect(not _refused(rig, 1, last_us + 9000), "64 steps in two runs refused")
+    rig.settle()
+    last_us = rig.append(1, far_us)
+    last_us = rig.append(1, last_us + 9000)
+    rig.expect(_refused(rig, 1, last_us + 9000), "three runs in flight")
+    rig.settle()
+    rig.expect(_refused(rig, 0, far_us), "a run of no steps taken")
+    rig.expect(rig.board.motor.in_flight() == 0, "a refused run left steps behind")
+
+
+def _refused(rig, steps, first_us):
+    try:
+        rig.append(steps, first_us)
+    except ValueError:
+        return True
+    return False
+
+
+def _store(rig):
+    store = rig.board.store
+    store.save("conformance", b"first")
+    rig.expect(store.load("conformance") == b"first", "the store lost a document")
+    store.save("conformance", bytes(range(256)) * 8)
+    rig.expect(store.load("conformance") == bytes(range(256)) * 8, "the store did not replace a document")
+    store.save("conformance", b"")
+    rig.expect(store.load("conformance") == b"", "the store keeps no empty document")
+    rig.expect(store.load("never-saved") is None, "the store made a document up")
+
+
+def _allocation(rig):
+    """The dose path allocates nothing."""
+    first_us = rig.now_us() + 3000
+    buffer = bytearray(8)
+    _dose_path(rig, first_us, buffer)  # once before, for what is made at first use
+    first_us = rig.now_us() + 3000
+    micropython.heap_lock()
+    try:
+        _dose_path(rig, first_us, buffer)
+        allocated = False
+    except MemoryError:
+        allocated = True
+    finally:
+        micropython.heap_unlock()
+    rig.expect(not allocated, "the dose path allocates memory")
+    rig.settle()
+
+
+def _dose_path(rig, first_us, buffer):
+    board = rig.board
+    last_us = rig.append(6, first_us)
+    rig.append(6, last_us + 5000)
+    rig.wait_until(first_us + 10000)
+    board.serial.readinto(buffer)
+    board.motor.executed()
+    board.motor.in_flight()
+    rig.wait_until(last_us)
+    board.motor.cancel()
+
+
+def findings(board, late_us=3000):
+    """Every promise that the board does not keep, as texts. late_us: how late a wait may end."""
+    rig = Rig(board, late_us)
+    _names(rig)
+    _time(rig)
+    _silence(rig)
+    _motor_counts(rig)
+    _motor_copies(rig)
+    _motor_joins(rig)
+    _motor_cancels(rig)
+    _motor_bounds(rig)
+    _store(rig)
+    _allocation(rig)
+    return rig.found
