@@ -22,7 +22,7 @@ from math import gcd, lcm
 
 MINUTES_PER_DAY = 24 * 60
 MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY
-_MAX_EDGES = 20_000  # beyond, the trains' maxima are added: a bound instead of the exact maximum
+_MAX_EDGES = 50_000  # beyond, the trains' maxima are added: a bound instead of the exact maximum
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ class Train:
         whole, rest = divmod(window, self.every)
         return self.dose * (whole + min(Fraction(1), Fraction(rest, self.duration)))
 
-    def until(self, at: int) -> Fraction:
-        """What a train without beginning gives from `first` until `at` (negative before)."""
+    def on_time(self, at: int) -> int:
+        """For how long a train without beginning is on from `first` until `at` (negative before)."""
         whole, rest = divmod(at - self.first, self.every)
-        return self.dose * (whole + min(Fraction(1), Fraction(rest, self.duration)))
+        return whole * self.duration + min(rest, self.duration)
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,13 @@ def most_of_trains(trains: Iterable[Train], window: int) -> Most:
         for on in (start, start + train.duration)
         for edge in (on, on - window)
     }
-    together = max(sum(train.until(edge + window) - train.until(edge) for train in varying) for edge in edges)
-    return Most(steady + together, exact=True)
+    common = lcm(*(train.duration for train in varying))  # doses in parts of 1/common: whole numbers, fast
+    parts = [(train, train.dose * common // train.duration) for train in varying]
+    together = max(
+        sum(part * (train.on_time(edge + window) - train.on_time(edge)) for train, part in parts)
+        for edge in edges
+    )
+    return Most(steady + Fraction(together, common), exact=True)
 
 
 def most_requests(window: int, duration: int, lockout: int, max_per_24h: int) -> Fraction:
