@@ -240,6 +240,7 @@ def seconds_of(a, n: int, scratch) -> int:
     """Whole seconds in `a` microseconds; `a` keeps the microseconds left over (< 10^6).
 
     `scratch` takes the quotient: n limbs. OverflowError past 2^30 s (34 years)."""
+    scratch[1] = 0  # divide clears n limbs, which may be one
     divide(scratch, a, n, _MILLION, 2)
     if not is_zero_above(scratch, 2, n):
         raise OverflowError("time beyond 2^30 s")
