@@ -137,6 +137,8 @@ class Bench:
         return None
 
     def _truth(self, request):
+        heap_used = gc.mem_alloc()
+        gc.collect()
         steps = self._motor.made_steps()
         return {
             "ok": True,
@@ -148,7 +150,8 @@ class Bench:
             "in_flight": self._motor.in_flight(),
             "reservoir_pl": self._reservoir.level_pl(steps),
             "waits": self._clock.waits,
-            "heap_used": gc.mem_alloc(),
+            "heap_used": heap_used,
+            "heap_live": gc.mem_alloc(),
             "flipped_bits": self._serial.flipped_bits,
             "dropped_bytes": self._serial.dropped_bytes,
             "flash_programs": self._flash.programs,

@@ -41,7 +41,8 @@ class Truth:
     in_flight: int  # steps that the motor still holds
     reservoir_pl: int
     waits: int  # times the pump went to sleep
-    heap_used: int
+    heap_used: int  # bytes, garbage included
+    heap_live: int  # bytes, after a collection
     flipped_bits: int  # by link noise
     dropped_bytes: int  # sent by the pump, taken by nobody
     flash_programs: int
