@@ -60,7 +60,7 @@ def test_another_littlefs_reads_the_file(tmp_path):
 
 
 def save_with_a_cut(emulator, operation: int) -> int | None:
-    """Save NEW over OLD, the power cut in the middle of that flash operation; how many it took, if it had fewer."""
+    """Save NEW over OLD with the power cut in that flash operation. How many it took, if it had fewer."""
     with Remote(emulator) as board:
         before = board.bench.truth()
         board.bench.power_cut_at_flash_operation(operation)
