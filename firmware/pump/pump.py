@@ -7,13 +7,12 @@ Called by: main.py. The board is passed in (docs/board-interface.md).
 
 import gc
 
-from pump.dosing.delivery import Delivery
 from pump.link.commands import Commands
 from pump.link.proposals import Proposals
 from pump.link.server import Server
 from pump.records.event_ring import EventRing
 from pump.therapy.bounds import Bounds
-from pump.therapy.course import Course, make_sources
+from pump.therapy.course import Course, make_delivery
 from pump.timebase import Timebase
 from wire import codec, messages
 
@@ -34,7 +33,7 @@ class Pump:
         self.timebase = Timebase(board.ticks_us())
         self.log = EventRing(self.timebase, _reason_number)
         bounds = Bounds()
-        self.delivery = Delivery(board.motor, self.log, make_sources())
+        self.delivery = make_delivery(board.motor, self.log)
         course = Course(self.delivery, self.log)
         proposals = Proposals(course, bounds)
         commands = Commands(self.timebase, course, proposals, self.log, bounds)

@@ -10,7 +10,7 @@ hash differs, so a changed table is a changed protocol by construction.
 """
 
 from wire.codec import UNKNOWN_NUMBER, WireError
-from wire.therapy import BASAL_MODES, BOLUS, CLOCK, REFILL, SCHEMA_VERSION, THERAPY
+from wire.therapy import BASAL_MODES, BOLUS, CLOCK, PRIME, REFILL, SCHEMA_VERSION, THERAPY
 
 PROTOCOL_VERSION = 1
 
@@ -25,6 +25,9 @@ PROGRAM = 0x14
 STOP = 0x20
 RESUME = 0x21
 PATIENT_BOLUS = 0x22
+IMPLANT = 0x23
+CANCEL_PLAN = 0x24
+SKIP_BRIDGE = 0x25
 EVENTS = 0x30
 ACCOUNTS = 0x31
 
@@ -33,12 +36,14 @@ PROPOSAL_PROGRAM = 1
 PROPOSAL_BOLUS = 2
 PROPOSAL_CLOCK = 3
 PROPOSAL_REFILL = 4
+PROPOSAL_PRIME = 5
 
 PROPOSALS = (
     (PROPOSAL_PROGRAM, "program", THERAPY),
     (PROPOSAL_BOLUS, "bolus", BOLUS),
     (PROPOSAL_CLOCK, "clock", CLOCK),
     (PROPOSAL_REFILL, "refill", REFILL),
+    (PROPOSAL_PRIME, "prime", PRIME),
 )
 
 _EVENT = (
@@ -119,9 +124,13 @@ MESSAGES = (
     (COMMIT, "commit", (("digest", "bytes"),), (("at_s", "u32"), ("at_us", "u32"), ("ref", "u16"))),
     (ABORT, "abort", (), ()),
     (PROGRAM, "program", (("offset", "u16"),), (("total", "u16"), ("data", "bytes"))),
-    (STOP, "stop", (), (("at_s", "u32"), ("at_us", "u32"))),
+    # resume_after_s: 0 stops until a resume; else the stop ends by itself, at most the program's max_pause_s
+    (STOP, "stop", (("resume_after_s", "u32"),), (("at_s", "u32"), ("at_us", "u32"))),
     (RESUME, "resume", (), (("at_s", "u32"), ("at_us", "u32"))),
     (PATIENT_BOLUS, "patient_bolus", (), (("ref", "u16"),)),
+    (IMPLANT, "implant", (), (("at_s", "u32"), ("at_us", "u32"))),
+    (CANCEL_PLAN, "cancel_plan", (), (("at_s", "u32"), ("at_us", "u32"))),
+    (SKIP_BRIDGE, "skip_bridge", (), (("at_s", "u32"), ("at_us", "u32"))),
     (EVENTS, "events", (("first", "u32"), ("count", "u8")), (("next", "u32"), ("events", _EVENT))),
     (
         ACCOUNTS,
@@ -139,7 +148,9 @@ MESSAGES = (
                 "fillings",
                 (
                     ("filling", "u16"),
-                    ("steps", "u64"),
+                    ("steps", "u64"),  # without those of a prime, which is no dose
+                    ("step_volume_pl", "u32"),
+                    ("tip_pl", "u64"),  # has left the catheter's tip, by plug flow
                     ("drugs", (("name", "str"), ("concentration_ng_per_ml", "u64"))),
                 ),
             ),
@@ -176,6 +187,10 @@ REFUSALS = (
     (23, "internal"),
     (24, "drug_rule"),
     (25, "limit_1h"),
+    (26, "refill_first"),
+    (27, "running_therapy"),
+    (28, "not_running"),
+    (29, "implant_flag"),
 )
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault"))
@@ -206,7 +221,18 @@ EVENT_KINDS = (
     (14, "alarm_raised"),
     (15, "alarm_cleared"),
     (16, "command_refused"),  # code: opcode, b: refusal number
+    (
+        17,
+        "bolus_left_out",
+    ),  # a periodic one that fell into a stop, prime or bridge; code: bolus kind, a: dose ng
+    (18, "plan_step"),  # ref: index of the step that begins, a: its dose ng/day
+    (19, "implant_flag_set"),
+    (20, "plan_cancelled"),  # ref: index of the step whose dose stays
+    (21, "bridge_skipped"),
 )
+
+# Alarms by number: (number, name, class). The pump notes them as alarm_raised and alarm_cleared, code: number.
+ALARMS = ((1, "max_pause", "noncritical"),)
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
 # empty); of protocol_mismatch the pump's own `wire.codec.version_text`.
@@ -215,7 +241,7 @@ REFUSED = (("detail", "str"),)
 SCHEMA = (
     (PROTOCOL_VERSION, SCHEMA_VERSION),
     (MESSAGES, REFUSED, PROPOSALS),
-    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS),
+    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS),
 )
 
 

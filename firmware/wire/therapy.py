@@ -46,6 +46,13 @@ THERAPY = (
     ("low_reservoir_pl", "u64"),
     ("low_reservoir_days", "u16"),
     ("max_pause_s", "u32"),
+    ("start_delay_s", "u32"),  # infusion begins so long after the commit
+    (
+        "plan",
+        (("after_us", "u64"), ("dose_ng_per_day", "u64")),
+    ),  # taper or titration: from so long after the commit
+    # the old filling in the catheter, before the program's own rate: its dose and concentration
+    ("bridge", (("dose_ng_per_day", "u64"), ("concentration_ng_per_ml", "u64"))),
 )
 
 BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
@@ -53,3 +60,7 @@ BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
 CLOCK = (("absolute", "u8"), ("day", "u16"), ("second", "u32"), ("us", "u32"), ("offset_us", "i64"))
 
 REFILL = (("volume_pl", "u64"), ("residual_pl", "u64"))
+
+PRIME = (
+    ("dry", "u8"),
+)  # 1: the whole dead volume; 0: the catheter's only, the pump having been primed before

@@ -102,7 +102,9 @@ class Filling:
     """What one filling gave so far. Doses follow exactly: steps x step volume x concentration."""
 
     filling: int
-    steps: int
+    steps: int  # those of a prime, which is no dose, are not among them
+    step_volume_pl: int
+    tip_pl: int  # volume that has left the catheter's tip
     drugs: tuple[DrugConcentration, ...]
 
 
@@ -263,7 +265,13 @@ def filling_of(reply: Reply) -> Filling:
     drugs = [
         DrugConcentration(d.text("name"), d.number("concentration_ng_per_ml")) for d in reply.group("drugs")
     ]
-    return Filling(reply.number("filling"), reply.number("steps"), tuple(drugs))
+    return Filling(
+        reply.number("filling"),
+        reply.number("steps"),
+        reply.number("step_volume_pl"),
+        reply.number("tip_pl"),
+        tuple(drugs),
+    )
 
 
 def accounts_of(reply: Reply, fillings: list[Filling]) -> Accounts:

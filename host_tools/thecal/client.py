@@ -39,19 +39,23 @@ from wire.codec import encoded, name_of, size
 from wire.messages import (
     ABORT,
     ACCOUNTS,
+    CANCEL_PLAN,
     COMMIT,
     EVENTS,
+    IMPLANT,
     LIMITS,
     MESSAGES,
     PATIENT_BOLUS,
     PROGRAM,
     PROPOSAL_BOLUS,
     PROPOSAL_CLOCK,
+    PROPOSAL_PRIME,
     PROPOSAL_PROGRAM,
     PROPOSAL_REFILL,
     PROPOSE,
     READING,
     RESUME,
+    SKIP_BRIDGE,
     STATUS,
     STOP,
     proposal_fields,
@@ -181,6 +185,10 @@ class Client:
         """Propose to record a refill."""
         return self.propose(PROPOSAL_REFILL, {"volume_pl": volume_pl, "residual_pl": residual_pl})
 
+    def propose_prime(self, *, dry: bool) -> Proposal:
+        """Propose to prime: the whole dead volume of a dry pump, else the catheter's only."""
+        return self.propose(PROPOSAL_PRIME, {"dry": int(dry)})
+
     def propose(self, kind: int, values: dict[str, object]) -> Proposal:
         """Send a proposal in pieces and check what the pump understood.
 
@@ -221,9 +229,9 @@ class Client:
 
     # -- commands of one step
 
-    def stop(self) -> Instant:
-        """Stop delivery; when it took effect."""
-        return self._session.request(STOP, {}).instant("at")
+    def stop(self, *, resume_after_s: int = 0) -> Instant:
+        """Stop delivery, for `resume_after_s` or (0) until `resume`; when it took effect."""
+        return self._session.request(STOP, {"resume_after_s": resume_after_s}).instant("at")
 
     def resume(self) -> Instant:
         """Resume delivery; when it took effect."""
@@ -232,6 +240,18 @@ class Client:
     def patient_bolus(self) -> int:
         """Ask for the patient's bolus, as the patient would; its number in the log."""
         return self._session.request(PATIENT_BOLUS, {}).number("ref")
+
+    def set_implant_flag(self) -> Instant:
+        """Say that the pump is being implanted or revised: for an hour a prime may be given."""
+        return self._session.request(IMPLANT, {}).instant("at")
+
+    def cancel_plan(self) -> Instant:
+        """End a taper or titration where it stands; its present dose stays."""
+        return self._session.request(CANCEL_PLAN, {}).instant("at")
+
+    def skip_bridge(self) -> Instant:
+        """Leave a bridge before its volume is through: the program's own rate begins."""
+        return self._session.request(SKIP_BRIDGE, {}).instant("at")
 
     def _read_blob(self, opcode: int) -> bytes:
         request = name_of(MESSAGES, opcode)

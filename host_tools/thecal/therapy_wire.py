@@ -54,6 +54,9 @@ def to_wire(therapy: Therapy) -> dict[str, object]:
         "low_reservoir_pl": therapy.alarms.low_reservoir_pl,
         "low_reservoir_days": therapy.alarms.low_reservoir_days,
         "max_pause_s": therapy.alarms.max_pause_s,
+        "start_delay_s": 0,
+        "plan": [],
+        "bridge": [],
     }
 
 

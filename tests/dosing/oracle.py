@@ -30,9 +30,13 @@ class Course:
             self._therapy = event["therapy"]
             self._stopped = False
             self._boluses = []
-            self._periodic = [dict(b, next=self._at + b["first_us"]) for b in self._therapy["periodic_boluses"]]
+            self._periodic = [
+                dict(b, next=self._at + b["first_us"]) for b in self._therapy["periodic_boluses"]
+            ]
         elif do == "bolus":
-            self._start("extended" if event["extended"] else "clinician", event["dose_ng"], event["duration_us"])
+            self._start(
+                "extended" if event["extended"] else "clinician", event["dose_ng"], event["duration_us"]
+            )
         elif do == "patient_bolus":
             bolus = self._therapy["patient_bolus"][0]
             for other in self._boluses:

@@ -5,9 +5,8 @@ integers, strings and lists; `play` returns the time of every step in microsecon
 """
 
 from pump.dosing import limbs
-from pump.dosing.delivery import Delivery
 from pump.therapy.bounds import Bounds, Unacceptable
-from pump.therapy.course import Course, make_sources
+from pump.therapy.course import Course, make_delivery
 from pump.therapy.prescription import Prescription
 
 MILLION = 1_000_000
@@ -86,7 +85,7 @@ class Rig:
         self.motor = RigMotor()
         self.log = RigLog()
         self.motor.now_us = start_us
-        self.delivery = Delivery(self.motor, self.log, make_sources())
+        self.delivery = make_delivery(self.motor, self.log)
         self.course = Course(self.delivery, self.log)
         self.wakes = 0
 
@@ -111,11 +110,11 @@ class Rig:
             if do == "program":
                 self.course.commit(Prescription(event["therapy"], Bounds()), s, us)
             elif do == "bolus":
-                self.course.start_clinician_bolus(event, s, us)
+                self.course.boluses.start_clinician(event, s, us)
             elif do == "patient_bolus":
-                self.course.request_patient_bolus(s, us)
+                self.course.boluses.request_patient(s, us)
             elif do == "stop":
-                self.course.stop(s, us)
+                self.course.stop(event.get("resume_after_s", 0), s, us)
             elif do == "resume":
                 self.course.resume(s, us)
             else:
@@ -153,6 +152,9 @@ def therapy(**changes):
         "low_reservoir_pl": 2_000_000_000,
         "low_reservoir_days": 3,
         "max_pause_s": 1800,
+        "start_delay_s": 0,
+        "plan": [],
+        "bridge": [],
     }
     values.update(changes)
     return values

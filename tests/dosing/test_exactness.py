@@ -82,7 +82,9 @@ def scenarios(draw):
             event["therapy"] = draw(therapies())
             event["therapy"]["step_volume_pl"] = events[0]["therapy"]["step_volume_pl"]
         elif do == "clock":
-            event.update(absolute=0, day=0, second=0, us=0, offset_us=draw(st.integers(-30 * HOUR, 30 * HOUR)))
+            event.update(
+                absolute=0, day=0, second=0, us=0, offset_us=draw(st.integers(-30 * HOUR, 30 * HOUR))
+            )
         events.append(event)
     return {
         "start_us": draw(st.one_of(st.just(0), st.integers(0, 10**13))),

@@ -165,7 +165,13 @@ class Paged(FakePump):
             return {"next": values["first"] if self.stuck else first + len(found), "events": found}
         if opcode == messages.ACCOUNTS:
             fillings = [
-                {"filling": n, "steps": 10 * n, "drugs": [{"name": "x", "concentration_ng_per_ml": n}]}
+                {
+                    "filling": n,
+                    "steps": 10 * n,
+                    "step_volume_pl": 2500,
+                    "tip_pl": 0,
+                    "drugs": [{"name": "x", "concentration_ng_per_ml": n}],
+                }
                 for n in range(3)
             ]
             return {

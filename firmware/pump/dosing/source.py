@@ -14,6 +14,9 @@ CLINICIAN = 1
 PATIENT = 2
 PERIODIC = 3
 EXTENDED = 4
+PRIME = 5
+BRIDGE = 6
+KINDS = 7  # 0 is the basal flow
 VOLUME_LIMBS = 5  # picolitres up to 2^75
 
 IDLE = 0
@@ -49,8 +52,21 @@ class Source:
         self.volume_pl = dose_ng * PL_PER_ML // concentration_ng_per_ml
         limbs.load(self.volume, VOLUME_LIMBS, self.volume_pl)
 
+    def prescribe_volume(self, volume_pl: int, rate: Fraction, duration_us: int) -> None:
+        """A prime or bridge: a volume at a rate (parts of the scale), ended by volume, not by dose."""
+        self.dose_ng = 0
+        self.duration_us = duration_us
+        self.rate = rate
+        self._span.set_us(duration_us)
+        self.volume_pl = volume_pl
+        limbs.load(self.volume, VOLUME_LIMBS, volume_pl)
+
+    def withdraw(self) -> None:
+        """Nothing is prescribed any more."""
+        self.duration_us = 0
+
     def is_prescribed(self) -> bool:
-        return self.dose_ng > 0
+        return self.duration_us > 0
 
     def start(self, s: int, us: int, ref: int) -> None:
         self.ref = ref
@@ -81,6 +97,8 @@ class Source:
     def given_pl(self, s: int, us: int) -> int:
         """What it has given by now, rounded down to 1 pL."""
         ran_us = self.duration_us - self.left_us(s, us)
+        if self.dose_ng == 0:
+            return self.volume_pl * ran_us // self.duration_us
         return self.dose_ng * PL_PER_ML * ran_us // (self._concentration_ng_per_ml * self.duration_us)
 
 
@@ -103,6 +121,6 @@ class Periodic(Source):
         self.next.add(self._every.s, self._every.us)
 
     def cancel(self) -> None:
-        self.dose_ng = 0
+        self.withdraw()
         self.state = IDLE
         self.next.set_never()

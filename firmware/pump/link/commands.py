@@ -15,6 +15,7 @@ _LIMITS_A_PAGE = 6
 _EVENTS_A_PAGE = 6
 _FILLINGS_A_PAGE = 1
 _NONE_SCHEDULED = 0xFFFFFFFF
+_ACTOR_PUMP = 0
 _ACTOR_CLINICIAN = 3
 _ACTOR_PATIENT = 2
 
@@ -44,6 +45,9 @@ class Commands:
             messages.STOP: self.stop,
             messages.RESUME: self.resume,
             messages.PATIENT_BOLUS: self.patient_bolus,
+            messages.IMPLANT: self.implant,
+            messages.CANCEL_PLAN: self.cancel_plan,
+            messages.SKIP_BRIDGE: self.skip_bridge,
             messages.EVENTS: self.events,
             messages.ACCOUNTS: self.accounts,
         }
@@ -66,7 +70,7 @@ class Commands:
             "local_us": local.us,
             "program_digest": self._proposals.program_digest,
             "steps": delivery.steps(),
-            "reservoir_pl": self._course.reservoir_pl(),
+            "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
             "alarms": 1 if delivery.fault else 0,
             "next_event": self._log.next_sequence,
@@ -93,7 +97,7 @@ class Commands:
 
     def _add_bolus(self, answer) -> None:
         time = self._timebase
-        source = self._course.shown_bolus()
+        source = self._course.shown_source()
         answer["bolus"] = source.kind if source else 0
         answer["bolus_given_pl"] = source.given_pl(time.s, time.us) if source else 0
         answer["bolus_left_us"] = source.left_us(time.s, time.us) if source else 0
@@ -110,13 +114,21 @@ class Commands:
     def reading(self, values):
         return _piece(self._proposals.canonical, values["offset"])
 
-    def commit(self, values):
-        self._log.actor = _ACTOR_CLINICIAN
+    def _as(self, actor: int, action, *values):
+        """Carry out an action at the present instant, with its actor in the log; what the action returned."""
+        self._log.actor = actor
         try:
-            ref = self._proposals.commit(values["digest"], self._timebase.s, self._timebase.us)
+            return action(*values, self._timebase.s, self._timebase.us)
         finally:
-            self._log.actor = 0
-        return {"at_s": self._timebase.s, "at_us": self._timebase.us, "ref": ref}
+            self._log.actor = _ACTOR_PUMP
+
+    def _done(self):
+        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+
+    def commit(self, values):
+        answer = self._done()
+        answer["ref"] = self._as(_ACTOR_CLINICIAN, self._proposals.commit, values["digest"])
+        return answer
 
     def abort(self, _):
         self._proposals.forget()
@@ -125,29 +137,28 @@ class Commands:
     def program(self, values):
         return _piece(self._proposals.program, values["offset"])
 
-    def stop(self, _):
-        self._log.actor = _ACTOR_CLINICIAN
-        try:
-            self._course.stop(self._timebase.s, self._timebase.us)
-        finally:
-            self._log.actor = 0
-        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+    def stop(self, values):
+        self._as(_ACTOR_CLINICIAN, self._course.stop, values["resume_after_s"])
+        return self._done()
 
     def resume(self, _):
-        self._log.actor = _ACTOR_CLINICIAN
-        try:
-            self._course.resume(self._timebase.s, self._timebase.us)
-        finally:
-            self._log.actor = 0
-        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+        self._as(_ACTOR_CLINICIAN, self._course.resume)
+        return self._done()
+
+    def implant(self, _):
+        self._as(_ACTOR_CLINICIAN, self._course.set_implant)
+        return self._done()
+
+    def cancel_plan(self, _):
+        self._as(_ACTOR_CLINICIAN, self._course.cancel_plan)
+        return self._done()
+
+    def skip_bridge(self, _):
+        self._as(_ACTOR_CLINICIAN, self._course.skip_bridge)
+        return self._done()
 
     def patient_bolus(self, _):
-        self._log.actor = _ACTOR_PATIENT
-        try:
-            ref = self._course.request_patient_bolus(self._timebase.s, self._timebase.us)
-        finally:
-            self._log.actor = 0
-        return {"ref": ref}
+        return {"ref": self._as(_ACTOR_PATIENT, self._course.boluses.request_patient)}
 
     def events(self, values):
         log = self._log
@@ -163,33 +174,46 @@ class Commands:
         return {
             "steps": self._delivery.steps(),
             "step_volume_pl": step_volume_pl,
-            "reservoir_pl": course.reservoir_pl(),
+            "reservoir_pl": course.reservoir_left_pl(),
             "resets": 0,
-            "fillings_total": len(course.fillings),
+            "fillings_total": len(course.fillings.list),
             "fillings": self._fillings(first),
-            "sources": self._volumes(step_volume_pl),
+            "sources": self._volumes(),
         }
 
     def _fillings(self, first: int):
-        fillings = self._course.fillings
+        course = self._course
+        fillings = course.fillings
+        steps = self._delivery.steps()
+        dose_steps = self._delivery.dose_steps()
         answer = []
-        for i in range(first, min(len(fillings), first + _FILLINGS_A_PAGE)):
-            end = fillings[i + 1].first_step if i + 1 < len(fillings) else self._delivery.steps()
+        for i in range(first, min(len(fillings.list), first + _FILLINGS_A_PAGE)):
+            filling = fillings.list[i]
             drugs = [
                 {"name": x["name"], "concentration_ng_per_ml": x["concentration_ng_per_ml"]}
-                for x in fillings[i].drugs
+                for x in filling.drugs
             ]
-            steps = end - fillings[i].first_step
-            answer.append({"filling": fillings[i].number, "steps": steps, "drugs": drugs})
+            answer.append(
+                {
+                    "filling": filling.number,
+                    "steps": fillings.steps_of(i, dose_steps),
+                    "step_volume_pl": filling.step_volume_pl,
+                    "tip_pl": fillings.tip_pl_of(i, steps, course.prescription.dead_pl),
+                    "drugs": drugs,
+                }
+            )
         return answer
 
-    def _volumes(self, step_volume_pl: int):
+    def _volumes(self):
         """What each kind of source gave; basal is the rest of the counted volume, so that the sum is the whole."""
         time = self._timebase
         delivery = self._delivery
         given = [limbs.to_int(total, VOLUME_LIMBS) for total in delivery.totals]
-        for source in delivery.sources:
+        for source in delivery.all_sources:
             if source.state != IDLE:
                 given[source.kind] += source.given_pl(time.s, time.us)
-        given[0] = max(0, delivery.steps() * step_volume_pl - sum(given[1:]))
-        return [{"source": kind, "volume_pl": volume} for kind, volume in enumerate(given) if volume or kind == 0]
+        displaced_pl = self._course.fillings.displaced_pl(delivery.steps())
+        given[0] = max(0, displaced_pl - sum(given[1:]))
+        return [
+            {"source": kind, "volume_pl": volume} for kind, volume in enumerate(given) if volume or kind == 0
+        ]

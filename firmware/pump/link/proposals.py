@@ -81,12 +81,17 @@ class Proposals:
         worst = []
         if self.kind == messages.PROPOSAL_PROGRAM:
             self._prescription = Prescription(values, self._bounds)
+            self._course.check_program(self._prescription)
             for scheduled, most in worst_case_24h(self._prescription):
                 worst.append({"scheduled_ng": scheduled, "worst_ng": most})
         elif self.kind == messages.PROPOSAL_BOLUS:
-            self._course.check_clinician_bolus(values, s, us)
+            self._course.boluses.check_clinician(values, s, us)
         elif self.kind == messages.PROPOSAL_CLOCK:
             self._check_clock(values)
+        elif self.kind == messages.PROPOSAL_REFILL:
+            self._course.check_refill(values)
+        elif self.kind == messages.PROPOSAL_PRIME:
+            self._course.check_prime(values, s, us)
         else:
             raise Unacceptable("unknown_opcode", "kind")
         self._values = values
@@ -107,13 +112,18 @@ class Proposals:
         if digest != self.digest:
             raise Unacceptable("digest_mismatch", "")
         ref = 0
+        course = self._course
         if self.kind == messages.PROPOSAL_PROGRAM:
-            self._course.commit(self._prescription, s, us)
+            course.commit(self._prescription, s, us)
             self.program = self.canonical
             self.program_digest = self.digest
         elif self.kind == messages.PROPOSAL_BOLUS:
-            ref = self._course.start_clinician_bolus(self._values, s, us)
+            ref = course.boluses.start_clinician(self._values, s, us)
+        elif self.kind == messages.PROPOSAL_PRIME:
+            ref = course.prime(self._values, s, us)
+        elif self.kind == messages.PROPOSAL_REFILL:
+            course.refill(self._values, s, us)
         else:
-            self._course.set_clock(s, us, self._values)
+            course.set_clock(s, us, self._values)
         self.forget()
         return ref

@@ -117,7 +117,9 @@ class Server:
             self._refuse(reader, _MALFORMED, error.where)
             return
         if values["protocol"] != messages.PROTOCOL_VERSION or values["table_hash"] != self._hash:
-            self._refuse(reader, _PROTOCOL_MISMATCH, codec.version_text(messages.PROTOCOL_VERSION, self._hash))
+            self._refuse(
+                reader, _PROTOCOL_MISMATCH, codec.version_text(messages.PROTOCOL_VERSION, self._hash)
+            )
             return
         if values["nonce"] != self._nonce:
             self._nonce = values["nonce"]

@@ -4,13 +4,15 @@ The host reads it over the link (LIMITS) and refuses the same things earlier; th
 (SEC-11). Called by: `pump.therapy.prescription`, `pump.link`.
 """
 
-from pump.units import PL_PER_ML, US_PER_DAY
+from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY
 
 MAX_DRUGS = 5
 MAX_FLEX_STEPS = 7 * 48
 MAX_FLEX_STEPS_A_DAY = 48
 MAX_PERIODIC = 4
 MAX_PATIENT_PER_24H = 96
+MAX_PLAN_STEPS = 32
+NO_PATIENT_BOLUS = ("baclofen",)  # the drug's label: CLINICAL, drug library
 
 DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
@@ -42,11 +44,16 @@ class Bounds:
             ("bolus_duration_us", 1_000_000, US_PER_DAY),
             ("lockout_us", 1_000_000, US_PER_DAY),
             ("max_per_24h", 1, MAX_PATIENT_PER_24H),
-            ("period_us", 1_000_000, 366 * US_PER_DAY),
+            ("period_us", 300_000_000, 366 * US_PER_DAY),
             ("first_us", 1_000_000, 366 * US_PER_DAY),
             ("drugs", 1, MAX_DRUGS),
             ("basal_steps", 1, MAX_FLEX_STEPS),
             ("periodic_boluses", 0, MAX_PERIODIC),
+            ("plan", 0, MAX_PLAN_STEPS),
+            ("plan_span_us", 3_600_000_000, 366 * US_PER_DAY),
+            ("pump_tubing_pl", 0, 2 * PL_PER_ML),
+            ("catheter_pl", 0, 2 * PL_PER_ML),
+            ("start_delay_s", 0, 7 * S_PER_DAY),
         )
 
     def check(self, name: str, value: int, detail: str = "") -> None:

@@ -7,11 +7,11 @@ assignment (DEL-07). Called by: `pump.link`, `pump.therapy.course`. Allocates: c
 
 from pump.dosing.scale import dose_rate, volume_rate
 from pump.dosing.schedule import Schedule
-from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, Unacceptable
+from pump.therapy import worst_case
+from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, NO_PATIENT_BOLUS, Unacceptable
 from pump.units import PL_PER_ML, US_PER_DAY
 
-STOPPED = 0
-CONTINUOUS = 1
+CONTINUOUS = 1  # 0: stopped
 FLEX = 2
 MINIMUM = 3
 _SCHEMA = 1
@@ -31,6 +31,9 @@ class Prescription:
         self._check_basal()
         self._check_periodic()
         self._check_patient_bolus()
+        self._check_plan()
+        self._check_bridge()
+        self._check_limits()
 
     def _check_pump(self) -> None:
         values = self.values
@@ -40,6 +43,12 @@ class Prescription:
             raise Unacceptable("inconsistent", "fill_pl")
         self.step_volume_pl = values["step_volume_pl"]
         self.max_rate_pl_per_day = values["max_rate_pl_per_day"]
+        self.bounds.check("pump_tubing_pl", values["pump_tubing_pl"])
+        self.catheter_pl = values["catheter_length_um"] * values["catheter_pl_per_cm"] // 10_000
+        self.bounds.check("catheter_pl", self.catheter_pl)
+        self.dead_pl = values["pump_tubing_pl"] + self.catheter_pl
+        self.start_delay_s = values["start_delay_s"]
+        self.bounds.check("start_delay_s", self.start_delay_s)
 
     def _check_drugs(self) -> None:
         drugs = self.values["drugs"]
@@ -100,7 +109,9 @@ class Prescription:
     def _check_bolus(self, bolus, field: str) -> None:
         self.bounds.check("bolus_dose_ng", bolus["dose_ng"], field)
         self.bounds.check("bolus_duration_us", bolus["duration_us"], field)
-        if not self.fits_max_rate([bolus], self.highest_basal_ng_per_day()):
+        if bolus["dose_ng"] * PL_PER_ML > self.values["reservoir_pl"] * self.concentration_ng_per_ml:
+            raise Unacceptable("reservoir", field)
+        if not self.fits_max_rate([bolus], self.highest_basal_e9()):
             raise Unacceptable("max_rate", field)
 
     def _check_periodic(self) -> None:
@@ -112,7 +123,7 @@ class Prescription:
             self.bounds.check("first_us", bolus["first_us"], "periodic_boluses")
             if bolus["duration_us"] > bolus["every_us"]:
                 raise Unacceptable("inconsistent", "periodic_boluses")
-        if not self.fits_max_rate(boluses, self.highest_basal_ng_per_day()):
+        if not self.fits_max_rate(boluses, self.highest_basal_e9()):
             raise Unacceptable("max_rate", "periodic_boluses")
 
     def _check_patient_bolus(self) -> None:
@@ -121,28 +132,82 @@ class Prescription:
             raise Unacceptable("inconsistent", "patient_bolus")
         self.patient_bolus = boluses[0] if boluses else None
         for bolus in boluses:
+            for drug in self.drugs:
+                if drug["name"].lower() in NO_PATIENT_BOLUS:
+                    raise Unacceptable("drug_rule", drug["name"])
             self._check_bolus(bolus, "patient_bolus")
             self.bounds.check("lockout_us", bolus["lockout_us"], "patient_bolus")
             self.bounds.check("max_per_24h", bolus["max_per_24h"], "patient_bolus")
 
-    def fits_max_rate(self, boluses, basal_ng_per_day: int) -> bool:
-        """Do these boluses, all at once and on top of this basal dose, stay within the highest total rate?
+    def _check_plan(self) -> None:
+        """A taper or titration is checked whole: every dose, every span (each step is a basal dose of its own)."""
+        steps = self.values["plan"]
+        self.bounds.check("plan", len(steps))
+        if steps and (self.mode != CONTINUOUS or self.values["bridge"]):
+            raise Unacceptable("inconsistent", "plan")
+        before_us = 0
+        for index, step in enumerate(steps):
+            field = "plan[%d]" % index
+            self.bounds.check("plan_span_us", step["after_us"] - before_us, field)
+            before_us = step["after_us"]
+            self._check_basal_dose(step["dose_ng_per_day"], field)
+
+    def _check_bridge(self) -> None:
+        bridges = self.values["bridge"]
+        if len(bridges) > 1:
+            raise Unacceptable("inconsistent", "bridge")
+        self.bridge = bridges[0] if bridges else None
+        if self.bridge:
+            if self.dead_pl == 0 or self.start_delay_s:
+                raise Unacceptable("inconsistent", "bridge")
+            self.bounds.check("concentration_ng_per_ml", self.bridge["concentration_ng_per_ml"], "bridge")
+            self.bounds.check("basal_dose_ng_per_day", self.bridge["dose_ng_per_day"], "bridge")
+            flow = self.bridge["dose_ng_per_day"] * PL_PER_ML
+            old = self.bridge["concentration_ng_per_ml"]
+            if not self.bounds.floor_pl_per_day * old <= flow <= self.max_rate_pl_per_day * old:
+                raise Unacceptable("out_of_range", "bridge")
+
+    def _check_limits(self) -> None:
+        """The schedule alone must keep every drug's limit, at every step of a plan (BOL-05)."""
+        doses = [self.values["basal_dose_ng_per_day"]] + [x["dose_ng_per_day"] for x in self.values["plan"]]
+        for index, dose in enumerate(doses):
+            for reason, field, window_us in (
+                ("limit_24h", "max_dose_24h_ng", US_PER_DAY),
+                ("limit_1h", "max_dose_1h_ng", US_PER_DAY // 24),
+            ):
+                scheduled = worst_case.scheduled_ng(self, dose, window_us)
+                self._check_limit(reason, field, scheduled, "plan[%d]" % (index - 1) if index else "basal")
+
+    def _check_limit(self, reason: str, field: str, scheduled_ng: int, detail: str) -> None:
+        for drug in self.drugs:
+            limit = drug[field]
+            share = drug["concentration_ng_per_ml"]
+            if limit and scheduled_ng * share > limit * self.concentration_ng_per_ml:
+                raise Unacceptable(reason, detail + " " + drug["name"])
+
+    def fits_max_rate(self, boluses, basal_e9: int) -> bool:
+        """Do these boluses, all at once and on top of this basal rate (10^-9 ng/day), keep the highest total rate?
 
         Exact: sum of B/d and D/day against R*C/10^9, over the product of the durations."""
         product = 1
         for bolus in boluses:
             product *= bolus["duration_us"]
-        total = basal_ng_per_day * product
+        total = basal_e9 * product
         for bolus in boluses:
-            total += bolus["dose_ng"] * US_PER_DAY * (product // bolus["duration_us"])
-        return total * PL_PER_ML <= self.max_rate_pl_per_day * self.concentration_ng_per_ml * product
+            total += bolus["dose_ng"] * PL_PER_ML * US_PER_DAY * (product // bolus["duration_us"])
+        return total <= self.max_rate_pl_per_day * self.concentration_ng_per_ml * product
 
-    def shortest_duration_us(self, dose_ng: int, basal_ng_per_day: int) -> int:
-        """The shortest whole duration at which this dose fits on top of that basal; 0: none does."""
-        room = self.max_rate_pl_per_day * self.concentration_ng_per_ml - basal_ng_per_day * PL_PER_ML
+    def shortest_duration_us(self, boluses, basal_e9: int) -> int:
+        """The shortest whole duration at which the first of the boluses fits on top of the rest; 0: none does."""
+        product = 1
+        for bolus in boluses[1:]:
+            product *= bolus["duration_us"]
+        room = (self.max_rate_pl_per_day * self.concentration_ng_per_ml - basal_e9) * product
+        for bolus in boluses[1:]:
+            room -= bolus["dose_ng"] * PL_PER_ML * US_PER_DAY * (product // bolus["duration_us"])
         if room <= 0:
             return 0
-        return -(-dose_ng * PL_PER_ML * US_PER_DAY // room)
+        return -(-boluses[0]["dose_ng"] * PL_PER_ML * US_PER_DAY * product // room)
 
     def base_rate(self):
         """The constant part of the basal rate, as a scale Fraction (flex has none)."""
@@ -152,10 +217,11 @@ class Prescription:
             return volume_rate(self.bounds.floor_pl_per_day, self.concentration_ng_per_ml)
         return dose_rate(0)
 
-    def highest_basal_ng_per_day(self) -> int:
-        """Highest dose rate the basal mode ever runs at (minimum: its flow as a dose, rounded up)."""
+    def highest_basal_e9(self) -> int:
+        """Highest basal rate the mode ever runs at, in 10^-9 ng/day (minimum: its flow as a dose)."""
         if self.schedule is not None:
-            return max(self.schedule.doses_ng_per_day)
+            return max(self.schedule.doses_ng_per_day) * PL_PER_ML
         if self.mode == MINIMUM:
-            return -(-self.bounds.floor_pl_per_day * self.concentration_ng_per_ml // PL_PER_ML)
-        return self.values["basal_dose_ng_per_day"]
+            return self.bounds.floor_pl_per_day * self.concentration_ng_per_ml
+        doses = [self.values["basal_dose_ng_per_day"]] + [x["dose_ng_per_day"] for x in self.values["plan"]]
+        return max(doses) * PL_PER_ML

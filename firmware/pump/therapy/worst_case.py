@@ -5,9 +5,11 @@ boluses are taken each at its own worst alignment, so with several of them the f
 Called by: `pump.link` when a program is proposed. Allocates: commands only.
 """
 
-from pump.therapy.prescription import FLEX, MINIMUM
-from pump.units import US_PER_DAY
+from pump.units import PL_PER_ML, US_PER_DAY
 
+_FLEX = 2
+_MINIMUM = 3
+_MINUTE_US = 60_000_000
 _MINUTES_A_DAY = 1440
 _MINUTES_A_WEEK = 7 * 1440
 
@@ -40,21 +42,21 @@ def _dose_until(week, minute: int) -> int:
     return total + (minute - at) * dose
 
 
-def flex_24h(steps) -> int:
-    """Highest dose of any 24 h of the week, in ng*1440: at one that starts or ends with a step."""
+def flex_window(steps, minutes: int) -> int:
+    """Highest dose of any stretch of the week so long, in ng*1440: at one that starts or ends with a step."""
     week = _week(steps)
     highest = 0
     for start, _ in week:
-        for begin in (start, (start - _MINUTES_A_DAY) % _MINUTES_A_WEEK):
-            dose = _dose_until(week, begin + _MINUTES_A_DAY) - _dose_until(week, begin)
+        for begin in (start, (start - minutes) % _MINUTES_A_WEEK):
+            dose = _dose_until(week, begin + minutes) - _dose_until(week, begin)
             if dose > highest:
                 highest = dose
     return highest
 
 
-def periodic_24h(bolus) -> int:
-    """Highest dose of one periodic bolus in any 24 h, ng rounded up."""
-    whole, rest_us = divmod(US_PER_DAY, bolus["every_us"])
+def periodic_window(bolus, window_us: int) -> int:
+    """Highest dose of one periodic bolus in any stretch so long, ng rounded up."""
+    whole, rest_us = divmod(window_us, bolus["every_us"])
     part_us = min(rest_us, bolus["duration_us"])
     return whole * bolus["dose_ng"] - (-bolus["dose_ng"] * part_us // bolus["duration_us"])
 
@@ -65,31 +67,31 @@ def patient_24h(bolus) -> int:
     return bolus["dose_ng"] * min(by_lockout, bolus["max_per_24h"])
 
 
-def scheduled_24h_ng(prescription) -> int:
-    """Basal and periodic boluses, ng of the primary drug, rounded up."""
+def scheduled_ng(prescription, dose_ng_per_day: int, window_us: int) -> int:
+    """Basal (at this dose when it is continuous) and periodic boluses in a window, ng of the primary drug."""
     values = prescription.values
-    if prescription.mode == FLEX:
-        basal = -(-flex_24h(values["basal_steps"]) // _MINUTES_A_DAY)
-    elif prescription.mode == MINIMUM:
-        basal = prescription.highest_basal_ng_per_day()
+    if values["basal_mode"] == _FLEX:
+        basal = -(-flex_window(values["basal_steps"], window_us // _MINUTE_US) // _MINUTES_A_DAY)
+    elif values["basal_mode"] == _MINIMUM:
+        basal = -(-prescription.highest_basal_e9() * window_us // (US_PER_DAY * PL_PER_ML))
     else:
-        basal = values["basal_dose_ng_per_day"]
+        basal = -(-dose_ng_per_day * window_us // US_PER_DAY)
     for bolus in values["periodic_boluses"]:
-        basal += periodic_24h(bolus)
+        basal += periodic_window(bolus, window_us)
     return basal
 
 
 def worst_case_24h(prescription):
-    """[(scheduled ng, worst ng)] per drug, in the order of the drugs."""
-    scheduled = scheduled_24h_ng(prescription)
+    """[(scheduled ng, worst ng)] per drug, in the order of the drugs; of a plan, at its highest dose."""
+    doses = [prescription.values["basal_dose_ng_per_day"]]
+    doses += [step["dose_ng_per_day"] for step in prescription.values["plan"]]
+    scheduled = scheduled_ng(prescription, max(doses), US_PER_DAY)
     worst = scheduled
     if prescription.patient_bolus:
         worst += patient_24h(prescription.patient_bolus)
     primary = prescription.concentration_ng_per_ml
-    doses = []
+    found = []
     for drug in prescription.drugs:
         share = drug["concentration_ng_per_ml"]
-        doses.append((-(-scheduled * share // primary), -(-worst * share // primary)))
-    return doses
-
-
+        found.append((-(-scheduled * share // primary), -(-worst * share // primary)))
+    return found

@@ -1,0 +1,275 @@
+"""Flow: the running therapy as one exact rate over time, handed to the motor run by run. The steady path.
+
+Everything that flows (basal of whatever mode, boluses of whatever kind) adds into one accumulator. Between two
+changes of the total rate lies a segment; a change is either scheduled (a flex step, a plan step, a bolus that starts
+or ends, a timed resume) and known beforehand, or a command. `serve` carries out what is due by the present instant and
+says when it must be called next. What is owed follows from absolute times alone: called late, it gives the same
+steps (DEL-01).
+
+Called by: the main loop (`serve`); commands act through `pump.dosing.delivery`, which extends this class. Nothing in
+this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`, `cancel`
+(docs/board-interface.md) and a log with `note_at(s, us, kind, code, ref, a, b)`.
+"""
+
+from pump.dosing import limbs
+from pump.dosing.accumulator import CAPACITY, Accumulator
+from pump.dosing.history import History
+from pump.dosing.local_time import LocalTime
+from pump.dosing.planner import LOW_WATER, Planner
+from pump.dosing.schedule import DOSE_LIMBS
+from pump.dosing.source import (
+    BRIDGE,
+    EXTENDED,
+    KINDS,
+    PATIENT,
+    PERIODIC,
+    PRIME,
+    RUNNING,
+    SUSPENDED,
+    VOLUME_LIMBS,
+)
+from pump.units import Instant
+
+# Kinds of notes to the log: numbers of wire.messages.EVENT_KINDS (a test holds them equal).
+NOTE_RESUMED = 6
+NOTE_STARTED = 7
+NOTE_DELIVERED = 8
+NOTE_LEFT_OUT = 17
+NOTE_PLAN_STEP = 18
+NOTE_ALARM = 14
+NOTE_ALARM_CLEARED = 15
+ALARM_MAX_PAUSE = 1
+
+FAULT_NONE = 0
+FAULT_PHASE = 1  # the motor's count is not what the accumulator owes
+
+
+class Flow:
+    """Accumulator, planner, sources and schedule under one clock."""
+
+    def __init__(self, motor, log, sources, exclusive):
+        """`sources` add to the basal rate; while one of `exclusive` (prime, bridge) runs, it alone flows."""
+        self.motor = motor
+        self.log = log
+        self.sources = sources
+        self.exclusive = exclusive
+        self.all_sources = sources + exclusive
+        self.accumulator = Accumulator()
+        self.planner = Planner()
+        self.local = LocalTime()
+        self.history = History()
+        self.flowing = False  # may anything flow?
+        self.fault = FAULT_NONE
+        self.wake = Instant()  # when `serve` is next needed
+        self.schedule = None  # flex steps of the week, or
+        self.plan = None  # dose steps, or neither: the constant base rate
+        self.resume_at = Instant()  # a stop that ends by itself
+        self.pause_alarm_at = Instant()  # when a stop has lasted too long
+        self.next_ref = 1
+        self.prime_steps = 0  # not part of the daily dose
+        self.totals = tuple([limbs.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
+        self._base_parts = limbs.new(CAPACITY)
+        self._dose_factor = limbs.new(CAPACITY)
+        self._ceiling = limbs.new(CAPACITY)
+        self._product = limbs.new(CAPACITY + DOSE_LIMBS)
+        self._change = Instant()  # next scheduled change of the rate
+        self._flex = Instant()  # next flex boundary
+        self._steps_before = 0  # motor's count when the segment began
+        self._priming = False
+
+    def serve(self, s: int, us: int) -> None:
+        """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
+        while self._change.by(s, us) and self._all_planned():
+            self._pass_change()
+        self._feed()
+
+    def _all_planned(self) -> bool:
+        """Has every step due before the change been handed to the motor? If not, hand over what fits."""
+        change = self._change
+        while self.motor.in_flight() <= LOW_WATER:
+            if not self.planner.plan(change.s, change.us):
+                return True
+            self.motor.append(self.planner.run)
+        return False
+
+    def _pass_change(self) -> None:
+        """At the instant the schedule says, not at the one it is served."""
+        s = self._change.s
+        us = self._change.us
+        if not self._close(s, us, self.planner.planned):
+            return
+        self._end_sources(s, us)
+        if self.resume_at.by(s, us):
+            self.resume_flow(s, us)
+        if self.pause_alarm_at.by(s, us):
+            self.pause_alarm_at.set_never()
+            self.log.note_at(s, us, NOTE_ALARM, ALARM_MAX_PAUSE, 0, 0, 0)
+        self._start_sources(s, us)
+        if self._flex.by(s, us):
+            self._look_up_flex(s, us)
+        if self.plan is not None and self.plan.next.by(s, us):
+            self.plan.step()
+            self.log.note_at(s, us, NOTE_PLAN_STEP, 0, self.plan.index, self.plan.dose_ng_per_day(), 0)
+            self._take_dose(self.plan.dose())
+        self._begin(s, us)
+
+    def _close(self, s: int, us: int, steps: int) -> bool:
+        """End the segment, `steps` of it having been given; a fault when that is not what was due."""
+        if not self.accumulator.close(s, us, steps):
+            self.fail(FAULT_PHASE)
+            return False
+        self._steps_before += steps
+        if self._priming:
+            self.prime_steps += steps
+        self.history.mark(s, us, self._steps_before - self.prime_steps)
+        return True
+
+    def _end_sources(self, s: int, us: int) -> None:
+        for source in self.all_sources:
+            if source.state == RUNNING and source.end.by(s, us):
+                source.finish()
+                limbs.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
+                self.log.note_at(s, us, NOTE_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
+                if source.kind == PATIENT:
+                    self._let_extended_go_on(s, us)
+
+    def _let_extended_go_on(self, s: int, us: int) -> None:
+        for source in self.sources:
+            if source.state == SUSPENDED:
+                source.go_on(s, us)
+
+    def _start_sources(self, s: int, us: int) -> None:
+        """Periodic boluses that are due; one that falls into a stop, prime or bridge is left out (BOL-06, -09)."""
+        for source in self.sources:
+            if source.kind == PERIODIC and source.next.by(s, us):
+                source.move_on()
+                if self.flowing and self.exclusive_running() is None:
+                    self.start_source(source, s, us)
+                else:
+                    self.log.note_at(s, us, NOTE_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
+
+    def exclusive_running(self):
+        """The prime or bridge that is under way, also while a stop holds it; None when there is none."""
+        for source in self.exclusive:
+            if source.state:
+                return source
+        return None
+
+    def start_source(self, source, s: int, us: int) -> int:
+        """Let a prescribed source run from here; its number. The caller begins a new segment."""
+        ref = self.next_ref
+        self.next_ref = ref + 1 if ref < 0xFFFF else 1
+        source.start(s, us, ref)
+        if source.kind == PATIENT:
+            for other in self.sources:
+                if other.kind == EXTENDED and other.state == RUNNING:
+                    other.suspend(s, us)
+        self.log.note_at(s, us, NOTE_STARTED, source.kind, ref, source.dose_ng, source.duration_us)
+        return ref
+
+    def resume_flow(self, s: int, us: int) -> None:
+        """Therapy flows again: the basal rate, and a bridge or plan where it stood. The caller begins a segment."""
+        self.flowing = True
+        self.resume_at.set_never()
+        if self.pause_alarm_at.is_never():
+            self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_MAX_PAUSE, 0, 0, 0)
+        self.pause_alarm_at.set_never()
+        for source in self.exclusive:
+            if source.kind == BRIDGE and source.state == SUSPENDED:
+                source.go_on(s, us)
+        if self.plan is not None:
+            self.plan.go_on(s, us)
+        self.log.note_at(s, us, NOTE_RESUMED, 0, 0, 0, 0)
+
+    def _look_up_flex(self, s: int, us: int) -> None:
+        """Find the flex step that holds at (s, us) and the instant at which the next one starts."""
+        if self.schedule is None:
+            self._flex.set_never()
+            return
+        local = self.local
+        local.at(s, us)
+        self.schedule.look(local.weekday(), local.second)
+        self._flex.set(s, us)
+        self._flex.add(self.schedule.ahead_s, 0)
+        self._flex.subtract(0, local.us)
+        self._take_dose(self.schedule.dose())
+
+    def _take_dose(self, dose) -> None:
+        """Base rate from a dose in ng/day."""
+        size = self.accumulator.size
+        limbs.multiply(self._product, self._dose_factor, size, dose, DOSE_LIMBS)
+        limbs.copy(self._base_parts, self._product, size)
+
+    def _begin(self, s: int, us: int) -> None:
+        """Open a segment at (s, us) with the rates that now hold, and find the next scheduled change."""
+        accumulator = self.accumulator
+        self._change.set(self._flex.s, self._flex.us)
+        self._change_by(self.resume_at)
+        self._change_by(self.pause_alarm_at)
+        if self.plan is not None:
+            self._change_by(self.plan.next)
+        for source in self.sources:
+            if source.kind == PERIODIC:
+                self._change_by(source.next)
+        self._priming = False
+        if self.flowing:
+            self._add_up_rates()
+        else:
+            limbs.clear(accumulator.rate, accumulator.size)
+        accumulator.open(s, us)
+        self.planner.begin(accumulator)
+
+    def _add_up_rates(self) -> None:
+        rate = self.accumulator.rate
+        size = self.accumulator.size
+        limbs.copy(rate, self._base_parts, size)
+        for source in self.exclusive:
+            if source.state == RUNNING:
+                limbs.clear(rate, size)
+                self._priming = source.kind == PRIME
+        for source in self.all_sources:
+            if source.state == RUNNING:
+                limbs.add(rate, source.parts, size)
+                self._change_by(source.end)
+        if limbs.less(self._ceiling, rate, size):  # BOL-01; a guard that acceptance keeps from acting
+            limbs.copy(rate, self._ceiling, size)
+
+    def _change_by(self, instant) -> None:
+        if instant.by(self._change.s, self._change.us):
+            self._change.set(instant.s, instant.us)
+
+    def _feed(self) -> None:
+        """Hand over the next run when the motor runs low; wake again before it does, or at the next change."""
+        change = self._change
+        self.wake.set(change.s, change.us)
+        if not self.planner.active or self.fault:
+            return
+        if self.motor.in_flight() <= LOW_WATER:
+            if not self.planner.plan(change.s, change.us):
+                return  # all that is due before the change is with the motor
+            self.motor.append(self.planner.run)
+        self._wake_at_low_water()
+
+    def _wake_at_low_water(self) -> None:
+        """When at most LOW_WATER steps are left: no earlier (gaps are q or q + 1), at most that many us later."""
+        run = self.planner.run
+        low_s = run.first_s
+        low_us = run.first_us
+        if run.steps > LOW_WATER:
+            low_us = run.last_us - LOW_WATER * run.gap_us
+            low_s = run.last_s - LOW_WATER * run.gap_s
+            while low_us < 0:
+                low_us += 1_000_000
+                low_s -= 1
+        if low_s < self.wake.s or (low_s == self.wake.s and low_us < self.wake.us):
+            self.wake.set(low_s, low_us)
+
+    def fail(self, fault: int) -> None:
+        """Stop for good; the first reason stays (INT-08)."""
+        self.motor.cancel()
+        if self.fault == FAULT_NONE:
+            self.fault = fault
+        self.flowing = False
+        limbs.clear(self.accumulator.rate, self.accumulator.size)
+        self.planner.begin(self.accumulator)
+        self._change.set_never()

@@ -1,0 +1,126 @@
+"""Boluses: who may have one now, and why not. The order of the reasons is fixed (docs/dosing.md, Bolus rules).
+
+Called by: `pump.therapy.course`. Allocates: commands only.
+"""
+
+from pump.dosing.source import IDLE, PATIENT, PERIODIC
+from pump.therapy import windows
+from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
+from pump.units import PL_PER_ML, S_PER_DAY, US_PER_S, Instant
+
+
+class Boluses:
+    """Lockout, counts and limits; starts what passes."""
+
+    def __init__(self, course):
+        self._course = course
+        self._delivery = course.delivery
+        self._clinician, self._patient, self._extended = course.delivery.sources[:3]
+        self._lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
+        self._given = [Instant() for _ in range(MAX_PATIENT_PER_24H)]  # ring of accepted patient boluses
+        self._given_count = 0
+
+    def restart_lockout(self, s: int, us: int) -> None:
+        """A program or refill: the lockout counts from here (BOL-12)."""
+        self._lockout_from.set(s, us)
+
+    def check_clinician(self, values, s: int, us: int) -> None:
+        """Unacceptable when this bolus may not start now."""
+        course = self._course
+        course.need_program()
+        bounds = course.prescription.bounds
+        bounds.check("bolus_dose_ng", values["dose_ng"], "dose")
+        bounds.check("bolus_duration_us", values["duration_us"], "duration")
+        if values["extended"] > 1:
+            raise Unacceptable("out_of_range", "extended")
+        self._check_state()
+        source = self._slot(values)
+        if source.state != IDLE or self._patient.state != IDLE:  # BOL-03
+            raise Unacceptable("running", "")
+        self._check_room(values["dose_ng"], values["duration_us"], s, us)
+
+    def _slot(self, values):
+        return self._extended if values["extended"] else self._clinician
+
+    def start_clinician(self, values, s: int, us: int) -> int:
+        """Start it; the number of the bolus."""
+        self.check_clinician(values, s, us)
+        self._course.interrupt(s, us)
+        source = self._slot(values)
+        concentration = self._course.prescription.concentration_ng_per_ml
+        source.prescribe(values["dose_ng"], values["duration_us"], concentration)
+        ref = self._delivery.start_source(source, s, us)
+        self._delivery.go_on(s, us, True)
+        return ref
+
+    def request_patient(self, s: int, us: int) -> int:
+        """The patient's button: a bolus, or a refusal with its reason; both are logged (BOL-04). No queue."""
+        try:
+            self._check_patient(s, us)
+        except Unacceptable as refused:
+            self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
+            raise
+        self._course.interrupt(s, us)
+        self._lockout_from.set(s, us)
+        self._given[self._given_count % MAX_PATIENT_PER_24H].set(s, us)
+        self._given_count += 1
+        ref = self._delivery.start_source(self._patient, s, us)
+        self._delivery.go_on(s, us, False)
+        return ref
+
+    def _check_patient(self, s: int, us: int) -> None:
+        self._course.need_program()
+        bolus = self._course.prescription.patient_bolus
+        if bolus is None:
+            raise Unacceptable("not_prescribed", "patient_bolus")
+        self._check_state()
+        if self._patient.state != IDLE:
+            raise Unacceptable("running", "")
+        since_us = s * US_PER_S + us - self._lockout_from.total_us()
+        if since_us < bolus["lockout_us"]:
+            raise Unacceptable("lockout", str(bolus["lockout_us"] - since_us))
+        if self._given_in_24h(s, us) >= bolus["max_per_24h"]:
+            raise Unacceptable("max_per_24h", str(bolus["max_per_24h"]))
+        self._check_room(bolus["dose_ng"], bolus["duration_us"], s, us)
+
+    def _check_state(self) -> None:
+        delivery = self._delivery
+        if not delivery.flowing and not delivery.fault:
+            raise Unacceptable("stopped", "")
+        if delivery.fault:
+            raise Unacceptable("alarm", "fault")
+        if delivery.exclusive_running() is not None:  # BOL-06
+            raise Unacceptable("bridge", "")
+
+    def _given_in_24h(self, s: int, us: int) -> int:
+        """Accepted patient boluses that started in (now - 24 h, now]."""
+        count = 0
+        for i in range(min(self._given_count, MAX_PATIENT_PER_24H)):
+            if not self._given[i].by(s - S_PER_DAY, us):
+                count += 1
+        return count
+
+    def _check_room(self, dose_ng: int, duration_us: int, s: int, us: int) -> None:
+        """Limits, rate and reservoir: a bolus that does not fit is refused, never shaved."""
+        course = self._course
+        prescription = course.prescription
+        passed = windows.exceeded(course, dose_ng, duration_us, s, us)
+        if passed:
+            raise Unacceptable(passed, "")
+        others = [{"dose_ng": dose_ng, "duration_us": duration_us}]
+        for source in self._delivery.sources:
+            if source.state != IDLE or self._will_start(source, duration_us, s, us):
+                others.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
+        highest_e9 = 0
+        for _, dose_e9 in course.basal_ahead(duration_us, s, us):
+            highest_e9 = max(highest_e9, dose_e9)
+        if not prescription.fits_max_rate(others, highest_e9):
+            raise Unacceptable("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
+        if dose_ng * PL_PER_ML > course.reservoir_left_pl() * prescription.concentration_ng_per_ml:
+            raise Unacceptable("reservoir", "")
+
+    def _will_start(self, source, duration_us: int, s: int, us: int) -> bool:
+        """A periodic bolus that comes while a bolus of this duration would run."""
+        if source.kind != PERIODIC or source.next.is_never():
+            return False
+        return source.next.total_us() - (s * US_PER_S + us) < duration_us

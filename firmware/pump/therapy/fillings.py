@@ -1,0 +1,125 @@
+"""What the reservoir holds and held: volume by counted steps, doses by filling, and what has left the catheter's tip.
+
+Everything follows from the count of steps. In coordinates of volume displaced since the first step, each filling
+begins at a mark; by plug flow the tip is one dead volume behind the pump, so what has left it is each filling's
+stretch, shifted by the dead volume. Before the first filling the catheter holds no drug (docs/dosing.md).
+
+Called by: `pump.therapy.course`, `pump.therapy.windows`, `pump.link`. Allocates: commands only.
+"""
+
+from pump.therapy.bounds import Unacceptable
+
+MAX_FILLINGS = 48
+
+
+class Filling:
+    """One mixture of drugs, from a volume mark on."""
+
+    def __init__(self, number: int, prescription, first_step: int, first_pl: int):
+        self.number = number
+        self.drugs = prescription.drugs
+        self.step_volume_pl = prescription.step_volume_pl
+        self.first_step = first_step  # dose steps: those of a prime are not counted
+        self.first_pl = first_pl  # volume displaced, primes included
+
+    def holds(self, prescription) -> bool:
+        """Same drugs at the same concentrations, same step?"""
+        if self.step_volume_pl != prescription.step_volume_pl or len(self.drugs) != len(prescription.drugs):
+            return False
+        for mine, other in zip(self.drugs, prescription.drugs):
+            if mine["name"] != other["name"]:
+                return False
+            if mine["concentration_ng_per_ml"] != other["concentration_ng_per_ml"]:
+                return False
+        return True
+
+    def concentration_of(self, name: str) -> int:
+        for drug in self.drugs:
+            if drug["name"] == name:
+                return drug["concentration_ng_per_ml"]
+        return 0
+
+
+class Fillings:
+    """The list of fillings, the reservoir's count, the flag that a refill has been recorded."""
+
+    def __init__(self):
+        self.list = []
+        self.reservoir_pl = 0  # when its count began
+        self._reservoir_mark_pl = 0
+        self._refill_mark = None  # (dose steps, pl) of the last refill, until a program has taken note of it
+        self._base_step = 0
+        self._base_pl = 0
+
+    def displaced_pl(self, steps: int) -> int:
+        """Volume displaced since the first step, `steps` (all of them) having been made."""
+        if not self.list:
+            return 0
+        return self._base_pl + (steps - self._base_step) * self.list[-1].step_volume_pl
+
+    def left_pl(self, steps: int) -> int:
+        """Counted volume in the reservoir (RES-01), never below 0."""
+        left = self.reservoir_pl - (self.displaced_pl(steps) - self._reservoir_mark_pl)
+        return left if left > 0 else 0
+
+    def check(self, prescription) -> None:
+        """Another drug or concentration needs a refill on record first (DEL-11)."""
+        if self.list and not self.list[-1].holds(prescription):
+            same_step = self.list[-1].step_volume_pl == prescription.step_volume_pl
+            if same_step and self._refill_mark is None:
+                raise Unacceptable("refill_first", "drugs")
+            if len(self.list) >= MAX_FILLINGS:
+                raise Unacceptable("too_large", "fillings")
+
+    def take(self, prescription, steps: int, dose_steps: int) -> None:
+        """A program begins. The first says what the reservoir holds; other drugs begin where they were filled in."""
+        displaced_pl = self.displaced_pl(steps)
+        if not self.list:
+            self.reservoir_pl = prescription.values["fill_pl"]
+            self.list.append(Filling(1, prescription, dose_steps, 0))
+            self._base_step = steps
+        elif not self.list[-1].holds(prescription):
+            first_step, first_pl = self._refill_mark or (dose_steps, displaced_pl)
+            self.list.append(Filling(len(self.list) + 1, prescription, first_step, first_pl))
+            self._base_step = steps
+            self._base_pl = displaced_pl
+        self._refill_mark = None
+
+    def refill(self, volume_pl: int, steps: int, dose_steps: int) -> None:
+        """The reservoir now holds volume_pl."""
+        displaced_pl = self.displaced_pl(steps)
+        self.reservoir_pl = volume_pl
+        self._reservoir_mark_pl = displaced_pl
+        self._refill_mark = (dose_steps, displaced_pl)
+
+    def was_refilled(self) -> bool:
+        return self._refill_mark is not None
+
+    def old_concentration(self) -> int:
+        """Of the primary drug in the catheter: the filling before the one a program is about to begin."""
+        return self.list[-1].drugs[0]["concentration_ng_per_ml"] if self.list else 0
+
+    def steps_of(self, index: int, dose_steps: int) -> int:
+        """Dose steps given from one filling so far."""
+        end = self.list[index + 1].first_step if index + 1 < len(self.list) else dose_steps
+        return end - self.list[index].first_step
+
+    def tip_pl_of(self, index: int, steps: int, dead_pl: int) -> int:
+        """Volume of one filling that has left the catheter's tip."""
+        displaced_pl = self.displaced_pl(steps)
+        end_pl = self.list[index + 1].first_pl if index + 1 < len(self.list) else displaced_pl
+        begin_pl = self.list[index].first_pl
+        past_pl = min(displaced_pl - dead_pl, end_pl)
+        return past_pl - begin_pl if past_pl > begin_pl else 0
+
+    def dose_until(self, name: str, dose_steps: int) -> int:
+        """Dose of a drug in 10^-9 ng that the first `dose_steps` steps held."""
+        total = 0
+        for index, filling in enumerate(self.list):
+            if dose_steps <= filling.first_step:
+                break
+            end = dose_steps
+            if index + 1 < len(self.list):
+                end = min(end, self.list[index + 1].first_step)
+            total += (end - filling.first_step) * filling.step_volume_pl * filling.concentration_of(name)
+        return total
