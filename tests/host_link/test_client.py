@@ -74,6 +74,15 @@ def test_a_digest_that_is_not_that_of_the_reading_is_refused():
     assert pump.blob == b""
 
 
+def test_a_reading_that_is_not_what_was_sent_is_refused_whatever_its_digest():
+    pump, client = pumped()
+    other = bytes(encoded(messages.BOLUS, {"dose_ng": 11, "duration_us": 20, "extended": 0}))
+    pump.answers[messages.READING] = {"total": len(other), "data": other}
+    with pytest.raises(ReadbackMismatch, match="dose_ng: sent 10, read 11"):
+        client.propose_bolus(10, 20)
+    assert pump.blob == b""
+
+
 def test_a_piece_that_did_not_arrive_whole_is_an_error():
     pump, client = pumped()
     pump.answers[messages.PROPOSE] = {"received": 3, "digest": b"", "worst_case_24h": []}

@@ -180,10 +180,30 @@ def test_a_late_hello_of_another_time_disturbs_nobody():
     assert len(pump.carried_out) == 1
 
 
+def test_a_late_answer_to_another_hello_is_not_taken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("secrets.randbits", lambda bits: 0x12345678)
+    pump = FakePump()
+    link = FakeLink(pump)
+    for answer in pump.take(hello_frame(pump, nonce=99)):
+        link._arrive(False, answer)
+    assert Client(link).hello().session == pump.hello_session == 101
+
+
+def test_a_question_in_between_does_not_make_settle_forget():
+    pump = FakePump()
+    client = client_of(pump, ["pass"] * 4 + ["lose"] * 5)
+    client.hello()
+    client.status()
+    with pytest.raises(LinkError):
+        client.stop()
+    client.status()
+    assert client.settle() is Outcome.UNKNOWN
+
+
 def hello_frame(pump: FakePump, nonce: int) -> bytes:
     return frame_of(
         0,
-        1,
+        0,
         messages.HELLO,
         {"protocol": pump.protocol, "table_hash": pump.table_hash, "nonce": nonce},
     )

@@ -193,6 +193,26 @@ def test_a_frame_one_byte_too_long_is_bad_and_the_next_one_good():
     assert (reader.good, reader.bad) == (1, 1)
 
 
+def test_a_good_frame_with_more_before_its_delimiter_is_bad():
+    body = struct.pack("<BHHB", 0x10, 0x101, 0x101, 2) + b"\x01" * 244
+    body += binascii.crc32(body).to_bytes(4, "little")
+    frame = cobs.encode(body)
+    assert len(frame) == 255
+    assert len(read(frame + b"\0", [])[0]) == 1
+    for more in (b"\x01", b"\x01\x01", b"\x01" * 600):
+        found, reader = read(frame + more + b"\0", [])
+        assert (found, reader.bad) == ([], 1)
+
+
+@pytest.mark.parametrize("flags", [0x10, 0x11])
+def test_a_body_too_short_for_its_header_is_bad_whatever_its_crc(flags: int):
+    for length in range(6 + (flags & 1)):
+        body = struct.pack("<BHHBB", flags, 1, 2, 3, 0)[:length]
+        body += binascii.crc32(body).to_bytes(4, "little")
+        found, reader = read(cobs.encode(body) + b"\0", [])
+        assert (found, reader.bad) == ([], 1)
+
+
 def test_reset_forgets_a_frame_begun():
     frame = plain_frame(Frame(0x10, 1, 1, 2, 0, b"abc"))
     reader = FrameReader()
