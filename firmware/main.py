@@ -9,6 +9,7 @@ from pump.pump import Pump
 
 
 def main() -> None:
+    """Build the pump on this board and run it; never returns."""
     pump = Pump(Board())
     pump.seal()
     pump.run()

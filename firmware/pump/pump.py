@@ -1,9 +1,8 @@
 """The pump: its parts, put together once, and the loop that runs them.
 
-`setup` allocates, `seal` collects, `run` never returns. The loop is tickless: each turn takes the time, carries out
-what dosing owes, takes at most one buffer from the line, and sleeps until the next deadline or the next byte.
-Called by: main.py. The board is passed in (docs/board-interface.md).
-"""
+`setup` allocates, `seal` collects, `run` never returns. The loop is tickless: each turn takes the time,
+carries out what dosing owes, takes at most one buffer from the line, and sleeps until the next deadline
+or the next byte. Called by: main.py. The board is passed in (docs/board-interface.md)."""
 
 import gc
 

@@ -5,8 +5,9 @@ a part is). After t microseconds of a segment, a stretch of constant rate,
 
     parts = remainder at its start + rate * t      steps = floor(parts / unit)
 
-in integers: nothing is ever rounded, so nothing drifts (DEL-01). A change of rate closes one segment and opens
-the next with the remainder it left: the phase is kept, no fraction of a step is lost or given twice.
+in integers: nothing is ever rounded, so nothing drifts (DEL-01). A change of rate closes one segment and
+opens the next with the remainder it left: the phase is kept, no fraction of a step is lost or given
+twice.
 
 Called by: `pump.dosing.delivery`. Times are (s, us) pairs of the pump's monotonic clock. Only `load`
 allocates; it is called when a command changes the rates, never by time passing.
@@ -81,7 +82,8 @@ class Accumulator:
     def close(self, s: int, us: int, steps: int) -> bool:
         """End the segment at (s, us), `steps` of it having been given; the next one opens there.
 
-        False when `steps` is not what was due: the remainder would leave [0, unit). Nothing is changed then."""
+        False when `steps` is not what was due: the remainder would leave [0, unit). Nothing is changed
+        then."""
         total = self._add_up(s, us)
         limbs.load(self._steps, 3, steps)
         limbs.multiply(self._spent, self.unit, self.size, self._steps, 3)

@@ -1,8 +1,7 @@
 """Delivery: what a command does to the flow. Extends the steady path of `pump.dosing.flow`.
 
-A command closes the running segment at its own microsecond (`interrupt`), changes what may run, and opens the next one
-(`go_on`). Called by: `pump.therapy.course`. Allocates: commands only.
-"""
+A command closes the running segment at its own microsecond (`interrupt`), changes what may run, and opens
+the next one (`go_on`). Called by: `pump.therapy.course`. Allocates: commands only."""
 
 from pump.dosing import limbs
 from pump.dosing.flow import Flow
@@ -53,7 +52,8 @@ class Delivery(Flow):
             self._take_dose(self.plan.dose())
 
     def halt(self, s: int, us: int) -> None:
-        """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where they are."""
+        """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where
+        they are."""
         for source in self.all_sources:
             if source.kind == BRIDGE:
                 if source.state == RUNNING:

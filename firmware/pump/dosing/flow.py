@@ -1,15 +1,14 @@
 """Flow: the running therapy as one exact rate over time, handed to the motor run by run. The steady path.
 
-Everything that flows (basal of whatever mode, boluses of whatever kind) adds into one accumulator. Between two
-changes of the total rate lies a segment; a change is either scheduled (a flex step, a plan step, a bolus that starts
-or ends, a timed resume) and known beforehand, or a command. `serve` carries out what is due by the present instant and
-says when it must be called next. What is owed follows from absolute times alone: called late, it gives the same
-steps (DEL-01).
+Everything that flows (basal of whatever mode, boluses of whatever kind) adds into one accumulator.
+Between two changes of the total rate lies a segment; a change is either scheduled (a flex step, a plan
+step, a bolus that starts or ends, a timed resume) and known beforehand, or a command. `serve` carries out
+what is due by the present instant and says when it must be called next. What is owed follows from
+absolute times alone: called late, it gives the same steps (DEL-01).
 
-Called by: the main loop (`serve`); commands act through `pump.dosing.delivery`, which extends this class. Nothing in
-this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`, `cancel`
-(docs/board-interface.md) and a log with `note_at(s, us, kind, code, ref, a, b)`.
-"""
+Called by: the main loop (`serve`); commands act through `pump.dosing.delivery`, which extends this class.
+Nothing in this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`,
+`cancel` (docs/board-interface.md) and a log with `note_at(s, us, kind, code, ref, a, b)`."""
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY, Accumulator
@@ -139,7 +138,8 @@ class Flow:
                 source.go_on(s, us)
 
     def _start_sources(self, s: int, us: int) -> None:
-        """Periodic boluses that are due; one that falls into a stop, prime or bridge is left out (BOL-06, -09)."""
+        """Periodic boluses that are due; one that falls into a stop, prime or bridge is left out (BOL-06,
+        -09)."""
         for source in self.sources:
             if source.kind == PERIODIC and source.next.by(s, us):
                 source.move_on()
@@ -168,7 +168,8 @@ class Flow:
         return ref
 
     def resume_flow(self, s: int, us: int) -> None:
-        """Therapy flows again: the basal rate, and a bridge or plan where it stood. The caller begins a segment."""
+        """Therapy flows again: the basal rate, and a bridge or plan where it stood. The caller begins a
+        segment."""
         self.flowing = True
         self.resume_at.set_never()
         if self.pause_alarm_at.is_never():
@@ -239,7 +240,7 @@ class Flow:
             self._change.set(instant.s, instant.us)
 
     def _feed(self) -> None:
-        """Hand over the next run when the motor runs low; wake again before it does, or at the next change."""
+        """Hand over the next run when the motor runs low; wake before it does again, or at a change."""
         change = self._change
         self.wake.set(change.s, change.us)
         if not self.planner.active or self.fault:
@@ -251,7 +252,8 @@ class Flow:
         self._wake_at_low_water()
 
     def _wake_at_low_water(self) -> None:
-        """When at most LOW_WATER steps are left: no earlier (gaps are q or q + 1), at most that many us later."""
+        """When at most LOW_WATER steps are left: no earlier (gaps are q or q + 1), at most that many us
+        later."""
         run = self.planner.run
         low_s = run.first_s
         low_us = run.first_us

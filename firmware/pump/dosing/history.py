@@ -1,8 +1,9 @@
 """What was given when, for the rolling limits: the motor's count at every change of rate of the last day.
 
-Between two changes the rate is constant, so the count at any instant in between follows by proportion, right to
-one step. Where changes come closer than 5 min they share an entry, and such an entry counts as given at its end:
-that errs on the side of refusing (CONTRACT, Bolus rules). The ring holds more than 24 h of entries 2.5 min apart.
+Between two changes the rate is constant, so the count at any instant in between follows by proportion,
+right to one step. Where changes come closer than 5 min they share an entry, and such an entry counts as
+given at its end: that errs on the side of refusing (CONTRACT, Bolus rules). The ring holds more than 24 h
+of entries 2.5 min apart.
 
 Called by: `pump.dosing.flow` (`mark`, steady path, no allocation) and `pump.therapy.windows` (`corners`).
 """
@@ -41,9 +42,11 @@ class History:
         self._count = count + 1
 
     def corners(self, since_us: int, now_us: int, now_steps: int):
-        """Broken line of the count: [(us, steps)], the first at or before since_us where there is one, the last now.
+        """Broken line of the count: [(us, steps)], the first at or before since_us where there is one,
+        the last now.
 
-        A span with several rates rises only at its end: two corners at one instant. Allocates: commands only."""
+        A span with several rates rises only at its end: two corners at one instant. Allocates: commands
+        only."""
         found = [(now_us, now_steps)]
         rough = False
         for i in range(self._count - 1, max(-1, self._count - 1 - CAPACITY), -1):

@@ -49,6 +49,7 @@ def to_int(a, n: int) -> int:
 
 
 def clear(a, n: int) -> None:
+    """a = 0."""
     for i in range(n):
         a[i] = 0
 
@@ -75,6 +76,7 @@ def less(a, b, n: int) -> bool:
 
 
 def is_zero(a, n: int) -> bool:
+    """a == 0."""
     for i in range(n):
         if a[i]:
             return False

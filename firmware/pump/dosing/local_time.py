@@ -1,4 +1,5 @@
-"""Pump local time: the monotonic clock plus an offset. Changing the offset moves no dose (ARCHITECTURE, Time).
+"""Pump local time: the monotonic clock plus an offset. Changing the offset moves no dose (ARCHITECTURE,
+Time).
 
 Held as day number since 2000-01-01 (a Saturday), second of the day and microsecond, so that all are small
 integers on the RP2040 for ever. No time zones: the offset is what the clinician sets; a change is logged.

@@ -1,9 +1,8 @@
 """A taper or titration plan: dose steps the pump carries out by itself, each so long after the one before.
 
-The plan's clock runs only while therapy flows: a stop holds it where it stood, and resume waits what was left, so
-that steps are never made late in a bunch. Called by: `pump.dosing.flow` (steady path: `step`, `dose`; no
-allocation) and `pump.dosing.delivery`.
-"""
+The plan's clock runs only while therapy flows: a stop holds it where it stood, and resume waits what was
+left, so that steps are never made late in a bunch. Called by: `pump.dosing.flow` (steady path: `step`,
+`dose`; no allocation) and `pump.dosing.delivery`."""
 
 from pump.dosing import limbs
 from pump.dosing.schedule import DOSE_LIMBS
@@ -11,7 +10,8 @@ from pump.units import US_PER_S, Instant
 
 
 class Plan:
-    """Doses and the spans before them; `next` is when the next one begins (never: none is left or it is held)."""
+    """Doses and the spans before them; `next` is when the next one begins (never: none is left or it is
+    held)."""
 
     def __init__(self, first_dose_ng_per_day: int, steps):
         """`steps`: sequence of (after_us since the commit, dose_ng_per_day), ascending."""

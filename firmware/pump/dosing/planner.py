@@ -1,15 +1,17 @@
 """The planner: from the accumulator to runs of steps, each due in its exact microsecond.
 
-A run is "n steps, the first at T, then every q microseconds plus a carry": with the rate p parts per microsecond
-and the step of u parts, u = q*p + r. Let e (the lead, 0 <= e < p) be how far past the k-th step the volume is at
-the whole microsecond in which that step falls due. Then the next is due q microseconds later when e >= r (and
-e drops by r), else q + 1 later (and e rises by p - r). One comparison and one addition, exact for ever.
+A run is "n steps, the first at T, then every q microseconds plus a carry": with the rate p parts per
+microsecond and the step of u parts, u = q*p + r. Let e (the lead, 0 <= e < p) be how far past the k-th
+step the volume is at the whole microsecond in which that step falls due. Then the next is due q
+microseconds later when e >= r (and e drops by r), else q + 1 later (and e rises by p - r). One comparison
+and one addition, exact for ever.
 
 The same holds for a stride of k steps at once, with k*u = q_k*p + r_k: so a run of 56 steps is planned in one
 comparison and one addition as well. Strides 1, 2, 4, ... 32 and 56 are worked out when the rate changes.
 
-Bounds (ARCHITECTURE, The planner): a run has at most `RUN_STEPS` steps and none of them after the next scheduled
-change. A run is only queued while at most `LOW_WATER` steps wait, so never more than 64 are with the motor.
+Bounds (ARCHITECTURE, The planner): a run has at most `RUN_STEPS` steps and none of them after the next
+scheduled change. A run is only queued while at most `LOW_WATER` steps wait, so never more than 64 are
+with the motor.
 
 Called by: `pump.dosing.delivery`. Nothing here allocates after construction.
 """
@@ -199,7 +201,7 @@ class Planner:
         return steps
 
     def _set_last(self, run) -> None:
-        """The last step of the run lies one gap before the next step: q, or q + 1 when its lead was below r."""
+        """The last step of the run lies one gap before the next: q, or q + 1 when its lead was below r."""
         one = self._strides[0]
         us = self.next_us - one.gap_us
         if not limbs.less(self._lead, one.rest, self._size):

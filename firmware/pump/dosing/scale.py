@@ -1,17 +1,18 @@
 """The measure in which one therapy's rates are whole numbers.
 
-With C the primary drug's concentration (ng/mL) and V the step volume (pL), a dose rate of D ng/day is
-D * 10^9 / (86 400 000 000 * C * V) = 5 D / (432 C V) steps per microsecond. So with parts of 1/(432 C V) step:
+With C the primary drug's concentration (ng/mL) and V the step volume (pL), a dose rate of D ng/day is D *
+10^9 / (86 400 000 000 * C * V) = 5 D / (432 C V) steps per microsecond. So with parts of 1/(432 C V)
+step:
 
     a dose rate D ng/day          5 D            parts per microsecond
     a bolus of B ng over d us     432*10^9 B / d
     a volume rate of R pL/day     R C / (2*10^8)
 
-Each is a fraction p/q. Multiplying the unit by L, a common multiple of all q in force, makes every rate whole:
-unit = 432 C V L parts per step. L is chosen when a command changes what may run; it also takes in the
-denominator that the phase has by then (a bolus cut short leaves one), so that the phase carries over exactly. Should
-that ever exceed the accumulator's 600 bits, the phase is rounded down to the therapy's own measure: less than
-1/(432 C V) of one step is given up, never given twice, and `rounded` counts it.
+Each is a fraction p/q. Multiplying the unit by L, a common multiple of all q in force, makes every rate
+whole: unit = 432 C V L parts per step. L is chosen when a command changes what may run; it also takes in
+the denominator that the phase has by then (a bolus cut short leaves one), so that the phase carries over
+exactly. Should that ever exceed the accumulator's 600 bits, the phase is rounded down to the therapy's
+own measure: less than 1/(432 C V) of one step is given up, never given twice, and `rounded` counts it.
 
 Called by: `pump.dosing.delivery`, only while a command is handled: Python integers of any size are used here.
 """
@@ -47,14 +48,17 @@ class Fraction:
 
 
 def dose_rate(dose_ng_per_day: int) -> Fraction:
+    """Of a dose rate of the primary drug."""
     return Fraction(5 * dose_ng_per_day)
 
 
 def bolus_rate(dose_ng: int, duration_us: int) -> Fraction:
+    """Of a dose of the primary drug given evenly over a duration."""
     return Fraction(_BOLUS * dose_ng, duration_us)
 
 
 def volume_rate(rate_pl_per_day: int, concentration_ng_per_ml: int) -> Fraction:
+    """Of a flow, at the primary drug's concentration."""
     return Fraction(rate_pl_per_day * concentration_ng_per_ml, _VOLUME_RATE)
 
 
@@ -70,7 +74,7 @@ class Scale:
         self.base_unit = _PARTS * concentration_ng_per_ml * step_volume_pl
 
     def fit(self, accumulator, rates) -> None:
-        """Choose L for these fractions (any iterable) and re-express the accumulator's phase in the new unit."""
+        """Choose L for these fractions and re-express the accumulator's phase in the new unit."""
         factor = 1
         for rate in rates:
             factor = least_multiple(factor, rate.q)

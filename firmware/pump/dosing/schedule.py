@@ -1,8 +1,8 @@
 """The flex schedule: which dose holds at a local time, and when the next one begins.
 
-A step holds from its start until the next step's start, also past midnight and across days that have no step of
-their own. Steps are few (at most 48 on a weekday), changes rare: a linear search needs no memory and no order.
-"""
+A step holds from its start until the next step's start, also past midnight and across days that have no
+step of their own. Steps are few (at most 48 on a weekday), changes rare: a linear search needs no memory
+and no order."""
 
 from array import array
 

@@ -1,9 +1,8 @@
 """A source of flow beside the basal one: a bolus of any kind, with a dose, a duration and a clock of its own.
 
-A source adds the constant rate dose/duration for exactly its duration, counted in microseconds it was let run: an
-extended bolus that gives way to a patient bolus keeps its remainder exactly (BOL-02). Steady-path methods
-(`start`, `suspend`, `finish`) never allocate; `prescribe` does and is called by commands only.
-"""
+A source adds the constant rate dose/duration for exactly its duration, counted in microseconds it was let
+run: an extended bolus that gives way to a patient bolus keeps its remainder exactly (BOL-02). Steady-path
+methods (`start`, `suspend`, `finish`) never allocate; `prescribe` does and is called by commands only."""
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY

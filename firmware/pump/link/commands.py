@@ -1,8 +1,8 @@
 """What each request does: one small function per opcode, from the decoded request to the answer's values.
 
-Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the wire's tables.
-Called by: `pump.link.server`. Raises `Unacceptable` for every refusal. Allocates: commands only.
-"""
+Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the
+wire's tables. Called by: `pump.link.server`. Raises `Unacceptable` for every refusal. Allocates: commands
+only."""
 
 import gc
 
@@ -205,7 +205,8 @@ class Commands:
         return answer
 
     def _volumes(self):
-        """What each kind of source gave; basal is the rest of the counted volume, so that the sum is the whole."""
+        """What each kind of source gave; basal is the rest of the counted volume, so that the sum is the
+        whole."""
         time = self._timebase
         delivery = self._delivery
         given = [limbs.to_int(total, VOLUME_LIMBS) for total in delivery.totals]

@@ -1,12 +1,13 @@
 """The device's end of the line: bytes in, at most one answer out, every command carried out at most once.
 
-Sessions (docs/protocol.md): hello opens one, it becomes the current one with its first command; so a late copy of
-an old hello disturbs nobody. Within a session a number above the last is carried out, the last again gets the
-answer kept from the first time, an older one gets silence. What is not a well-formed request gets silence too.
+Sessions (docs/protocol.md): hello opens one, it becomes the current one with its first command; so a late
+copy of an old hello disturbs nobody. Within a session a number above the last is carried out, the last
+again gets the answer kept from the first time, an older one gets silence. What is not a well-formed
+request gets silence too.
 
-Called by: the main loop whenever the pump is awake. A pass without bytes allocates nothing; each pass takes at most
-one buffer of bytes, so a flood cannot hold up dosing (SEC-09). Handlers are `pump.link.commands`.
-"""
+Called by: the main loop whenever the pump is awake. A pass without bytes allocates nothing; each pass
+takes at most one buffer of bytes, so a flood cannot hold up dosing (SEC-09). Handlers are
+`pump.link.commands`."""
 
 from pump.therapy.bounds import Unacceptable
 from wire import codec, framing, messages
@@ -24,7 +25,8 @@ class Server:
     """Frames, sessions and the table of handlers."""
 
     def __init__(self, serial, log, commands, identity):
-        """`commands`: object with `handlers`, a dict opcode -> function(values) -> values, and `new_session()`."""
+        """`commands`: object with `handlers`, a dict opcode -> function(values) -> values, and
+        `new_session()`."""
         self._serial = serial
         self._log = log
         self._commands = commands

@@ -1,9 +1,8 @@
 """The event log in memory: a ring of fixed-size records with a sequence number that never repeats.
 
-Called by: dosing and therapy (`note`), the link (`read`). `note` is in the steady path and never allocates;
-the oldest record gives way to the newest, and a reader sees the gap in the sequence numbers. (Durable storage is the
-store's matter; see docs/decisions.)
-"""
+Called by: dosing and therapy (`note`), the link (`read`). `note` is in the steady path and never
+allocates; the oldest record gives way to the newest, and a reader sees the gap in the sequence numbers.
+(Durable storage is the store's matter; see docs/decisions.)"""
 
 import struct
 

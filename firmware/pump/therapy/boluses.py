@@ -1,4 +1,5 @@
-"""Boluses: who may have one now, and why not. The order of the reasons is fixed (docs/dosing.md, Bolus rules).
+"""Boluses: who may have one now, and why not. The order of the reasons is fixed (docs/dosing.md, Bolus
+rules).
 
 Called by: `pump.therapy.course`. Allocates: commands only.
 """

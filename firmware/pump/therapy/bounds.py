@@ -1,8 +1,7 @@
 """What a therapy may ask of this pump: lowest and highest value of every amount, one table for pump and docs.
 
-The host reads it over the link (LIMITS) and refuses the same things earlier; the pump refuses them in any case
-(SEC-11). Called by: `pump.therapy.prescription`, `pump.link`.
-"""
+The host reads it over the link (LIMITS) and refuses the same things earlier; the pump refuses them in any
+case (SEC-11). Called by: `pump.therapy.prescription`, `pump.link`."""
 
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY
 
@@ -18,7 +17,7 @@ DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
 
 class Unacceptable(Exception):
-    """A program or command that is refused: `reason` is a name of wire.messages.REFUSALS, `detail` the field."""
+    """A refused program or command: `reason` is a name of wire.messages.REFUSALS, `detail` the field."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(reason, detail)

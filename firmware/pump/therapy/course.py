@@ -1,12 +1,13 @@
 """The course of therapy: what clinician and patient may do to a running delivery, and why not.
 
-Every method takes the present instant (s, us), acts at exactly that microsecond or raises `Unacceptable` with nothing
-changed. Called by: `pump.link` handlers. Allocates: commands only, never the passing of time.
+Every method takes the present instant (s, us), acts at exactly that microsecond or raises `Unacceptable`
+with nothing changed. Called by: `pump.link` handlers. Allocates: commands only, never the passing of
+time.
 
-Rules (docs/dosing.md): a new program is the whole therapy, so it ends a running bolus and restarts the patient
-lockout (BOL-12); a stop ends boluses, what they gave is recorded; resume brings back the basal rate with its phase, and
-a bridge or plan where it stood; a bridge is not reprogrammed away, only skipped by its own command.
-"""
+Rules (docs/dosing.md): a new program is the whole therapy, so it ends a running bolus and restarts the
+patient lockout (BOL-12); a stop ends boluses, what they gave is recorded; resume brings back the basal
+rate with its phase, and a bridge or plan where it stood; a bridge is not reprogrammed away, only skipped
+by its own command."""
 
 from pump.dosing.delivery import Delivery
 from pump.dosing.plan import Plan

@@ -1,8 +1,10 @@
-"""What the reservoir holds and held: volume by counted steps, doses by filling, and what has left the catheter's tip.
+"""What the reservoir holds and held: volume by counted steps, doses by filling, and what has left the
+catheter's tip.
 
-Everything follows from the count of steps. In coordinates of volume displaced since the first step, each filling
-begins at a mark; by plug flow the tip is one dead volume behind the pump, so what has left it is each filling's
-stretch, shifted by the dead volume. Before the first filling the catheter holds no drug (docs/dosing.md).
+Everything follows from the count of steps. In coordinates of volume displaced since the first step, each
+filling begins at a mark; by plug flow the tip is one dead volume behind the pump, so what has left it is
+each filling's stretch, shifted by the dead volume. Before the first filling the catheter holds no drug
+(docs/dosing.md).
 
 Called by: `pump.therapy.course`, `pump.therapy.windows`, `pump.link`. Allocates: commands only.
 """
@@ -26,7 +28,8 @@ class Filling:
         """Same drugs at the same concentrations, same step?"""
         if self.step_volume_pl != prescription.step_volume_pl or len(self.drugs) != len(prescription.drugs):
             return False
-        for mine, other in zip(self.drugs, prescription.drugs):
+        for index, mine in enumerate(self.drugs):
+            other = prescription.drugs[index]
             if mine["name"] != other["name"]:
                 return False
             if mine["concentration_ng_per_ml"] != other["concentration_ng_per_ml"]:
@@ -72,7 +75,8 @@ class Fillings:
                 raise Unacceptable("too_large", "fillings")
 
     def take(self, prescription, steps: int, dose_steps: int) -> None:
-        """A program begins. The first says what the reservoir holds; other drugs begin where they were filled in."""
+        """A program begins. The first says what the reservoir holds; other drugs begin where they were
+        filled in."""
         displaced_pl = self.displaced_pl(steps)
         if not self.list:
             self.reservoir_pl = prescription.values["fill_pl"]

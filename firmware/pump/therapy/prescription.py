@@ -1,9 +1,9 @@
 """A therapy as the pump holds it: checked whole before anything of it can run.
 
-Built from the decoded table wire.therapy.THERAPY (a dict, `values`) when a proposal is complete; `Unacceptable`
-names the first thing wrong. A Prescription never changes: a new program is a new object, so that the switch is one
-assignment (DEL-07). Called by: `pump.link`, `pump.therapy.course`. Allocates: commands only.
-"""
+Built from the decoded table wire.therapy.THERAPY (a dict, `values`) when a proposal is complete;
+`Unacceptable` names the first thing wrong. A Prescription never changes: a new program is a new object,
+so that the switch is one assignment (DEL-07). Called by: `pump.link`, `pump.therapy.course`. Allocates:
+commands only."""
 
 from pump.dosing.scale import dose_rate, volume_rate
 from pump.dosing.schedule import Schedule
@@ -140,7 +140,8 @@ class Prescription:
             self.bounds.check("max_per_24h", bolus["max_per_24h"], "patient_bolus")
 
     def _check_plan(self) -> None:
-        """A taper or titration is checked whole: every dose, every span (each step is a basal dose of its own)."""
+        """A taper or titration is checked whole: every dose, every span (each step is a basal dose of its
+        own)."""
         steps = self.values["plan"]
         self.bounds.check("plan", len(steps))
         if steps and (self.mode != CONTINUOUS or self.values["bridge"]):
@@ -186,7 +187,8 @@ class Prescription:
                 raise Unacceptable(reason, detail + " " + drug["name"])
 
     def fits_max_rate(self, boluses, basal_e9: int) -> bool:
-        """Do these boluses, all at once and on top of this basal rate (10^-9 ng/day), keep the highest total rate?
+        """Do these boluses, all at once and on top of this basal rate (10^-9 ng/day), keep the highest
+        total rate?
 
         Exact: sum of B/d and D/day against R*C/10^9, over the product of the durations."""
         product = 1
@@ -198,7 +200,8 @@ class Prescription:
         return total <= self.max_rate_pl_per_day * self.concentration_ng_per_ml * product
 
     def shortest_duration_us(self, boluses, basal_e9: int) -> int:
-        """The shortest whole duration at which the first of the boluses fits on top of the rest; 0: none does."""
+        """The shortest whole duration at which the first of the boluses fits on top of the rest; 0: none
+        does."""
         product = 1
         for bolus in boluses[1:]:
             product *= bolus["duration_us"]

@@ -1,10 +1,11 @@
 """Rolling limits per drug: would any window that holds some of this bolus hold too much? (BOL-05)
 
-The dose given so far is a broken line through the history of counts; what is scheduled ahead (basal by its mode, periodic
-boluses, boluses under way) plus the bolus asked for continues it. A window of 24 h (or 1 h) slides over this line; its
-contents are highest where an end of it lies on a corner, so the corners are all that is looked at. The sum is exact, in
-units of 10^-9 ng / Q with Q a common multiple of all durations; the history is right to one step, and where changes came
-closer than 5 min it errs towards refusing. Future patient boluses are not assumed.
+The dose given so far is a broken line through the history of counts; what is scheduled ahead (basal by
+its mode, periodic boluses, boluses under way) plus the bolus asked for continues it. A window of 24 h (or
+1 h) slides over this line; its contents are highest where an end of it lies on a corner, so the corners
+are all that is looked at. The sum is exact, in units of 10^-9 ng / Q with Q a common multiple of all
+durations; the history is right to one step, and where changes came closer than 5 min it errs towards
+refusing. Future patient boluses are not assumed.
 
 Called by: `pump.therapy.boluses`. Allocates: commands only.
 """

@@ -1,9 +1,8 @@
 """Worst-case doses of a prescription: the most that any rolling 24 h can hold (HOST-04, CLINICAL formulas).
 
-All exact in integers, in ng of the primary drug; a drug k of a mixture gets C_k/C_1 of it, rounded up. Periodic
-boluses are taken each at its own worst alignment, so with several of them the figure errs on the high side.
-Called by: `pump.link` when a program is proposed. Allocates: commands only.
-"""
+All exact in integers, in ng of the primary drug; a drug k of a mixture gets C_k/C_1 of it, rounded up.
+Periodic boluses are taken each at its own worst alignment, so with several of them the figure errs on the
+high side. Called by: `pump.link` when a program is proposed. Allocates: commands only."""
 
 from pump.units import PL_PER_ML, US_PER_DAY
 
