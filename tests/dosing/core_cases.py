@@ -1,7 +1,7 @@
 """One case each of the dosing core against plain Python integers. Runs on CPython and on both MicroPythons.
 
-Every `check_*` takes whole numbers and raises AssertionError when the core differs from the arithmetic of Python.
-CPython calls them from hypothesis; interpreters without it get numbers of our own
+Every `check_*` takes whole numbers and raises AssertionError when the core differs from the arithmetic of
+Python. CPython calls them from hypothesis; interpreters without it get numbers of our own
 (`random_checks` draws the same numbers everywhere).
 """
 
@@ -137,7 +137,9 @@ def check_run(run, unit, rate, due, given):
     lead = limbs.to_int(run.lead, size)
     carry = limbs.to_int(run.carry, size)
     modulus = limbs.to_int(run.modulus, size)
-    assert modulus == rate and 0 <= lead < modulus and carry == unit % rate
+    assert modulus == rate
+    assert 0 <= lead < modulus
+    assert carry == unit % rate
     assert run.gap_s * MILLION + run.gap_us == unit // rate
     at = run.first_s * MILLION + run.first_us
     for k in range(given - run.steps + 1, given + 1):
@@ -157,7 +159,7 @@ def check_timebase(start_ticks, passed_us):
     for span_us in passed_us:
         total += span_us
         timebase.update((start_ticks + total) & 0x3FFFFFFF)
-        assert timebase.s == total // MILLION and timebase.us == total % MILLION
+        assert (timebase.s, timebase.us) == (total // MILLION, total % MILLION)
 
 
 def check_until(now_us, ahead_us):
@@ -169,7 +171,8 @@ def check_until(now_us, ahead_us):
     expected = min(max(0, ahead_us), MAX_SLEEP_US)
     slept = timebase.until(Instant(then // MILLION, then % MILLION))
     if slept != expected:  # farther than 534 s is cut early, at the longest sleep
-        assert slept == MAX_SLEEP_US and ahead_us >= 534 * MILLION, (now_us, ahead_us, slept)
+        assert slept == MAX_SLEEP_US, (now_us, ahead_us, slept)
+        assert ahead_us >= 534 * MILLION
 
 
 def check_local_time(s, us, day, second, local_us, later_us, shift_us):

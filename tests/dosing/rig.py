@@ -115,13 +115,28 @@ class Rig:
                 self.course.boluses.request_patient(s, us)
             elif do == "stop":
                 self.course.stop(event.get("resume_after_s", 0), s, us)
-            elif do == "resume":
-                self.course.resume(s, us)
-            else:
+            elif do == "clock":
                 self.course.set_clock(s, us, event)
+            elif do == "prime":
+                self.course.set_implant(s, us)
+                self.course.prime(event, s, us)
+            elif do == "refill":
+                self.course.refill(event, s, us)
+            else:
+                self._act_plainly(do, s, us)
         except Unacceptable as refused:
             return refused.reason
         return None
+
+    def _act_plainly(self, do, s, us):
+        if do == "resume":
+            self.course.resume(s, us)
+        elif do == "skip_bridge":
+            self.course.skip_bridge(s, us)
+        elif do == "cancel_plan":
+            self.course.cancel_plan(s, us)
+        else:
+            raise ValueError(do)
 
 
 def therapy(**changes):

@@ -1,9 +1,10 @@
 """Every step in its exact microsecond: random therapies and events against fractions (DEL-01)."""
 
 import pytest
-from dosing import oracle, rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from dosing import oracle, rig
 
 HOUR = 3_600_000_000
 PRIMES = (2503, 2_487, 99_991, 19_997_003, 7, 1_000_003, 86_399)
@@ -62,7 +63,37 @@ def therapies(draw):
                 "max_per_24h": draw(st.integers(1, 12)),
             }
         ]
+    if mode == 1 and draw(st.booleans()):
+        steps = draw(st.lists(st.tuples(st.integers(3600, 20_000), amounts(low, high)), max_size=5))
+        after_s = 0
+        for span_s, dose in steps:
+            after_s += span_s
+            values["plan"].append({"after_us": after_s * 1_000_000, "dose_ng_per_day": dose})
+    if draw(st.integers(0, 4)) == 0:
+        values["start_delay_s"] = draw(st.integers(1, 20_000))
+    values["catheter_length_um"] = draw(st.integers(0, 400_000))
+    values["pump_tubing_pl"] = draw(st.integers(1, 140_000_000))
     return values
+
+
+def other_concentration(draw, old, step_volume_pl):
+    """A therapy for another filling, with or without a bridge from the old one."""
+    values = draw(therapies())
+    values["step_volume_pl"] = step_volume_pl
+    old_ng_per_ml = old["drugs"][0]["concentration_ng_per_ml"]
+    if draw(st.booleans()):
+        least = -(-48_000_000 * old_ng_per_ml // 10**9)
+        dose = draw(amounts(max(1, least), max(1, least * 40)))
+        values["bridge"] = [{"dose_ng_per_day": dose, "concentration_ng_per_ml": old_ng_per_ml}]
+        values["plan"] = []
+        values["start_delay_s"] = 0
+    return values
+
+
+KINDS = (
+    "bolus bolus patient_bolus patient_bolus stop resume resume program clock prime refill refilled "
+    "skip_bridge cancel_plan"
+).split()
 
 
 @st.composite
@@ -70,7 +101,7 @@ def scenarios(draw):
     events = [{"at_us": 0, "do": "program", "therapy": draw(therapies())}]
     end = draw(st.integers(HOUR, 30 * HOUR))
     for at in sorted(draw(st.lists(st.integers(0, end), max_size=8))):
-        do = draw(st.sampled_from(["bolus", "patient_bolus", "stop", "resume", "program", "clock"]))
+        do = draw(st.sampled_from(KINDS))
         event = {"at_us": at, "do": do}
         if do == "bolus":
             event.update(
@@ -81,6 +112,18 @@ def scenarios(draw):
         elif do == "program":
             event["therapy"] = draw(therapies())
             event["therapy"]["step_volume_pl"] = events[0]["therapy"]["step_volume_pl"]
+            event["therapy"]["drugs"] = events[-1].get("therapy", events[0]["therapy"])["drugs"]
+        elif do == "refilled":
+            events.append({"at_us": at, "do": "refill", "volume_pl": 30_000_000_000, "residual_pl": 0})
+            old = [e["therapy"] for e in events if e["do"] == "program"][-1]
+            values = other_concentration(draw, old, events[0]["therapy"]["step_volume_pl"])
+            event = {"at_us": at, "do": "program", "therapy": values}
+        elif do == "refill":
+            event.update(volume_pl=30_000_000_000, residual_pl=0)
+        elif do == "prime":
+            event["dry"] = draw(st.integers(0, 1))
+        elif do == "stop":
+            event["resume_after_s"] = draw(st.sampled_from([0, 0, 1, 900, 1800]))
         elif do == "clock":
             event.update(
                 absolute=0, day=0, second=0, us=0, offset_us=draw(st.integers(-30 * HOUR, 30 * HOUR))
@@ -103,7 +146,7 @@ def check(scenario):
     return played
 
 
-@pytest.mark.req("DEL-01", "DEL-12", "BOL-01", "BOL-02")
+@pytest.mark.req("DEL-01", "DEL-12", "BOL-01", "BOL-02", "BOL-11")
 @given(scenarios())
 @settings(max_examples=300)
 def test_every_step_is_at_its_exact_microsecond(scenario):

@@ -4,6 +4,7 @@ import random
 from fractions import Fraction
 
 import pytest
+
 from pump.dosing import limbs, scale
 from pump.dosing.accumulator import CAPACITY, Accumulator
 

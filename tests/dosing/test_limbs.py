@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosing import core_cases
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from dosing import core_cases
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY
 
@@ -39,7 +40,7 @@ def test_division_at_a_multiple(x: int, y: int, off: int):
 
 
 def test_division_adds_back():
-    """The guess of a quotient limb is one too large: about twice in 2^15 random divisions, so shown outright."""
+    """The guess of a quotient limb is one too large: about twice in 2^15 divisions, so shown outright."""
     high = 1 << 14
     divisor = (high << 30) + 1
     for quotient in (limbs.MASK, limbs.MASK - 1, high):
@@ -113,6 +114,6 @@ def test_on_63_bit_small_integers(run_micropython: Any):
 
 
 def test_on_31_bit_small_integers(run_wasm: Any):
-    """Nothing is collected there (the collector cannot see what only a local holds), so few rounds, short runs."""
+    """Nothing is collected there (the collector does not see what only a local holds): so few rounds."""
     program = f"import gc\ngc.disable()\n{CASES.read_text()}\nprint(random_checks({SEED}, 8, 20))"
     assert run_wasm(program).stdout.split() == ["8"]

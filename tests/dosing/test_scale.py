@@ -1,10 +1,11 @@
-"""The measure of rates: exact, the phase kept over every change, rounded down (and counted) only past 600 bits."""
+"""The measure of rates: exact; the phase kept over every change; rounded down, and counted, past 600 bits."""
 
 from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from pump.dosing import limbs, scale
 from pump.dosing.accumulator import CAPACITY, Accumulator
 
@@ -64,7 +65,7 @@ def test_every_rate_is_a_whole_number_of_parts(drug: tuple[int, int], wanted: li
 def test_the_phase_is_kept_or_rounded_down_and_counted(
     programs: list[tuple[tuple[int, int], list[tuple[str, int, int]], int]],
 ):
-    """Programs that follow each other: other drug, other durations. Each runs for a while at its first rate."""
+    """Programs one after the other: other drug, other durations. Each runs for a while at its first rate."""
     accumulator = Accumulator()
     measure = scale.Scale()
     at = 0

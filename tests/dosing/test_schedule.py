@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from dosing import core_cases
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from dosing import core_cases
 from pump.dosing import limbs
 from pump.dosing.local_time import LocalTime
 from pump.dosing.schedule import DOSE_LIMBS, Schedule

@@ -64,6 +64,7 @@ class Flow:
         self.plan = None  # dose steps, or neither: the constant base rate
         self.resume_at = Instant()  # a stop that ends by itself
         self.pause_alarm_at = Instant()  # when a stop has lasted too long
+        self.paused_too_long = False
         self.next_ref = 1
         self.prime_steps = 0  # not part of the daily dose
         self.totals = tuple([limbs.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
@@ -102,6 +103,7 @@ class Flow:
             self.resume_flow(s, us)
         if self.pause_alarm_at.by(s, us):
             self.pause_alarm_at.set_never()
+            self.paused_too_long = True
             self.log.note_at(s, us, NOTE_ALARM, ALARM_MAX_PAUSE, 0, 0, 0)
         self._start_sources(s, us)
         if self._flex.by(s, us):
@@ -172,15 +174,20 @@ class Flow:
         segment."""
         self.flowing = True
         self.resume_at.set_never()
-        if self.pause_alarm_at.is_never():
-            self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_MAX_PAUSE, 0, 0, 0)
-        self.pause_alarm_at.set_never()
+        self.end_pause(s, us)
         for source in self.exclusive:
             if source.kind == BRIDGE and source.state == SUSPENDED:
                 source.go_on(s, us)
         if self.plan is not None:
             self.plan.go_on(s, us)
         self.log.note_at(s, us, NOTE_RESUMED, 0, 0, 0, 0)
+
+    def end_pause(self, s: int, us: int) -> None:
+        """The stop is over: its alarm clears."""
+        self.pause_alarm_at.set_never()
+        if self.paused_too_long:
+            self.paused_too_long = False
+            self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_MAX_PAUSE, 0, 0, 0)
 
     def _look_up_flex(self, s: int, us: int) -> None:
         """Find the flex step that holds at (s, us) and the instant at which the next one starts."""

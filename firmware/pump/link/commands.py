@@ -72,7 +72,7 @@ class Commands:
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "alarms": 1 if delivery.fault else 0,
+            "alarms": (1 if delivery.fault else 0) + (1 if delivery.paused_too_long else 0),
             "next_event": self._log.next_sequence,
             "heap_free": gc.mem_free(),
         }

@@ -105,7 +105,7 @@ class Course:
         self.boluses.restart_lockout(s, us)
         self.log.note(NOTE_COMMITTED, 0, 0, 0, 0)
         delivery.resume_at.set_never()
-        delivery.pause_alarm_at.set_never()
+        delivery.end_pause(s, us)
         delivery.flowing = prescription.start_delay_s == 0
         if not delivery.flowing:
             delivery.resume_at.set(s, us)
