@@ -54,7 +54,7 @@ EXAMPLES: dict[str, tuple[int, int, int, int | None, Values]] = {
     "propose request": (7, 1, messages.PROPOSE, None, _PIECE),
     "commit request": (7, 2, messages.COMMIT, None, {"digest": _DIGEST}),
     "commit answer": (7, 2, messages.COMMIT, 0, {"at_s": 3600, "at_us": 250, "ref": 4}),
-    "stop request": (7, 3, messages.STOP, None, {}),
+    "stop request": (7, 3, messages.STOP, None, {"resume_after_s": 0}),
     "refused answer": (7, 4, messages.PATIENT_BOLUS, 16, {"detail": ""}),
 }
 
@@ -116,8 +116,9 @@ def _group(kind: object) -> Fields:
 
 def _names(table: str) -> str:
     source = therapy if hasattr(therapy, table) else messages
-    rows: Sequence[tuple[int, str]] = getattr(source, table)
-    return _rows(("number", "name"), [(str(row[0]), f"`{row[1]}`") for row in rows])
+    rows: Sequence[tuple[object, ...]] = getattr(source, table)
+    head = ("number", "name", "class") if table == "ALARMS" else ("number", "name")
+    return _rows(head, [(str(row[0]), *(f"`{word}`" for word in row[1 : len(head)])) for row in rows])
 
 
 def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -221,17 +221,15 @@ EVENT_KINDS = (
     (14, "alarm_raised"),
     (15, "alarm_cleared"),
     (16, "command_refused"),  # code: opcode, b: refusal number
-    (
-        17,
-        "bolus_left_out",
-    ),  # a periodic one that fell into a stop, prime or bridge; code: bolus kind, a: dose ng
+    # a periodic one that fell into a stop, prime or bridge; code: bolus kind, a: dose ng
+    (17, "bolus_left_out"),
     (18, "plan_step"),  # ref: index of the step that begins, a: its dose ng/day
     (19, "implant_flag_set"),
     (20, "plan_cancelled"),  # ref: index of the step whose dose stays
     (21, "bridge_skipped"),
 )
 
-# Alarms by number: (number, name, class). The pump notes them as alarm_raised and alarm_cleared, code: number.
+# Alarms by number: (number, name, class). In the log: alarm_raised and alarm_cleared, code: the number.
 ALARMS = ((1, "max_pause", "noncritical"),)
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be

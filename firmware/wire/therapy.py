@@ -47,10 +47,8 @@ THERAPY = (
     ("low_reservoir_days", "u16"),
     ("max_pause_s", "u32"),
     ("start_delay_s", "u32"),  # infusion begins so long after the commit
-    (
-        "plan",
-        (("after_us", "u64"), ("dose_ng_per_day", "u64")),
-    ),  # taper or titration: from so long after the commit
+    # taper or titration: from so long after the commit
+    ("plan", (("after_us", "u64"), ("dose_ng_per_day", "u64"))),
     # the old filling in the catheter, before the program's own rate: its dose and concentration
     ("bridge", (("dose_ng_per_day", "u64"), ("concentration_ng_per_ml", "u64"))),
 )
@@ -61,6 +59,5 @@ CLOCK = (("absolute", "u8"), ("day", "u16"), ("second", "u32"), ("us", "u32"), (
 
 REFILL = (("volume_pl", "u64"), ("residual_pl", "u64"))
 
-PRIME = (
-    ("dry", "u8"),
-)  # 1: the whole dead volume; 0: the catheter's only, the pump having been primed before
+# dry 1: the whole dead volume; 0: the catheter's only, the pump having been primed before
+PRIME = (("dry", "u8"),)

@@ -121,4 +121,11 @@ REFUSAL_TEXTS = {
     "internal": ("its own check failed", "look at the log with `thecal log` and report this"),
     "drug_rule": ("a rule for this drug forbids it", "see `thecal check`"),
     "limit_1h": ("the dose limit over 1 h would be passed", "ask for less, or later"),
+    "refill_first": (
+        "the drugs are not those of the filling",
+        "record the refill with `thecal refill` first",
+    ),
+    "running_therapy": ("a therapy is running", "a start delay is for a pump that runs none: leave it out"),
+    "not_running": ("there is nothing of the kind to end", "see `thecal status`"),
+    "implant_flag": ("the implant flag is not set", "say first that the pump is being implanted or revised"),
 }

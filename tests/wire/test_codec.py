@@ -188,7 +188,7 @@ def test_tables_are_well_formed(name: str):
 
 
 @pytest.mark.parametrize(
-    "table", ["MESSAGES", "PROPOSALS", "REFUSALS", "STATES", "BOLUS_KINDS", "ACTORS", "EVENT_KINDS"]
+    "table", ["MESSAGES", "PROPOSALS", "REFUSALS", "STATES", "BOLUS_KINDS", "ACTORS", "EVENT_KINDS", "ALARMS"]
 )
 def test_numbers_and_names_are_used_once(table: str):
     rows = getattr(messages, table)

@@ -14,7 +14,7 @@ import pytest
 
 from wire_values import TABLES, Frame, plain_frame, plainly_encoded, random_values
 
-PARTS = 4
+PARTS = 8
 SCRIPT = Path(__file__).with_name("on_device.py")
 
 

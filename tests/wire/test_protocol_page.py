@@ -16,7 +16,16 @@ from wire import messages, therapy
 from wire.framing import FrameReader
 from wire_values import Fields, plainly_encoded
 
-NAME_TABLES = ["REFUSALS", "STATES", "BOLUS_KINDS", "ACTORS", "EVENT_KINDS", "PROPOSALS", "BASAL_MODES"]
+NAME_TABLES = [
+    "REFUSALS",
+    "STATES",
+    "BOLUS_KINDS",
+    "ACTORS",
+    "EVENT_KINDS",
+    "PROPOSALS",
+    "BASAL_MODES",
+    "ALARMS",
+]
 EXAMPLE = re.compile(
     r"<!-- wire: example (?P<name>[a-z_ ]+) -->\n```text\n(?P<text>.*?)```\n<!-- /wire -->", re.DOTALL
 )
@@ -46,6 +55,7 @@ def test_every_table_is_on_the_page(page: str):
         messages.BOLUS_KINDS,
         messages.ACTORS,
         messages.EVENT_KINDS,
+        messages.ALARMS,
     )
 
 
@@ -111,11 +121,12 @@ def test_examples_are_what_a_reader_takes(page: str, name: str):
 
 
 def test_one_example_worked_out_by_hand(page: str):
-    """stop, session 7, seq 3: flags 10, session 07 00, seq 03 00, opcode 20; COBS counts to each zero."""
+    """stop, session 7, seq 3: flags 10, session 07 00, seq 03 00, opcode 20, four zeros, CRC; COBS counts
+    to each zero."""
     frame = examples(page)["stop request"]["frame"]
-    crc = binascii.crc32(bytes.fromhex("10 07 00 03 00 20")).to_bytes(4, "little")
+    crc = binascii.crc32(bytes.fromhex("10 07 00 03 00 20 00 00 00 00")).to_bytes(4, "little")
     assert 0 not in crc
-    assert frame == bytes.fromhex("03 10 07 02 03 06 20") + crc + b"\0"
+    assert frame == bytes.fromhex("03 10 07 02 03 02 20 01 01 01 05") + crc + b"\0"
 
 
 def test_the_commit_names_the_proposal_before_it(page: str):
