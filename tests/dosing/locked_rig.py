@@ -1,3 +1,4 @@
+# pyright: reportAttributeAccessIssue=false
 """A rig whose motor and log never allocate: what a run of days allocates on it, the dosing core allocated.
 
 The text of rig.py, then this one, make one program for every interpreter (`program` in

@@ -23,7 +23,7 @@ def _duration_us(rng: random.Random) -> int:
 
 
 def _bolus(rng: random.Random, concentration: int, step_volume_pl: int) -> dict[str, Any]:
-    """A dose of at most 200 steps and of at most an eighth of the highest rate, so that several fit at once."""
+    """A dose of at most 200 steps and an eighth of the highest rate, so that several fit at once."""
     duration_us = _duration_us(rng)
     most_pl = min(200 * step_volume_pl, 3 * 10**9 * duration_us // (24 * HOUR))
     dose_ng = _amount(rng, 1, max(1, min(100_000_000, most_pl * concentration // 10**9)))
