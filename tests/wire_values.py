@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cobs import cobs
 from hypothesis import strategies as st
+
 from wire.messages import MESSAGES, PROPOSALS, REFUSED
 
 Fields = tuple[tuple[str, Any], ...]
@@ -66,7 +67,9 @@ def _random_value(kind: Any, rng: random.Random) -> Any:
     if kind == "bytes":
         return rng.randbytes(rng.choice((0, 1, 16, 255)))
     if kind == "str":
-        return "".join(rng.choice("aZ 0é€😀\x00\x7f\u07ff\u0800\uffff\U0010ffff") for _ in range(rng.randrange(50)))
+        return "".join(
+            rng.choice("aZ 0é€😀\x00\x7f\u07ff\u0800\uffff\U0010ffff") for _ in range(rng.randrange(50))
+        )
     low, high = RANGES[kind]
     return rng.choice((low, high, 0, 1, rng.randint(low, high), rng.randint(low, high) >> rng.randrange(64)))
 
