@@ -68,7 +68,9 @@ class Course:
     def _prime(self, event: dict[str, Any]) -> None:
         volume = self.dead_pl() if event["dry"] else self._catheter_pl()
         prime = self._by_volume("prime", volume, Fraction(self._therapy["max_rate_pl_per_day"], US_PER_DAY))
-        prime["rate"] = Fraction(volume, prime["left_us"])  # whole microseconds: a hair slower, the volume exact
+        prime["rate"] = Fraction(
+            volume, prime["left_us"]
+        )  # whole microseconds: a hair slower, the volume exact
         self._boluses = []
         self._exclusive = prime
 

@@ -1,7 +1,7 @@
 """A delivery on a rig instead of a board: the real dosing core, a motor that writes down every step.
 
-Runs under CPython, unix MicroPython and 31-bit MicroPython alike (no module of the host). A scenario is a dict of
-integers, strings and lists; `play` returns the time of every step in microseconds since the first command.
+Runs under CPython, unix MicroPython and 31-bit MicroPython alike (no module of the host). A scenario is a
+dict of integers, strings and lists; `play` returns the time of every step in microseconds since the first command.
 """
 
 from pump.dosing import limbs
@@ -176,7 +176,7 @@ def therapy(**changes):
 
 
 def play(scenario):
-    """{"start_us", "end_us", "day", "second", "events": [{"at_us", "do", ...}]} -> (step times, refusals, rig)."""
+    """{start_us, end_us, day, second, events: [{at_us, do, ...}]} -> (step times, refusals, rig)."""
     start_us = scenario["start_us"]
     rig = Rig(start_us)
     s, us = rig.now()

@@ -4,7 +4,7 @@ rules).
 Called by: `pump.therapy.course`. Allocates: commands only.
 """
 
-from pump.dosing.source import IDLE, PATIENT, PERIODIC
+from pump.dosing.source import EXTENDED, IDLE, PATIENT, PERIODIC
 from pump.therapy import windows
 from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_S, Instant
@@ -38,7 +38,7 @@ class Boluses:
         source = self._slot(values)
         if source.state != IDLE or self._patient.state != IDLE:  # BOL-03
             raise Unacceptable("running", "")
-        self._check_room(values["dose_ng"], values["duration_us"], s, us)
+        self._check_room(values, False, s, us)
 
     def _slot(self, values):
         return self._extended if values["extended"] else self._clinician
@@ -82,7 +82,7 @@ class Boluses:
             raise Unacceptable("lockout", str(bolus["lockout_us"] - since_us))
         if self._given_in_24h(s, us) >= bolus["max_per_24h"]:
             raise Unacceptable("max_per_24h", str(bolus["max_per_24h"]))
-        self._check_room(bolus["dose_ng"], bolus["duration_us"], s, us)
+        self._check_room(bolus, True, s, us)
 
     def _check_state(self) -> None:
         delivery = self._delivery
@@ -101,15 +101,20 @@ class Boluses:
                 count += 1
         return count
 
-    def _check_room(self, dose_ng: int, duration_us: int, s: int, us: int) -> None:
+    def _check_room(self, values, from_patient: bool, s: int, us: int) -> None:
         """Limits, rate and reservoir: a bolus that does not fit is refused, never shaved."""
         course = self._course
         prescription = course.prescription
-        passed = windows.exceeded(course, dose_ng, duration_us, s, us)
+        dose_ng = values["dose_ng"]
+        duration_us = values["duration_us"]
+        bolus = {"dose_ng": dose_ng, "duration_us": duration_us, "suspends_extended": from_patient}
+        passed = windows.exceeded(course, bolus, s, us)
         if passed:
             raise Unacceptable(passed, "")
-        others = [{"dose_ng": dose_ng, "duration_us": duration_us}]
+        others = [bolus]
         for source in self._delivery.sources:
+            if from_patient and source.kind == EXTENDED:
+                continue  # it waits
             if source.state != IDLE or self._will_start(source, duration_us, s, us):
                 others.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         highest_e9 = 0

@@ -4,14 +4,14 @@ The dose given so far is a broken line through the history of counts; what is sc
 its mode, periodic boluses, boluses under way) plus the bolus asked for continues it. A window of 24 h (or
 1 h) slides over this line; its contents are highest where an end of it lies on a corner, so the corners
 are all that is looked at. The sum is exact, in units of 10^-9 ng / Q with Q a common multiple of all
-durations; the history is right to one step, and where changes came closer than 5 min it errs towards
-refusing. Future patient boluses are not assumed.
+durations; the history is right to one step, which a limit therefore allows on top, and where changes came
+closer than 5 min it errs towards refusing. Future patient boluses are not assumed.
 
 Called by: `pump.therapy.boluses`. Allocates: commands only.
 """
 
 from pump.dosing.scale import least_multiple
-from pump.dosing.source import IDLE, PERIODIC, SUSPENDED
+from pump.dosing.source import EXTENDED, IDLE, PERIODIC
 from pump.units import PL_PER_ML, US_PER_DAY, US_PER_S
 
 DAY_US = US_PER_DAY
@@ -21,12 +21,16 @@ HOUR_US = 3_600_000_000
 class Ahead:
     """What is scheduled from now on: corners (us from now, primary dose in 10^-9 ng / Q), ascending."""
 
-    def __init__(self, course, dose_ng: int, duration_us: int, until_us: int, s: int, us: int):
+    def __init__(self, course, bolus, until_us: int, s: int, us: int):
         self._now_us = s * US_PER_S + us
         self._until_us = until_us
-        pieces = [(0, duration_us, dose_ng, duration_us)]  # from, to, dose, over which duration
+        duration_us = bolus["duration_us"]
+        pieces = [(0, duration_us, bolus["dose_ng"], duration_us)]  # from, to, dose, over which duration
         for source in course.delivery.sources:
-            self._add_running(pieces, source)
+            if source.state != IDLE:
+                waits_us = duration_us if bolus["suspends_extended"] and source.kind == EXTENDED else 0
+                left_us = source.left_us(s, us)
+                pieces.append((waits_us, waits_us + left_us, source.dose_ng, source.duration_us))
             if source.kind == PERIODIC and source.is_prescribed():
                 self._add_periodic(pieces, source)
         q = US_PER_DAY
@@ -41,15 +45,6 @@ class Ahead:
             changes.append((end, -rate))
         changes.sort()
         self.corners = self._integrate(changes)
-
-    def _add_running(self, pieces, source) -> None:
-        if source.state == IDLE:
-            return
-        end = source.left_us(self._now_us // US_PER_S, self._now_us % US_PER_S)
-        begin = 0
-        if source.state == SUSPENDED:  # it goes on when the patient bolus ends: now, to be on the safe side
-            begin = 0
-        pieces.append((begin, end, source.dose_ng, source.duration_us))
 
     def _add_periodic(self, pieces, source) -> None:
         at = source.next.total_us() - self._now_us
@@ -132,10 +127,13 @@ def _line_of(course, ahead, drug: int, window_us: int, now_us: int):
     return line
 
 
-def exceeded(course, dose_ng: int, duration_us: int, s: int, us: int) -> str:
-    """Name of the limit that this bolus would pass ("limit_24h", "limit_1h"), or "" when none is."""
+def exceeded(course, bolus, s: int, us: int) -> str:
+    """Name of the limit that this bolus would pass ("limit_24h", "limit_1h"), or "" when none is.
+
+    `bolus`: dict with dose_ng, duration_us and suspends_extended (a patient's makes an extended one wait)."""
     prescription = course.prescription
     now_us = s * US_PER_S + us
+    duration_us = bolus["duration_us"]
     for field, window_us, reason in (
         ("max_dose_24h_ng", DAY_US, "limit_24h"),
         ("max_dose_1h_ng", HOUR_US, "limit_1h"),
@@ -145,9 +143,11 @@ def exceeded(course, dose_ng: int, duration_us: int, s: int, us: int) -> str:
             limit_ng = prescription.drugs[drug][field]
             if limit_ng:
                 if ahead is None:
-                    ahead = Ahead(course, dose_ng, duration_us, window_us + duration_us, s, us)
+                    ahead = Ahead(course, bolus, window_us + duration_us, s, us)
                 line = _line_of(course, ahead, drug, window_us, now_us)
                 most = highest_window(line, window_us, 0, window_us + duration_us)
-                if most > limit_ng * PL_PER_ML * ahead.q * prescription.concentration_ng_per_ml:
+                one_step = prescription.step_volume_pl * prescription.drugs[drug]["concentration_ng_per_ml"]
+                allowed = limit_ng * PL_PER_ML + one_step
+                if most > allowed * ahead.q * prescription.concentration_ng_per_ml:
                     return reason
     return ""
