@@ -1,7 +1,8 @@
 """A delivery on a rig instead of a board: the real dosing core, a motor that writes down every step.
 
 Runs under CPython, unix MicroPython and 31-bit MicroPython alike (no module of the host). A scenario is a
-dict of integers, strings and lists; `play` returns the time of every step in microseconds since the first command.
+dict of integers, strings and lists; `play` returns the time of every step in us since
+the first command.
 """
 
 from pump.dosing import limbs

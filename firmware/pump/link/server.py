@@ -17,6 +17,7 @@ _UNKNOWN_OPCODE = 1
 _MALFORMED = 2
 _NO_SESSION = 3
 _PROTOCOL_MISMATCH = 4
+_INTERNAL = 23
 _NOTE_SESSION = 2
 _NOTE_REFUSED = 16
 
@@ -109,7 +110,10 @@ class Server:
         self._done_session = reader.session
         self._done_seq = reader.seq
         self._done_opcode = opcode
-        return self._send(reader, 0, messages.answer_fields(opcode), answer)
+        try:
+            return self._send(reader, 0, messages.answer_fields(opcode), answer)
+        except codec.WireError as error:  # an answer that has no room is told, never a reason to die
+            return self._refuse(reader, _INTERNAL, error.where)
 
     def _hello(self, reader) -> None:
         try:

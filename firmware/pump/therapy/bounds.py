@@ -11,6 +11,7 @@ MAX_FLEX_STEPS_A_DAY = 48
 MAX_PERIODIC = 4
 MAX_PATIENT_PER_24H = 96
 MAX_PLAN_STEPS = 32
+MAX_DRUG_NAME = 15  # bytes: five of them and all sources fit one answer of ACCOUNTS
 NO_PATIENT_BOLUS = ("baclofen",)  # the drug's label: CLINICAL, drug library
 
 DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day

@@ -8,7 +8,7 @@ commands only."""
 from pump.dosing.scale import dose_rate, volume_rate
 from pump.dosing.schedule import Schedule
 from pump.therapy import worst_case
-from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, NO_PATIENT_BOLUS, Unacceptable
+from pump.therapy.bounds import MAX_DRUG_NAME, MAX_FLEX_STEPS_A_DAY, NO_PATIENT_BOLUS, Unacceptable
 from pump.units import PL_PER_ML, US_PER_DAY
 
 CONTINUOUS = 1  # 0: stopped
@@ -58,6 +58,8 @@ class Prescription:
             self.bounds.check("concentration_ng_per_ml", drug["concentration_ng_per_ml"])
             if not drug["name"] or drug["name"] in names:
                 raise Unacceptable("inconsistent", "drugs")
+            if len(drug["name"].encode()) > MAX_DRUG_NAME:
+                raise Unacceptable("too_large", "drugs")
             names.append(drug["name"])
         self.drugs = drugs
         self.concentration_ng_per_ml = drugs[0]["concentration_ng_per_ml"]
