@@ -1,0 +1,60 @@
+"""`thecal bolus`: the clinician's in two steps, the patient's as the button would."""
+
+from dataclasses import dataclass
+
+from thecal.amounts import dose_rate_text, duration_text, mass_text
+from thecal.answers import Proposal
+from thecal.client import Client
+from thecal.report_json import SCHEMA
+from thecal.settled import harmless, settled
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A clinician's bolus that the pump has read and would accept."""
+
+    client: Client
+    proposal: Proposal
+    basal_ng_per_day: int
+
+    def words(self) -> list[str]:
+        """What the pump understood, and what it means beside the basal dose."""
+        dose_ng, duration_us = self._amounts()
+        kind = "extended bolus" if self.proposal.reading["extended"] else "bolus"
+        lines = [f"The pump understood: a {kind} of {mass_text(dose_ng)} over {duration_text(duration_us)}."]
+        if self.basal_ng_per_day:
+            percent, basal = 100 * dose_ng / self.basal_ng_per_day, dose_rate_text(self.basal_ng_per_day)
+            lines.append(f"That is {percent:.3g} % of the basal dose of a day, {basal}.")
+        return lines
+
+    def commit(self) -> dict[str, object]:
+        """Start it; the JSON document. `ref` null: the answer was lost, the bolus was not."""
+        done = settled(self.client, "the bolus", lambda: self.client.commit(self.proposal.digest))
+        dose_ng, duration_us = self._amounts()
+        return {
+            "schema": SCHEMA,
+            "kind": "extended" if self.proposal.reading["extended"] else "clinician",
+            "ref": done.ref if done else None,
+            "dose_ng": str(dose_ng),
+            "duration_us": duration_us,
+            "text": f"The bolus of {mass_text(dose_ng)} runs for {duration_text(duration_us)}.",
+        }
+
+    def _amounts(self) -> tuple[int, int]:
+        dose_ng, duration_us = self.proposal.reading["dose_ng"], self.proposal.reading["duration_us"]
+        assert isinstance(dose_ng, int)  # by the table
+        assert isinstance(duration_us, int)
+        return dose_ng, duration_us
+
+
+def propose(client: Client, dose_ng: int, duration_us: int, *, extended: bool) -> Proposed:
+    """Ask the pump whether it would give this bolus. Refused: it would not."""
+    status = harmless("the review", client.status)
+    proposal = harmless("the proposal", lambda: client.propose_bolus(dose_ng, duration_us, extended=extended))
+    return Proposed(client, proposal, status.basal_ng_per_day)
+
+
+def patient(client: Client) -> dict[str, object]:
+    """The patient's button. Refused, with its reason, or a bolus runs."""
+    ref = settled(client, "the request", client.patient_bolus)
+    return {"schema": SCHEMA, "kind": "patient", "ref": ref, "text": "The patient's bolus runs."}

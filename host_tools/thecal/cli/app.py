@@ -1,0 +1,32 @@
+"""Every command under one roof. The commands import what they need when they run: starting stays quick."""
+
+import typer
+
+from thecal.cli import dose, files, watch
+
+app = typer.Typer(
+    name="thecal",
+    help="Program, watch and simulate thecal, an open intrathecal infusion pump. Not a medical device.",
+    epilog="A pump's port is given with --port or THECAL_PORT: a device, a pty, or a URL such as "
+    "socket://host:port. Start with `thecal emulate`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_OFFLINE = "Without a pump"
+_WATCH = "Look at a pump"
+_CHANGE = "Change what a pump does"
+
+app.command(rich_help_panel=_OFFLINE)(files.emulate)
+app.command(rich_help_panel=_OFFLINE)(files.simulate)
+app.command(rich_help_panel=_OFFLINE)(files.check)
+app.command(rich_help_panel=_WATCH)(watch.status)
+app.command(rich_help_panel=_WATCH)(watch.monitor)
+app.command(rich_help_panel=_WATCH)(watch.log)
+app.command(rich_help_panel=_WATCH)(watch.limits)
+app.command(rich_help_panel=_CHANGE)(dose.program)
+app.command(rich_help_panel=_CHANGE)(dose.bolus)
+app.command(rich_help_panel=_CHANGE)(dose.stop)
+app.command(rich_help_panel=_CHANGE)(dose.resume)
+app.add_typer(dose.clock, name="clock", rich_help_panel=_CHANGE)

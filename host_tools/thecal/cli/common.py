@@ -1,0 +1,89 @@
+"""What the commands share: options, the port, quantities in flags, answers on stdout, questions on stderr."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thecal.errors import ThecalError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from thecal.answers import Hello
+    from thecal.client import Client
+    from thecal.quantities import Kind
+
+Port = Annotated[
+    str,
+    typer.Option("--port", envvar="THECAL_PORT", help="The pump's port: a device, a pty or a pyserial URL."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
+
+
+def connect(port: str) -> "tuple[Client, Hello]":
+    """A client with its session open, and who answered."""
+    if not port:
+        raise typer.BadParameter(
+            "which port? Give --port /dev/ttyACM0, or set THECAL_PORT.", param_hint="--port"
+        )
+    from thecal.client import Client
+    from thecal.transport import Transport
+
+    client = Client(Transport(port))
+    try:
+        return client, client.hello()
+    except BaseException:
+        client.close()
+        raise
+
+
+def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False) -> int:
+    """An option with a unit, in wire units. A wrong one is wrong usage."""
+    from thecal.quantities import QuantityError, parse_whole
+
+    try:
+        return parse_whole(text, kind, negative=negative)
+    except QuantityError as error:
+        raise typer.BadParameter(f"{error}.", param_hint=option) from error
+
+
+def local_time(option: str, text: str) -> "datetime":
+    """An option that is a pump local time. A wrong one is wrong usage."""
+    from thecal.local_time import parse_start
+
+    try:
+        return parse_start(text)
+    except ThecalError as error:
+        raise typer.BadParameter(f"{error}.", param_hint=option) from error
+
+
+def print_json(document: object) -> None:
+    """The one document on stdout."""
+    print(json.dumps(document, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """A remark that is no part of the answer: on stderr."""
+    print(text, file=sys.stderr)
+
+
+def need_yes_for_json(as_json: bool, yes: bool) -> None:
+    """A review and a question have no place in a JSON document."""
+    if as_json and not yes:
+        raise typer.BadParameter("cannot ask; add --yes.", param_hint="--json")
+
+
+def ask(question: str, yes: bool) -> None:
+    """Go on only when a person says yes. ThecalError: nothing is changed."""
+    if yes:
+        return
+    sys.stdout.flush()
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # nobody there
+        print(file=sys.stderr)
+    if answer.strip().lower() not in ("y", "yes"):
+        raise ThecalError("not confirmed: nothing was changed", "answer y to go on, or say --yes in scripts")

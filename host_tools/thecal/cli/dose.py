@@ -1,0 +1,176 @@
+"""The commands that change what a pump does: program, bolus, stop, resume, clock.
+
+What changes a dose takes two steps: the pump reads back what it understood, a person says yes, then it is
+committed by its digest (HOST-02).
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thecal.cli.common import (
+    Json,
+    Port,
+    Yes,
+    ask,
+    connect,
+    local_time,
+    need_yes_for_json,
+    note,
+    print_json,
+    quantity,
+)
+from thecal.errors import ThecalError
+
+_CLOCK = "%a %Y-%m-%d %H:%M:%S"
+
+clock = typer.Typer(help="Show or set the pump's local time.", no_args_is_help=True)
+
+
+def program(
+    therapy: Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy file.")],
+    port: Port = "",
+    yes: Yes = False,
+    confirm_large_change: Annotated[
+        bool, typer.Option("--confirm-large-change", help="Agree to a dose that changes more than twofold.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Program a therapy: old, new and change side by side, the worst 24 hours, a question, the commit."""
+    need_yes_for_json(as_json, yes)
+    from thecal.therapy import load_therapy
+
+    wanted = load_therapy(therapy)
+    client, _ = connect(port)
+    from thecal.review import Review
+
+    with client:
+        review = Review.of(client, wanted)
+        if not as_json:
+            review.print_tables()
+        try:
+            review.refuse_large_changes(confirm_large_change)
+            ask(f"Program this on {port}?", yes)
+        except ThecalError:
+            client.abort()
+            raise
+        committed = review.commit()
+    if as_json:
+        print_json(review.as_json(committed))
+    else:
+        print(f"{wanted.name} runs." + ("" if committed else " (The pump's answer was lost on the way.)"))
+
+
+def bolus(
+    port: Port = "",
+    dose: Annotated[str, typer.Option(metavar="MASS", help='Of the primary drug: "0.2 mg".')] = "",
+    duration: Annotated[str, typer.Option(metavar="DURATION", help='Given evenly over: "10 min".')] = "",
+    extended: Annotated[
+        bool, typer.Option("--extended", help="One that a patient's bolus suspends, for long durations.")
+    ] = False,
+    patient: Annotated[
+        bool, typer.Option("--patient", help="Ask for the patient's bolus, as the patient's button would.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Give a bolus: the clinician's of --dose over --duration, or the patient's with --patient."""
+    if patient and (dose or duration or extended):
+        raise typer.BadParameter("the prescription says dose and duration.", param_hint="--patient")
+    if not patient and not (dose and duration):
+        raise typer.BadParameter('give --dose "0.2 mg" --duration "10 min", or --patient.')
+    from thecal import bolus_command
+    from thecal.quantities import DURATION, MASS
+
+    if patient:
+        client, _ = connect(port)
+        with client:
+            answer = bolus_command.patient(client)
+    else:
+        need_yes_for_json(as_json, yes)
+        dose_ng, duration_us = quantity("--dose", dose, MASS), quantity("--duration", duration, DURATION)
+        client, _ = connect(port)
+        with client:
+            proposed = bolus_command.propose(client, dose_ng, duration_us, extended=extended)
+            if not as_json:
+                print("\n".join(proposed.words()))
+            try:
+                ask("Give this bolus now?", yes)
+            except ThecalError:
+                client.abort()
+                raise
+            answer = proposed.commit()
+    print_json(answer) if as_json else print(answer["text"])
+
+
+def stop(port: Port = "", as_json: Json = False) -> None:
+    """Stop delivery at once; a running bolus ends, and what it gave is recorded."""
+    _switch(port, as_json, "stop")
+
+
+def resume(port: Port = "", as_json: Json = False) -> None:
+    """Resume delivery at the basal rate that is scheduled now."""
+    _switch(port, as_json, "resume")
+
+
+def _switch(port: str, as_json: bool, what: str) -> None:
+    client, _ = connect(port)
+    from thecal.settled import settled
+
+    with client:
+        settled(client, f"the {what}", client.stop if what == "stop" else client.resume)
+        state = client.status().state
+    if as_json:
+        print_json({"schema": 1, "state": state})
+    else:
+        print(f"The pump is {state}.")
+
+
+@clock.command("show")
+def clock_show(port: Port = "", as_json: Json = False) -> None:
+    """Show the pump's local time, and how far it is from this computer's."""
+    client, _ = connect(port)
+    from thecal.local_time import from_wire
+
+    with client:
+        status = client.status()
+    local = from_wire(status.local_day, status.local_s, status.local_us)
+    apart_s = round((local - datetime.now()).total_seconds())
+    if as_json:
+        print_json({"schema": 1, "local_time": local.isoformat(), "now_s": status.now.s, "apart_s": apart_s})
+    else:
+        print(f"{local:{_CLOCK}}  ({apart_s:+} s against this computer)")
+
+
+@clock.command("set")
+def clock_set(
+    port: Port = "",
+    to: Annotated[str, typer.Option(metavar="ISO-TIME|now", help="The new local time.")] = "",
+    offset: Annotated[str, typer.Option(metavar="DURATION", help='Move it: "+1h", "-30min".')] = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Set the pump's local time. A day schedule follows it; nothing is given twice or left out."""
+    if bool(to) == bool(offset):
+        raise typer.BadParameter('give one of --to "2026-01-05T00:00", --to now and --offset "+1h".')
+    need_yes_for_json(as_json, yes)
+    from thecal import clock_command
+    from thecal.quantities import DURATION
+
+    if offset:
+        change = clock_command.Change(offset_us=quantity("--offset", offset, DURATION, negative=True))
+    else:
+        change = clock_command.Change(to=datetime.now() if to == "now" else local_time("--to", to))
+    client, _ = connect(port)
+    with client:
+        before, after = change.preview(client)
+        if not as_json:
+            note(f"The pump's clock says {before:{_CLOCK}} and will say {after:{_CLOCK}}.")
+        ask("Set it?", yes)
+        local = change.carry_out(client)
+    if as_json:
+        print_json({"schema": 1, "local_time": local.isoformat()})
+    else:
+        print(f"{local:{_CLOCK}}")

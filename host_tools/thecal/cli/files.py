@@ -1,0 +1,102 @@
+"""The commands that need no pump: emulate, simulate, check."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thecal.cli.common import Json, local_time, note, print_json, quantity
+
+if TYPE_CHECKING:
+    from thecal import emulate_command
+
+Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy file.")]
+Flash = Annotated[Path | None, typer.Option(help="File that holds the pump's flash; made when missing.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Makes the pump's random numbers repeatable.")]
+
+
+def emulate(
+    flash: Flash = None,
+    speed: Annotated[str, typer.Option(metavar="N|max", help="How many times as fast as real.")] = "1",
+    seed: Seed = None,
+    link: Annotated[Path | None, typer.Option(help="A name for the port that stays the same.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an emulated pump on a pty and print its path. Ctrl-C ends it."""
+    from thecal import emulate_command
+
+    clock, times = _clock_of(speed)
+
+    def tell(port: str) -> None:
+        if as_json:
+            print_json({"schema": 1, "port": port, "link": str(link) if link else None, "speed": speed})
+        else:
+            print(link or port, flush=True)
+            note(f"The pump runs. Try: thecal status --port {link or port}. Ctrl-C ends it.")
+
+    emulate_command.serve(tell, clock=clock, speed=times, flash=flash, seed=seed, link=link)
+
+
+def _clock_of(speed: str) -> "tuple[emulate_command.ClockKind, int]":
+    if speed == "max":
+        return "free", 1
+    if not speed.isascii() or not speed.isdecimal() or int(speed) < 1:
+        raise typer.BadParameter(
+            f"{speed!r} is neither a whole number above 0 nor max.", param_hint="--speed"
+        )
+    return ("real", 1) if int(speed) == 1 else ("scaled", int(speed))
+
+
+def simulate(
+    therapy: Therapy,
+    duration: Annotated[str, typer.Option("--for", metavar="DURATION", help='How long: "24h", "7d", "1y".')],
+    events: Annotated[Path | None, typer.Option(help="Events file: what happens, and when.")] = None,
+    start: Annotated[
+        str, typer.Option(metavar="ISO-TIME", help="Pump local time at the start.")
+    ] = "2026-01-05T00:00",
+    flash: Flash = None,
+    seed: Seed = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Record every motor step: 64-bit microseconds, little endian.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw what was delivered.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."""
+    from thecal import simulate_command
+    from thecal.quantities import DURATION
+
+    simulate_command.run(
+        simulate_command.Request(
+            therapy=therapy,
+            duration_us=quantity("--for", duration, DURATION),
+            events=events,
+            start=local_time("--start", start),
+            flash=flash,
+            seed=seed,
+            trace=trace,
+            plots=plots,
+        ),
+        print_json if as_json else None,
+    )
+
+
+def check(
+    therapy: Therapy,
+    running: Annotated[
+        Path | None, typer.Option(metavar="OLD.toml", help="The therapy that it would replace.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Validate a therapy file: worst-case doses, limits, refill date, and what would change."""
+    from thecal.check import check_files
+
+    report = check_files(therapy, running)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        from thecal.check_text import print_report
+
+        print_report(report, therapy)
+    if not report.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,65 @@
+"""What the pump's own ledger says was delivered, exactly.
+
+Used by `thecal.simulate` (since time zero) and `thecal.snapshot` (since the pump booted). The pump counts
+steps per filling; volumes and doses follow: steps x step volume x concentration, in fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from thecal.amounts import PL_PER_ML
+from thecal.answers import Accounts
+
+
+class Ledger:
+    """The accounts now, less those at `begin`, if that was called."""
+
+    def __init__(self) -> None:
+        self.accounted_steps = 0
+        self.volume_pl = 0
+        self.delivered_ng: dict[str, Fraction] = {}  # without a prime, which is no dose
+        self.tip_ng: dict[str, Fraction] = {}  # has left the catheter's tip, by plug flow
+        self.volume_pl_by_source: dict[str, int] = {}
+        self.reservoir_pl = 0
+        self._zero: Accounts | None = None
+
+    def begin(self, accounts: Accounts) -> None:
+        """The accounts at time zero."""
+        self._zero = accounts
+        self.take(accounts)
+
+    def take(self, accounts: Accounts) -> None:
+        """The accounts now. A ledger that began anew (power cut) is taken as it is."""
+        zero = self._zero
+        if zero is not None and accounts.steps < zero.steps:
+            zero = self._zero = None
+        before = {filling.filling: filling for filling in zero.fillings} if zero else {}
+        self.accounted_steps = accounts.steps - (zero.steps if zero else 0)
+        self.volume_pl = 0
+        self.delivered_ng, self.tip_ng = {}, {}
+        primed_steps = self.accounted_steps
+        for filling in accounts.fillings:
+            old = before.get(filling.filling)
+            steps = filling.steps - (old.steps if old else 0)
+            primed_steps -= steps
+            pl = steps * filling.step_volume_pl
+            self.volume_pl += pl
+            for drug in filling.drugs:
+                concentration = Fraction(drug.concentration_ng_per_ml, PL_PER_ML)
+                _add(self.delivered_ng, drug.name, pl * concentration)
+                _add(self.tip_ng, drug.name, (filling.tip_pl - (old.tip_pl if old else 0)) * concentration)
+        self.volume_pl += primed_steps * accounts.step_volume_pl
+        self.volume_pl_by_source = _less(
+            accounts.volume_pl_by_source, zero.volume_pl_by_source if zero else {}
+        )
+        self.reservoir_pl = accounts.reservoir_pl
+
+
+def _add(sums: dict[str, Fraction], name: str, amount: Fraction) -> None:
+    sums[name] = sums.get(name, Fraction(0)) + amount
+
+
+def _less(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    return {name: amount - before.get(name, 0) for name, amount in now.items()}

@@ -1,0 +1,112 @@
+"""`thecal monitor`: the pump live. On a terminal a panel that is drawn anew, elsewhere a line per look."""
+
+from __future__ import annotations
+
+import sys
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from thecal.amounts import volume_text
+from thecal.answers import Hello
+from thecal.client import Client
+from thecal.errors import LinkError
+from thecal.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from rich.panel import Panel
+    from rich.text import Text
+
+_BAR = 24  # characters
+_LOW = Fraction(1, 10)
+
+
+class Monitor:
+    """Looks at one pump again and again over one client."""
+
+    def __init__(self, port: str, client: Client, hello: Hello) -> None:
+        self._port = port
+        self._client = client
+        self._hello = hello
+        self._digest = b""
+        self._name: str | None = None
+        self._reservoir_pl = 0  # what it holds when full, by the running program
+
+    def look(self) -> Snapshot:
+        """The pump now. The program is read only when it is another one."""
+        snapshot = Snapshot.take(self._port, self._client, self._hello, self._name)
+        if snapshot.status.program_digest != self._digest:
+            program = self._client.running_program()
+            self._name = str(program["name"]) if program else None
+            full = program["reservoir_pl"] if program else 0
+            self._reservoir_pl = full if isinstance(full, int) else 0
+            self._digest = snapshot.status.program_digest
+            snapshot = Snapshot.take(self._port, self._client, self._hello, self._name)
+        return snapshot
+
+    def show_once(self) -> None:
+        """One look, printed."""
+        from rich.console import Console
+
+        Console().print(self._panel(self.look(), ""))
+
+    def run(self, interval_s: float) -> None:
+        """Until Ctrl-C. PortError when the port vanishes; silence is shown and waited out."""
+        try:
+            if sys.stdout.isatty():
+                self._run_live(interval_s)
+            else:
+                while True:
+                    print(self.look().line(), flush=True)
+                    time.sleep(interval_s)
+        except KeyboardInterrupt:
+            return
+
+    def _run_live(self, interval_s: float) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        snapshot = self.look()
+        with Live(self._panel(snapshot, ""), console=Console(), auto_refresh=False) as live:
+            while True:
+                time.sleep(interval_s)
+                try:
+                    snapshot, trouble = self.look(), ""
+                except LinkError as error:
+                    trouble = f"{error.message}: this is the last that was heard"
+                live.update(self._panel(snapshot, trouble), refresh=True)
+
+    def _panel(self, snapshot: Snapshot, trouble: str) -> Panel:
+        from rich.panel import Panel
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for name, text in snapshot.rows():
+            shown = Text(text)
+            if name == "state" and snapshot.status.state != "infusing":
+                shown.stylize("bold yellow")
+            if name == "alarms" and snapshot.status.alarms:
+                shown.stylize("bold red")
+            if name == "reservoir":
+                shown = self._reservoir(snapshot)
+            table.add_row(name, shown)
+        if trouble:
+            table.add_row("trouble", Text(trouble, style="bold red"))
+        return Panel(
+            table, title=f"thecal on {self._port}", subtitle="Ctrl-C ends the monitor, not the pump", width=78
+        )
+
+    def _reservoir(self, snapshot: Snapshot) -> Text:
+        from rich.text import Text
+
+        left_pl = snapshot.status.reservoir_pl
+        if not self._reservoir_pl:
+            return Text(volume_text(left_pl))
+        share = min(Fraction(1), Fraction(left_pl, self._reservoir_pl))
+        filled = round(share * _BAR)
+        colour = "red" if share < _LOW else "green"
+        bar = Text("#" * filled, style=colour) + Text("." * (_BAR - filled), style="dim")
+        return bar + Text(f"  {volume_text(left_pl)} of {volume_text(self._reservoir_pl)}")

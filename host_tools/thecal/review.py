@@ -1,0 +1,149 @@
+"""The review before a commit: old, new and change side by side, and the worst 24 hours of every drug.
+
+Used by `thecal program` and `make run`. HOST-02, HOST-03, HOST-04 of docs/requirements.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from thecal import local_time
+from thecal.amounts import exact_or_whole, mass_text, ratio_text
+from thecal.answers import Committed, Proposal
+from thecal.check import check
+from thecal.client import Client
+from thecal.errors import ThecalError, TherapyError
+from thecal.report_json import SCHEMA
+from thecal.settled import harmless, settled
+from thecal.therapy_models import Therapy
+from thecal.therapy_wire import Change, compare, to_wire
+from thecal.toml_file import Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+class LargeChange(ThecalError):
+    """A dose would change more than twofold, and nobody has agreed to that."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """A proposed therapy beside the one that runs. Nothing has changed yet."""
+
+    client: Client
+    proposal: Proposal
+    first: bool  # nothing was programmed before
+    changes: list[Change]  # every setting, changed or not
+    warnings: list[Problem]
+    drugs: list[str]
+    limits_24h_ng: list[int | None]
+
+    @classmethod
+    def of(cls, client: Client, therapy: Therapy) -> Review:
+        """Propose the therapy to the pump. TherapyError, Refused: it cannot be, nothing was changed."""
+        old = harmless("the review", client.running_program)
+        status = harmless("the review", client.status)
+        now = local_time.from_wire(status.local_day, status.local_s, status.local_us)
+        report = check(therapy, old, now)
+        if not report.ok:
+            raise TherapyError(report.errors)
+        proposal = harmless("the proposal", lambda: client.propose_program(to_wire(therapy)))
+        return cls(
+            client=client,
+            proposal=proposal,
+            first=old is None,
+            changes=compare(old, proposal.reading),
+            warnings=report.warnings,
+            drugs=[drug.name for drug in therapy.drugs],
+            limits_24h_ng=[therapy.limits_of(drug).max_24h_ng for drug in therapy.drugs],
+        )
+
+    def refuse_large_changes(self, confirmed: bool) -> None:
+        """LargeChange unless `confirmed` or every dose stays within twice and half of what it was."""
+        large = [f"{x.field} from {x.old} to {x.new}" for x in self.changes if x.large]
+        if large and not confirmed:
+            raise LargeChange(
+                f"more than a twofold change: {'; '.join(large)}",
+                "nothing was changed; if it is meant, say so with --confirm-large-change",
+            )
+
+    def commit(self) -> Committed | None:
+        """Make it so; None when the pump did and its answer was lost."""
+        return settled(self.client, "the program", lambda: self.client.commit(self.proposal.digest))
+
+    def print_tables(self, console: Console | None = None) -> None:
+        """The review for people."""
+        from rich.console import Console
+
+        console = console or Console()
+        console.print(self._settings_table())
+        console.print(self._worst_table())
+        for warning in self.warnings:
+            console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
+
+    def _settings_table(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title="What the pump would do", title_justify="left", show_edge=False)
+        for name in ("setting", "now", "new", "change"):
+            table.add_column(name, overflow="fold")
+        for change in self.changes:
+            words = "" if self.first else change_words(change)
+            style = "" if not words else "bold red" if change.large else "bold"
+            cells = (change.field, change.old or "-", change.new or "-", words)
+            table.add_row(*(Text(cell, style=style) for cell in cells))
+        return table
+
+    def _worst_table(self) -> Table:
+        from rich.table import Table
+
+        table = Table(title="The most that any 24 h can bring", title_justify="left", show_edge=False)
+        for name in ("drug", "by schedule", "with every bolus", "limit"):
+            table.add_column(name, justify="left" if name == "drug" else "right")
+        for drug, worst, limit in zip(
+            self.drugs, self.proposal.worst_case_24h, self.limits_24h_ng, strict=True
+        ):
+            shown_limit = mass_text(limit) if limit else "none"
+            table.add_row(drug, mass_text(worst.scheduled_ng), mass_text(worst.worst_ng), shown_limit)
+        return table
+
+    def as_json(self, committed: Committed | None) -> dict[str, object]:
+        """The document of `thecal program --json`, after the commit."""
+        worst: list[tuple[str, Any]] = list(zip(self.drugs, self.proposal.worst_case_24h, strict=True))
+        return {
+            "schema": SCHEMA,
+            "committed": True,
+            "at_us": committed.at.total_us if committed else None,
+            "digest": self.proposal.digest.hex(),
+            "therapy": self.proposal.reading["name"],
+            "changes": [
+                {
+                    "field": x.field,
+                    "old": x.old,
+                    "new": x.new,
+                    "ratio": ratio_text(x.ratio) if x.ratio else None,
+                }
+                for x in self.changes
+                if x.changed
+            ],
+            "scheduled_24h_ng": {name: exact_or_whole(dose.scheduled_ng) for name, dose in worst},
+            "worst_case_24h_ng": {name: exact_or_whole(dose.worst_ng) for name, dose in worst},
+            "warnings": [warning._asdict() for warning in self.warnings],
+        }
+
+
+def change_words(change: Change) -> str:
+    """ "x 1.5", "new", "removed", "changed", or nothing."""
+    if not change.changed:
+        return ""
+    if change.old is None:
+        return "new"
+    if change.new is None:
+        return "removed"
+    if change.ratio is None or change.ratio == 1:
+        return "changed"
+    return f"x {ratio_text(change.ratio)}" + (" (!)" if change.large else "")

@@ -1,0 +1,241 @@
+"""The course of one simulation: every event at exactly its instant, in the order of the file.
+
+Used by `thecal.simulate`. At one instant, first what is due by then has been delivered, then conditions end,
+then events happen. A command that the pump refuses is noted and the run goes on.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from thecal import events as ev
+from thecal.answers import Event, Proposal, Status
+from thecal.errors import LinkError, Refused
+from thecal.ledger import Ledger
+from thecal.local_time import DEFAULT_START
+from thecal.simulated_boluses import Boluses, kind_of
+from thecal.simulated_pump import SimulatedPump
+from thecal.therapy_models import Therapy
+
+_ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
+_BOLUS_KINDS = {"patient_bolus": "patient", "clinician_bolus": "clinician", "extended_bolus": "extended"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate. `events` that come after `duration_us` do not happen."""
+
+    therapy: Therapy
+    duration_us: int
+    events: Sequence[ev.Event] = ()
+    start: datetime = DEFAULT_START  # pump local time at time zero
+    flash: Path | None = None
+    seed: int | None = None
+    trace: Path | None = None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on. `progress`: the time reached, often. `sample`: the pump at every `every_us`."""
+
+    progress: Callable[[int], None] | None = None
+    review: Callable[[Proposal], None] | None = None
+    sample: Callable[[int, Status], None] | None = None
+    every_us: int = 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A command that was refused, or never came to be: "off" without power, "no_answer" on a noisy line."""
+
+    what: str
+    at_us: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass
+class Alarm:
+    """One alarm, by its number in the log."""
+
+    number: int
+    raised_us: int
+    cleared_us: int | None = None
+
+
+@dataclass
+class Run:
+    """One simulation on its way."""
+
+    pump: SimulatedPump
+    plan: Plan
+    watch: Watch
+    boluses: Boluses = field(default_factory=Boluses)
+    refusals: list[Refusal] = field(default_factory=list[Refusal])
+    alarms: list[Alarm] = field(default_factory=list[Alarm])
+    left_out: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._queued = 0
+        self._lasting: list[tuple[int, ev.Event]] = []  # (until, condition)
+
+    def carry_out(self) -> None:
+        """Program the pump, then let the plan's time pass."""
+        plan, pump = self.plan, self.pump
+        pump.on_event = self._note
+        pump.begin(plan.therapy, plan.start, plan.trace, self.watch.review)
+        accounts = pump.accounts()
+        self.ledger.begin(accounts)
+        self.boluses.booted(accounts.volume_pl_by_source)
+        for event in plan.events:
+            self._at(event.at_us, _HAPPENS, lambda event=event: self._happen(event))
+        self._sample_at(0)
+        while self._queue and self._queue[0][0] <= plan.duration_us:
+            at_us, _, _, action = heapq.heappop(self._queue)
+            pump.advance(at_us, self.watch.progress)
+            action()
+        pump.advance(plan.duration_us, self.watch.progress)
+        pump.read_log()
+        if not pump.off:
+            accounts = pump.accounts()
+            self.boluses.weigh(accounts.volume_pl_by_source)
+            self.ledger.take(accounts)
+
+    def _at(self, at_us: int, order: int, action: Callable[[], None]) -> None:
+        self._queued += 1
+        heapq.heappush(self._queue, (at_us, order, self._queued, action))
+
+    def _sample_at(self, at_us: int) -> None:
+        sample, every_us = self.watch.sample, self.watch.every_us
+        if sample is None or every_us < 1:
+            return
+
+        def look() -> None:
+            if not self.pump.off:
+                sample(at_us, self.pump.status())
+            self._sample_at(at_us + every_us)
+
+        self._at(at_us, _LOOKS, look)
+
+    def _note(self, at_us: int, event: Event) -> None:
+        self.boluses.note(at_us, event)
+        if event.kind == "bolus_left_out":
+            self.left_out.append((kind_of(event.code), at_us))
+        elif event.kind == "alarm_raised":
+            self.alarms.append(Alarm(event.code, at_us))
+        elif event.kind == "alarm_cleared":
+            for alarm in self.alarms:
+                if alarm.number == event.code and alarm.cleared_us is None:
+                    alarm.cleared_us = at_us
+
+    def _happen(self, event: ev.Event) -> None:
+        if event.what in ev.INJECT:
+            self._inject(event)
+            return
+        what, command = self._command(event)
+        if self.pump.off:
+            self._refuse(what, "off", "", len(self.boluses.all))
+            return
+        self.pump.read_log_if_full()
+        known = len(self.boluses.all)
+        try:
+            command()
+        except Refused as refused:
+            self.pump.read_log()
+            self._refuse(what, refused.name, refused.detail, known)
+        except LinkError:
+            if not self.pump.settle():
+                self._refuse(what, "no_answer", "", known)
+
+    def _refuse(self, what: str, reason: str, detail: str, known: int) -> None:
+        self.refusals.append(Refusal(what, self.pump.at_us, reason, detail))
+        if what in _BOLUS_KINDS:
+            self.boluses.refused(_BOLUS_KINDS[what], self.pump.at_us, reason, known)
+
+    def _command(self, event: ev.Event) -> tuple[str, Callable[[], object]]:
+        """The command's name and how to give it."""
+        client = self.pump.client
+        match event:
+            case ev.ClinicianBolusEvent():
+                what = "extended_bolus" if event.extended else "clinician_bolus"
+                return what, lambda: self._bolus(event)
+            case ev.ProgramEvent():
+                return event.what, lambda: self.pump.program(event.therapy)
+            case ev.RefillEvent():
+                return event.what, lambda: self.pump.refill(event.volume_pl, event.residual_pl)
+            case ev.SetClockEvent():
+                return event.what, lambda: client.commit(client.propose_clock_offset(event.offset_us).digest)
+            case ev.StopEvent():
+                return event.what, client.stop
+            case ev.ResumeEvent():
+                return event.what, client.resume
+            case ev.PatientBolusEvent():
+                return event.what, client.patient_bolus
+            case _:
+                raise ValueError(event.what)
+
+    def _bolus(self, event: ev.ClinicianBolusEvent) -> None:
+        client = self.pump.client
+        proposal = client.propose_bolus(event.dose_ng, event.duration_us, extended=event.extended)
+        client.commit(proposal.digest)
+
+    def _inject(self, event: ev.Event) -> None:
+        if isinstance(event, ev.PowerCutEvent):
+            self._cut_power(event)
+            return
+        until_us = self._until(event)
+        self._lasting.append((until_us, event))
+        self._set(event, until_us)
+        if not isinstance(event, ev.MotorStallEvent):  # a stall ends by itself
+            self._at(until_us, _ENDS, lambda: self._end(event))
+
+    def _until(self, event: ev.Event) -> int:
+        lasts_us: int | None = getattr(event, "for_us", None)
+        return self.plan.duration_us + 1 if lasts_us is None else event.at_us + lasts_us
+
+    def _set(self, event: ev.Event, until_us: int) -> None:
+        match event:
+            case ev.MotorStallEvent():
+                self.pump.motor_stall(until_us - self.pump.at_us)
+            case ev.OverDeliveryEvent():
+                self.pump.over_delivery(event.factor.numerator, event.factor.denominator)
+            case ev.LinkNoiseEvent():
+                rate = event.bit_error_rate
+                self.pump.link_noise(round(1 / rate) if rate else 0)
+            case _:
+                raise ValueError(event.what)
+
+    def _end(self, event: ev.Event) -> None:
+        """What an earlier condition of the same kind set goes on."""
+        self._lasting = [(until, other) for until, other in self._lasting if other is not event]
+        if isinstance(event, ev.LinkNoiseEvent):
+            self.pump.link_noise(0)
+        elif not self.pump.off:
+            self.pump.over_delivery(1, 1)
+        self._set_again(type(event))
+
+    def _set_again(self, *kinds: type[ev.Event]) -> None:
+        for until_us, event in self._lasting:
+            if isinstance(event, kinds) and until_us > self.pump.at_us and not self.pump.off:
+                self._set(event, until_us)
+
+    def _cut_power(self, event: ev.PowerCutEvent) -> None:
+        pump = self.pump
+        pump.read_log()
+        accounts = pump.accounts()
+        self.boluses.cut(accounts.volume_pl_by_source)
+        self.ledger.take(accounts)
+        pump.power_off()
+        if event.for_us is not None:
+            self._at(event.at_us + event.for_us, _ENDS, self._restore_power)
+
+    def _restore_power(self) -> None:
+        self.pump.power_on(self.plan.therapy.pump.step_volume_pl)
+        self.boluses.booted(self.pump.accounts().volume_pl_by_source)
+        self._set_again(ev.MotorStallEvent, ev.OverDeliveryEvent, ev.LinkNoiseEvent)
