@@ -164,7 +164,7 @@ class Commands:
         log = self._log
         first = max(values["first"], log.first_kept())
         end = min(log.next_sequence, first + min(values["count"], _EVENTS_A_PAGE))
-        return {"next": log.next_sequence, "events": [log.read(i) for i in range(first, end)]}
+        return {"next": end, "events": [log.read(i) for i in range(first, end)]}
 
     def accounts(self, values):
         course = self._course
