@@ -28,7 +28,7 @@ from thecal.toml_file import Problem
 class Bridge:
     """Volumes in pL, rates in pL/day, durations in s; percent of the intended dose of the primary drug."""
 
-    volume_pl: Fraction
+    volume_pl: int
     rate_pl_per_day: Fraction
     duration_s: Fraction
     unbridged_percent: Fraction
@@ -38,7 +38,7 @@ class Bridge:
     def as_json(self) -> dict[str, object]:
         """As `check` prints it; numbers that are not exact are rounded to a whole unit."""
         return {
-            "volume_ul": exact_or_whole(self.volume_pl / PL_PER_UL),
+            "volume_ul": exact_or_whole(Fraction(self.volume_pl, PL_PER_UL)),
             "rate_ul_per_day": exact_or_whole(self.rate_pl_per_day / PL_PER_UL),
             "duration_s": round(self.duration_s),
             "unbridged_dose_percent": exact_or_whole(self.unbridged_percent),

@@ -68,7 +68,7 @@ class Figures:
     worst_case_24h_ng: dict[str, Fraction]
     scheduled_1h_ng: dict[str, Fraction]
     exact: bool  # False: the scheduled doses are bounds, not below the worst case
-    dead_volume_pl: Fraction
+    dead_volume_pl: int
     time_to_empty_s: Fraction | None  # None: never
     time_to_empty_fast_s: Fraction | None  # at +14.5 %
     refill_by: datetime | None
@@ -204,7 +204,7 @@ def _figures_json(figures: Figures | None) -> dict[str, object]:
         "scheduled_24h_ng": doses(figures.scheduled_24h_ng),
         "worst_case_24h_ng": doses(figures.worst_case_24h_ng),
         "scheduled_1h_ng": doses(figures.scheduled_1h_ng),
-        "dead_volume_ul": exact_or_whole(figures.dead_volume_pl / PL_PER_UL),
+        "dead_volume_ul": exact_or_whole(Fraction(figures.dead_volume_pl, PL_PER_UL)),
         "time_to_empty_s": seconds(figures.time_to_empty_s),
         "time_to_empty_fast_s": seconds(figures.time_to_empty_fast_s),
         "refill_by": figures.refill_by.isoformat(timespec="seconds") if figures.refill_by else None,

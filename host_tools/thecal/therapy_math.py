@@ -30,11 +30,14 @@ def share_of(drug: Drug, therapy: Therapy) -> Fraction:
     return Fraction(drug.concentration_ng_per_ml, therapy.primary.concentration_ng_per_ml)
 
 
-def dead_volume_pl(catheter: Catheter) -> Fraction:
+def catheter_pl(catheter: Catheter) -> int:
+    """The volume of the catheter alone, down to a whole pL as in the pump."""
+    return catheter.length_um * catheter.volume_per_length_pl_per_cm // 10_000
+
+
+def dead_volume_pl(catheter: Catheter) -> int:
     """V_dead: pump tubing and catheter (CLINICAL, Formulas)."""
-    return catheter.pump_tubing_pl + Fraction(
-        catheter.length_um * catheter.volume_per_length_pl_per_cm, 10_000
-    )
+    return catheter.pump_tubing_pl + catheter_pl(catheter)
 
 
 def week_of(therapy: Therapy) -> Week:

@@ -129,11 +129,16 @@ def test_host_and_pump_have_the_same_ranges():
         "lockout_us": ranges.LOCKOUT,
         "period_us": ranges.PERIOD,
         "first_us": ranges.FIRST,
+        "plan_span_us": ranges.PLAN_SPAN,
+        "pump_tubing_pl": ranges.TUBING,
+        "catheter_pl": ranges.CATHETER,
+        "start_delay_s": ranges.START_DELAY,
     }
     assert {name: (bounds.low, bounds.high) for name, bounds in ours.items()} == {
         name: pump[name] for name in ours
     }
     assert pump["drugs"][1] == ranges.MAX_DRUGS
+    assert pump["plan"] == (0, ranges.MAX_PLAN_STEPS)
     assert pump["periodic_boluses"][1] == ranges.MAX_PERIODIC_BOLUSES
     assert pump["max_per_24h"][1] == ranges.MAX_BOLUSES_PER_24H
     assert MAX_FLEX_STEPS_A_DAY == ranges.MAX_STEPS_PER_DAY
@@ -177,7 +182,7 @@ steps = st.lists(
 
 
 @settings(max_examples=50)
-@given(steps, st.integers(1, 100_000), st.integers(60, 86400), st.integers(60, 500_000))
+@given(steps, st.integers(1, 100_000), st.integers(60, 86400), st.integers(300, 500_000))
 def test_the_pump_computes_the_same_worst_case(chosen, dose_ng: int, duration_s: int, every_s: int):
     taken = dict[int, tuple[int, int, int]]()
     for start, days, dose in chosen:
