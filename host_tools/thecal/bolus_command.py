@@ -1,12 +1,16 @@
 """`thecal bolus`: the clinician's in two steps, the patient's as the button would."""
 
+import contextlib
+from collections.abc import Generator
 from dataclasses import dataclass
 
-from thecal.amounts import dose_rate_text, duration_text, mass_text
+from thecal.amounts import US_PER_S, dose_rate_text, duration_text, mass_text
 from thecal.answers import Proposal
 from thecal.client import Client
+from thecal.errors import Refused, ThecalError
 from thecal.report_json import SCHEMA
 from thecal.settled import harmless, settled
+from thecal.snapshot import span_text
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,36 @@ class Proposed:
 def propose(client: Client, dose_ng: int, duration_us: int, *, extended: bool) -> Proposed:
     """Ask the pump whether it would give this bolus. Refused: it would not."""
     status = harmless("the review", client.status)
-    proposal = harmless("the proposal", lambda: client.propose_bolus(dose_ng, duration_us, extended=extended))
+    with _clear_refusals():
+        proposal = harmless(
+            "the proposal", lambda: client.propose_bolus(dose_ng, duration_us, extended=extended)
+        )
     return Proposed(client, proposal, status.basal_ng_per_day)
 
 
 def patient(client: Client) -> dict[str, object]:
     """The patient's button. Refused, with its reason, or a bolus runs."""
-    ref = settled(client, "the request", client.patient_bolus)
+    with _clear_refusals():
+        ref = settled(client, "the request", client.patient_bolus)
     return {"schema": SCHEMA, "kind": "patient", "ref": ref, "text": "The patient's bolus runs."}
+
+
+@contextlib.contextmanager
+def _clear_refusals() -> Generator[None]:
+    """Some refusals carry a time in microseconds: say it in words."""
+    try:
+        yield
+    except Refused as refused:
+        if not refused.detail.isdecimal():
+            raise
+        us = int(refused.detail)
+        if refused.name == "lockout":
+            what = "the pump refused the bolus: lockout since the last bolus, commit or refill"
+            raise ThecalError(what, f"ask again in {span_text(-(-us // US_PER_S))}") from refused
+        if refused.name == "max_rate":
+            shortest = span_text(-(-us // US_PER_S))
+            raise ThecalError(
+                "the pump refused the bolus: max_rate, the flow would pass the therapy's highest",
+                f"give it over {shortest} or more",
+            ) from refused
+        raise

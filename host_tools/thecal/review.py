@@ -85,11 +85,12 @@ class Review:
             console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
 
     def _settings_table(self) -> Table:
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(title="What the pump would do", title_justify="left", show_edge=False)
-        for name in ("setting", "now", "new", "change"):
+        title = "What the pump would do (it has no program yet)" if self.first else "What the pump would do"
+        table = _table(title)
+        table.add_column("setting", no_wrap=True)
+        for name in ("now", "new", "change"):
             table.add_column(name, overflow="fold")
         for change in self.changes:
             words = "" if self.first else change_words(change)
@@ -99,9 +100,7 @@ class Review:
         return table
 
     def _worst_table(self) -> Table:
-        from rich.table import Table
-
-        table = Table(title="The most that any 24 h can bring", title_justify="left", show_edge=False)
+        table = _table("The most that any 24 h can bring")
         for name in ("drug", "by schedule", "with every bolus", "limit"):
             table.add_column(name, justify="left" if name == "drug" else "right")
         for drug, worst, limit in zip(
@@ -134,6 +133,13 @@ class Review:
             "worst_case_24h_ng": {name: exact_or_whole(dose.worst_ng) for name, dose in worst},
             "warnings": [warning._asdict() for warning in self.warnings],
         }
+
+
+def _table(title: str) -> Table:
+    from rich.box import HORIZONTALS
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", box=HORIZONTALS, show_edge=False, padding=(0, 1))
 
 
 def change_words(change: Change) -> str:

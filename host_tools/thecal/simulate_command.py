@@ -29,7 +29,6 @@ class Request:
     flash: Path | None
     seed: int | None
     trace: Path | None
-    plots: Path | None
 
 
 def run(request: Request, print_json: Callable[[object], None] | None) -> None:
@@ -44,12 +43,7 @@ def run(request: Request, print_json: Callable[[object], None] | None) -> None:
         trace=request.trace,
     )
     with _progress(plan.duration_us) as progress:
-        if request.plots is None:
-            outcome, drawn = simulate(plan, Watch(progress=progress)), []
-        else:
-            from thecal.plots import simulate_and_plot  # matplotlib: slow to import
-
-            outcome, drawn = simulate_and_plot(plan, request.plots, progress)
+        outcome = simulate(plan, Watch(progress=progress))
     late = sum(event.at_us > plan.duration_us for event in plan.events)
     if late:
         print(f"{late} of {len(plan.events)} events lie after the end and did not happen", file=sys.stderr)
@@ -58,8 +52,6 @@ def run(request: Request, print_json: Callable[[object], None] | None) -> None:
         return
     for line in summary(outcome):
         print(line)
-    for path in drawn:
-        print(f"  drawn         {path}")
 
 
 @contextlib.contextmanager

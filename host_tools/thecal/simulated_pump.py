@@ -78,17 +78,15 @@ class SimulatedPump:
         therapy: Therapy,
         start: datetime,
         trace: Path | None = None,
-        review: Callable[[Proposal], None] | None = None,
+        propose: Callable[[SimulatedPump, Therapy], Proposal] | None = None,
     ) -> None:
-        """Set the clock and commit the therapy: time zero. `review`: shown the proposal before its commit."""
+        """Set the clock and commit the therapy: time zero. `propose`: how, when somebody wants to look on."""
         bench = self._emulator.bench
         bench.set_step_volume(therapy.pump.step_volume_pl)
         bench.fill(therapy.pump.fill_pl)
         self.client.commit(self.client.propose_clock(*local_time.to_wire(start)).digest)
         self._next_record = self.client.status().next_event
-        proposal = self.client.propose_program(to_wire(therapy))
-        if review is not None:
-            review(proposal)
+        proposal = (propose or _propose)(self, therapy)
         committed = self.client.commit(proposal.digest)
         self._zero_us = bench.mark()
         self._boot_us = self._zero_us - committed.at.total_us
@@ -99,7 +97,7 @@ class SimulatedPump:
 
     def program(self, therapy: Therapy) -> None:
         """Commit another therapy. Refused: the old one goes on."""
-        self.client.commit(self.client.propose_program(to_wire(therapy)).digest)
+        self.client.commit(_propose(self, therapy).digest)
         self._expect_records(therapy)
 
     def refill(self, volume_pl: int, residual_pl: int) -> None:
@@ -235,3 +233,7 @@ class SimulatedPump:
             for bolus in therapy.periodic_boluses
         ]
         self._piece_us = max(US_PER_S, min([_LONGEST_PIECE_US, *parts]))
+
+
+def _propose(pump: SimulatedPump, therapy: Therapy) -> Proposal:
+    return pump.client.propose_program(to_wire(therapy))

@@ -40,10 +40,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who looks on. `progress`: the time reached, often. `sample`: the pump at every `every_us`."""
+    """Who looks on. `progress`: the time reached, often. `sample`: the pump at every `every_us`.
+
+    `propose`: makes the first proposal, with whatever review belongs to it.
+    """
 
     progress: Callable[[int], None] | None = None
-    review: Callable[[Proposal], None] | None = None
+    propose: Callable[[SimulatedPump, Therapy], Proposal] | None = None
     sample: Callable[[int, Status], None] | None = None
     every_us: int = 0
 
@@ -89,7 +92,7 @@ class Run:
         """Program the pump, then let the plan's time pass."""
         plan, pump = self.plan, self.pump
         pump.on_event = self._note
-        pump.begin(plan.therapy, plan.start, plan.trace, self.watch.review)
+        pump.begin(plan.therapy, plan.start, plan.trace, self.watch.propose)
         accounts = pump.accounts()
         self.ledger.begin(accounts)
         self.boluses.booted(accounts.volume_pl_by_source)

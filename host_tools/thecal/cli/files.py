@@ -59,7 +59,6 @@ def simulate(
     trace: Annotated[
         Path | None, typer.Option(help="Record every motor step: 64-bit microseconds, little endian.")
     ] = None,
-    plots: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw what was delivered.")] = None,
     as_json: Json = False,
 ) -> None:
     """Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."""
@@ -75,7 +74,6 @@ def simulate(
             flash=flash,
             seed=seed,
             trace=trace,
-            plots=plots,
         ),
         print_json if as_json else None,
     )
