@@ -127,6 +127,7 @@ class RealClock:
         self._ticks_start = ticks_start
         self._speed = speed
         self._zero_us = -1
+        self._now_us = 0
         self.target_us = FOREVER_US
         self.waits = 0
 
@@ -134,18 +135,23 @@ class RealClock:
         self._bench = bench
 
     def read(self) -> int:
+        """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
+        return self._now_us
+
+    def _sample(self) -> int:
         if self._zero_us < 0:
             self._zero_us = time.ticks_us()
-        return (time.ticks_us() - self._zero_us) * self._speed
+        self._now_us = (time.ticks_us() - self._zero_us) * self._speed
+        return self._now_us
 
     def ticks_us(self) -> int:
-        return (self.read() + self._ticks_start) & TICKS_MASK
+        return (self._sample() + self._ticks_start) & TICKS_MASK
 
     def wait_us(self, delay_us: int) -> None:
         self.waits += 1
-        deadline_us = self.read() + delay_us
+        deadline_us = self._now_us + delay_us
         while True:
-            now_us = self.read()
+            now_us = self._sample()
             if self.target_us <= now_us and self.target_us < deadline_us:
                 self.target_us = FOREVER_US
                 self._bench.arrived()
@@ -154,7 +160,7 @@ class RealClock:
             found = self._poller.look(real_us // 1000)
             if found & BENCH:
                 self._bench.serve()
-            if found & SERIAL or self.read() >= deadline_us:
+            if found & SERIAL or self._sample() >= deadline_us:
                 return
             if not found and 0 < real_us < 1000:
                 time.sleep_us(real_us)

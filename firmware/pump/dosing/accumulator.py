@@ -14,6 +14,7 @@ allocates; it is called when a command changes the rates, never by time passing.
 """
 
 from pump.dosing import limbs
+from pump.units import US_PER_S
 
 CAPACITY = 40  # limbs: 600 bits, see docs/numbers.md for what they hold
 _TIME = 5  # limbs of a span in microseconds: 2^75 us
@@ -99,6 +100,14 @@ class Accumulator:
         limbs.copy(self.remainder, self._parts, self.size)
         self.open(s, us)
         return True
+
+    def due_us(self, step: int):
+        """Monotonic microsecond in which a step of this segment, counted from 1, falls due; None: never."""
+        rate = limbs.to_int(self.rate, self.size)
+        if not rate:
+            return None
+        remainder, unit = self.fraction()
+        return self.start_s * US_PER_S + self.start_us - (remainder - step * unit) // rate
 
     def fraction(self):
         """(remainder, unit) as Python integers: the phase, for a command that changes the measure."""

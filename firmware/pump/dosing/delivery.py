@@ -4,11 +4,13 @@ A command closes the running segment at its own microsecond (`interrupt`), chang
 the next one (`go_on`). Called by: `pump.therapy.course`. Allocates: commands only."""
 
 from pump.dosing import limbs
-from pump.dosing.flow import Flow
+from pump.dosing.flow import FAULT_PHASE, Flow
 from pump.dosing.scale import Fraction, Scale
 from pump.dosing.source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
+from pump.units import US_PER_S, Instant
 
 NOTE_CUT_SHORT = 9
+_MOST_OFF_US = 100_000  # by how much a command may be moved to agree with the motor's count
 
 
 class Delivery(Flow):
@@ -17,16 +19,39 @@ class Delivery(Flow):
     def __init__(self, motor, log, sources, exclusive):
         Flow.__init__(self, motor, log, sources, exclusive)
         self.scale = Scale()
+        self.at = Instant(0, 0)  # when the last command took effect
         self.base = Fraction()
         self.ceiling = Fraction()  # the total rate is never above it
 
     def interrupt(self, s: int, us: int) -> bool:
-        """Close the segment here and now, whatever was planned: the motor says how many steps were made."""
+        """Close the segment now, whatever was planned; `at` is the instant at which it closed.
+
+        The motor's count says which instants agree with it: from the last step it made until just before
+        the next one fell due. That is (s, us) itself, unless time went on between reading the clock and
+        cancelling the motor, or a step was under way; then it is the nearest instant that agrees. The
+        phase stays exact, no step is lost or made twice. False, and a fault, when that is further off
+        than the motor can be."""
         self.serve(s, us)
         if self.fault:
             return False
         self.motor.cancel()
-        return self._close(s, us, self.motor.executed() - self._steps_before)
+        steps = self.motor.executed() - self._steps_before
+        now_us = s * US_PER_S + us
+        at_us = self._agreeing(now_us, steps)
+        if not -_MOST_OFF_US <= at_us - now_us <= _MOST_OFF_US:
+            self.fail(FAULT_PHASE)
+            return False
+        self.at.set_us(at_us)
+        return self._close(self.at.s, self.at.us, steps)
+
+    def _agreeing(self, now_us: int, steps: int) -> int:
+        """The instant nearest to now_us at which just `steps` of this segment were due."""
+        accumulator = self.accumulator
+        following_us = accumulator.due_us(steps + 1)
+        if following_us is not None and now_us >= following_us:
+            return following_us - 1
+        last_us = accumulator.due_us(steps) if steps else None
+        return now_us if last_us is None or now_us >= last_us else last_us
 
     def go_on(self, s: int, us: int, refit: bool) -> None:
         """After `interrupt`: open the next segment; `refit` when what may run has changed."""
@@ -34,7 +59,7 @@ class Delivery(Flow):
             self._refit()
         self._look_up_flex(s, us)
         self._begin(s, us)
-        self._feed()
+        self._feed(s, us)
 
     def _refit(self) -> None:
         """Choose the scale anew for all prescribed rates and express them in it."""

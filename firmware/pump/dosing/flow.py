@@ -81,7 +81,8 @@ class Flow:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
         while self._change.by(s, us) and self._all_planned():
             self._pass_change()
-        self._feed()
+        while self._feed(s, us):
+            pass
 
     def _all_planned(self) -> bool:
         """Has every step due before the change been handed to the motor? If not, hand over what fits."""
@@ -246,17 +247,23 @@ class Flow:
         if instant.by(self._change.s, self._change.us):
             self._change.set(instant.s, instant.us)
 
-    def _feed(self) -> None:
-        """Hand over the next run when the motor runs low; wake before it does again, or at a change."""
+    def _feed(self, s: int, us: int) -> bool:
+        """Hand over the next run when the motor runs low; wake before it does again, or at a change.
+
+        True when the pump was so late that all of this run was due already: there may be more to hand over."""
         change = self._change
         self.wake.set(change.s, change.us)
         if not self.planner.active or self.fault:
-            return
+            return False
+        run = self.planner.run
         if self.motor.in_flight() <= LOW_WATER:
             if not self.planner.plan(change.s, change.us):
-                return  # all that is due before the change is with the motor
-            self.motor.append(self.planner.run)
+                return False  # all that is due before the change is with the motor
+            self.motor.append(run)
+            if run.last_s < s or (run.last_s == s and run.last_us <= us):
+                return True
         self._wake_at_low_water()
+        return False
 
     def _wake_at_low_water(self) -> None:
         """When at most LOW_WATER steps are left: no earlier (gaps are q or q + 1), at most that many us

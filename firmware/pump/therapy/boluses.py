@@ -46,7 +46,7 @@ class Boluses:
     def start_clinician(self, values, s: int, us: int) -> int:
         """Start it; the number of the bolus."""
         self.check_clinician(values, s, us)
-        self._course.interrupt(s, us)
+        s, us = self._course.interrupt(s, us)
         source = self._slot(values)
         concentration = self._course.prescription.concentration_ng_per_ml
         source.prescribe(values["dose_ng"], values["duration_us"], concentration)
@@ -61,7 +61,7 @@ class Boluses:
         except Unacceptable as refused:
             self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
             raise
-        self._course.interrupt(s, us)
+        s, us = self._course.interrupt(s, us)
         self._lockout_from.set(s, us)
         self._given[self._given_count % MAX_PATIENT_PER_24H].set(s, us)
         self._given_count += 1

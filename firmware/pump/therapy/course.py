@@ -66,11 +66,12 @@ class Course:
         if self.prescription is None:
             raise Unacceptable("not_programmed", "")
 
-    def interrupt(self, s: int, us: int) -> None:
-        """Close the running segment here; refused when delivery is at fault."""
+    def interrupt(self, s: int, us: int):
+        """Close the running segment; the instant (s, us) at which it closed. Refused after a fault."""
         if not self.delivery.interrupt(s, us):
             self.log.note(NOTE_FAULT, self.delivery.fault, 0, 0, 0)
             raise Unacceptable("alarm", "fault")
+        return self.delivery.at.s, self.delivery.at.us
 
     # --- program ---
 
@@ -90,7 +91,7 @@ class Course:
     def commit(self, prescription, s: int, us: int) -> None:
         """From this microsecond on the new prescription runs; what was running ends, its phase is kept."""
         self.check_program(prescription)
-        self.interrupt(s, us)
+        s, us = self.interrupt(s, us)
         delivery = self.delivery
         delivery.cut_all_short(s, us)
         self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
@@ -160,7 +161,7 @@ class Course:
         """Go on with the program at once, although old drug is still in the catheter."""
         if self._bridge.state == IDLE:
             raise Unacceptable("not_running", "bridge")
-        self.interrupt(s, us)
+        s, us = self.interrupt(s, us)
         self.delivery.cut_short(self._bridge, s, us)
         self.log.note(NOTE_BRIDGE_SKIPPED, 0, 0, 0, 0)
         self.delivery.go_on(s, us, False)
@@ -184,6 +185,8 @@ class Course:
             raise Unacceptable("bridge", "")
         if self._implant_until.by(s, us):
             raise Unacceptable("implant_flag", "")
+        if not self._prime_pl(values):
+            raise Unacceptable("out_of_range", "volume")  # there is nothing to fill
         if self._prime_pl(values) > self.reservoir_left_pl():
             raise Unacceptable("reservoir", "")
 
@@ -196,7 +199,7 @@ class Course:
         """Fill the catheter at the highest total rate; the basal flow waits. Its number."""
         self.check_prime(values, s, us)
         prescription = self.prescription
-        self.interrupt(s, us)
+        s, us = self.interrupt(s, us)
         delivery = self.delivery
         for source in delivery.sources:
             if source.state != IDLE:
@@ -219,7 +222,7 @@ class Course:
             raise Unacceptable("out_of_range", "resume_after_s")
         delivery = self.delivery
         if not delivery.fault:
-            self.interrupt(s, us)
+            s, us = self.interrupt(s, us)
             was_flowing = delivery.flowing
             delivery.halt(s, us)
             delivery.resume_at.set_never()
@@ -238,7 +241,7 @@ class Course:
             raise Unacceptable("alarm", "fault")
         if self.delivery.flowing:
             raise Unacceptable("not_stopped", "")
-        self.interrupt(s, us)
+        s, us = self.interrupt(s, us)
         self.delivery.resume_flow(s, us)
         self.delivery.go_on(s, us, False)
 
@@ -246,14 +249,14 @@ class Course:
         """No further steps of the plan: the dose that holds now stays."""
         if self.delivery.plan is None or self.delivery.plan.next.is_never():
             raise Unacceptable("not_running", "plan")
-        self.interrupt(s, us)
+        s, us = self.interrupt(s, us)
         self.delivery.plan.cancel()
         self.log.note(NOTE_PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
         self.delivery.go_on(s, us, False)
 
     def set_clock(self, s: int, us: int, values) -> None:
         """Local time moves; a flex schedule follows it from now on, nothing is given twice or left out."""
-        self.interrupt(s, us)
+        s, us = self.interrupt(s, us)
         if values["absolute"]:
             self.delivery.local.set_at(s, us, values["day"], values["second"], values["us"])
         else:
