@@ -76,11 +76,10 @@ class Flash:
         cut = self._cut_is_here()
         size = len(buffer) // 2 if cut else len(buffer)
         where = block * BLOCK_BYTES + offset
-        scratch = memoryview(self._scratch)[:size]
         self._file.seek(where)
-        self._file.readinto(scratch)
-        _clear_bits(scratch, buffer, size)
-        self._put(where, scratch, cut)
+        self._file.readinto(self._scratch, size)
+        _clear_bits(self._scratch, buffer, size)
+        self._put(where, self._scratch, size, cut)
 
     def ioctl(self, operation: int, argument: int) -> int:
         if operation == _IOCTL_BLOCK_COUNT:
@@ -95,13 +94,13 @@ class Flash:
         self.erases += 1
         cut = self._cut_is_here()
         size = BLOCK_BYTES // 2 if cut else BLOCK_BYTES
-        self._put(block * BLOCK_BYTES, memoryview(self._erased)[:size], cut)
+        self._put(block * BLOCK_BYTES, self._erased, size, cut)
 
-    def _put(self, where: int, data, cut: bool) -> None:
+    def _put(self, where: int, data, size: int, cut: bool) -> None:
         if self._dead:
             self._power_cut()
         self._file.seek(where)
-        self._file.write(data)
+        self._file.write(data, size)
         if cut:
             self.die()
             self._power_cut()
@@ -149,3 +148,37 @@ class Store:
         finally:
             file.close()  # littlefs writes through on close
         self._fs.rename(draft, name)
+
+    def keep(self, name: str) -> "Kept":
+        """A small document that is kept open and rewritten often, whole each time."""
+        return Kept(self._fs, name)
+
+
+class Kept:
+    """Board interface: a document kept open. `write` never allocates; a power cut leaves the old or the new."""
+
+    def __init__(self, fs, name: str):
+        self._fs = fs
+        self._name = name
+        self._file = None
+
+    def read(self):
+        """Its bytes, or None when it was never written. OSError when the flash fails."""
+        try:
+            file = self._fs.open(self._name, "rb")
+        except OSError as error:
+            if error.errno == _ENOENT:
+                return None
+            raise
+        try:
+            return file.read()
+        finally:
+            file.close()
+
+    def write(self, buffer) -> None:
+        """Replace its bytes, always as many as the first time. OSError."""
+        if self._file is None:
+            self._file = self._fs.open(self._name, "r+b" if self.read() is not None else "w+b")
+        self._file.seek(0)
+        self._file.write(buffer)
+        self._file.flush()

@@ -30,9 +30,9 @@ _BLOCK_WORDS = const(80)
 
 
 @micropython.viper
-def _load(block: ptr32, run, now: int) -> int:  # noqa: F821 - viper's own types
+def _load(block: ptr32, run, now: int, epoch: int) -> int:  # noqa: F821 - viper's own types
     """Copy a run into a block. Returns the due time of its first step."""
-    due = int(run.first_s) * 1000000 + int(run.first_us)
+    due = int(run.first_s) * 1000000 + int(run.first_us) - epoch
     gap = int(run.gap_s) * 1000000 + int(run.gap_us)
     size = int(run.size)
     lead = ptr16(run.lead)  # noqa: F821
@@ -120,10 +120,15 @@ class Motor:
         self._runs = 0
         self._left = 0
         self._made = 0
+        self._epoch_us = 0
         self._stall_end_us = 0
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
         self.lost_steps = 0  # commanded while stalled: counted by the driver, not made by the motor
         self.late_runs = 0  # runs whose first step was already overdue when they came
+
+    def set_epoch(self, s: int, us: int) -> None:
+        """The pump's clock stood at (s, us) at boot: the times of runs count on from there."""
+        self._epoch_us = s * 1_000_000 + us
 
     def append(self, run) -> None:
         """Take a run over (it is copied). ValueError("motor queue") past 2 runs or 64 steps in flight."""
@@ -133,9 +138,9 @@ class Motor:
         if self._runs == _MAX_RUNS or steps < 1 or self._left + steps > MAX_STEPS or run.size > _LIMBS:
             raise ValueError("motor queue")
         slot = self._back if self._runs else self._front
-        due_us = _load(slot.block, run, now_us)
+        due_us = _load(slot.block, run, now_us, self._epoch_us)
         slot.due_us = due_us
-        slot.last_us = run.last_s * 1_000_000 + run.last_us
+        slot.last_us = run.last_s * 1_000_000 + run.last_us - self._epoch_us
         slot.left = steps
         self._runs += 1
         self._left += steps

@@ -10,6 +10,7 @@ from pump.link.commands import Commands
 from pump.link.proposals import Proposals
 from pump.link.server import Server
 from pump.records.event_ring import EventRing
+from pump.records.keeper import Keeper
 from pump.therapy.bounds import Bounds
 from pump.therapy.course import Course, make_delivery
 from pump.timebase import Timebase
@@ -34,8 +35,11 @@ class Pump:
         bounds = Bounds()
         self.delivery = make_delivery(board.motor, self.log)
         course = Course(self.delivery, self.log)
-        proposals = Proposals(course, bounds)
-        commands = Commands(self.timebase, course, proposals, self.log, bounds)
+        self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
+        self.keeper = Keeper(board.store, self.timebase, course, self.log, bounds)
+        self.keeper.start()
+        proposals = Proposals(course, bounds, self.keeper)
+        commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper)
         identity = {
             "model": board.model,
             "firmware": FIRMWARE,
@@ -44,7 +48,6 @@ class Pump:
         }
         self._server = Server(board.serial, self.log, commands, identity)
         self._server.start_sessions_at(int.from_bytes(board.random_bytes(2), "little"))
-        self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
 
     def seal(self) -> None:
         """Setup is over: from here on, only commands allocate."""
@@ -58,6 +61,7 @@ class Pump:
         timebase.update(board.ticks_us())
         delivery.serve(timebase.s, timebase.us)
         self._server.serve()
+        self.keeper.serve()
         board.wait_us(timebase.until(delivery.wake))
 
     def run(self) -> None:

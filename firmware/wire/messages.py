@@ -191,6 +191,7 @@ REFUSALS = (
     (27, "running_therapy"),
     (28, "not_running"),
     (29, "implant_flag"),
+    (30, "storage"),
 )
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault"))
@@ -227,6 +228,9 @@ EVENT_KINDS = (
     (19, "implant_flag_set"),
     (20, "plan_cancelled"),  # ref: index of the step whose dose stays
     (21, "bridge_skipped"),
+    (22, "restored"),  # after a reset; ref: how many there were, a: steps on the ledger
+    (23, "bolus_interrupted"),  # by a reset; code: bolus kind
+    (24, "records_distrusted"),  # code: what could not be trusted (pump.records.keeper)
 )
 
 # Alarms by number: (number, name, class). In the log: alarm_raised and alarm_cleared, code: the number.

@@ -105,16 +105,16 @@ class Delivery(Flow):
         self.log.note_at(s, us, NOTE_CUT_SHORT, source.kind, source.ref, given_pl, 0)
 
     def steps(self) -> int:
-        """Steps made since boot."""
-        return self.motor.executed()
+        """Steps on the ledger: made since boot, and counted as made before."""
+        return self.steps_base + self.motor.executed()
 
     def dose_steps(self) -> int:
-        """Steps made since boot that count as dose: all but those of a prime."""
+        """Those of them that count as dose: all but the steps of a prime."""
         steps = self.motor.executed()
         primed = self.prime_steps
         if self._priming:
             primed += steps - self._steps_before
-        return steps - primed
+        return self.steps_base + steps - primed
 
     def rate_pl_per_day(self, step_volume_pl: int) -> int:
         """The total rate that holds now, rounded down."""

@@ -14,7 +14,7 @@ from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY, Accumulator
 from pump.dosing.history import History
 from pump.dosing.local_time import LocalTime
-from pump.dosing.planner import LOW_WATER, Planner
+from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
 from pump.dosing.schedule import DOSE_LIMBS
 from pump.dosing.source import (
     BRIDGE,
@@ -59,6 +59,11 @@ class Flow:
         self.history = History()
         self.flowing = False  # may anything flow?
         self.fault = FAULT_NONE
+        self.steps_base = 0  # steps made before the last reset
+        self.permit = 0  # steps since the reset that are on record and may be handed out
+        self.reserve = None  # puts more of them on record: function returning True, or None without records
+        self.reserve_steps = 0
+        self.changed = False  # has anything changed that should be on record?
         self.wake = Instant()  # when `serve` is next needed
         self.schedule = None  # flex steps of the week, or
         self.plan = None  # dose steps, or neither: the constant base rate
@@ -88,6 +93,8 @@ class Flow:
         """Has every step due before the change been handed to the motor? If not, hand over what fits."""
         change = self._change
         while self.motor.in_flight() <= LOW_WATER:
+            if not self._may_hand_out():
+                return False
             if not self.planner.plan(change.s, change.us):
                 return True
             self.motor.append(self.planner.run)
@@ -123,8 +130,20 @@ class Flow:
         self._steps_before += steps
         if self._priming:
             self.prime_steps += steps
-        self.history.mark(s, us, self._steps_before - self.prime_steps)
+        self.history.mark(s, us, self.steps_base + self._steps_before - self.prime_steps)
         return True
+
+    def steps_handed_out(self) -> int:
+        """Steps since the reset that the motor has been given, made or not."""
+        return self._steps_before + self.planner.planned
+
+    def steps_left(self) -> int:
+        """Steps on record that have not been handed out."""
+        return self.permit - self.steps_handed_out()
+
+    def _may_hand_out(self) -> bool:
+        """Is a whole run on record, or can it be put there? No step is made that is not (the ledger)."""
+        return self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve()
 
     def _end_sources(self, s: int, us: int) -> None:
         for source in self.all_sources:
@@ -221,6 +240,7 @@ class Flow:
             if source.kind == PERIODIC:
                 self._change_by(source.next)
         self._priming = False
+        self.changed = True
         if self.flowing:
             self._add_up_rates()
         else:
@@ -250,13 +270,17 @@ class Flow:
     def _feed(self, s: int, us: int) -> bool:
         """Hand over the next run when the motor runs low; wake before it does again, or at a change.
 
-        True when the pump was so late that all of this run was due already: there may be more to hand over."""
+        True when the pump was so late that all of this run was due already: there may be more to hand
+        over."""
         change = self._change
         self.wake.set(change.s, change.us)
         if not self.planner.active or self.fault:
             return False
         run = self.planner.run
         if self.motor.in_flight() <= LOW_WATER:
+            if not self._may_hand_out():
+                self.wake.set(s + 1, us)  # try again
+                return False
             if not self.planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor
             self.motor.append(run)

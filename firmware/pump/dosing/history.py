@@ -41,6 +41,14 @@ class History:
         self._steps[at] = steps
         self._count = count + 1
 
+    def mark_rough(self, s: int, us: int, steps: int) -> None:
+        """An entry from the records: what came since the entry before counts as given just here."""
+        at = self._count % CAPACITY
+        self._s[at] = s
+        self._us[at] = us | _ROUGH
+        self._steps[at] = steps
+        self._count += 1
+
     def corners(self, since_us: int, now_us: int, now_steps: int):
         """Broken line of the count: [(us, steps)], the first at or before since_us where there is one,
         the last now.

@@ -14,21 +14,21 @@ class LocalTime:
     """Converts monotonic (s, us) to local (day, second, us)."""
 
     def __init__(self):
-        self._offset_day = 0
-        self._offset_s = 0
-        self._offset_us = 0
+        self.offset_day = 0
+        self.offset_s = 0
+        self.offset_us = 0
         self.day = 0
         self.second = 0
         self.us = 0
 
     def at(self, s: int, us: int) -> None:
         """Set day, second and us to local time at the monotonic instant."""
-        us += self._offset_us
-        second = s % S_PER_DAY + self._offset_s
+        us += self.offset_us
+        second = s % S_PER_DAY + self.offset_s
         if us >= US_PER_S:
             us -= US_PER_S
             second += 1
-        self.day = s // S_PER_DAY + self._offset_day + second // S_PER_DAY
+        self.day = s // S_PER_DAY + self.offset_day + second // S_PER_DAY
         self.second = second % S_PER_DAY
         self.us = us
 
@@ -43,14 +43,20 @@ class LocalTime:
         if us < 0:
             us += US_PER_S
             second -= 1
-        self._offset_us = us
-        self._offset_day = day - s // S_PER_DAY + second // S_PER_DAY
-        self._offset_s = second % S_PER_DAY
+        self.offset_us = us
+        self.offset_day = day - s // S_PER_DAY + second // S_PER_DAY
+        self.offset_s = second % S_PER_DAY
 
     def shift(self, offset_us: int) -> None:
         """Move local time by so many microseconds, either way."""
-        us = self._offset_us + offset_us
-        second = self._offset_s + us // US_PER_S
-        self._offset_us = us % US_PER_S
-        self._offset_day += second // S_PER_DAY
-        self._offset_s = second % S_PER_DAY
+        us = self.offset_us + offset_us
+        second = self.offset_s + us // US_PER_S
+        self.offset_us = us % US_PER_S
+        self.offset_day += second // S_PER_DAY
+        self.offset_s = second % S_PER_DAY
+
+    def set_offset(self, day: int, second: int, us: int) -> None:
+        """Take back an offset that was on record (day: as an unsigned 16-bit word)."""
+        self.offset_day = day - 0x10000 if day & 0x8000 else day
+        self.offset_s = second
+        self.offset_us = us

@@ -30,8 +30,9 @@ class Plan:
             limbs.load(number, DOSE_LIMBS, dose)
             self._doses.append(number)
         self.index = 0
+        self.held = False
         self.next = Instant()
-        self._left = Instant(0, 0)
+        self.left = Instant(0, 0)
 
     def start(self, s: int, us: int) -> None:
         """The commit: the first dose holds from here."""
@@ -53,15 +54,30 @@ class Plan:
     def hold(self, s: int, us: int) -> None:
         """Therapy stops: keep what is left of the present step."""
         if not self.next.is_never():
-            self._left.set(self.next.s, self.next.us)
-            self._left.subtract(s, us)
+            self.held = True
+            self.left.set(self.next.s, self.next.us)
+            self.left.subtract(s, us)
             self.next.set_never()
 
     def go_on(self, s: int, us: int) -> None:
         """Therapy flows again: the present step has still to run what was left."""
-        if self.index < len(self._spans):
+        if self.held:
+            self.held = False
             self.next.set(s, us)
-            self.next.add(self._left.s, self._left.us)
+            self.next.add(self.left.s, self.left.us)
+
+    def restore(self, index: int, held: bool, s: int, us: int) -> None:
+        """Take back where it stood: (s, us) is what was left of the step when held, else when the next
+        begins."""
+        self.index = index
+        self.held = held
+        if held:
+            self.left.set(s, us)
+            self.next.set_never()
+        else:
+            self.next.set(s, us)
+            if self.next.is_never():
+                self.cancel()
 
     def ahead(self, s: int, us: int):
         """[(us from now, dose ng/day)] of the steps still to come. Allocates: commands only."""
@@ -77,6 +93,7 @@ class Plan:
     def cancel(self) -> None:
         """No further steps: the present dose stays."""
         self._spans = self._spans[: self.index]
+        self.held = False
         self.next.set_never()
 
     def dose(self):

@@ -84,6 +84,15 @@ class Source:
         self.end.add(self.left.s, self.left.us)
         self.state = RUNNING
 
+    def restore(self, suspended: bool, s: int, us: int) -> None:
+        """Take back where it stood: (s, us) is the span left when suspended, else the instant of its end."""
+        if suspended:
+            self.state = SUSPENDED
+            self.left.set(s, us)
+        else:
+            self.state = RUNNING
+            self.end.set(s, us)
+
     def finish(self) -> None:
         self.state = IDLE
 

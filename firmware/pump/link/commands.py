@@ -27,8 +27,9 @@ def _piece(data, offset: int):
 class Commands:
     """The table of handlers, bound to one pump."""
 
-    def __init__(self, timebase, course, proposals, log, bounds):
+    def __init__(self, timebase, course, proposals, log, bounds, keeper):
         self._timebase = timebase
+        self._keeper = keeper
         self._course = course
         self._delivery = course.delivery
         self._proposals = proposals
@@ -115,12 +116,17 @@ class Commands:
         return _piece(self._proposals.canonical, values["offset"])
 
     def _as(self, actor: int, action, *values):
-        """Carry out an action at the present instant, with its actor in the log; what the action returned."""
+        """Carry out an action at the present instant, with its actor in the log; what the action returned.
+
+        What it changed is on record before it is answered."""
         self._log.actor = actor
         try:
-            return action(*values, self._timebase.s, self._timebase.us)
+            result = action(*values, self._timebase.s, self._timebase.us)
         finally:
             self._log.actor = _ACTOR_PUMP
+        if self._delivery.changed:
+            self._keeper.save()
+        return result
 
     def _done(self):
         return {"at_s": self._timebase.s, "at_us": self._timebase.us}
@@ -135,7 +141,7 @@ class Commands:
         return {}
 
     def program(self, values):
-        return _piece(self._proposals.program, values["offset"])
+        return _piece(self._keeper.program, values["offset"])
 
     def stop(self, values):
         self._as(_ACTOR_CLINICIAN, self._course.stop, values["resume_after_s"])
@@ -158,7 +164,9 @@ class Commands:
         return self._done()
 
     def patient_bolus(self, _):
-        return {"ref": self._as(_ACTOR_PATIENT, self._course.boluses.request_patient)}
+        ref = self._as(_ACTOR_PATIENT, self._course.boluses.request_patient)
+        self._keeper.keep_boluses()
+        return {"ref": ref}
 
     def events(self, values):
         log = self._log
@@ -175,7 +183,7 @@ class Commands:
             "steps": self._delivery.steps(),
             "step_volume_pl": step_volume_pl,
             "reservoir_pl": course.reservoir_left_pl(),
-            "resets": 0,
+            "resets": self._keeper.resets(),
             "fillings_total": len(course.fillings.list),
             "fillings": self._fillings(first),
             "sources": self._volumes(),

@@ -29,13 +29,13 @@ def digest_of(kind: int, canonical) -> bytes:
 class Proposals:
     """At most one proposal at a time: being received, or complete and awaiting its commit."""
 
-    def __init__(self, course, bounds):
+    def __init__(self, course, bounds, keeper):
         self._course = course
+        self._keeper = keeper
         self._bounds = bounds
         self._buffer = bytearray(MAX_PROPOSAL)
         self._view = memoryview(self._buffer)
-        self.program = b""  # canonical bytes of the program that runs
-        self.program_digest = b""
+        self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
         self.forget()
 
     def forget(self) -> None:
@@ -115,8 +115,7 @@ class Proposals:
         ref = 0
         course = self._course
         if self.kind == messages.PROPOSAL_PROGRAM:
-            course.commit(self._prescription, s, us)
-            self.program = self.canonical
+            self._keeper.commit_program(self.canonical, self._switch)
             self.program_digest = self.digest
         elif self.kind == messages.PROPOSAL_BOLUS:
             ref = course.boluses.start_clinician(self._values, s, us)
@@ -124,7 +123,11 @@ class Proposals:
             ref = course.prime(self._values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             course.refill(self._values, s, us)
+            self._keeper.keep_refill()
         else:
             course.set_clock(s, us, self._values)
         self.forget()
         return ref
+
+    def _switch(self, s: int, us: int) -> None:
+        self._course.commit(self._prescription, s, us)

@@ -4,6 +4,8 @@ rules).
 Called by: `pump.therapy.course`. Allocates: commands only.
 """
 
+import struct
+
 from pump.dosing.source import EXTENDED, IDLE, PATIENT, PERIODIC
 from pump.therapy import windows
 from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
@@ -17,13 +19,35 @@ class Boluses:
         self._course = course
         self._delivery = course.delivery
         self._clinician, self._patient, self._extended = course.delivery.sources[:3]
-        self._lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
+        self.lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
         self._given = [Instant() for _ in range(MAX_PATIENT_PER_24H)]  # ring of accepted patient boluses
         self._given_count = 0
 
     def restart_lockout(self, s: int, us: int) -> None:
         """A program or refill: the lockout counts from here (BOL-12)."""
-        self._lockout_from.set(s, us)
+        self.lockout_from.set(s, us)
+
+    def pack_given(self, buffer) -> None:
+        """The ring of accepted patient boluses into buffer[4:-4], its count into buffer[0:4]."""
+        struct.pack_into("<I", buffer, 0, self._given_count)
+        at = 4
+        for instant in self._given:
+            struct.pack_into("<II", buffer, at, instant.s, instant.us)
+            at += 8
+
+    def unpack_given(self, buffer) -> None:
+        """Take the ring back from what `pack_given` wrote."""
+        self._given_count = struct.unpack_from("<I", buffer, 0)[0]
+        for index, instant in enumerate(self._given):
+            s, us = struct.unpack_from("<II", buffer, 4 + 8 * index)
+            instant.set(s, us)
+
+    def distrust_history(self, s: int, us: int) -> None:
+        """The record cannot be read: the lockout is active, and the day's boluses count as given (BOL-08)."""
+        self.lockout_from.set(s, us)
+        for instant in self._given:
+            instant.set(s, us)
+        self._given_count = MAX_PATIENT_PER_24H
 
     def check_clinician(self, values, s: int, us: int) -> None:
         """Unacceptable when this bolus may not start now."""
@@ -62,7 +86,7 @@ class Boluses:
             self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
             raise
         s, us = self._course.interrupt(s, us)
-        self._lockout_from.set(s, us)
+        self.lockout_from.set(s, us)
         self._given[self._given_count % MAX_PATIENT_PER_24H].set(s, us)
         self._given_count += 1
         ref = self._delivery.start_source(self._patient, s, us)
@@ -77,7 +101,7 @@ class Boluses:
         self._check_state()
         if self._patient.state != IDLE:
             raise Unacceptable("running", "")
-        since_us = s * US_PER_S + us - self._lockout_from.total_us()
+        since_us = s * US_PER_S + us - self.lockout_from.total_us()
         if since_us < bolus["lockout_us"]:
             raise Unacceptable("lockout", str(bolus["lockout_us"] - since_us))
         if self._given_in_24h(s, us) >= bolus["max_per_24h"]:

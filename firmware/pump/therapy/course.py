@@ -95,14 +95,7 @@ class Course:
         delivery = self.delivery
         delivery.cut_all_short(s, us)
         self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
-        self.prescription = prescription
-        concentration = prescription.concentration_ng_per_ml
-        delivery.base = prescription.base_rate()
-        delivery.schedule = prescription.schedule
-        delivery.plan = self._make_plan(prescription, s, us)
-        delivery.ceiling = volume_rate(prescription.max_rate_pl_per_day, concentration)
-        delivery.scale.set_drug(concentration, prescription.step_volume_pl)
-        self._prescribe_boluses(prescription, s, us)
+        self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
         self.log.note(NOTE_COMMITTED, 0, 0, 0, 0)
         delivery.resume_at.set_never()
@@ -112,8 +105,29 @@ class Course:
             delivery.resume_at.set(s, us)
             delivery.resume_at.add(prescription.start_delay_s, 0)
         elif prescription.bridge:
-            self._start_bridge(prescription, s, us)
+            self._prescribe_bridge(prescription)
+            delivery.start_source(self._bridge, s, us)
         delivery.go_on(s, us, True)
+
+    def _prescribe(self, prescription, s: int, us: int) -> None:
+        """What may run from now on is what this prescription says."""
+        delivery = self.delivery
+        concentration = prescription.concentration_ng_per_ml
+        self.prescription = prescription
+        delivery.base = prescription.base_rate()
+        delivery.schedule = prescription.schedule
+        delivery.plan = self._make_plan(prescription, s, us)
+        delivery.ceiling = volume_rate(prescription.max_rate_pl_per_day, concentration)
+        delivery.scale.set_drug(concentration, prescription.step_volume_pl)
+        self._prescribe_boluses(prescription, s, us)
+        for source in delivery.exclusive:
+            source.withdraw()
+
+    def restore(self, prescription, s: int, us: int) -> None:
+        """After a reset: this program had been committed. Its progress is the caller's to put back."""
+        self._prescribe(prescription, s, us)
+        if prescription.bridge:
+            self._prescribe_bridge(prescription)
 
     def _make_plan(self, prescription, s: int, us: int):
         steps = prescription.values["plan"]
@@ -146,7 +160,7 @@ class Course:
 
     # --- prime and bridge ---
 
-    def _start_bridge(self, prescription, s: int, us: int) -> None:
+    def _prescribe_bridge(self, prescription) -> None:
         """The old drug in the catheter flows at its own rate until one dead volume has passed (BOL-11)."""
         bridge = prescription.bridge
         dose = bridge["dose_ng_per_day"]
@@ -155,7 +169,6 @@ class Course:
         rate = Fraction(5 * dose * prescription.concentration_ng_per_ml, old)
         duration_us = -(-volume_pl * old * US_PER_DAY // (dose * PL_PER_ML))
         self._bridge.prescribe_volume(volume_pl, rate, duration_us)
-        self.delivery.start_source(self._bridge, s, us)
 
     def skip_bridge(self, s: int, us: int) -> None:
         """Go on with the program at once, although old drug is still in the catheter."""

@@ -13,14 +13,38 @@ from pump.therapy.bounds import Unacceptable
 
 MAX_FILLINGS = 48
 
+# How the fillings are kept on record (encoded by wire.codec).
+FILLINGS = (
+    ("reservoir_pl", "u64"),
+    ("reservoir_mark_pl", "u64"),
+    ("refilled", "u8"),
+    ("refill_step", "u64"),
+    ("refill_pl", "u64"),
+    ("base_step", "u64"),
+    ("base_pl", "u64"),
+    (
+        "fillings",
+        (
+            ("drugs", (("name", "str"), ("concentration_ng_per_ml", "u64"))),
+            ("step_volume_pl", "u32"),
+            ("first_step", "u64"),
+            ("first_pl", "u64"),
+        ),
+    ),
+)
+
+
+def _without_limits(drug):
+    return {"name": drug["name"], "concentration_ng_per_ml": drug["concentration_ng_per_ml"]}
+
 
 class Filling:
     """One mixture of drugs, from a volume mark on."""
 
-    def __init__(self, number: int, prescription, first_step: int, first_pl: int):
+    def __init__(self, number: int, drugs, step_volume_pl: int, first_step: int, first_pl: int):
         self.number = number
-        self.drugs = prescription.drugs
-        self.step_volume_pl = prescription.step_volume_pl
+        self.drugs = drugs
+        self.step_volume_pl = step_volume_pl
         self.first_step = first_step  # dose steps: those of a prime are not counted
         self.first_pl = first_pl  # volume displaced, primes included
 
@@ -80,14 +104,54 @@ class Fillings:
         displaced_pl = self.displaced_pl(steps)
         if not self.list:
             self.reservoir_pl = prescription.values["fill_pl"]
-            self.list.append(Filling(1, prescription, dose_steps, 0))
+            self._append(prescription, dose_steps, 0)
             self._base_step = steps
         elif not self.list[-1].holds(prescription):
             first_step, first_pl = self._refill_mark or (dose_steps, displaced_pl)
-            self.list.append(Filling(len(self.list) + 1, prescription, first_step, first_pl))
+            self._append(prescription, first_step, first_pl)
             self._base_step = steps
             self._base_pl = displaced_pl
         self._refill_mark = None
+
+    def _append(self, prescription, first_step: int, first_pl: int) -> None:
+        step_volume_pl = prescription.step_volume_pl
+        self.list.append(
+            Filling(len(self.list) + 1, prescription.drugs, step_volume_pl, first_step, first_pl)
+        )
+
+    def as_values(self):
+        """Everything, as the table FILLINGS has it."""
+        step, pl = self._refill_mark or (0, 0)
+        return {
+            "reservoir_pl": self.reservoir_pl,
+            "reservoir_mark_pl": self._reservoir_mark_pl,
+            "refilled": 0 if self._refill_mark is None else 1,
+            "refill_step": step,
+            "refill_pl": pl,
+            "base_step": self._base_step,
+            "base_pl": self._base_pl,
+            "fillings": [
+                {
+                    "drugs": [_without_limits(drug) for drug in filling.drugs],
+                    "step_volume_pl": filling.step_volume_pl,
+                    "first_step": filling.first_step,
+                    "first_pl": filling.first_pl,
+                }
+                for filling in self.list
+            ],
+        }
+
+    def restore(self, values) -> None:
+        """Take back what `as_values` gave."""
+        self.reservoir_pl = values["reservoir_pl"]
+        self._reservoir_mark_pl = values["reservoir_mark_pl"]
+        self._refill_mark = (values["refill_step"], values["refill_pl"]) if values["refilled"] else None
+        self._base_step = values["base_step"]
+        self._base_pl = values["base_pl"]
+        self.list = [
+            Filling(index + 1, x["drugs"], x["step_volume_pl"], x["first_step"], x["first_pl"])
+            for index, x in enumerate(values["fillings"])
+        ]
 
     def refill(self, volume_pl: int, steps: int, dose_steps: int) -> None:
         """The reservoir now holds volume_pl."""
