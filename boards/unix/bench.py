@@ -11,6 +11,9 @@ import sys
 
 import micropython
 
+from flash import AFTER, BEFORE, BLOCKS, TORN
+
+_WHEN = {"before": BEFORE, "torn": TORN, "after": AFTER}
 CUT_EXIT = 75  # exit code of a process that ended by a power cut
 
 
@@ -48,6 +51,8 @@ class Bench:
             "set": self._set,
             "trace": self._trace_to,
             "inject": self._inject,
+            "flash_log": self._flash_log,
+            "flash_wear": self._flash_wear,
             "quit": self._quit,
         }
         self._injections = {
@@ -55,6 +60,9 @@ class Bench:
             "over_delivery": self._over_delivery,
             "link_noise": self._link_noise,
             "power_cut": self._cut,
+            "flash_stuck": self._flash_stuck,
+            "flash_worn": self._flash_worn,
+            "flash_fails": self._flash_fails,
         }
 
     def serve(self) -> None:
@@ -92,6 +100,9 @@ class Bench:
 
     def power_cut(self) -> None:
         """Nothing more is driven, written or said; what the bench recorded stays."""
+        if self._locked:
+            micropython.heap_unlock()
+            self._locked = False
         self._flash.die()
         self._end(CUT_EXIT)
 
@@ -205,9 +216,37 @@ class Bench:
         self._serial.set_noise(_whole(request, "one_in", 0))
 
     def _cut(self, request) -> None:
-        operations = _whole(request, "at_flash_op", 0, 0)
-        if operations:
-            self._flash.cut_after(operations)
+        operation = _whole(request, "at_operation", 0, 0)
+        if operation:
+            when = _WHEN.get(request.get("when", "torn"))
+            if when is None:
+                raise BenchError("bad_request: when is before, torn or after")
+            self._flash.plan_cut(operation, when, _whole(request, "seed", 0, 0))
             return
         self._answer(self._now(request))
         self.power_cut()
+
+    def _flash_stuck(self, request) -> None:
+        bit = _whole(request, "bit", 0)
+        self._flash.stick(_whole(request, "offset", 0), bit & 7, _whole(request, "value", 0) & 1)
+
+    def _flash_worn(self, request) -> None:
+        block = _whole(request, "block", 0)
+        if block >= BLOCKS:
+            raise BenchError("bad_request: block must be below %d" % BLOCKS)
+        self._flash.wear_out(block, bool(request.get("fails")))
+
+    def _flash_fails(self, request) -> None:
+        self._flash.fail(bool(request.get("fails", True)))
+
+    def _flash_log(self, request):
+        path = request.get("path")
+        if path is not None and not isinstance(path, str):
+            raise BenchError("bad_request: path must be a text or null")
+        self._flash.log_to(path)
+        return self._now(request)
+
+    def _flash_wear(self, request):
+        answer = self._now(request)
+        answer["erases"] = list(self._flash.erases_by_block)
+        return answer

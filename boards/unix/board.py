@@ -9,12 +9,13 @@ import sys
 
 from bench import Bench
 from clock import FreeClock, RealClock, VirtualClock
-from flash import Flash, Store
+from flash import Flash
 from motor import Motor
 from poller import Poller
 from reservoir import Reservoir
 from serial import Serial, open_line
 from step_trace import Trace
+from store import Store
 
 _POWER_ON = 1
 
@@ -27,6 +28,8 @@ _DEFAULTS = {
     "start_us": 0,
     "seed": -1,
     "flash": "",
+    "flash_busy": 0,
+    "flash_fails": 0,
     "fill_pl": 0,
     "serial_number": "UNIX-0001",
     "reset_cause": _POWER_ON,
@@ -90,7 +93,7 @@ class Board:
         clock = _make_clock(settings, poller, self.serial)
         trace = Trace()
         self.motor = Motor(clock, trace)
-        flash = Flash(settings["flash"], self._power_cut)
+        flash = self._make_flash(settings, clock)
         self._bench = Bench(
             clock,
             poller,
@@ -109,6 +112,18 @@ class Board:
         self.serial_number = settings["serial_number"]
         self._reset_cause = settings["reset_cause"]
         self._random = _Random(settings["seed"])
+
+    def _make_flash(self, settings, clock):
+        try:
+            flash = Flash(settings["flash"], self._power_cut)
+        except ValueError as error:
+            _usage(error.args[0])
+        flash.attach(clock, self.motor)
+        if settings["flash_busy"]:
+            flash.take_time(max(0, settings["seed"]))
+        if settings["flash_fails"]:
+            flash.fail(True)
+        return flash
 
     def random_bytes(self, size: int) -> bytes:
         return self._random.take(size)

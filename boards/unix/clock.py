@@ -60,8 +60,13 @@ class VirtualClock:
             if self._until_look > 0 or not self._look():
                 self._now_us = deadline_us
             return
-        self._now_us = self.target_us
+        if self._now_us < self.target_us:
+            self._now_us = self.target_us
         self._stand_still(deadline_us)
+
+    def pass_time(self, us: int) -> None:
+        """Something took so long, whatever the bench says: now may come to lie past `target_us`."""
+        self._now_us += us
 
     def _look(self) -> int:
         """Glance at the doors while time jumps. True: bytes on the line end the wait before time passes."""
@@ -110,7 +115,8 @@ class FreeClock(VirtualClock):
                 self._bench.serve()
         deadline_us = self._now_us + delay_us
         if deadline_us > self.target_us:
-            self._now_us = self.target_us
+            if self._now_us < self.target_us:
+                self._now_us = self.target_us
             self.target_us = FOREVER_US
             self._bench.arrived()
         self._now_us = deadline_us
@@ -137,6 +143,9 @@ class RealClock:
     def read(self) -> int:
         """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
         return self._now_us
+
+    def pass_time(self, us: int) -> None:
+        """Real time passes by itself."""
 
     def _sample(self) -> int:
         if self._zero_us < 0:

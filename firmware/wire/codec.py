@@ -130,7 +130,9 @@ def table_hash(schema: object) -> bytes:
     Canonical text: integers in decimal, strings in double quotes (they hold none), tuples in parentheses with
     a comma after every element, no spaces. Both ends compute the same; see docs/protocol.md.
     """
-    return hashlib.sha256(_canonical_text(schema).encode()).digest()[:8]
+    sha = hashlib.sha256()
+    _hash_text(sha, schema)
+    return sha.digest()[:8]
 
 
 def row_of(table: "tuple[tuple[object, ...], ...]", number: int) -> "tuple[object, ...]":
@@ -160,15 +162,18 @@ def version_text(protocol: int, schema_hash: bytes) -> str:
     return f"protocol {protocol}, table {binascii.hexlify(schema_hash).decode()}"
 
 
-def _canonical_text(item: object) -> str:
+def _hash_text(sha: "hashlib._Hash", item: object) -> None:  # pyright: ignore[reportPrivateUsage]
+    """Add the canonical text of `item` to a hash, in pieces: the whole of it would be one big allocation."""
     if isinstance(item, str):
-        return '"' + item + '"'
-    if isinstance(item, int):
-        return str(item)
-    text = "("
-    for element in _group(item):
-        text += _canonical_text(element) + ","
-    return text + ")"
+        sha.update(('"' + item + '"').encode())
+    elif isinstance(item, int):
+        sha.update(str(item).encode())
+    else:
+        sha.update(b"(")
+        for element in _group(item):
+            _hash_text(sha, element)
+            sha.update(b",")
+        sha.update(b")")
 
 
 def _check_names(fields: "tuple[tuple[str, object], ...]", values: "dict[str, object]") -> None:

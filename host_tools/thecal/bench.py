@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Literal, cast
 
 from thecal.errors import SimulationError
 
+CutWhen = Literal["before", "torn", "after"]
 CUT_EXIT = 75  # the exit code with which the pump process ends at a power cut
 
 _ANSWER_S = 20.0  # a pump that is silent for so long hangs
@@ -145,9 +146,35 @@ class Bench:
         """One bit in `one_in` flips on the serial line, both ways; 0: none."""
         self.inject("link_noise", one_in=one_in)
 
-    def power_cut_at_flash_operation(self, number: int) -> None:
-        """Cut the power in the middle of the number-th program or erase from now (1: the next)."""
-        self.inject("power_cut", at_flash_op=number)
+    def power_cut_at_flash_operation(self, number: int, when: CutWhen = "torn", seed: int = 0) -> None:
+        """Cut the power before, in the middle of or after the number-th program or erase from now (1: the
+        next). `seed` chooses what a torn one leaves."""
+        self.inject("power_cut", at_operation=number, when=when, seed=seed)
+
+    def flash_stuck_bit(self, offset: int, bit: int, value: int) -> None:
+        """This bit of the flash reads as `value` from now on."""
+        self.inject("flash_stuck", offset=offset, bit=bit, value=value)
+
+    def flash_worn_block(self, block: int, *, fails: bool) -> None:
+        """Erasing this block does nothing from now on, or (`fails`) is reported as failed."""
+        self.inject("flash_worn", block=block, fails=fails)
+
+    def flash_fails(self, fails: bool = True) -> None:
+        """Every program and erase of the flash fails from now on, or (False) works again."""
+        self.inject("flash_fails", fails=fails)
+
+    def flash_log(self, path: Path | None) -> None:
+        """Write down every program and erase from now on in a new file; None: close it."""
+        self._ask({"do": "flash_log", "path": None if path is None else str(path.absolute())})
+
+    def flash_wear(self) -> list[int]:
+        """How often each block of the flash was erased since boot."""
+        erases = self._ask({"do": "flash_wear"}).get("erases")
+        if not isinstance(erases, list):
+            raise SimulationError(
+                "the bench's answer lacks 'erases'", "firmware and host tools differ in version"
+            )
+        return cast("list[int]", erases)
 
     def power_cut(self) -> None:
         """Cut the power now. Returns when the process is gone."""
@@ -230,6 +257,15 @@ class Bench:
         if text:
             error.add_note(text)
         return error
+
+
+def flip_flash_bit(flash: Path, offset: int, bit: int) -> None:
+    """Bit rot: one bit of a flash file turns over. The pump that uses the file should be off."""
+    with flash.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0] ^ 1 << bit
+        file.seek(offset)
+        file.write(bytes((byte,)))
 
 
 def _end_of(stderr: IO[bytes]) -> str:
