@@ -85,9 +85,9 @@ RULES = [
          "duration that fits is 361.809046 s")]),
     (CONSTANT + periodic("1 mg", "5 min", "6 h", "1 h") + periodic("1 mg", "5 min", "4 h", "0.98 h"), [
         ("periodic_bolus",
-         "boluses that run at the same time reach 28.92 mL/day with the highest basal rate, above limits.max_rate, "
-         "24 mL/day; make them longer or keep their times apart")]),
-    (CONSTANT + periodic("1 mg", "5 min", "6 h", "1 h") + periodic("1 mg", "5 min", "4 h", "2 h"), []),
+         "all at the same time they reach 28.92 mL/day with the highest basal rate, above limits.max_rate, "
+         "24 mL/day; make them longer")]),
+    (CONSTANT + periodic("1 mg", "6 min", "6 h", "1 h") + periodic("1 mg", "7 min", "4 h", "2 h"), []),
     # patient bolus
     (CONSTANT + patient(dose="0.1 g"), [
         ("patient_bolus.duration",
