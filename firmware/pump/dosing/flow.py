@@ -79,7 +79,7 @@ class Flow:
 
     def serve(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
-        while self._change.by(s, us) and self._all_planned():
+        while self._change.by(s, us) and not self._change.is_never() and self._all_planned():
             self._pass_change()
         while self._feed(s, us):
             pass
@@ -250,7 +250,8 @@ class Flow:
     def _feed(self, s: int, us: int) -> bool:
         """Hand over the next run when the motor runs low; wake before it does again, or at a change.
 
-        True when the pump was so late that all of this run was due already: there may be more to hand over."""
+        True when the pump was so late that all of this run was due already: there may be more to hand
+        over."""
         change = self._change
         self.wake.set(change.s, change.us)
         if not self.planner.active or self.fault:

@@ -89,6 +89,7 @@ class Proposals:
             self._course.boluses.check_clinician(values, s, us)
         elif self.kind == messages.PROPOSAL_CLOCK:
             self._check_clock(values)
+            self._course.check_clock(values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             self._course.check_refill(values)
         elif self.kind == messages.PROPOSAL_PRIME:

@@ -32,6 +32,7 @@ NOTE_IMPLANT = 19
 NOTE_PLAN_CANCELLED = 20
 NOTE_BRIDGE_SKIPPED = 21
 
+_LAST_DAY = 0xFFFF
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
 
@@ -253,6 +254,17 @@ class Course:
         self.delivery.plan.cancel()
         self.log.note(NOTE_PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
         self.delivery.go_on(s, us, False)
+
+    def check_clock(self, values, s: int, us: int) -> None:
+        """Local time must stay between 2000-01-01 and the year 2179, where its days end."""
+        local = self.delivery.local
+        local.at(s, us)
+        day = values["day"]
+        if not values["absolute"]:
+            now_us = (local.day * S_PER_DAY + local.second) * US_PER_S + local.us
+            day = (now_us + values["offset_us"]) // US_PER_DAY
+        if not 0 <= day < _LAST_DAY:
+            raise Unacceptable("out_of_range", "day")
 
     def set_clock(self, s: int, us: int, values) -> None:
         """Local time moves; a flex schedule follows it from now on, nothing is given twice or left out."""
