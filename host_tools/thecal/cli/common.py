@@ -23,12 +23,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 
 
+class WrongUsage(typer.TyperException):
+    """The command line lacks something: exit code 2."""
+
+    exit_code = 2
+
+
+def need_port(port: str) -> None:
+    """Without a port there is nothing to talk to."""
+    if not port:
+        raise WrongUsage("which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.")
+
+
 def connect(port: str) -> "tuple[Client, Hello]":
     """A client with its session open, and who answered."""
-    if not port:
-        raise typer.BadParameter(
-            "which port? Give --port /dev/ttyACM0, or set THECAL_PORT.", param_hint="--port"
-        )
+    need_port(port)
     from thecal.client import Client
     from thecal.transport import Transport
 
