@@ -34,7 +34,7 @@ def test_the_therapy_on_the_page_is_sound_and_shows_every_field(page: str):
 
 
 def test_the_events_on_the_page_are_read(page: str):
-    assert len(parse_events(blocks(page)[-1], "page", Path())) == 5
+    assert len(parse_events(blocks(page)[-1], "page", Path())) == 7
 
 
 def test_every_event_and_unit_is_on_the_page(page: str):

@@ -43,6 +43,7 @@ def test_without_a_bridge_half_the_dose_until_the_new_filling_arrives():
     assert found.plug_ng_per_day("morphine", 32 * H_US) == 2_500_000
     assert found.plug_ng_per_day("morphine", 33 * H_US) == 5_000_000
     assert found.mixed_ng_per_day("morphine", 0) == pytest.approx(2_500_000)
+    assert found.arrival_us is not None
     # one dead volume later 1/e of the difference is left
     assert found.mixed_ng_per_day("morphine", round(found.arrival_us)) == pytest.approx(
         5e6 - 2.5e6 / 2.718281828
