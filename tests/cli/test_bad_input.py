@@ -79,7 +79,7 @@ def test_another_version(thecal: Thecal, line: tuple[int, str]):
             chunk = os.read(line[0], 256)
             reader.feed(chunk, 0, len(chunk))
         frame = bytearray(framing.FRAME_SIZE)
-        payload = {"detail": "1/0011223344556677"}
+        payload: dict[str, object] = {"detail": "1/0011223344556677"}
         end = encode(REFUSED, payload, frame, framing.ANSWER_AT, framing.ANSWER_END)
         count = framing.seal_answer(frame, end, reader.session, reader.seq, reader.opcode, 4)
         os.write(line[0], bytes(frame[:count]))

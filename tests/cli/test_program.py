@@ -1,14 +1,19 @@
 """`thecal program`: review, question, commit; and that nothing changes without all three."""
 
 import json
+import subprocess
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from thecal.client import Client
 from thecal.emulator import Emulator
+from thecal.review import Review
+from thecal.settled import Unanswered
+from thecal.therapy import load_therapy
 
-from .conftest import MORPHINE, Thecal, changed
+from .conftest import DEADLINE_S, MORPHINE, THECAL, Thecal, changed, program
 
 
 def basal_of(emulator: Emulator) -> object:
@@ -81,16 +86,12 @@ def test_json_does_not_ask(quick_thecal: Thecal, pump: Emulator):
     assert done.out == ""
 
 
-def test_a_pump_killed_while_being_programmed(thecal: Thecal):
-    """Between the review and the answer the pump dies: one line, exit code 1, nothing committed."""
-    import subprocess
-
-    from .conftest import DEADLINE_S, THECAL
-
+@pytest.mark.req("DEL-07", part="the pump's power is cut while it is being programmed")
+def test_a_pump_killed_while_being_programmed():
+    """Between the review and the answer the pump dies: clear words, exit code 1, nothing claimed."""
     with Emulator(seed=1) as emulator:
         command = [str(THECAL), "program", str(MORPHINE), "--port", emulator.port]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen(command, text=True, **pipes) as process:
+        with subprocess.Popen(command, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
             assert process.stderr is not None
             question = process.stderr.read(len("Program this on "))  # the review is over, it asks
             emulator.kill()
@@ -100,3 +101,16 @@ def test_a_pump_killed_while_being_programmed(thecal: Thecal):
         assert "Traceback" not in err
         assert err.splitlines()[-1].endswith("look at `thecal status` and `thecal log` before doing it again")
         assert "runs." not in out
+
+
+@pytest.mark.req("DEL-07", part="a line that breaks in the middle of the transfer")
+def test_a_line_that_breaks_while_programming(tmp_path: Path):
+    """The pump dies before the review: nothing was committed, and that is what is said."""
+    with Emulator(seed=1) as emulator:
+        program(emulator, MORPHINE)
+        with Client.connect(emulator.port, timeout_s=0.05) as client:
+            client.status()
+            emulator.kill()
+            with pytest.raises(Unanswered) as caught:
+                Review.of(client, load_therapy(changed(tmp_path, '"2.4 mg/day"', '"3 mg/day"')))
+    assert "before anything was committed: the pump goes on as it was" in str(caught.value)
