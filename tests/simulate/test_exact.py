@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dosing.oracle import Course
-from host.samples import HEAD
+from host.samples import CONSTANT, HEAD, MORPHINE
 from thecal import local_time
 from thecal.events_file import parse_events
 from thecal.simulate import Outcome, Plan, simulate
@@ -40,6 +40,12 @@ def expected_steps(plan: Plan, outcome: Outcome) -> list[int]:
     for event in plan.events:
         known: dict[str, Any] = {"at_us": event.at_us, "do": event.what}
         what = event.what
+        if event.what == "program":
+            known["therapy"] = therapy = to_wire(event.therapy, therapy)
+        if event.what == "prime":
+            known["dry"] = int(event.dry)
+        if event.what == "stop":
+            known["resume_after_s"] = event.resume_after_s
         if event.what == "clinician_bolus":
             known |= {"do": "bolus", "extended": int(event.extended)}
             known |= {"dose_ng": event.dose_ng, "duration_us": event.duration_us}
@@ -152,3 +158,62 @@ def test_mixture_is_exact_for_every_drug():
     )
     outcome = simulate(Plan(parse_therapy(mixture), 24 * HOUR_US, seed=1))
     assert outcome.ledger.delivered_ng == {"morphine": 2_400_000, "bupivacaine": 876_000}
+
+
+NEXT = MORPHINE.replace("20 mg/mL", "10 mg/mL") + "[bridge]\n"
+BRIDGED = """
+[[event]]
+at = "6h"
+do = "refill"
+volume = "40 mL"
+residual = "39.9 mL"
+[[event]]
+at = "6h"
+do = "program"
+file = "next.toml"
+[[event]]
+at = "20h"
+do = "stop"
+for = "25min"
+[[event]]
+at = "21h"
+do = "patient_bolus"
+"""
+PRIMED = """
+[[event]]
+at = "1h"
+do = "implant"
+[[event]]
+at = "1h"
+do = "prime"
+dry = true
+[[event]]
+at = "5h"
+do = "cancel_plan"
+"""
+PLAN = '[[plan]]\nafter = "2h"\ndose = "2 mg/day"\n[[plan]]\nafter = "9h"\ndose = "1.7 mg/day"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "events", "refused"),
+    [
+        (MORPHINE, BRIDGED, ["bridge"]),
+        (CONSTANT, PRIMED, ["not_running"]),
+        (CONSTANT + PLAN, PRIMED, []),
+    ],
+)
+def test_bridge_prime_and_plan(text: str, events: str, refused: list[str], tmp_path: Path):
+    fine, coarse = "2.5 nL", "49.999 nL"  # fewer steps: quicker to hold against fractions
+    (tmp_path / "next.toml").write_text(NEXT.replace(fine, coarse))
+    planned = Plan(
+        therapy=parse_therapy(text.replace(fine, coarse)),
+        duration_us=150 * HOUR_US,
+        events=parse_events(events, "events", tmp_path),
+        seed=1,
+        trace=tmp_path / "trace",
+    )
+    outcome = simulate(planned)
+    assert [refusal.reason for refusal in outcome.refusals] == refused
+    assert steps_of(tmp_path / "trace") == expected_steps(planned, outcome)
+    assert outcome.steps == outcome.ledger.accounted_steps
+    assert {bolus.outcome for bolus in outcome.boluses if not bolus.reason} == {"delivered"}
