@@ -96,3 +96,12 @@ def ask(question: str, yes: bool) -> None:
         print(file=sys.stderr)
     if answer.strip().lower() not in ("y", "yes"):
         raise ThecalError("not confirmed: nothing was changed", "answer y to go on, or say --yes in scripts")
+
+
+def ask_or_withdraw(client: "Client", question: str, yes: bool) -> None:
+    """`ask`, and after a no the pump forgets what was proposed."""
+    try:
+        ask(question, yes)
+    except ThecalError:
+        client.abort()
+        raise
