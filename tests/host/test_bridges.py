@@ -145,3 +145,13 @@ def test_no_delay_for_a_pump_that_infuses():
     with pytest.raises(TherapyError, match=r"^start\.delay: the pump is infusing"):
         prepare(delayed, to_wire(morphine()), infusing=True)
     assert prepare(delayed, to_wire(morphine()), infusing=False).values["start_delay_s"] == 3600
+
+
+def test_the_lowest_and_the_highest_rate_are_allowed():
+    assert find_bridge(to_wire(OLD), asking("0.48 mg/day")).errors == []
+    assert (
+        find_bridge(
+            to_wire(morphine(concentration="4 mg/mL")), asking("96 mg/day", MORPHINE.partition("[limits]")[0])
+        ).errors
+        == []
+    )

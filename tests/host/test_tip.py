@@ -91,6 +91,21 @@ def test_start_delay_plan_and_boluses_left_out():
     assert found.plug_ng("morphine", 8 * H_US) == 100_000 + 4 * 200_000 + 100_000
 
 
+def test_a_bolus_due_as_the_flow_begins_is_given():
+    delayed = CONSTANT + '[start]\ndelay = "2 h"\n' + periodic("0.1 mg", "10 min", "9 d", "2 h")
+    assert predict_tip(wire(delayed), wire(CONSTANT)).plug_ng("morphine", 3 * H_US) == 200_000
+
+
+def test_sundays_last_step_runs_on_into_monday():
+    text = flex(("06:00", "2.4 mg/day"), ("18:00", "4.8 mg/day", ["sun"]))
+    found = predict_tip(wire(text), wire(CONSTANT), MONDAY)
+    assert [found.plug_ng_per_day("morphine", hour * H_US) for hour in (0, 5, 6)] == [
+        4_800_000,
+        4_800_000,
+        2_400_000,
+    ]
+
+
 @pytest.mark.parametrize("minute", [0, 7 * 60, 23 * 60 + 59])
 def test_flex_follows_local_time(minute: int):
     start = datetime(2026, 1, 4, minute // 60, minute % 60)  # a Sunday
