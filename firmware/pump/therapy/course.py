@@ -248,7 +248,7 @@ class Course:
 
     def cancel_plan(self, s: int, us: int) -> None:
         """No further steps of the plan: the dose that holds now stays."""
-        if self.delivery.plan is None or self.delivery.plan.next.is_never():
+        if self.delivery.plan is None or self.delivery.plan.is_over():
             raise Unacceptable("not_running", "plan")
         s, us = self.interrupt(s, us)
         self.delivery.plan.cancel()
@@ -288,6 +288,7 @@ class Course:
         self.check_refill(values)
         delivery = self.delivery
         delivery.serve(s, us)
+        delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
         self.log.note(NOTE_REFILLED, 0, 0, values["volume_pl"], values["residual_pl"])
         self.fillings.refill(values["volume_pl"], delivery.steps(), delivery.dose_steps())
         self.boluses.restart_lockout(s, us)

@@ -26,7 +26,11 @@ class Filling:
 
     def holds(self, prescription) -> bool:
         """Same drugs at the same concentrations, same step?"""
-        if self.step_volume_pl != prescription.step_volume_pl or len(self.drugs) != len(prescription.drugs):
+        return self.step_volume_pl == prescription.step_volume_pl and self.holds_drugs(prescription)
+
+    def holds_drugs(self, prescription) -> bool:
+        """Same drugs at the same concentrations?"""
+        if len(self.drugs) != len(prescription.drugs):
             return False
         for index, mine in enumerate(self.drugs):
             other = prescription.drugs[index]
@@ -68,8 +72,7 @@ class Fillings:
     def check(self, prescription) -> None:
         """Another drug or concentration needs a refill on record first (DEL-11)."""
         if self.list and not self.list[-1].holds(prescription):
-            same_step = self.list[-1].step_volume_pl == prescription.step_volume_pl
-            if same_step and self._refill_mark is None:
+            if self._refill_mark is None and not self.list[-1].holds_drugs(prescription):
                 raise Unacceptable("refill_first", "drugs")
             if len(self.list) >= MAX_FILLINGS:
                 raise Unacceptable("too_large", "fillings")

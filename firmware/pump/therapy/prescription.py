@@ -180,6 +180,15 @@ class Prescription:
             ):
                 scheduled = worst_case.scheduled_ng(self, dose, window_us)
                 self._check_limit(reason, field, scheduled, "plan[%d]" % (index - 1) if index else "basal")
+        if self.bridge:  # of the old filling the pump knows the primary drug alone
+            drug = self.drugs[0]
+            dose = self.bridge["dose_ng_per_day"]
+            for reason, limit in (
+                ("limit_24h", drug["max_dose_24h_ng"]),
+                ("limit_1h", 24 * drug["max_dose_1h_ng"]),
+            ):
+                if limit and dose > limit:
+                    raise Unacceptable(reason, "bridge " + drug["name"])
 
     def _check_limit(self, reason: str, field: str, scheduled_ng: int, detail: str) -> None:
         for drug in self.drugs:
