@@ -14,6 +14,7 @@ from pump.units import US_PER_S
 
 CAPACITY = 640
 _APART_S = 300
+_STEPS_MASK = 0xFFFFFFFF  # 32 bits are kept: between two entries lie far fewer steps
 _ROUGH = 1 << 20  # flag in the microseconds: more than one rate since the entry before
 
 
@@ -38,6 +39,8 @@ class History:
         at = count % CAPACITY
         self._s[at] = s
         self._us[at] = us
+        if steps > _STEPS_MASK:
+            steps &= _STEPS_MASK  # not always: the mask is a long integer on the chip
         self._steps[at] = steps
         self._count = count + 1
 
@@ -51,7 +54,7 @@ class History:
         rough = False
         for i in range(self._count - 1, max(-1, self._count - 1 - CAPACITY), -1):
             k = i % CAPACITY
-            steps = self._steps[k]
+            steps = now_steps - ((now_steps - self._steps[k]) & _STEPS_MASK)
             entry_us = self._s[k] * US_PER_S + (self._us[k] & (_ROUGH - 1))
             if rough:
                 found.append((found[-1][0], steps))
