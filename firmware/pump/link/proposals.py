@@ -73,6 +73,9 @@ class Proposals:
             except (Unacceptable, codec.WireError):
                 self.forget()
                 raise
+            except MemoryError:  # nothing of it has been put to use
+                self.forget()
+                raise Unacceptable("internal", "memory")
         return {"received": end, "digest": self.digest, "worst_case_24h": worst}
 
     def _read(self, s: int, us: int):
