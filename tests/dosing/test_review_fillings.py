@@ -57,3 +57,19 @@ def test_a_bridge_keeps_the_limit(field: str, limit: int):
         values = therapy_of(20_000_000, bridge=[bridge])
         values["drugs"][0][field] = limit
         assert pump.act({"do": "program", "therapy": values}) == verdict
+
+
+@pytest.mark.req("RES-01", part="another step volume after a refill")
+def test_steps_made_before_a_new_step_volume_keep_the_old_one():
+    """Only other drugs begin at the refill; a step volume holds from the commit that brought it."""
+    pump = rig.Rig()
+    pump.act({"do": "program", "therapy": therapy_of(20_000_000)})
+    pump.run_to(DAY)
+    pump.act(REFILL)
+    pump.run_to(2 * DAY)
+    assert pump.act({"do": "program", "therapy": therapy_of(20_000_000, step_volume_pl=5000)}) is None
+    pump.run_to(3 * DAY)
+    fillings, steps = pump.course.fillings, pump.delivery.dose_steps()
+    volumes = [fillings.steps_of(i, steps) * f.step_volume_pl for i, f in enumerate(fillings.list)]
+    assert volumes == [240_000_000, 120_000_000]
+    assert sum(volumes) == fillings.displaced_pl(steps)

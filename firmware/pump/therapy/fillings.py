@@ -86,7 +86,9 @@ class Fillings:
             self.list.append(Filling(1, prescription, dose_steps, 0))
             self._base_step = steps
         elif not self.list[-1].holds(prescription):
-            first_step, first_pl = self._refill_mark or (dose_steps, displaced_pl)
+            first_step, first_pl = dose_steps, displaced_pl
+            if self._refill_mark is not None and not self.list[-1].holds_drugs(prescription):
+                first_step, first_pl = self._refill_mark
             self.list.append(Filling(len(self.list) + 1, prescription, first_step, first_pl))
             self._base_step = steps
             self._base_pl = displaced_pl
