@@ -178,6 +178,10 @@ def _periodic(therapy: Therapy) -> Iterator[Problem]:
             yield problem
     if fine:
         yield from _periodic_together(therapy)
+    a_day = sum(-(-US_PER_DAY // bolus.every_us) for bolus in therapy.periodic_boluses)
+    if fine and a_day > ranges.MAX_PERIODIC_PER_24H:
+        most = ranges.MAX_PERIODIC_PER_24H
+        yield Problem("periodic_bolus", f"{a_day} boluses in 24 h; the pump takes {most} of all together")
 
 
 def _periodic_together(therapy: Therapy) -> Iterator[Problem]:

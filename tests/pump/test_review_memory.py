@@ -52,15 +52,23 @@ def verdict_of(action: Callable[[], object]) -> str:
 
 
 def test_a_bolus_with_limits_over_many_periodic_ones_is_answered():
-    for therapy in (dense(1, 5 * MINUTE_US), dense(4, 30 * MINUTE_US)):
+    """The most there may be: 96 a day of all together."""
+    for therapy in (dense(1, 15 * MINUTE_US), dense(4, 60 * MINUTE_US)):
         with Emulator(seed=1) as pump, Client.connect(pump.port, timeout_s=5) as client:
             client.commit(client.propose_program(therapy).digest)
             pump.bench.advance(10 * MINUTE_US)
             verdict = verdict_of(lambda: client.propose_bolus(1000, DAY_US - 13))
-            assert verdict in ("", "internal memory")
+            assert verdict == ""
             steps = client.status().steps
             pump.bench.advance(70 * MINUTE_US)
             assert client.status().steps > steps
+
+
+@pytest.mark.parametrize("therapy", [dense(1, 14 * MINUTE_US), dense(4, 59 * MINUTE_US)])
+def test_more_periodic_boluses_than_a_forecast_can_hold_are_refused(therapy: dict[str, Any]):
+    with Emulator(seed=1) as pump, Client.connect(pump.port, timeout_s=5) as client:
+        assert verdict_of(lambda: client.propose_program(therapy)) == "too_large periodic_boluses"
+        assert client.status().state == "unprogrammed"
 
 
 @pytest.mark.req("DEL-07", part="a program that has no room")
