@@ -76,14 +76,14 @@ def _clear_refusals() -> Generator[None]:
     except Refused as refused:
         if not refused.detail.isdecimal():
             raise
-        us = int(refused.detail)
+        seconds = -(-int(refused.detail) // US_PER_S)  # rounded up: asking a little late is right
         if refused.name == "lockout":
+            minutes = -(-seconds // 60)
+            left = span_text(60 * minutes if minutes > 1 else seconds)
             what = "the pump refused the bolus: lockout since the last bolus, commit or refill"
-            raise ThecalError(what, f"ask again in {span_text(-(-us // US_PER_S))}") from refused
+            raise ThecalError(what, f"ask again in {left}") from refused
         if refused.name == "max_rate":
-            shortest = span_text(-(-us // US_PER_S))
-            raise ThecalError(
-                "the pump refused the bolus: max_rate, the flow would pass the therapy's highest",
-                f"give it over {shortest} or more",
-            ) from refused
+            shortest = duration_text(seconds * US_PER_S)
+            what = "the pump refused the bolus: max_rate, the flow would pass the therapy's highest"
+            raise ThecalError(what, f"give it over {shortest} or more") from refused
         raise

@@ -51,7 +51,10 @@ def _read(field: str, value: object, kind: Kind, allowed: Range, problems: list[
 
 
 def to_therapy(values: Mapping[str, Any]) -> Therapy:
-    """The therapy that a wire table stands for: the inverse of `thecal.therapy_wire.to_wire`."""
+    """The therapy that a wire table stands for: the inverse of `thecal.therapy_wire.to_wire`.
+
+    A [taper] comes back as the [[plan]] it was worked out to, a bridge without its old concentration.
+    """
     document: dict[str, Any] = {
         "schema": values["schema"],
         "name": values["name"],
@@ -78,6 +81,14 @@ def to_therapy(values: Mapping[str, Any]) -> Therapy:
             "max_pause": f"{values['max_pause_s']} s",
         },
     }
+    if values["start_delay_s"]:
+        document["start"] = {"delay": f"{values['start_delay_s']} s"}
+    for bridge in values["bridge"]:
+        document["bridge"] = {"dose": f"{bridge['dose_ng_per_day']} ng/day"}
+    document["plan"] = [
+        {"after": f"{step['after_us']} us", "dose": f"{step['dose_ng_per_day']} ng/day"}
+        for step in values["plan"]
+    ]
     for bolus in values["patient_bolus"]:
         document["patient_bolus"] = {**_bolus(bolus, "lockout"), "max_per_24h": bolus["max_per_24h"]}
     return Therapy.model_validate(document)

@@ -18,6 +18,7 @@ from thecal.amounts import (
     PL_PER_ML,
     PL_PER_UL,
     S_PER_DAY,
+    US_PER_S,
     dose_rate_text,
     exact_or_whole,
     mass_text,
@@ -28,6 +29,8 @@ from thecal.bridge import Bridge, find_bridge
 from thecal.drug_rules import concentration_warning, dose_warning, rule_for, stable_days
 from thecal.errors import TherapyError
 from thecal.local_time import DEFAULT_START, after
+from thecal.plan_rules import plan_warnings
+from thecal.taper import PlanDose, plan_of
 from thecal.therapy import read_therapy
 from thecal.therapy_math import (
     DAY_MIN,
@@ -41,7 +44,7 @@ from thecal.therapy_math import (
     worst_window,
 )
 from thecal.therapy_models import Therapy
-from thecal.therapy_rules import errors_of
+from thecal.therapy_rules import errors_of, schedule_errors
 from thecal.therapy_wire import Change, changes, to_wire
 from thecal.toml_file import Problem
 
@@ -55,6 +58,8 @@ _NO_FIGURES: dict[str, object] = {
     "time_to_empty_s": None,
     "time_to_empty_fast_s": None,
     "refill_by": None,
+    "start_delay_s": None,
+    "plan": None,
 }
 UNUSUAL_RESERVOIR_PL = 40 * PL_PER_ML
 
@@ -72,6 +77,8 @@ class Figures:
     time_to_empty_s: Fraction | None  # None: never
     time_to_empty_fast_s: Fraction | None  # at +14.5 %
     refill_by: datetime | None
+    start_delay_s: int
+    plan: list[PlanDose]
 
 
 @dataclass
@@ -139,7 +146,7 @@ def check(
     `start`: the pump's local time when it begins, for the refill date.
     """
     report = CheckReport(errors=errors_of(therapy))
-    if any(problem.field.startswith("basal") for problem in report.errors):
+    if schedule_errors(therapy):
         return report
     report.figures = _figures(therapy, start)
     report.warnings = list(_warnings(therapy, report.figures))
@@ -149,7 +156,7 @@ def check(
         report.bridge = finding.bridge
         report.errors += finding.errors
         report.warnings += finding.warnings
-        report.changes = changes(old, to_wire(therapy))
+        report.changes = changes(old, to_wire(therapy, old))
         report.warnings += [
             Problem(
                 change.field,
@@ -158,6 +165,8 @@ def check(
             for change in report.changes
             if change.large
         ]
+    elif therapy.bridge is not None:
+        report.warnings.append(Problem("bridge", "is computed from the program it replaces: give --running"))
     return report
 
 
@@ -178,6 +187,8 @@ def _figures(therapy: Therapy, start: datetime) -> Figures:
         time_to_empty_s=empty,
         time_to_empty_fast_s=time_to_empty_s(therapy, FASTER),
         refill_by=_refill_by(therapy, start, empty),
+        start_delay_s=therapy.start.delay_s if therapy.start else 0,
+        plan=plan_of(therapy),
     )
 
 
@@ -208,6 +219,14 @@ def _figures_json(figures: Figures | None) -> dict[str, object]:
         "time_to_empty_s": seconds(figures.time_to_empty_s),
         "time_to_empty_fast_s": seconds(figures.time_to_empty_fast_s),
         "refill_by": figures.refill_by.isoformat(timespec="seconds") if figures.refill_by else None,
+        "start_delay_s": figures.start_delay_s,
+        "plan": [
+            {
+                "after_s": exact_or_whole(Fraction(step.after_us, US_PER_S)),
+                "ng_per_day": str(step.dose_ng_per_day),
+            }
+            for step in figures.plan
+        ],
     }
 
 
@@ -228,6 +247,7 @@ def _warnings(therapy: Therapy, figures: Figures) -> Iterator[Problem]:
             if text is not None:
                 yield Problem(f"{field_name}{where}", text)
     yield from _limit_warnings(therapy, figures)
+    yield from plan_warnings(therapy)
 
 
 def _reservoir_warnings(therapy: Therapy, figures: Figures) -> Iterator[Problem]:

@@ -25,6 +25,8 @@ class DrugRule:
     max_concentration_ng_per_ml: int
     max_dose_ng_per_day: int
     patient_bolus: bool = True
+    max_rise_ng_per_day: int | None = None  # of one step of a titration
+    max_step_percent: int | None = None  # of one step, up or down
     # (up to this concentration, days that a filling keeps), lowest first
     stable_days: tuple[tuple[int, int], ...] = ()
     source: str = PROVISIONAL
@@ -33,12 +35,20 @@ class DrugRule:
 _RULES = (
     DrugRule("morphine", 20 * MG, 15 * MG),
     DrugRule("hydromorphone", 15 * MG, 10 * MG),
-    DrugRule("ziconotide", 100 * MCG, 19_200, stable_days=((25 * MCG, 40), (100 * MCG, 84))),
+    DrugRule(
+        "ziconotide",
+        100 * MCG,
+        19_200,
+        max_rise_ng_per_day=2400,
+        stable_days=((25 * MCG, 40), (100 * MCG, 84)),
+    ),
     DrugRule("fentanyl", 10 * MG, 1000 * MCG),
     DrugRule("sufentanil", 5 * MG, 500 * MCG),
     DrugRule("bupivacaine", 30 * MG, 20 * MG),
     DrugRule("clonidine", 1000 * MCG, 600 * MCG),
-    DrugRule("baclofen", 2000 * MCG, 1000 * MCG, patient_bolus=False, source=BACLOFEN_SOURCE),
+    DrugRule(
+        "baclofen", 2000 * MCG, 1000 * MCG, patient_bolus=False, max_step_percent=30, source=BACLOFEN_SOURCE
+    ),
 )
 _BY_NAME = {rule.name: rule for rule in _RULES}
 
@@ -67,6 +77,16 @@ def concentration_warning(rule: DrugRule, concentration_ng_per_ml: int) -> str |
         f"{concentration_text(concentration_ng_per_ml)} is above the usual highest concentration of "
         f"{rule.name}, {most} ({rule.source})"
     )
+
+
+def step_warning(rule: DrugRule, before_ng_per_day: int, ng_per_day: int) -> str | None:
+    """What is unusual about one step of a plan, after "from ... to ..."; None: nothing."""
+    rise, percent = rule.max_rise_ng_per_day, rule.max_step_percent
+    if rise is not None and ng_per_day - before_ng_per_day > rise:
+        return f"rises by more than {dose_rate_text(rise)}, the usual step of {rule.name} ({PROVISIONAL})"
+    if percent is not None and 100 * abs(ng_per_day - before_ng_per_day) > percent * before_ng_per_day:
+        return f"is a step of more than {percent} %, the most that is usual for {rule.name} ({PROVISIONAL})"
+    return None
 
 
 def dose_warning(rule: DrugRule, ng_per_day: Fraction | int) -> str | None:

@@ -36,6 +36,7 @@ EXAMPLES = {
     "residual": 'residual = "3.1 mL"',
     "offset": 'offset = "+1h"',
     "for": 'for = "10min"',
+    "dry": "dry = true",
     "factor": 'factor = "1.2"',
     "percent": "percent = 5",
     "celsius": "celsius = 43",
@@ -109,9 +110,12 @@ class ClinicianBolusEvent(_Event):
 
 
 class StopEvent(_Event):
-    """Delivery is stopped."""
+    """Delivery is stopped; it resumes by itself after `resume_after_s` (0: it does not)."""
 
     what: Literal["stop"] = Field(alias="do")
+    resume_after_s: Annotated[int, amount(quantities.SECONDS, ranges.MAX_PAUSE)] = Field(
+        default=0, alias="for"
+    )
 
 
 class ResumeEvent(_Event):
@@ -140,6 +144,31 @@ class SetClockEvent(_Event):
 
     what: Literal["set_clock"] = Field(alias="do")
     offset_us: Annotated[int, BeforeValidator(_read_offset)] = Field(alias="offset")
+
+
+class ImplantEvent(_Event):
+    """The flag for implant or revision is set: for an hour a prime may be given."""
+
+    what: Literal["implant"] = Field(alias="do")
+
+
+class PrimeEvent(_Event):
+    """The catheter is primed; `dry`: the whole dead volume, of a pump that was never primed."""
+
+    what: Literal["prime"] = Field(alias="do")
+    dry: bool = False
+
+
+class CancelPlanEvent(_Event):
+    """The plan ends where it stands."""
+
+    what: Literal["cancel_plan"] = Field(alias="do")
+
+
+class SkipBridgeEvent(_Event):
+    """The bridge is left before its volume is through."""
+
+    what: Literal["skip_bridge"] = Field(alias="do")
 
 
 class MotorStallEvent(_Lasting):
@@ -214,6 +243,10 @@ Event = (
     | ProgramEvent
     | RefillEvent
     | SetClockEvent
+    | ImplantEvent
+    | PrimeEvent
+    | CancelPlanEvent
+    | SkipBridgeEvent
     | MotorStallEvent
     | PowerCutEvent
     | OverDeliveryEvent
@@ -233,6 +266,10 @@ DO: dict[str, type[Event]] = {
     "program": ProgramEvent,
     "refill": RefillEvent,
     "set_clock": SetClockEvent,
+    "implant": ImplantEvent,
+    "prime": PrimeEvent,
+    "cancel_plan": CancelPlanEvent,
+    "skip_bridge": SkipBridgeEvent,
 }
 INJECT: dict[str, type[Event]] = {
     "motor_stall": MotorStallEvent,

@@ -52,7 +52,10 @@ BOLUS_DURATION = Range("bolus duration", US_PER_S, US_PER_DAY, amounts.duration_
 LOCKOUT = Range("lockout", US_PER_S, US_PER_DAY, amounts.duration_text)
 PERIOD = Range("period of a bolus", 300 * US_PER_S, 366 * US_PER_DAY, amounts.duration_text)
 FIRST = Range("time to the first bolus", US_PER_S, 366 * US_PER_DAY, amounts.duration_text)
-PLAN_SPAN = Range("time between the doses of a plan", 3600 * US_PER_S, 366 * US_PER_DAY, amounts.duration_text)
+PLAN_SPAN = Range(
+    "time between the doses of a plan", 3600 * US_PER_S, 366 * US_PER_DAY, amounts.duration_text
+)
+PLAN_AFTER = Range("time of a plan's dose", PLAN_SPAN.low, 32 * PLAN_SPAN.high, amounts.duration_text)
 START_DELAY = Range("start delay", 0, 7 * 86_400, lambda s: amounts.duration_text(s * US_PER_S))
 MAX_PAUSE = Range("pause", 1, 48 * 3600, lambda s: amounts.duration_text(s * US_PER_S))
 
@@ -62,6 +65,7 @@ MAX_DRUGS = 5
 MAX_STEPS_PER_DAY = 48
 MAX_PERIODIC_BOLUSES = 4
 MAX_BOLUSES_PER_24H = 96
+MAX_PERIODIC_PER_24H = 96  # of all periodic boluses together
 MAX_PLAN_STEPS = 32
 MAX_LOW_RESERVOIR_DAYS = 60
 MAX_NAME_BYTES = 64

@@ -8,17 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from thecal import local_time
 from thecal.amounts import exact_or_whole, mass_text, ratio_text
 from thecal.answers import Committed, Proposal
-from thecal.check import check
 from thecal.client import Client
-from thecal.errors import ThecalError, TherapyError
+from thecal.errors import ThecalError
+from thecal.programming import PreparedProgram, prepare_program
 from thecal.report_json import SCHEMA
 from thecal.settled import harmless, settled
 from thecal.therapy_models import Therapy
-from thecal.therapy_wire import Change, compare, to_wire
-from thecal.toml_file import Problem
+from thecal.therapy_wire import Change
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,36 +32,27 @@ class Review:
     """A proposed therapy beside the one that runs. Nothing has changed yet."""
 
     client: Client
+    prepared: PreparedProgram
     proposal: Proposal
-    first: bool  # nothing was programmed before
-    changes: list[Change]  # every setting, changed or not
-    warnings: list[Problem]
     drugs: list[str]
     limits_24h_ng: list[int | None]
 
     @classmethod
     def of(cls, client: Client, therapy: Therapy) -> Review:
         """Propose the therapy to the pump. TherapyError, Refused: it cannot be, nothing was changed."""
-        old = harmless("the review", client.running_program)
-        status = harmless("the review", client.status)
-        now = local_time.from_wire(status.local_day, status.local_s, status.local_us)
-        report = check(therapy, old, now)
-        if not report.ok:
-            raise TherapyError(report.errors)
-        proposal = harmless("the proposal", lambda: client.propose_program(to_wire(therapy)))
+        prepared = harmless("the review", lambda: prepare_program(client, therapy))
+        proposal = harmless("the proposal", lambda: client.propose_program(prepared.values))
         return cls(
             client=client,
+            prepared=prepared,
             proposal=proposal,
-            first=old is None,
-            changes=compare(old, proposal.reading),
-            warnings=report.warnings,
             drugs=[drug.name for drug in therapy.drugs],
             limits_24h_ng=[therapy.limits_of(drug).max_24h_ng for drug in therapy.drugs],
         )
 
     def refuse_large_changes(self, confirmed: bool) -> None:
         """LargeChange unless `confirmed` or every dose stays within twice and half of what it was."""
-        large = [f"{x.field} from {x.old} to {x.new}" for x in self.changes if x.large]
+        large = [f"{x.field} from {x.old} to {x.new}" for x in self.prepared.large_changes]
         if large and not confirmed:
             raise LargeChange(
                 f"more than a twofold change: {'; '.join(large)}",
@@ -81,19 +70,23 @@ class Review:
         console = console or Console()
         console.print(self._settings_table())
         console.print(self._worst_table())
-        for warning in self.warnings:
+        for warning in self.prepared.warnings:
             console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
 
     def _settings_table(self) -> Table:
         from rich.text import Text
 
-        title = "What the pump would do (it has no program yet)" if self.first else "What the pump would do"
+        title = (
+            "What the pump would do (it has no program yet)"
+            if self.prepared.running is None
+            else "What the pump would do"
+        )
         table = _table(title)
         table.add_column("setting", no_wrap=True)
         for name in ("now", "new", "change"):
             table.add_column(name, overflow="fold")
-        for change in self.changes:
-            words = "" if self.first else change_words(change)
+        for change in self.prepared.changes:
+            words = "" if self.prepared.running is None else change_words(change)
             style = "" if not words else "bold red" if change.large else "bold"
             cells = (change.field, change.old or "-", change.new or "-", words)
             table.add_row(*(Text(cell, style=style) for cell in cells))
@@ -126,12 +119,12 @@ class Review:
                     "new": x.new,
                     "ratio": ratio_text(x.ratio) if x.ratio else None,
                 }
-                for x in self.changes
+                for x in self.prepared.changes
                 if x.changed
             ],
             "scheduled_24h_ng": {name: exact_or_whole(dose.scheduled_ng) for name, dose in worst},
             "worst_case_24h_ng": {name: exact_or_whole(dose.worst_ng) for name, dose in worst},
-            "warnings": [warning._asdict() for warning in self.warnings],
+            "warnings": [warning._asdict() for warning in self.prepared.warnings],
         }
 
 

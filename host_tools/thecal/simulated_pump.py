@@ -84,7 +84,7 @@ class SimulatedPump:
         bench = self._emulator.bench
         bench.set_step_volume(therapy.pump.step_volume_pl)
         bench.fill(therapy.pump.fill_pl)
-        self.client.commit(self.client.propose_clock(*local_time.to_wire(start)).digest)
+        self.carry_out(self.client.propose_clock(*local_time.to_wire(start)))
         self._next_record = self.client.status().next_event
         proposal = (propose or _propose)(self, therapy)
         committed = self.client.commit(proposal.digest)
@@ -97,12 +97,16 @@ class SimulatedPump:
 
     def program(self, therapy: Therapy) -> None:
         """Commit another therapy. Refused: the old one goes on."""
-        self.client.commit(_propose(self, therapy).digest)
+        self.carry_out(_propose(self, therapy))
         self._expect_records(therapy)
+
+    def carry_out(self, proposal: Proposal) -> None:
+        """Commit what was proposed."""
+        self.client.commit(proposal.digest)
 
     def refill(self, volume_pl: int, residual_pl: int) -> None:
         """Record a refill and fill the reservoir. Refused: nothing of both."""
-        self.client.commit(self.client.propose_refill(volume_pl, residual_pl).digest)
+        self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
         self._emulator.bench.fill(volume_pl)
 
     def advance(self, to_us: int, progress: Callable[[int], None] | None = None) -> None:
@@ -236,4 +240,6 @@ class SimulatedPump:
 
 
 def _propose(pump: SimulatedPump, therapy: Therapy) -> Proposal:
-    return pump.client.propose_program(to_wire(therapy))
+    """Straight to the pump: whether it refuses, and by which name, is what a simulation is to tell."""
+    running = None if therapy.bridge is None else pump.client.running_program()
+    return pump.client.propose_program(to_wire(therapy, running))

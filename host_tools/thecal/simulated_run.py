@@ -14,7 +14,7 @@ from pathlib import Path
 
 from thecal import events as ev
 from thecal.answers import Event, Proposal, Status
-from thecal.errors import LinkError, Refused
+from thecal.errors import LinkError, Refused, TherapyError
 from thecal.ledger import Ledger
 from thecal.local_time import DEFAULT_START
 from thecal.simulated_boluses import Boluses, kind_of
@@ -152,6 +152,8 @@ class Run:
         except Refused as refused:
             self.pump.read_log()
             self._refuse(what, refused.name, refused.detail, known)
+        except TherapyError as error:  # a program that cannot even be said, such as a bridge from nothing
+            self._refuse(what, "inconsistent", str(error), known)
         except LinkError:
             if not self.pump.settle():
                 self._refuse(what, "no_answer", "", known)
@@ -163,30 +165,37 @@ class Run:
 
     def _command(self, event: ev.Event) -> tuple[str, Callable[[], object]]:
         """The command's name and how to give it."""
-        client = self.pump.client
+        pump = self.pump
+        client = pump.client
         match event:
             case ev.ClinicianBolusEvent():
                 what = "extended_bolus" if event.extended else "clinician_bolus"
-                return what, lambda: self._bolus(event)
+                dose_ng, duration_us, extended = event.dose_ng, event.duration_us, event.extended
+                return what, lambda: pump.carry_out(
+                    client.propose_bolus(dose_ng, duration_us, extended=extended)
+                )
             case ev.ProgramEvent():
-                return event.what, lambda: self.pump.program(event.therapy)
+                return event.what, lambda: pump.program(event.therapy)
             case ev.RefillEvent():
-                return event.what, lambda: self.pump.refill(event.volume_pl, event.residual_pl)
+                return event.what, lambda: pump.refill(event.volume_pl, event.residual_pl)
             case ev.SetClockEvent():
-                return event.what, lambda: client.commit(client.propose_clock_offset(event.offset_us).digest)
+                return event.what, lambda: pump.carry_out(client.propose_clock_offset(event.offset_us))
+            case ev.PrimeEvent():
+                return event.what, lambda: pump.carry_out(client.propose_prime(dry=event.dry))
             case ev.StopEvent():
-                return event.what, client.stop
-            case ev.ResumeEvent():
-                return event.what, client.resume
-            case ev.PatientBolusEvent():
-                return event.what, client.patient_bolus
+                return event.what, lambda: client.stop(resume_after_s=event.resume_after_s)
             case _:
-                raise ValueError(event.what)
+                return event.what, self._plain_commands()[event.what]
 
-    def _bolus(self, event: ev.ClinicianBolusEvent) -> None:
+    def _plain_commands(self) -> dict[str, Callable[[], object]]:
         client = self.pump.client
-        proposal = client.propose_bolus(event.dose_ng, event.duration_us, extended=event.extended)
-        client.commit(proposal.digest)
+        return {
+            "patient_bolus": client.patient_bolus,
+            "resume": client.resume,
+            "implant": client.set_implant_flag,
+            "cancel_plan": client.cancel_plan,
+            "skip_bridge": client.skip_bridge,
+        }
 
     def _inject(self, event: ev.Event) -> None:
         if isinstance(event, ev.PowerCutEvent):

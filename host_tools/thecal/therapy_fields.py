@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from thecal import quantities
 from thecal.amounts import WEEKDAYS
 from thecal.ranges import Range
+from thecal.taper import DoseChange
 from thecal.toml_file import wrong
 
 # Per field, the line an error message shows; also the list of known fields (checked against the models by
@@ -36,6 +37,18 @@ EXAMPLES = {
     "basal.step.start": 'start = "06:00"',
     "basal.step.dose": 'dose = "0.15 mg/h"',
     "basal.step.days": 'days = ["mon", "tue"]',
+    "start": "[start]",
+    "start.delay": 'delay = "2 h"',
+    "plan": "[[plan]]",
+    "plan.after": 'after = "1 d"',
+    "plan.dose": 'dose = "2.2 mg/day"',
+    "taper": "[taper]",
+    "taper.change": 'change = "-10 %"',
+    "taper.every": 'every = "1 d"',
+    "taper.steps": "steps = 5",
+    "taper.until": 'until = "1.2 mg/day"',
+    "bridge": "[bridge]",
+    "bridge.dose": 'dose = "5 mg/day"',
     "periodic_bolus": "[[periodic_bolus]]",
     "periodic_bolus.dose": 'dose = "0.1 mg"',
     "periodic_bolus.duration": 'duration = "5 min"',
@@ -135,6 +148,22 @@ def read_days(value: object) -> int:
             raise wrong(f'"{day}" stands twice')
         mask |= bit
     return mask
+
+
+def read_change(value: object) -> DoseChange:
+    """ "-10 %" of the dose before, or "+1.2 mcg/day"."""
+    text = value.strip() if isinstance(value, str) else ""
+    if text[:1] not in ("+", "-"):
+        raise wrong(f'"{value}" has no sign; write {EXAMPLES["taper.change"]} or change = "+1.2 mcg/day"')
+    try:
+        if not text.endswith("%"):
+            return DoseChange(ng_per_day=quantities.parse_whole(text, quantities.DOSE_RATE, negative=True))
+        percent = quantities.parse_number(text[:-1], "-10")
+    except quantities.QuantityError as error:
+        raise wrong(str(error)) from error
+    if percent == 0 or not -100 < percent <= 100:
+        raise wrong(f'"{value}" is not within -100 % (not itself) and +100 %, and not 0 %')
+    return DoseChange(percent=percent)
 
 
 def read_schema(value: object) -> int:

@@ -13,7 +13,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from thecal import quantities, ranges
 from thecal.amounts import ALL_DAYS
-from thecal.therapy_fields import EXAMPLES, amount, count, read_days, read_schema, read_start, words
+from thecal.taper import DoseChange
+from thecal.therapy_fields import (
+    EXAMPLES,
+    amount,
+    count,
+    read_change,
+    read_days,
+    read_schema,
+    read_start,
+    words,
+)
 
 _StepVolume = Annotated[int, amount(quantities.STEP_VOLUME, ranges.STEP_VOLUME)]
 _Reservoir = Annotated[int, amount(quantities.VOLUME, ranges.RESERVOIR)]
@@ -70,6 +80,34 @@ class Basal(Section):
     mode: Literal["continuous", "flex", "minimum", "stopped"]
     dose_ng_per_day: _DosePerDay | None = Field(default=None, alias="dose")
     steps: list[BasalStep] = Field(default_factory=list[BasalStep], alias="step")
+
+
+class Start(Section):
+    """When infusion begins."""
+
+    delay_s: Annotated[int, amount(quantities.SECONDS, ranges.START_DELAY)] = Field(default=0, alias="delay")
+
+
+class PlanStep(Section):
+    """One step of a plan: the basal dose from `after_us` after the commit on."""
+
+    after_us: Annotated[int, amount(quantities.DURATION, ranges.PLAN_AFTER)] = Field(alias="after")
+    dose_ng_per_day: _DosePerDay = Field(alias="dose")
+
+
+class Taper(Section):
+    """A plan of equal changes at equal times; `thecal.taper` works it out into steps."""
+
+    change: Annotated[DoseChange, BeforeValidator(read_change)]
+    every_us: Annotated[int, amount(quantities.DURATION, ranges.PLAN_SPAN)] = Field(alias="every")
+    steps: Annotated[int, count(1, ranges.MAX_PLAN_STEPS, EXAMPLES["taper.steps"])] | None = None
+    until_ng_per_day: _DosePerDay | None = Field(default=None, alias="until")
+
+
+class BridgeRequest(Section):
+    """The old filling is to be bridged; None: at the intended dose."""
+
+    dose_ng_per_day: _DosePerDay | None = Field(default=None, alias="dose")
 
 
 class PeriodicBolus(Section):
@@ -136,6 +174,10 @@ class Therapy(Section):
     catheter: Catheter
     drugs: list[Drug] = Field(alias="drug", min_length=1, max_length=ranges.MAX_DRUGS)
     basal: Basal
+    start: Start | None = None
+    plan: list[PlanStep] = Field(default_factory=list[PlanStep], max_length=ranges.MAX_PLAN_STEPS)
+    taper: Taper | None = None
+    bridge: BridgeRequest | None = None
     periodic_boluses: list[PeriodicBolus] = Field(
         default_factory=list[PeriodicBolus], alias="periodic_bolus", max_length=ranges.MAX_PERIODIC_BOLUSES
     )

@@ -26,27 +26,35 @@ from thecal.amounts import (
     volume_text,
 )
 from thecal.drug_rules import rule_for
+from thecal.plan_rules import bridge_problems, catheter_problems, plan_problems
+from thecal.taper import doses_of
 from thecal.therapy_math import (
     DAY_MIN,
     HOUR_MIN,
-    dead_volume_pl,
     highest_basal_pl_per_us,
+    pump_scheduled_ng,
     share_of,
     trains_of,
     volume_pl,
     worst_window,
 )
-from thecal.therapy_models import BasalStep, Therapy
+from thecal.therapy_models import BasalStep, Drug, Therapy
 from thecal.toml_file import Problem
-from thecal.windows import most_together
 
 
 def errors_of(therapy: Therapy) -> list[Problem]:
     """Everything that is wrong with the therapy as a whole; empty: it may be sent to a pump."""
-    problems = [*_pump(therapy), *_drugs(therapy), *_basal(therapy)]
-    if any(problem.field.startswith("basal") for problem in problems):
-        return problems  # what follows computes with the basal schedule
+    schedule = schedule_errors(therapy)
+    problems = [*_pump(therapy), *catheter_problems(therapy), *_drugs(therapy), *schedule]
+    problems += bridge_problems(therapy)
+    if schedule:
+        return problems  # what follows computes with the schedule
     return problems + [*_periodic(therapy), *_patient(therapy), *_limits(therapy)]
+
+
+def schedule_errors(therapy: Therapy) -> list[Problem]:
+    """What is wrong with basal mode and plan; while anything is, there are no figures to compute."""
+    return [*_basal(therapy), *plan_problems(therapy, _basal_rate)]
 
 
 def _pump(therapy: Therapy) -> Iterator[Problem]:
@@ -170,18 +178,22 @@ def _periodic(therapy: Therapy) -> Iterator[Problem]:
             yield problem
     if fine:
         yield from _periodic_together(therapy)
+    a_day = sum(-(-US_PER_DAY // bolus.every_us) for bolus in therapy.periodic_boluses)
+    if fine and a_day > ranges.MAX_PERIODIC_PER_24H:
+        most = ranges.MAX_PERIODIC_PER_24H
+        yield Problem("periodic_bolus", f"{a_day} boluses in 24 h; the pump takes {most} of all together")
 
 
 def _periodic_together(therapy: Therapy) -> Iterator[Problem]:
-    """Boluses that each fit may not fit at the same time."""
-    dose_per_us = most_together(trains_of(therapy))
+    """Boluses that each fit may not fit at the same time; the pump takes them all at once, as does this."""
+    dose_per_us = sum((Fraction(train.dose, train.duration) for train in trains_of(therapy)), Fraction(0))
     rate = (volume_pl(dose_per_us, therapy.primary) + highest_basal_pl_per_us(therapy)) * US_PER_DAY
     highest = therapy.limits.max_rate_pl_per_day
     if dose_per_us and rate > highest:
         yield Problem(
             "periodic_bolus",
-            f"boluses that run at the same time reach {_about(rate)} with the highest basal rate, above "
-            f"limits.max_rate, {volume_rate_text(highest)}; make them longer or keep their times apart",
+            f"all at the same time they reach {_about(rate)} with the highest basal rate, above "
+            f"limits.max_rate, {volume_rate_text(highest)}; make them longer",
         )
 
 
@@ -253,27 +265,31 @@ def _ml(volume: Fraction) -> str:
 
 
 def _limits(therapy: Therapy) -> Iterator[Problem]:
-    """A schedule that alone passes a limit is refused (CONTRACT, Bolus rules)."""
-    for minutes, words, index in ((DAY_MIN, "24h", 0), (HOUR_MIN, "1h", 1)):
-        worst = worst_window(therapy, minutes).scheduled
+    """A schedule that alone passes a limit is refused (CONTRACT, Bolus rules), as the pump counts it.
+
+    Of a plan, the first step that passes it is named.
+    """
+    for minutes, index in ((DAY_MIN, 0), (HOUR_MIN, 1)):
+        counted = [pump_scheduled_ng(therapy, dose, minutes) for dose in doses_of(therapy)]
         for drug in therapy.drugs:
             limit = therapy.limits_of(drug)[index]
-            amount = worst.amount * share_of(drug, therapy)
-            if limit is not None and amount > limit:
-                primary = drug is therapy.primary and drug.name not in therapy.limits.by_drug
-                field = f"limits.max_dose_{words}" if primary else f"limits.drug.{drug.name}.max_dose_{words}"
-                about = "" if worst.exact else "up to "
-                yield Problem(
-                    field,
-                    f"the schedule alone gives {about}{mass_text(amount)} of {drug.name} in the worst "
-                    f"{'24 h' if minutes == DAY_MIN else 'hour'}, above the limit of {mass_text(limit)}",
-                )
+            amounts = [ng * share_of(drug, therapy) for ng in counted]
+            passing = [step for step, amount in enumerate(amounts) if limit is not None and amount > limit]
+            if limit is not None and passing:
+                yield _limit_problem(therapy, drug, minutes, passing[0], amounts[passing[0]], limit)
 
 
-def dead_volume_error(therapy: Therapy) -> Problem | None:
-    """A bridge over no volume cannot be computed."""
-    if dead_volume_pl(therapy.catheter) > 0:
-        return None
-    return Problem(
-        "catheter", "the dead volume is 0: no bridge can be computed; write the real tubing and catheter"
-    )
+def _limit_problem(
+    therapy: Therapy, drug: Drug, minutes: int, step: int, amount: Fraction, limit: int
+) -> Problem:
+    exact = worst_window(therapy, minutes).scheduled
+    about = "" if len(trains_of(therapy)) < 2 and exact.exact else "up to "
+    window = "24 h" if minutes == DAY_MIN else "hour"
+    gives = f"{about}{mass_text(amount)} of {drug.name} in the worst {window}"
+    above = f"above the limit of {mass_text(limit)}"
+    if step:
+        return Problem(f"plan[{step}].dose", f"with it the schedule gives {gives}, {above}")
+    primary = drug is therapy.primary and drug.name not in therapy.limits.by_drug
+    name = f"max_dose_{'24h' if minutes == DAY_MIN else '1h'}"
+    field = f"limits.{name}" if primary else f"limits.drug.{drug.name}.{name}"
+    return Problem(field, f"the schedule alone gives {gives}, {above}")

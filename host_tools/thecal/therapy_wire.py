@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from thecal import amounts
 from thecal.amounts import dose_rate_text, duration_text, mass_text, volume_rate_text, volume_text
+from thecal.errors import TherapyError
+from thecal.ranges import MINIMUM_RATE_PL_PER_DAY
+from thecal.taper import plan_of
 from thecal.windows import Week
 from wire.therapy import BASAL_MODES, SCHEMA_VERSION
 
@@ -22,15 +25,20 @@ if TYPE_CHECKING:
     from thecal.therapy_models import Therapy
 
 LARGE = 2  # a change of a dose by more than this factor, either way, needs its own confirmation (HOST-03)
+NO_OLD_PROGRAM = "asks to bridge an old filling, and no program runs that would say which; remove [bridge]"
 _US_PER_DAY = amounts.US_PER_DAY
 _MODE_NUMBERS = {name: number for number, name in BASAL_MODES}
 _MODE_NAMES = dict(BASAL_MODES)
 
 
-def to_wire(therapy: Therapy) -> dict[str, object]:
-    """The table `wire.therapy.THERAPY` of a therapy."""
+def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[str, object]:
+    """The table `wire.therapy.THERAPY` of a therapy.
+
+    `running`: the program it replaces, as such a table. A bridge takes the old concentration from there, so
+    TherapyError when one is asked for and no program runs: it is never left out in silence.
+    """
     pump, catheter, basal = therapy.pump, therapy.catheter, therapy.basal
-    return {
+    values: dict[str, object] = {
         "schema": SCHEMA_VERSION,
         "name": therapy.name,
         "reservoir_pl": pump.reservoir_pl,
@@ -54,10 +62,35 @@ def to_wire(therapy: Therapy) -> dict[str, object]:
         "low_reservoir_pl": therapy.alarms.low_reservoir_pl,
         "low_reservoir_days": therapy.alarms.low_reservoir_days,
         "max_pause_s": therapy.alarms.max_pause_s,
-        "start_delay_s": 0,
-        "plan": [],
+        "start_delay_s": therapy.start.delay_s if therapy.start else 0,
+        "plan": [step._asdict() for step in plan_of(therapy)],
         "bridge": [],
     }
+    if therapy.bridge is not None:
+        if running is None:
+            raise TherapyError([("bridge", NO_OLD_PROGRAM)])
+        dose = therapy.bridge.dose_ng_per_day or bridge_dose(values, running)
+        concentration = running["drugs"][0]["concentration_ng_per_ml"]
+        values["bridge"] = [{"dose_ng_per_day": dose, "concentration_ng_per_ml": concentration}]
+    return values
+
+
+def intended_dose(values: Mapping[str, Any]) -> Fraction:
+    """The daily mean of the basal dose, also of mode "minimum", ng."""
+    if _MODE_NAMES.get(values["basal_mode"]) == "minimum":
+        concentration = values["drugs"][0]["concentration_ng_per_ml"]
+        return Fraction(MINIMUM_RATE_PL_PER_DAY * concentration, amounts.PL_PER_ML)
+    return mean_basal(values)
+
+
+def bridge_dose(values: Mapping[str, Any], running: Mapping[str, Any]) -> int:
+    """The dose at which the old filling is bridged unless a therapy names another, down to a whole ng/day.
+
+    The new program's; for another primary drug, of which no dose is "the intended", the old program's.
+    """
+    same_drug = running["drugs"][0]["name"] == values["drugs"][0]["name"]
+    dose = intended_dose(values if same_drug else running)
+    return dose.numerator // dose.denominator
 
 
 def _wire_drugs(therapy: Therapy) -> list[dict[str, object]]:
@@ -118,7 +151,14 @@ def from_wire(values: Mapping[str, Any]) -> list[Setting]:
     Every repeated dose is also shown as a dose per day: the 2004 interval error (CLINICAL) shows in that
     line.
     """
-    return [*_device(values), *_drugs(values), *_basal(values), *_boluses(values), *_rest(values)]
+    return [
+        *_device(values),
+        *_drugs(values),
+        *_basal(values),
+        *_course(values),
+        *_boluses(values),
+        *_rest(values),
+    ]
 
 
 def compare(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[Change]:
@@ -194,6 +234,21 @@ def _basal(values: Mapping[str, Any]) -> Iterator[Setting]:
         yield Setting(
             f"basal.step[{start}{days}]", dose_rate_text(daily) + hourly, Fraction(daily), is_dose=True
         )
+
+
+def _course(values: Mapping[str, Any]) -> Iterator[Setting]:
+    """What changes by itself later: start delay, plan, bridge. Nothing of it: no lines."""
+    delay = values["start_delay_s"]
+    if delay:
+        yield Setting("start.delay", duration_text(delay * amounts.US_PER_S), Fraction(delay))
+    for number, step in enumerate(values["plan"], 1):
+        dose = step["dose_ng_per_day"]
+        text = f"{dose_rate_text(dose)} from {duration_text(step['after_us'])} on"
+        yield Setting(f"plan[{number}]", text, Fraction(dose), is_dose=True)
+    for bridge in values["bridge"]:
+        dose, old = bridge["dose_ng_per_day"], bridge["concentration_ng_per_ml"]
+        yield Setting("bridge.dose", dose_rate_text(dose), Fraction(dose), is_dose=True)
+        yield Setting("bridge.concentration", amounts.concentration_text(old), Fraction(old))
 
 
 def mean_basal(values: Mapping[str, Any]) -> Fraction:

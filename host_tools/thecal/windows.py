@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from math import gcd, lcm
+from math import lcm
 
 MINUTES_PER_DAY = 24 * 60
 MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY
@@ -140,23 +140,3 @@ def most_requests(window: int, duration: int, lockout: int, max_per_24h: int) ->
     """
     whole, rest = divmod(window, max(lockout, duration))
     return min(Fraction(max_per_24h), whole + min(Fraction(1), Fraction(rest, duration)))
-
-
-def most_together(trains: Sequence[Train]) -> Fraction:
-    """A bound for the sum of rates (dose per unit of time) of trains that run at the same instant.
-
-    Two trains meet sooner or later unless the phases that their common divisor leaves keep them apart.
-    Exact for up to two; for more, every train that meets one is counted with it.
-    """
-    highest = Fraction(0)
-    for train in trains:
-        meeting = (other for other in trains if other is train or _meet(train, other))
-        highest = max(highest, sum((Fraction(other.dose, other.duration) for other in meeting), Fraction(0)))
-    return highest
-
-
-def _meet(one: Train, other: Train) -> bool:
-    """Do they ever run at the same instant? Start differences take every value `apart` modulo the divisor."""
-    divisor = gcd(one.every, other.every)
-    apart = (other.first - one.first) % divisor
-    return apart < one.duration or divisor - apart < other.duration

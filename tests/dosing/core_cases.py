@@ -102,8 +102,13 @@ def check_accumulator(unit, rate, remainder, start_us, span_us):
     assert (accumulator.start_s, accumulator.start_us) == (s, us)
 
 
+FAR_US = (1 << 23) * MILLION
+
+
 def check_planner(unit, rate, remainder, start_us, steps, shift_us):
     """Runs up to a horizon `shift_us` after the due time of step number `steps`: first, last, next, count."""
+    if unit // rate >= FAR_US:
+        return  # no two steps in one segment: test_slow_flow.py
     accumulator = opened(unit, rate, remainder, start_us)
     planner = _PLANNER
     planner.begin(accumulator)

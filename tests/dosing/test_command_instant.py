@@ -35,7 +35,7 @@ def test_no_step_is_lost_or_made_twice_when_the_motor_is_early_or_late(commands,
     played = SkewedRig()
     events = [{"at_us": 0, "do": "program", "therapy": therapy}]
     assert played.act(events[0]) is None
-    refusals = [None]
+    refusals: list[str | None] = [None]
     for at, skew in sorted(commands):
         played.run_to(max(at, played.motor.now_us))
         event = {"do": "stop" if played.delivery.flowing else "resume", "resume_after_s": 0}

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from dosing import oracle, rig
 from fuzz.lossy_line import LossyLine
@@ -186,10 +193,10 @@ def unstuffed(frame: bytes) -> bytes:
     return bytes(buffer[1:])
 
 
-TestNoisyLine = NoisyLine.TestCase
-TestNoisyLine.settings = settings(
-    max_examples=300 if SOAK else 15, stateful_step_count=40 if SOAK else 20, deadline=None
-)
-TestNoisyLine = pytest.mark.req("SEC-02", part="within a boot: no frame is carried out twice")(
-    pytest.mark.timeout(3600 if SOAK else 120)(TestNoisyLine)
-)
+@pytest.mark.req("SEC-02", part="within a boot: no frame is carried out twice")
+@pytest.mark.timeout(3600 if SOAK else 120)
+def test_no_command_is_carried_out_twice():
+    run_state_machine_as_test(
+        NoisyLine,
+        settings=settings(max_examples=300 if SOAK else 15, stateful_step_count=40 if SOAK else 20),
+    )

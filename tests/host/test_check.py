@@ -42,6 +42,8 @@ def test_the_example_of_the_contract():
         "time_to_empty_s": 21888000,
         "time_to_empty_fast_s": 19116157,
         "refill_by": "2026-09-15T08:00:00",
+        "start_delay_s": 0,
+        "plan": [],
         "bridge": None,
         "changes": [],
     }
@@ -55,12 +57,26 @@ def test_the_bridge_of_the_contract():
         with_lines(MORPHINE, dose="2.5 mg/day", concentration="10 mg/mL"),
     )
     assert report["bridge"] == {
+        "asked": False,
+        "dose_ng_per_day": "5000000",
         "volume_ul": "335.8",
         "rate_ul_per_day": "500",
         "duration_s": 58026,
         "unbridged_dose_percent": "50",
         "unbridged_duration_s": 116052,
         "other_drugs_percent": {},
+        "drugs": {
+            "morphine": {
+                "bridge_ng_per_day": "5000000",
+                "unbridged_ng_per_day": "2500000",
+                "intended_ng_per_day": "5000000",
+            }
+        },
+        "words": [
+            "with a bridge, 335.8 uL of morphine 10 mg/mL at 500 uL/day for 16.1 h: "
+            "morphine 5 mg/day (100 % of the intended dose)",
+            "without a bridge, 50 % of the intended dose for 32.2 h",
+        ],
     }
     assert report["changes"] == [
         {"field": "drug[1].concentration", "old": "10 mg/mL", "new": "20 mg/mL", "ratio": "2.0"},
@@ -70,7 +86,7 @@ def test_the_bridge_of_the_contract():
         {
             "field": "drug[1].concentration",
             "message": "morphine 10 mg/mL is still in the catheter: without a bridge, 50 % of the intended dose for "
-            "32.2 h",
+            "32.2 h; [bridge] asks the pump to bridge it",
         }
     ]
 

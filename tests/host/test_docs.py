@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from host.samples import MORPHINE, with_lines
 from thecal import events, units
 from thecal.events_file import parse_events
 from thecal.therapy import parse_therapy
@@ -22,16 +23,18 @@ def blocks(page: str) -> list[str]:
 
 
 def test_the_therapy_on_the_page_is_sound_and_shows_every_field(page: str):
-    text = blocks(page)[0]
-    therapy = parse_therapy(text)
-    assert errors_of(therapy) == []
+    text, plan, taper, bridge, _ = blocks(page)
+    assert errors_of(parse_therapy(text)) == []
+    for added in (plan, taper, bridge):
+        assert errors_of(parse_therapy(with_lines(MORPHINE, dose="5 mg/day") + added)) == []
+    text = "".join(blocks(page)[:4])
     for field in EXAMPLES:
         name = field.rpartition(".")[2]
         assert re.search(rf"\b{name}\b", text) or name == "NAME", field
 
 
 def test_the_events_on_the_page_are_read(page: str):
-    assert len(parse_events(blocks(page)[1], "page", Path())) == 5
+    assert len(parse_events(blocks(page)[-1], "page", Path())) == 7
 
 
 def test_every_event_and_unit_is_on_the_page(page: str):

@@ -26,6 +26,7 @@ duration = "10 min"
 [[event]]
 at = "4h"
 do = "stop"
+for = "20 min"
 [[event]]
 at = "5h"
 do = "resume"
@@ -42,6 +43,19 @@ residual = "3.1 mL"
 at = "1d"
 do = "set_clock"
 offset = "+1h"
+[[event]]
+at = "25h"
+do = "implant"
+[[event]]
+at = "25h"
+do = "prime"
+dry = true
+[[event]]
+at = "26h"
+do = "cancel_plan"
+[[event]]
+at = "27h"
+do = "skip_bridge"
 [[event]]
 at = "8h"
 inject = "motor_stall"
@@ -95,6 +109,10 @@ def test_every_kind_of_event(folder: Path):
     assert {event.what for event in found} == {*events.DO, *events.INJECT}
     assert [event.at_us for event in found] == sorted(event.at_us for event in found)
     by_name = {event.what: event for event in found}
+    stop, prime = by_name["stop"], by_name["prime"]
+    assert isinstance(stop, events.StopEvent)
+    assert isinstance(prime, events.PrimeEvent)
+    assert (stop.resume_after_s, prime.dry) == (1200, True)
     bolus, program, clock = by_name["clinician_bolus"], by_name["program"], by_name["set_clock"]
     assert isinstance(bolus, events.ClinicianBolusEvent)
     assert (bolus.at_us, bolus.dose_ng, bolus.duration_us, bolus.extended) == (
@@ -150,11 +168,11 @@ BAD = [
      'needs one of do and inject; write for example: do = "patient_bolus"'),
     (event('do = "patient_bolos"'), "event[1].do",
      '"patient_bolos" is not known; did you mean patient_bolus? known: patient_bolus, clinician_bolus, stop, resume, '
-     "program, refill, set_clock"),
+     "program, refill, set_clock, implant, prime, cancel_plan, skip_bridge"),
     (event("inject = 7"), "event[1].inject",
      '"7" is not known; known: motor_stall, power_cut, over_delivery, battery_level, temperature, link_noise, '
      "link_flood, flash_bit_flip, planner_fault, sensor_stuck"),
-    (event('do = "stop"\ndose = "1 mg"'), "event[1].dose", "is not a known field; known here: at, do"),
+    (event('do = "stop"\ndose = "1 mg"'), "event[1].dose", "is not a known field; known here: at, do, for"),
     (event('do = "clinician_bolus"\ndose = "0.2 mg"\nduration = "0 min"'), "event[1].duration",
      '"0 min" is zero; write an amount above zero, for example "5 min"'),
     (event('do = "clinician_bolus"\nduration = "5 min"'), "event[1].dose",

@@ -78,16 +78,18 @@ RULES = [
     # periodic boluses
     (CONSTANT + periodic("0.1 mg", "10 min", "9 min", "1 h"), [
         ("periodic_bolus[1].every", "9 min is shorter than the bolus itself, 10 min")]),
-    (CONSTANT + periodic("0.1 mg", "10 min", "10 min", "1 h"), []),
+    (CONSTANT + periodic("0.1 mg", "15 min", "15 min", "1 h"), []),
+    (CONSTANT + periodic("0.1 mg", "10 min", "14 min", "1 h"), [
+        ("periodic_bolus", "103 boluses in 24 h; the pump takes 96 of all together")]),
     (CONSTANT + periodic("2 mg", "6 min", "1 d", "1 h"), [
         ("periodic_bolus[1].duration",
          "6 min makes a rate of 24 mL/day on top of the basal rate, above limits.max_rate, 24 mL/day; the shortest "
          "duration that fits is 361.809046 s")]),
     (CONSTANT + periodic("1 mg", "5 min", "6 h", "1 h") + periodic("1 mg", "5 min", "4 h", "0.98 h"), [
         ("periodic_bolus",
-         "boluses that run at the same time reach 28.92 mL/day with the highest basal rate, above limits.max_rate, "
-         "24 mL/day; make them longer or keep their times apart")]),
-    (CONSTANT + periodic("1 mg", "5 min", "6 h", "1 h") + periodic("1 mg", "5 min", "4 h", "2 h"), []),
+         "all at the same time they reach 28.92 mL/day with the highest basal rate, above limits.max_rate, "
+         "24 mL/day; make them longer")]),
+    (CONSTANT + periodic("1 mg", "6 min", "6 h", "1 h") + periodic("1 mg", "7 min", "4 h", "2 h"), []),
     # patient bolus
     (CONSTANT + patient(dose="0.1 g"), [
         ("patient_bolus.duration",

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from host.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, flex, morphine, with_lines
-from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, Bounds, Unacceptable
+from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, MAX_PERIODIC_A_DAY, Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
 from thecal import ranges
@@ -133,6 +133,8 @@ def test_host_and_pump_have_the_same_ranges():
         "pump_tubing_pl": ranges.TUBING,
         "catheter_pl": ranges.CATHETER,
         "start_delay_s": ranges.START_DELAY,
+        "low_reservoir_pl": ranges.LOW_RESERVOIR,
+        "max_pause_s": ranges.MAX_PAUSE,
     }
     assert {name: (bounds.low, bounds.high) for name, bounds in ours.items()} == {
         name: pump[name] for name in ours
@@ -140,6 +142,8 @@ def test_host_and_pump_have_the_same_ranges():
     assert pump["drugs"][1] == ranges.MAX_DRUGS
     assert pump["plan"] == (0, ranges.MAX_PLAN_STEPS)
     assert pump["periodic_boluses"][1] == ranges.MAX_PERIODIC_BOLUSES
+    assert pump["low_reservoir_days"] == (0, ranges.MAX_LOW_RESERVOIR_DAYS)
+    assert MAX_PERIODIC_A_DAY == ranges.MAX_PERIODIC_PER_24H
     assert pump["max_per_24h"][1] == ranges.MAX_BOLUSES_PER_24H
     assert MAX_FLEX_STEPS_A_DAY == ranges.MAX_STEPS_PER_DAY
 

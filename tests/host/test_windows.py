@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thecal.windows import MINUTES_PER_WEEK, Train, Week, most_of_trains, most_requests, most_together
+from thecal.windows import MINUTES_PER_WEEK, Train, Week, most_of_trains, most_requests
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -113,14 +113,3 @@ def test_patient_requests_against_every_sequence(window: int, duration: int, loc
 
     search([])
     assert best == most_requests(window, duration, lockout, most)
-
-
-@given(st.lists(trains, min_size=1, max_size=2))
-def test_rates_together_against_brute_force(some: list[Train]):
-    highest = max(sum(given_by(train, t) for train in some) for t in range(20 + 14 * 13 * 2))
-    assert most_together(some) == highest
-
-
-@given(st.lists(trains, min_size=3, max_size=4))
-def test_rates_together_are_never_below(some: list[Train]):
-    assert most_together(some) >= max(sum(given_by(train, t) for train in some) for t in range(500))

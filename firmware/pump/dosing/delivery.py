@@ -36,7 +36,8 @@ class Delivery(Flow):
             return False
         self.motor.cancel()
         steps = self.motor.executed() - self._steps_before
-        now_us = s * US_PER_S + us
+        began_us = self.accumulator.start_s * US_PER_S + self.accumulator.start_us
+        now_us = max(s * US_PER_S + us, began_us)  # a command of the same instant may have closed later
         at_us = self._agreeing(now_us, steps)
         if not -_MOST_OFF_US <= at_us - now_us <= _MOST_OFF_US:
             self.fail(FAULT_PHASE)

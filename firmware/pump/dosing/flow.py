@@ -8,7 +8,7 @@ absolute times alone: called late, it gives the same steps (DEL-01).
 
 Called by: the main loop (`serve`); commands act through `pump.dosing.delivery`, which extends this class.
 Nothing in this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`,
-`cancel` (docs/board-interface.md) and a log with `note_at(s, us, kind, code, ref, a, b)`."""
+`cancel` (docs/board-interface.md) and a log with `note` and `note_at(s, us, kind, code, ref, a, b)`."""
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY, Accumulator
@@ -33,6 +33,7 @@ from pump.units import Instant
 NOTE_RESUMED = 6
 NOTE_STARTED = 7
 NOTE_DELIVERED = 8
+NOTE_FAULT = 13
 NOTE_LEFT_OUT = 17
 NOTE_PLAN_STEP = 18
 NOTE_ALARM = 14
@@ -84,7 +85,7 @@ class Flow:
 
     def serve(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
-        while self._change.by(s, us) and self._all_planned():
+        while self._change.by(s, us) and not self._change.is_never() and self._all_planned():
             self._pass_change()
         while self._feed(s, us):
             pass
@@ -305,10 +306,11 @@ class Flow:
             self.wake.set(low_s, low_us)
 
     def fail(self, fault: int) -> None:
-        """Stop for good; the first reason stays (INT-08)."""
+        """Stop for good; the first reason stays (INT-08) and is logged at once."""
         self.motor.cancel()
         if self.fault == FAULT_NONE:
             self.fault = fault
+            self.log.note(NOTE_FAULT, fault, 0, 0, 0)
         self.flowing = False
         limbs.clear(self.accumulator.rate, self.accumulator.size)
         self.planner.begin(self.accumulator)

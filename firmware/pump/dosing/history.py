@@ -14,7 +14,7 @@ from pump.units import US_PER_S
 
 CAPACITY = 640
 _APART_S = 300
-_COUNT_MASK = 0x3FFFFFFF  # counts are kept to 30 bits: a day is far shorter than 2^30 steps
+_STEPS_MASK = 0xFFFFFFFF  # 32 bits are kept: between two entries lie far fewer steps
 _ROUGH = 1 << 20  # flag in the microseconds: more than one rate since the entry before
 
 
@@ -39,7 +39,9 @@ class History:
         at = count % CAPACITY
         self._s[at] = s
         self._us[at] = us
-        self._steps[at] = steps & _COUNT_MASK
+        if steps > _STEPS_MASK:
+            steps &= _STEPS_MASK  # not always: the mask is a long integer on the chip
+        self._steps[at] = steps
         self._count = count + 1
 
     def mark_rough(self, s: int, us: int, steps: int) -> None:
@@ -47,7 +49,9 @@ class History:
         at = self._count % CAPACITY
         self._s[at] = s
         self._us[at] = us | _ROUGH
-        self._steps[at] = steps & _COUNT_MASK
+        if steps > _STEPS_MASK:
+            steps &= _STEPS_MASK
+        self._steps[at] = steps
         self._count += 1
 
     def corners(self, since_us: int, now_us: int, now_steps: int):
@@ -60,7 +64,7 @@ class History:
         rough = False
         for i in range(self._count - 1, max(-1, self._count - 1 - CAPACITY), -1):
             k = i % CAPACITY
-            steps = now_steps - ((now_steps - self._steps[k]) & _COUNT_MASK)
+            steps = now_steps - ((now_steps - self._steps[k]) & _STEPS_MASK)
             entry_us = self._s[k] * US_PER_S + (self._us[k] & (_ROUGH - 1))
             if rough:
                 found.append((found[-1][0], steps))

@@ -90,6 +90,10 @@ class Plan:
                 found.append((at_us, self.doses_ng_per_day[index + 1]))
         return found
 
+    def is_over(self) -> bool:
+        """Are no steps left, held ones included?"""
+        return self.index >= len(self._spans)
+
     def cancel(self) -> None:
         """No further steps: the present dose stays."""
         self._spans = self._spans[: self.index]

@@ -24,6 +24,7 @@ LOW_WATER = 8
 _STRIDES = (1, 2, 4, 8, 16, 32, RUN_STEPS)
 _FULL = 6  # index of the stride that is a whole run
 _MILLION = 1_000_000
+_FAR_S = 1 << 23  # 97 days: a rate below one step in so long is a bolus's alone, and no bolus lasts so long
 
 
 class Run:
@@ -77,6 +78,7 @@ class Planner:
         self.planned = 0  # steps handed out since the segment began
         self.next_s = 0  # when the next step, not yet planned, is due
         self.next_us = 0
+        self._only_one = False
         self._size = 1
         self._lead = limbs.new(CAPACITY)  # e of that step
         self._strides = tuple([_Stride(k) for k in _STRIDES])
@@ -96,10 +98,19 @@ class Planner:
         self._size = size
         self.run.size = size
         limbs.copy(self._modulus, accumulator.rate, size)
-        self._work_out_strides(accumulator, total)
-        self._find_first(accumulator, total)
+        self._only_one = not self._work_out_strides(accumulator, total)
+        self.active = self._find_first(accumulator, total)
 
-    def _work_out_strides(self, accumulator, total: int) -> None:
+    def _seconds(self, total: int) -> int:
+        """Whole seconds of `_quotient`, which keeps the microseconds left over; _FAR_S: further than any
+        segment."""
+        try:
+            return min(limbs.seconds_of(self._quotient, total, self._work), _FAR_S)
+        except OverflowError:
+            return _FAR_S
+
+    def _work_out_strides(self, accumulator, total: int) -> bool:
+        """False when steps come so rarely that no segment holds two of them: then there are no strides."""
         size = self._size
         one = self._strides[0]
         limbs.copy(self._work, accumulator.unit, total)
@@ -107,7 +118,9 @@ class Planner:
         limbs.copy(one.carry, self._work, size)
         limbs.copy(one.rest, self._modulus, size)
         limbs.subtract(one.rest, one.carry, size)
-        one.gap_s = limbs.seconds_of(self._quotient, total, self._work)
+        one.gap_s = self._seconds(total)
+        if one.gap_s == _FAR_S:
+            return False
         one.gap_us = limbs.small(self._quotient)
         self.run.gap_s = one.gap_s
         self.run.gap_us = one.gap_us
@@ -117,9 +130,10 @@ class Planner:
         full = self._strides[_FULL]  # 56 = 32 + 16 + 8
         full.sum_of(self._strides[5], self._strides[4], self._modulus, size)
         full.sum_of(full, self._strides[3], self._modulus, size)
+        return True
 
-    def _find_first(self, accumulator, total: int) -> None:
-        """The first step: ceil((unit - remainder) / rate) microseconds after the start."""
+    def _find_first(self, accumulator, total: int) -> bool:
+        """The first step: ceil((unit - remainder) / rate) us after the start. False: too far off."""
         size = self._size
         limbs.copy(self._work, accumulator.unit, total)
         limbs.subtract(self._work, accumulator.remainder, total)
@@ -131,8 +145,11 @@ class Planner:
             limbs.copy(self._lead, self._modulus, size)
             limbs.subtract(self._lead, self._work, size)
             late_us = 1
-        s = limbs.seconds_of(self._quotient, total, self._work)
+        s = self._seconds(total)
+        if s == _FAR_S:
+            return False
         self._set_next(accumulator.start_s + s, accumulator.start_us + limbs.small(self._quotient) + late_us)
+        return True
 
     def _set_next(self, s: int, us: int) -> None:
         while us >= _MILLION:
@@ -178,6 +195,8 @@ class Planner:
         run.first_s = self.next_s
         run.first_us = self.next_us
         limbs.copy(run.lead, self._lead, self._size)
+        if self._only_one:
+            return self._plan_one(run)
         full = self._strides[_FULL]
         if self._reaches(full, limit_s, limit_us):
             self._advance(full)
@@ -188,6 +207,16 @@ class Planner:
         self.planned += steps
         self._set_last(run)
         return steps
+
+    def _plan_one(self, run) -> int:
+        """The next step is the last one that any segment can hold."""
+        run.steps = 1
+        run.last_s = run.first_s
+        run.last_us = run.first_us
+        run.gap_s = _FAR_S
+        self.planned += 1
+        self.active = False
+        return 1
 
     def _plan_part(self, limit_s: int, limit_us: int) -> int:
         """Less than a whole run fits before the limit: as many as do, by descending strides."""

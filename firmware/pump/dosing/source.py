@@ -97,9 +97,9 @@ class Source:
         self.state = IDLE
 
     def left_us(self, s: int, us: int) -> int:
-        """Microseconds it has still to run."""
+        """Microseconds it has still to run; 0 past its end, as after a fault."""
         if self.state == RUNNING:
-            return self.end.total_us() - (s * 1_000_000 + us)
+            return max(0, self.end.total_us() - (s * 1_000_000 + us))
         return self.left.total_us() if self.state == SUSPENDED else 0
 
     def given_pl(self, s: int, us: int) -> int:

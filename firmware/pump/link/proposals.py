@@ -73,6 +73,9 @@ class Proposals:
             except (Unacceptable, codec.WireError):
                 self.forget()
                 raise
+            except MemoryError:  # nothing of it has been put to use
+                self.forget()
+                raise Unacceptable("internal", "memory")
         return {"received": end, "digest": self.digest, "worst_case_24h": worst}
 
     def _read(self, s: int, us: int):
@@ -89,6 +92,7 @@ class Proposals:
             self._course.boluses.check_clinician(values, s, us)
         elif self.kind == messages.PROPOSAL_CLOCK:
             self._check_clock(values)
+            self._course.check_clock(values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             self._course.check_refill(values)
         elif self.kind == messages.PROPOSAL_PRIME:

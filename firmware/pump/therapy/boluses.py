@@ -126,7 +126,14 @@ class Boluses:
         return count
 
     def _check_room(self, values, from_patient: bool, s: int, us: int) -> None:
-        """Limits, rate and reservoir: a bolus that does not fit is refused, never shaved."""
+        """Limits, rate and reservoir: a bolus that does not fit is refused, never shaved. So is one for which
+        that cannot be worked out: nothing has changed yet."""
+        try:
+            self._check_fit(values, from_patient, s, us)
+        except MemoryError:
+            raise Unacceptable("internal", "memory")
+
+    def _check_fit(self, values, from_patient: bool, s: int, us: int) -> None:
         course = self._course
         prescription = course.prescription
         dose_ng = values["dose_ng"]
@@ -146,8 +153,25 @@ class Boluses:
             highest_e9 = max(highest_e9, dose_e9)
         if not prescription.fits_max_rate(others, highest_e9):
             raise Unacceptable("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
+        if from_patient and self._extended.state != IDLE:
+            self._check_extended_after(duration_us, s, us)
         if dose_ng * PL_PER_ML > course.reservoir_left_pl() * prescription.concentration_ng_per_ml:
             raise Unacceptable("reservoir", "")
+
+    def _check_extended_after(self, wait_us: int, s: int, us: int) -> None:
+        """An extended bolus that waits runs later: what it meets then must keep the highest rate too."""
+        until_us = wait_us + self._extended.left_us(s, us)
+        together = []
+        for source in self._delivery.sources:
+            if source.left_us(s, us) > wait_us or source is self._extended:
+                together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
+            elif self._will_start(source, until_us, s, us):
+                together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
+        highest_e9 = 0
+        for at_us, dose_e9 in self._course.basal_ahead(until_us, s, us):
+            highest_e9 = dose_e9 if at_us <= wait_us else max(highest_e9, dose_e9)
+        if not self._course.prescription.fits_max_rate(together, highest_e9):
+            raise Unacceptable("max_rate", "extended")
 
     def _will_start(self, source, duration_us: int, s: int, us: int) -> bool:
         """A periodic bolus that comes while a bolus of this duration would run."""

@@ -9,6 +9,7 @@ MAX_DRUGS = 5
 MAX_FLEX_STEPS = 7 * 48
 MAX_FLEX_STEPS_A_DAY = 48
 MAX_PERIODIC = 4
+MAX_PERIODIC_A_DAY = 96  # of all of them together: what a forecast of two days can hold in memory
 MAX_PATIENT_PER_24H = 96
 MAX_PLAN_STEPS = 32
 MAX_DRUG_NAME = 15  # bytes: five of them and all sources fit one answer of ACCOUNTS
@@ -32,14 +33,15 @@ class Bounds:
     def __init__(self, floor_pl_per_day: int = DEFAULT_FLOOR_PL_PER_DAY):
         self.floor_pl_per_day = floor_pl_per_day
         highest_rate = 24 * PL_PER_ML
+        highest_fill = 100 * PL_PER_ML
         self.table = (
             ("step_volume_pl", 100, 10_000_000),
             ("concentration_ng_per_ml", 1, 100_000_000),
             ("basal_dose_ng_per_day", 1, 100_000_000),
             ("basal_rate_pl_per_day", floor_pl_per_day, highest_rate),
             ("max_rate_pl_per_day", floor_pl_per_day, highest_rate),
-            ("reservoir_pl", PL_PER_ML, 100 * PL_PER_ML),
-            ("fill_pl", 0, 100 * PL_PER_ML),
+            ("reservoir_pl", PL_PER_ML, highest_fill),
+            ("fill_pl", 0, highest_fill),
             ("bolus_dose_ng", 1, 100_000_000),
             ("bolus_duration_us", 1_000_000, US_PER_DAY),
             ("lockout_us", 1_000_000, US_PER_DAY),
@@ -54,6 +56,9 @@ class Bounds:
             ("pump_tubing_pl", 0, 2 * PL_PER_ML),
             ("catheter_pl", 0, 2 * PL_PER_ML),
             ("start_delay_s", 0, 7 * S_PER_DAY),
+            ("low_reservoir_pl", PL_PER_ML // 10, highest_fill),
+            ("low_reservoir_days", 0, 60),
+            ("max_pause_s", 1, 2 * S_PER_DAY),
         )
 
     def check(self, name: str, value: int, detail: str = "") -> None:

@@ -27,11 +27,11 @@ NOTE_COMMITTED = 3
 NOTE_STOPPED = 5
 NOTE_CLOCK = 11
 NOTE_REFILLED = 12
-NOTE_FAULT = 13
 NOTE_IMPLANT = 19
 NOTE_PLAN_CANCELLED = 20
 NOTE_BRIDGE_SKIPPED = 21
 
+_LAST_DAY = 0xFFFF
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
 
@@ -69,7 +69,6 @@ class Course:
     def interrupt(self, s: int, us: int):
         """Close the running segment; the instant (s, us) at which it closed. Refused after a fault."""
         if not self.delivery.interrupt(s, us):
-            self.log.note(NOTE_FAULT, self.delivery.fault, 0, 0, 0)
             raise Unacceptable("alarm", "fault")
         return self.delivery.at.s, self.delivery.at.us
 
@@ -236,13 +235,13 @@ class Course:
         delivery = self.delivery
         if not delivery.fault:
             s, us = self.interrupt(s, us)
-            was_flowing = delivery.flowing
+            was_to_flow = delivery.flowing or not delivery.resume_at.is_never()
             delivery.halt(s, us)
             delivery.resume_at.set_never()
             if resume_after_s:
                 delivery.resume_at.set(s, us)
                 delivery.resume_at.add(resume_after_s, 0)
-            if was_flowing:
+            if was_to_flow:  # also out of a start delay: a pump that waits for ever must say so (ALM-06)
                 delivery.pause_alarm_at.set(s, us)
                 delivery.pause_alarm_at.add(self.prescription.values["max_pause_s"], 0)
             self.log.note(NOTE_STOPPED, 0, 0, resume_after_s, 0)
@@ -260,12 +259,33 @@ class Course:
 
     def cancel_plan(self, s: int, us: int) -> None:
         """No further steps of the plan: the dose that holds now stays."""
-        if self.delivery.plan is None or self.delivery.plan.next.is_never():
+        if self.delivery.plan is None or self.delivery.plan.is_over():
             raise Unacceptable("not_running", "plan")
         s, us = self.interrupt(s, us)
         self.delivery.plan.cancel()
         self.log.note(NOTE_PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
         self.delivery.go_on(s, us, False)
+
+    def check_clock(self, values, s: int, us: int) -> None:
+        """Local time must stay between 2000-01-01 and the year 2179, where its days end."""
+        local = self.delivery.local
+        local.at(s, us)
+        day = values["day"]
+        if not values["absolute"]:
+            now_us = (local.day * S_PER_DAY + local.second) * US_PER_S + local.us
+            day = (now_us + values["offset_us"]) // US_PER_DAY
+        if not 0 <= day < _LAST_DAY:
+            raise Unacceptable("out_of_range", "day")
+        self._check_bolus_meets_any_hour()
+
+    def _check_bolus_meets_any_hour(self) -> None:
+        """A bolus was accepted with the basal rate of its hours; others must not lift it over the cap."""
+        running = []
+        for source in self.delivery.sources:
+            if source.state != IDLE:
+                running.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
+        if running and not self.prescription.fits_max_rate(running, self.prescription.highest_basal_e9()):
+            raise Unacceptable("max_rate", "a bolus is running")
 
     def set_clock(self, s: int, us: int, values) -> None:
         """Local time moves; a flex schedule follows it from now on, nothing is given twice or left out."""
@@ -289,6 +309,7 @@ class Course:
         self.check_refill(values)
         delivery = self.delivery
         delivery.serve(s, us)
+        delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
         self.log.note(NOTE_REFILLED, 0, 0, values["volume_pl"], values["residual_pl"])
         self.fillings.refill(values["volume_pl"], delivery.steps(), delivery.dose_steps())
         self.boluses.restart_lockout(s, us)

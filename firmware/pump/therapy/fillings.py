@@ -50,7 +50,11 @@ class Filling:
 
     def holds(self, prescription) -> bool:
         """Same drugs at the same concentrations, same step?"""
-        if self.step_volume_pl != prescription.step_volume_pl or len(self.drugs) != len(prescription.drugs):
+        return self.step_volume_pl == prescription.step_volume_pl and self.holds_drugs(prescription)
+
+    def holds_drugs(self, prescription) -> bool:
+        """Same drugs at the same concentrations?"""
+        if len(self.drugs) != len(prescription.drugs):
             return False
         for index, mine in enumerate(self.drugs):
             other = prescription.drugs[index]
@@ -92,8 +96,7 @@ class Fillings:
     def check(self, prescription) -> None:
         """Another drug or concentration needs a refill on record first (DEL-11)."""
         if self.list and not self.list[-1].holds(prescription):
-            same_step = self.list[-1].step_volume_pl == prescription.step_volume_pl
-            if same_step and self._refill_mark is None:
+            if self._refill_mark is None and not self.list[-1].holds_drugs(prescription):
                 raise Unacceptable("refill_first", "drugs")
             if len(self.list) >= MAX_FILLINGS:
                 raise Unacceptable("too_large", "fillings")
@@ -107,7 +110,9 @@ class Fillings:
             self._append(prescription, dose_steps, 0)
             self._base_step = steps
         elif not self.list[-1].holds(prescription):
-            first_step, first_pl = self._refill_mark or (dose_steps, displaced_pl)
+            first_step, first_pl = dose_steps, displaced_pl
+            if self._refill_mark is not None and not self.list[-1].holds_drugs(prescription):
+                first_step, first_pl = self._refill_mark
             self._append(prescription, first_step, first_pl)
             self._base_step = steps
             self._base_pl = displaced_pl

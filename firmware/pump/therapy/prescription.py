@@ -8,7 +8,13 @@ commands only."""
 from pump.dosing.scale import dose_rate, volume_rate
 from pump.dosing.schedule import Schedule
 from pump.therapy import worst_case
-from pump.therapy.bounds import MAX_DRUG_NAME, MAX_FLEX_STEPS_A_DAY, NO_PATIENT_BOLUS, Unacceptable
+from pump.therapy.bounds import (
+    MAX_DRUG_NAME,
+    MAX_FLEX_STEPS_A_DAY,
+    MAX_PERIODIC_A_DAY,
+    NO_PATIENT_BOLUS,
+    Unacceptable,
+)
 from pump.units import PL_PER_ML, US_PER_DAY
 
 CONTINUOUS = 1  # 0: stopped
@@ -47,6 +53,10 @@ class Prescription:
         self.catheter_pl = values["catheter_length_um"] * values["catheter_pl_per_cm"] // 10_000
         self.bounds.check("catheter_pl", self.catheter_pl)
         self.dead_pl = values["pump_tubing_pl"] + self.catheter_pl
+        if values["low_reservoir_pl"] >= values["reservoir_pl"]:
+            raise Unacceptable("inconsistent", "low_reservoir_pl")
+        for name in ("low_reservoir_pl", "low_reservoir_days", "max_pause_s"):
+            self.bounds.check(name, values[name])
         self.start_delay_s = values["start_delay_s"]
         self.bounds.check("start_delay_s", self.start_delay_s)
 
@@ -127,6 +137,8 @@ class Prescription:
                 raise Unacceptable("inconsistent", "periodic_boluses")
         if not self.fits_max_rate(boluses, self.highest_basal_e9()):
             raise Unacceptable("max_rate", "periodic_boluses")
+        if sum([-(-US_PER_DAY // bolus["every_us"]) for bolus in boluses]) > MAX_PERIODIC_A_DAY:
+            raise Unacceptable("too_large", "periodic_boluses")
 
     def _check_patient_bolus(self) -> None:
         boluses = self.values["patient_bolus"]
@@ -138,6 +150,8 @@ class Prescription:
                 if drug["name"].lower() in NO_PATIENT_BOLUS:
                     raise Unacceptable("drug_rule", drug["name"])
             self._check_bolus(bolus, "patient_bolus")
+            for reason, field in (("limit_24h", "max_dose_24h_ng"), ("limit_1h", "max_dose_1h_ng")):
+                self._check_limit(reason, field, bolus["dose_ng"], "patient_bolus")
             self.bounds.check("lockout_us", bolus["lockout_us"], "patient_bolus")
             self.bounds.check("max_per_24h", bolus["max_per_24h"], "patient_bolus")
 
@@ -150,7 +164,7 @@ class Prescription:
             raise Unacceptable("inconsistent", "plan")
         before_us = 0
         for index, step in enumerate(steps):
-            field = "plan[%d]" % index
+            field = "plan[%d]" % (index + 1)
             self.bounds.check("plan_span_us", step["after_us"] - before_us, field)
             before_us = step["after_us"]
             self._check_basal_dose(step["dose_ng_per_day"], field)
@@ -179,7 +193,16 @@ class Prescription:
                 ("limit_1h", "max_dose_1h_ng", US_PER_DAY // 24),
             ):
                 scheduled = worst_case.scheduled_ng(self, dose, window_us)
-                self._check_limit(reason, field, scheduled, "plan[%d]" % (index - 1) if index else "basal")
+                self._check_limit(reason, field, scheduled, "plan[%d]" % index if index else "basal")
+        if self.bridge:  # of the old filling the pump knows the primary drug alone
+            drug = self.drugs[0]
+            dose = self.bridge["dose_ng_per_day"]
+            for reason, limit in (
+                ("limit_24h", drug["max_dose_24h_ng"]),
+                ("limit_1h", 24 * drug["max_dose_1h_ng"]),
+            ):
+                if limit and dose > limit:
+                    raise Unacceptable(reason, "bridge " + drug["name"])
 
     def _check_limit(self, reason: str, field: str, scheduled_ng: int, detail: str) -> None:
         for drug in self.drugs:

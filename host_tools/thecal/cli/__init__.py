@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused or failed (one line on stderr: what was wrong, what to do), 2 wrong usage.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,21 +18,39 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; the exit code. Never a traceback for an error that thecal knows."""
+    from thecal.errors import ThecalError
+    from thecal.status_command import quick
+
+    try:
+        code = 0 if quick(arguments) else _run_typer(arguments)
+        sys.stdout.flush()
+    except ThecalError as error:
+        return _say(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _say("interrupted", FAILED)
+    except OSError as error:  # of our own output; every other is a ThecalError
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere
+        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+            return FAILED
+        return _say(f"the output cannot be written: {error.strerror}", FAILED)
+    return code
+
+
+def _run_typer(arguments: Sequence[str]) -> int:
     import typer
 
     from thecal.cli.app import app
-    from thecal.errors import ThecalError
 
     try:
         code = app(list(arguments), prog_name="thecal", standalone_mode=False)
-    except ThecalError as error:
-        return _say(str(error), FAILED)
     except typer.Abort:
         return _say("interrupted", FAILED)
     except typer.TyperException as error:  # wrong usage
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "thecal"
-        return _say(f"{command}: {error.format_message()} See `{command} --help`.", error.exit_code)
+        message = error.format_message()  # empty when the help was shown instead
+        text = f"{command}: {message} See `{command} --help`." if message else ""
+        return _say(text, error.exit_code)
     if code == _INTERRUPTED:
         return _say("interrupted", FAILED)
     return code if isinstance(code, int) else 0
@@ -39,5 +58,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say(text: str, code: int) -> int:
     """One line, whatever the text."""
-    print(" ".join(text.split()), file=sys.stderr)
+    if text:
+        print(" ".join(text.split()), file=sys.stderr)
     return code

@@ -2,7 +2,7 @@
 
 import typer
 
-from thecal.cli import dose, files, watch
+from thecal.cli import dose, files, service, watch
 
 app = typer.Typer(
     name="thecal",
@@ -29,4 +29,8 @@ app.command(rich_help_panel=_CHANGE)(dose.program)
 app.command(rich_help_panel=_CHANGE)(dose.bolus)
 app.command(rich_help_panel=_CHANGE)(dose.stop)
 app.command(rich_help_panel=_CHANGE)(dose.resume)
+app.command(rich_help_panel=_CHANGE)(service.refill)
+app.command(rich_help_panel=_CHANGE)(service.prime)
+app.command("cancel-plan", rich_help_panel=_CHANGE)(service.cancel_plan)
+app.command("skip-bridge", rich_help_panel=_CHANGE)(service.skip_bridge)
 app.add_typer(dose.clock, name="clock", rich_help_panel=_CHANGE)

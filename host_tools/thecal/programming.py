@@ -1,0 +1,77 @@
+"""From a therapy to what is proposed to a pump: the one path that `thecal program` and `simulate` take.
+
+    prepared = prepare_program(client, therapy)
+    proposal = client.propose_program(prepared.values)
+
+Asks the pump what it runs, fills the bridge in from there, and finds on the host what the pump would refuse,
+with better words. Nothing is changed and nobody is asked anything here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from thecal.bridge import Bridge
+from thecal.check import CheckReport, check
+from thecal.client import Client
+from thecal.errors import TherapyError
+from thecal.local_time import DEFAULT_START, from_wire
+from thecal.therapy_models import Therapy
+from thecal.therapy_wire import Change, compare, to_wire
+from thecal.toml_file import Problem
+
+
+@dataclass(frozen=True)
+class PreparedProgram:
+    """A program that may be proposed, and what a person should see first."""
+
+    values: dict[str, object]  # wire.therapy.THERAPY, the bridge filled in
+    running: Mapping[str, Any] | None  # the program it replaces; None: there is none
+    changes: list[Change]  # every setting, old and new; `Change.changed` says which differ
+    report: CheckReport
+    start: datetime  # the pump's local time when it was asked
+
+    @property
+    def bridge(self) -> Bridge | None:
+        """The bridge it asks for, or (`asked` false) the one it would need."""
+        return self.report.bridge
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What to look at twice."""
+        return self.report.warnings
+
+    @property
+    def large_changes(self) -> list[Change]:
+        """Changes that need a confirmation of their own (HOST-03)."""
+        return [change for change in self.changes if change.large]
+
+
+def prepare_program(client: Client, therapy: Therapy) -> PreparedProgram:
+    """Prepare `therapy` for this pump. TherapyError: it, or the change to it, is wrong."""
+    status = client.status()
+    local = from_wire(status.local_day, status.local_s, status.local_us)
+    running = client.running_program()
+    return prepare(therapy, running, start=local, infusing=status.state == "infusing")
+
+
+def prepare(
+    therapy: Therapy,
+    running: Mapping[str, Any] | None,
+    *,
+    start: datetime = DEFAULT_START,
+    infusing: bool = False,
+) -> PreparedProgram:
+    """The same for a pump that is known to run `running` (None: nothing) at local time `start`."""
+    report = check(therapy, running, start)
+    problems = list(report.errors)
+    if infusing and therapy.start is not None and therapy.start.delay_s:
+        message = "the pump is infusing, and a delay would leave a gap; stop it first, or remove [start]"
+        problems.append(Problem("start.delay", message))
+    if problems:
+        raise TherapyError(problems)
+    values = to_wire(therapy, running)
+    return PreparedProgram(values, running, compare(running, values), report, start)

@@ -1,0 +1,43 @@
+"""`thecal status`: one look at a pump. Kept apart from typer, which takes longer to start than the pump to
+answer: `cli.run` comes here straight for the plain forms of the command (see `quick`).
+"""
+
+import json
+import os
+from collections.abc import Sequence
+
+
+def quick(arguments: Sequence[str]) -> bool:
+    """Carry out `status [--port PORT] [--json]`; False when this is anything else, or no port is known."""
+    if not arguments or arguments[0] != "status":
+        return False
+    port, as_json, rest = os.environ.get("THECAL_PORT", ""), False, list(arguments[1:])
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--json":
+            as_json = True
+        elif argument == "--port" and rest and not rest[0].startswith("-"):
+            port = rest.pop(0)
+        elif argument.startswith("--port="):
+            port = argument.removeprefix("--port=")
+        else:
+            return False
+    if not port:
+        return False
+    run(port, as_json)
+    return True
+
+
+def run(port: str, as_json: bool) -> None:
+    """Ask and print."""
+    from thecal.client import Client
+    from thecal.snapshot import Snapshot
+    from thecal.transport import Transport
+
+    with Client(Transport(port)) as client:
+        snapshot = Snapshot.take(port, client, client.hello())
+    if as_json:
+        print(json.dumps(snapshot.as_json(), ensure_ascii=False))
+        return
+    for name, text in snapshot.rows():
+        print(f"{name:<12}  {text}")

@@ -1,0 +1,65 @@
+"""`thecal emulate`: a pump on a pty until somebody ends it."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .conftest import DEADLINE_S, THECAL, Thecal
+
+
+@contextmanager
+def emulating(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    command = [str(THECAL), "emulate", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_runs_until_it_is_ended(thecal: Thecal, tmp_path: Path, number: int):
+    link = tmp_path / "pump"
+    with emulating("--link", link, "--flash", tmp_path / "flash") as process:
+        assert first_line(process) == str(link)
+        assert json.loads(thecal("status", "--json", port=str(link)).out)["state"] == "unprogrammed"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    assert err.startswith("The pump runs. Try: thecal status --port")
+    assert err.count("\n") == 1
+    assert not link.is_symlink()
+    assert (tmp_path / "flash").exists()
+
+
+def test_says_why_it_died(tmp_path: Path):
+    with emulating("--json") as process:
+        document = json.loads(first_line(process))
+        assert document["port"].startswith("/dev/")
+        pump = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+        )
+        os.kill(int(pump.stdout.split()[0]), signal.SIGKILL)
+        _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert err == "the emulated pump ended by itself, exit code -9\n"
+
+
+def test_faster_than_real(thecal: Thecal):
+    with emulating("--speed", "max", "--json") as process:
+        port = json.loads(first_line(process))["port"]
+        first = json.loads(thecal("status", "--json", port=port).out)["now_s"]
+        second = json.loads(thecal("status", "--json", port=port).out)["now_s"]
+    assert second > first
