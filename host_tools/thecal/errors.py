@@ -128,4 +128,5 @@ REFUSAL_TEXTS = {
     "running_therapy": ("a therapy is running", "a start delay is for a pump that runs none: leave it out"),
     "not_running": ("there is nothing of the kind to end", "see `thecal status`"),
     "implant_flag": ("the implant flag is not set", "say first that the pump is being implanted or revised"),
+    "storage": ("its flash could not be written", "nothing was changed; try again, then replace the pump"),
 }

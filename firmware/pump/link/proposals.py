@@ -5,6 +5,7 @@ Nothing that runs is touched before the commit, and the commit is one call that 
 or not at all (DEL-07, HOST-02). A new session forgets an unfinished proposal. Called by:
 `pump.link.commands`."""
 
+import gc
 import hashlib
 
 from pump.therapy.bounds import Unacceptable
@@ -53,6 +54,7 @@ class Proposals:
         data = values["data"]
         if offset == 0:
             self.forget()
+            gc.collect()  # a large program needs room in one piece
             if values["total"] > MAX_PROPOSAL:
                 raise Unacceptable("too_large", str(MAX_PROPOSAL))
             self.kind = values["kind"]
@@ -101,6 +103,8 @@ class Proposals:
             raise Unacceptable("unknown_opcode", "kind")
         self._values = values
         self.canonical = bytes(codec.encoded(fields, values))
+        if self._prescription is not None:
+            self._prescription.forget_steps()
         self.digest = digest_of(self.kind, self.canonical)
         return worst
 

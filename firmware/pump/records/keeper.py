@@ -278,6 +278,7 @@ class Keeper:
         program = Document(self._store, "program-%d" % (number & 1)).read(number, PROGRAM_UNREADABLE)
         fields = messages.proposal_fields(messages.PROPOSAL_PROGRAM)
         prescription = Prescription(codec.decode(fields, program, 0, len(program)), self._bounds)
+        prescription.forget_steps()
         course.fillings.restore(fillings)
         self.program = program
         delivery.reserve_steps = ledgers.reserve_steps(prescription.step_volume_pl)

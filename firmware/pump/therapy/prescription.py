@@ -211,6 +211,10 @@ class Prescription:
             if limit and scheduled_ng * share > limit * self.concentration_ng_per_ml:
                 raise Unacceptable(reason, detail + " " + drug["name"])
 
+    def forget_steps(self) -> None:
+        """Drop the flex steps as decoded: the schedule holds them, in a tenth of the memory."""
+        self.values["basal_steps"] = ()
+
     def fits_max_rate(self, boluses, basal_e9: int) -> bool:
         """Do these boluses, all at once and on top of this basal rate (10^-9 ng/day), keep the highest
         total rate?
