@@ -63,9 +63,10 @@ MINIMUM_RATE_PL_PER_DAY = BASAL_RATE.low  # what basal mode "minimum" delivers
 
 MAX_DRUGS = 5
 MAX_STEPS_PER_DAY = 48
+MAX_STEPS = 144  # of a flex schedule in all: three different days of 48
 MAX_PERIODIC_BOLUSES = 4
 MAX_BOLUSES_PER_24H = 96
-MAX_PERIODIC_PER_24H = 96  # of all periodic boluses together
+MAX_PERIODIC_PER_24H = 48  # of all periodic boluses together
 MAX_PLAN_STEPS = 32
 MAX_LOW_RESERVOIR_DAYS = 60
 MAX_NAME_BYTES = 64

@@ -163,6 +163,8 @@ def _flex_order(steps: list[BasalStep]) -> Iterator[Problem]:
                 "basal.step", f"{on_day} steps on {name}; the pump takes {ranges.MAX_STEPS_PER_DAY} a day"
             )
             break
+    if len(steps) > ranges.MAX_STEPS:
+        yield Problem("basal.step", f"{len(steps)} steps in all; the pump takes {ranges.MAX_STEPS}")
 
 
 def _periodic(therapy: Therapy) -> Iterator[Problem]:

@@ -119,6 +119,7 @@ def test_how_much_fits_is_what_the_firmware_sets_aside(dosing: str, repo_root: P
         "bytes of a drug's name": bounds.MAX_DRUG_NAME,
         "flex steps on a day": bounds.MAX_FLEX_STEPS_A_DAY,
         "flex steps in all": bounds.MAX_FLEX_STEPS,
+        "periodic boluses in 24 h, of all together": bounds.MAX_PERIODIC_A_DAY,
         "periodic boluses": bounds.MAX_PERIODIC,
         "plan steps": bounds.MAX_PLAN_STEPS,
         "patient boluses in 24 h": bounds.MAX_PATIENT_PER_24H,

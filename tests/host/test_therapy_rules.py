@@ -78,9 +78,9 @@ RULES = [
     # periodic boluses
     (CONSTANT + periodic("0.1 mg", "10 min", "9 min", "1 h"), [
         ("periodic_bolus[1].every", "9 min is shorter than the bolus itself, 10 min")]),
-    (CONSTANT + periodic("0.1 mg", "15 min", "15 min", "1 h"), []),
-    (CONSTANT + periodic("0.1 mg", "10 min", "14 min", "1 h"), [
-        ("periodic_bolus", "103 boluses in 24 h; the pump takes 96 of all together")]),
+    (CONSTANT + periodic("0.1 mg", "30 min", "30 min", "1 h"), []),
+    (CONSTANT + periodic("0.1 mg", "10 min", "29 min", "1 h"), [
+        ("periodic_bolus", "50 boluses in 24 h; the pump takes 48 of all together")]),
     (CONSTANT + periodic("2 mg", "6 min", "1 d", "1 h"), [
         ("periodic_bolus[1].duration",
          "6 min makes a rate of 24 mL/day on top of the basal rate, above limits.max_rate, 24 mL/day; the shortest "

@@ -146,6 +146,7 @@ def test_host_and_pump_have_the_same_ranges():
     assert MAX_PERIODIC_A_DAY == ranges.MAX_PERIODIC_PER_24H
     assert pump["max_per_24h"][1] == ranges.MAX_BOLUSES_PER_24H
     assert MAX_FLEX_STEPS_A_DAY == ranges.MAX_STEPS_PER_DAY
+    assert pump["basal_steps"][1] == ranges.MAX_STEPS
 
 
 def prescribed(text: str) -> Prescription:

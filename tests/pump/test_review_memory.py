@@ -25,7 +25,7 @@ def flex(name: str) -> dict[str, Any]:
     steps = [
         {"start_min": 30 * half_hour, "days": 1 << day, "dose_ng_per_day": 2_400_000 + 7 * half_hour + day}
         for half_hour in range(48)
-        for day in range(7)
+        for day in range(3)
     ]
     return limited(name=name, basal_mode=2, basal_dose_ng_per_day=0, basal_steps=steps)
 
@@ -52,8 +52,8 @@ def verdict_of(action: Callable[[], object]) -> str:
 
 
 def test_a_bolus_with_limits_over_many_periodic_ones_is_answered():
-    """The most there may be: 96 a day of all together."""
-    for therapy in (dense(1, 15 * MINUTE_US), dense(4, 60 * MINUTE_US)):
+    """The most there may be: 48 a day of all together."""
+    for therapy in (dense(1, 30 * MINUTE_US), dense(4, 120 * MINUTE_US)):
         with Emulator(seed=1) as pump, Client.connect(pump.port, timeout_s=5) as client:
             client.commit(client.propose_program(therapy).digest)
             pump.bench.advance(10 * MINUTE_US)
@@ -64,7 +64,7 @@ def test_a_bolus_with_limits_over_many_periodic_ones_is_answered():
             assert client.status().steps > steps
 
 
-@pytest.mark.parametrize("therapy", [dense(1, 14 * MINUTE_US), dense(4, 59 * MINUTE_US)])
+@pytest.mark.parametrize("therapy", [dense(1, 29 * MINUTE_US), dense(4, 119 * MINUTE_US)])
 def test_more_periodic_boluses_than_a_forecast_can_hold_are_refused(therapy: dict[str, Any]):
     with Emulator(seed=1) as pump, Client.connect(pump.port, timeout_s=5) as client:
         assert verdict_of(lambda: client.propose_program(therapy)) == "too_large periodic_boluses"
@@ -78,7 +78,7 @@ def test_the_largest_program_again_and_again_never_ends_the_pump():
         for length in range(6):
             therapy = flex("y" * length)
             verdict = verdict_of(lambda: client.commit(client.propose_program(therapy).digest))  # noqa: B023
-            assert verdict in ("", "internal memory")
+            assert verdict == ""
         before = client.status().steps
         pump.bench.advance(DAY_US)
         assert client.status().steps > before

@@ -9,7 +9,6 @@ from array import array
 from pump.dosing import limbs
 from pump.units import S_PER_DAY, S_PER_WEEK
 
-MAX_STEPS = 7 * 48
 DOSE_LIMBS = 3  # 2^45 ng/day: far beyond the range
 
 

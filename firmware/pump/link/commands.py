@@ -26,7 +26,7 @@ _ACTOR_PATIENT = 2
 
 
 def _piece(data, offset: int):
-    return {"total": len(data), "data": data[offset : offset + _PIECE]}
+    return {"total": len(data), "data": bytes(data[offset : offset + _PIECE])}
 
 
 class Commands:
@@ -181,6 +181,7 @@ class Commands:
         return self._done()
 
     def patient_bolus(self, _):
+        gc.collect()  # the forecast needs room
         ref = self._as(_ACTOR_PATIENT, self._course.boluses.request_patient)
         self._keeper.keep_boluses()
         return {"ref": ref}

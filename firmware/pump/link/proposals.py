@@ -36,6 +36,8 @@ class Proposals:
         self._bounds = bounds
         self._buffer = bytearray(MAX_PROPOSAL)
         self._view = memoryview(self._buffer)
+        self._reading = bytearray(MAX_PROPOSAL)  # made once: no such room is left after a large program
+        self._reading_view = memoryview(self._reading)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
         self.forget()
 
@@ -102,7 +104,8 @@ class Proposals:
         else:
             raise Unacceptable("unknown_opcode", "kind")
         self._values = values
-        self.canonical = bytes(codec.encoded(fields, values))
+        size = codec.encode(fields, values, self._reading, 0, MAX_PROPOSAL)
+        self.canonical = self._reading_view[:size]
         if self._prescription is not None:
             self._prescription.forget_steps()
         self.digest = digest_of(self.kind, self.canonical)
@@ -123,7 +126,8 @@ class Proposals:
         ref = 0
         course = self._course
         if self.kind == messages.PROPOSAL_PROGRAM:
-            self._keeper.commit_program(self.canonical, self._switch)
+            gc.collect()
+            self._keeper.commit_program(bytes(self.canonical), self._switch)
             self.program_digest = self.digest
         elif self.kind == messages.PROPOSAL_BOLUS:
             ref = course.boluses.start_clinician(self._values, s, us)

@@ -6,10 +6,10 @@ case (SEC-11). Called by: `pump.therapy.prescription`, `pump.link`."""
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY
 
 MAX_DRUGS = 5
-MAX_FLEX_STEPS = 7 * 48
+MAX_FLEX_STEPS = 3 * 48  # in all: three different days of 48; what memory holds beside the running program
 MAX_FLEX_STEPS_A_DAY = 48
 MAX_PERIODIC = 4
-MAX_PERIODIC_A_DAY = 96  # of all of them together: what a forecast of two days can hold in memory
+MAX_PERIODIC_A_DAY = 48  # of all of them together: what a forecast of two days can hold in memory
 MAX_PATIENT_PER_24H = 96
 MAX_PLAN_STEPS = 32
 MAX_DRUG_NAME = 15  # bytes: five of them and all sources fit one answer of ACCOUNTS
