@@ -13,6 +13,20 @@ from thecal.amounts import PL_PER_ML
 from thecal.answers import Accounts
 
 
+_RESERVE_PL = 2_560_000
+_LEAST_RESERVE, _MOST_RESERVE = 128, 16_384
+_WITH_THE_MOTOR = 64
+
+
+def bound_steps(step_volume_pl: int) -> int:
+    """By how many steps at most the pump's ledger shows more than was made, for each reset (docs/storage.md).
+
+    A reservation counts as made after a reset, and so do the steps that the motor held when it was written.
+    """
+    reserve = min(max(_RESERVE_PL // step_volume_pl, _LEAST_RESERVE), _MOST_RESERVE)
+    return reserve + _WITH_THE_MOTOR
+
+
 class Ledger:
     """The accounts now, less those at `begin`, if that was called."""
 

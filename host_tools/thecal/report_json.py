@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.amounts import PL_PER_NL, US_PER_S, exact_decimal
+from thecal.ledger import bound_steps
 from wire.messages import ALARMS
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
         "state": outcome.state,
         "steps": outcome.steps,
         "accounted_steps": ledger.accounted_steps,
+        "ledger_bound_steps": bound_steps(outcome.plan.therapy.pump.step_volume_pl),
         "volume_nl": nl(ledger.volume_pl),
         "delivered_ng": {name: exact(ng) for name, ng in ledger.delivered_ng.items()},
         "tip_ng": {name: exact(ng) for name, ng in ledger.tip_ng.items()},

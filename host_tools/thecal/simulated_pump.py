@@ -41,7 +41,7 @@ class SimulatedPump:
         self._emulator = Emulator(clock="virtual", flash=flash, seed=seed)
         self._closing = contextlib.ExitStack()
         self._zero_us = 0  # the bench's time at the commit
-        self._boot_us = 0  # the bench's time when the pump last booted: the zero of its monotonic clock
+        self._boot_us = 0  # the bench's time at the zero of the pump's monotonic clock
         self._noise_one_in = 0
         self._steps_before = 0  # made before the last power cut
         self._trace: Path | None = None
@@ -206,9 +206,10 @@ class SimulatedPump:
             bench.trace(self._trace, append=True)
         self.off = False
         self.resets += 1
-        self._boot_us = now_us
         self.client.hello()
-        if self.client.status().next_event < self._next_record:  # the log did not outlast the cut
+        status = self.client.status()
+        self._boot_us = now_us - status.now.total_us  # its clock goes on from what was on record
+        if status.next_event < self._next_record:  # the log did not outlast the cut
             self._next_record = 1
         if self._noise_one_in:
             bench.link_noise(self._noise_one_in)
