@@ -31,6 +31,7 @@ _DEFAULTS = {
     "flash_busy": 0,
     "flash_fails": 0,
     "fill_pl": 0,
+    "floor_pl_per_day": 48_000_000,
     "serial_number": "UNIX-0001",
     "reset_cause": _POWER_ON,
 }
@@ -110,6 +111,7 @@ class Board:
         self.ticks_us = clock.ticks_us
         self.wait_us = clock.wait_us
         self.serial_number = settings["serial_number"]
+        self.floor_pl_per_day = settings["floor_pl_per_day"]
         self._reset_cause = settings["reset_cause"]
         self._random = _Random(settings["seed"])
 
