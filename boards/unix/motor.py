@@ -127,8 +127,8 @@ class Motor:
         self.late_runs = 0  # runs whose first step was already overdue when they came
 
     def set_epoch(self, s: int, us: int) -> None:
-        """The pump's clock stood at (s, us) at boot: the times of runs count on from there."""
-        self._epoch_us = s * 1_000_000 + us
+        """The pump's clock stands at (s, us) now: the times of runs are read by it."""
+        self._epoch_us = s * 1_000_000 + us - self._clock.read()
 
     def append(self, run) -> None:
         """Take a run over (it is copied). ValueError("motor queue") past 2 runs or 64 steps in flight."""

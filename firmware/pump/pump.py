@@ -38,6 +38,7 @@ class Pump:
         course = Course(self.delivery, self.log)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
         self.keeper = Keeper(board.store, self.timebase, course, self.log, bounds)
+        self.timebase.update(board.ticks_us())
         self.keeper.start()
         self.log.start(self.delivery.local, board.ticks_us, began_ticks)
         proposals = Proposals(course, bounds, self.keeper)

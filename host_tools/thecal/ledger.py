@@ -12,7 +12,6 @@ from fractions import Fraction
 from thecal.amounts import PL_PER_ML
 from thecal.answers import Accounts
 
-
 _RESERVE_PL = 2_560_000
 _LEAST_RESERVE, _MOST_RESERVE = 128, 16_384
 _WITH_THE_MOTOR = 64

@@ -1,9 +1,9 @@
 """The host's bound on the ledger is the pump's reservation."""
 
 import pytest
+
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.records.ledger import reserve_steps
-
 from thecal.ledger import bound_steps
 
 

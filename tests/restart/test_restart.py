@@ -1,4 +1,4 @@
-"""What outlasts a power cut, from the outside: the emulated pump is cut off and started again on its flash."""
+"""What outlasts a power cut, from the outside: the emulated pump is started again on its flash."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from dosing import rig
 from thecal.client import Client
 from thecal.emulator import Emulator
-from thecal.errors import Refused
+from thecal.errors import Refused, ThecalError
 from thecal.ledger import bound_steps
 
 HOUR_US = 3_600_000_000
@@ -60,11 +60,9 @@ def with_patient(**changes: Any) -> dict[str, Any]:
 @pytest.mark.req("INT-04", "INT-06")
 def test_therapy_goes_on_by_itself_and_the_ledger_never_shows_less(pump: Pump):
     pump.commit(rig.therapy())
-    resets = 0
-    for hours in (0.1, 3.7, 26.0, 0.0, 11.3):
+    for resets, hours in enumerate((0.1, 3.7, 26.0, 0.0, 11.3), start=1):
         pump.hours(hours)
         pump.cut()
-        resets += 1
         assert pump.client.status().state == "infusing"
         assert pump.made() <= pump.accounted() <= pump.made() + BOUND * resets
         assert pump.client.accounts().resets == resets
@@ -126,7 +124,7 @@ def test_what_was_given_before_counts_against_the_limit(pump: Pump):
     pump.hours(2)
     pump.cut()
     pump.hours(2)
-    with pytest.raises(Refused, match="limit"):  # the reservation counts as given: one bolus has no room either
+    with pytest.raises(Refused, match="limit"):  # the reservation counts as given: not even one has room
         pump.client.patient_bolus()
 
 
@@ -194,8 +192,8 @@ def test_a_commit_is_the_old_program_or_the_new_one_whole(pump: Pump, operation:
         pump.commit(new)
         answered = True
         pump.hours(100)
-    except Exception as error:  # noqa: BLE001 - whatever the dying pump gives rise to
-        assert "flash" in str(error) or "power" in str(error) or "answer" in str(error) or "port" in str(error)
+    except ThecalError:
+        pass  # the pump died in the middle: of the command or of the hours
     pump.emulator.restart()
     pump.client.hello()
     program = pump.client.running_program()

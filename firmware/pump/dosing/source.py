@@ -99,7 +99,10 @@ class Source:
     def left_us(self, s: int, us: int) -> int:
         """Microseconds it has still to run; 0 past its end, as after a fault."""
         if self.state == RUNNING:
-            return max(0, self.end.total_us() - (s * 1_000_000 + us))
+            left_us = self.end.total_us() - (s * 1_000_000 + us)
+            return min(
+                max(0, left_us), self.duration_us
+            )  # a command may read the clock a little early or late
         return self.left.total_us() if self.state == SUSPENDED else 0
 
     def given_pl(self, s: int, us: int) -> int:

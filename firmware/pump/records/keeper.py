@@ -2,9 +2,9 @@
 
 What must not be lost, and where it is:
 
-    ledger            time, reserved steps, stop or flow, bridge and plan progress, lockout, next periodic boluses,
-                      clock offset, hourly counts for the rolling limits; rewritten with every change
-    program-0, -1     the committed program; the ledger says which one counts, so a commit is one save (DEL-07)
+    ledger            time, reserved steps, stop or flow, bridge and plan progress, lockout, next periodic
+                      boluses, clock offset, hourly counts for the rolling limits; rewritten with every change
+    program-0, -1     the committed program; the ledger says which counts, so a commit is one save (DEL-07)
     fillings-0, -1    drugs and reservoir, likewise
     boluses           when the last patient boluses were given; unreadable: the lockout is active (BOL-08)
 
@@ -176,7 +176,7 @@ class Keeper:
         words[_RUNNING] = running
 
     def _mark_hours(self, words, hour: int) -> None:
-        """The count at each full hour of the last day; what is not known to the second counts as given later."""
+        """The count at each full hour of the last day; what is not known exactly counts as given later."""
         for mark in range(max(self._hour + 1, hour - ledgers.HOURS + 1), hour + 1):
             words[_HOURS + mark % ledgers.HOURS] = self._saved_steps & _SMALL
         self._hour = hour
@@ -236,7 +236,9 @@ class Keeper:
     # --- boot ---
 
     def start(self) -> None:
-        """Take up therapy where the ledger has it, or say why not. Call once, before anything runs."""
+        """Take up therapy where the ledger has it, or say why not. Call once, before anything runs.
+
+        The timebase must be of this very moment: from here on the motor goes by the pump's clock."""
         found = self._ledger.load()
         words = self._ledger.words
         self._delivery.reserve = self.reserve
@@ -245,7 +247,8 @@ class Keeper:
         if found == ledgers.GOOD:
             self._timebase.s = words[_TIME_S]
             self._timebase.us = words[_TIME_US]
-            self._delivery.motor.set_epoch(self._timebase.s, self._timebase.us)
+        self._delivery.motor.set_epoch(self._timebase.s, self._timebase.us)
+        if found == ledgers.GOOD:
             try:
                 self._restore(words)
             except (DocumentError, codec.WireError) as error:
