@@ -100,9 +100,7 @@ class Source:
         """Microseconds it has still to run; 0 past its end, as after a fault."""
         if self.state == RUNNING:
             left_us = self.end.total_us() - (s * 1_000_000 + us)
-            return min(
-                max(0, left_us), self.duration_us
-            )  # a command may read the clock a little early or late
+            return min(max(0, left_us), self.duration_us)  # the clock may be read a little off
         return self.left.total_us() if self.state == SUSPENDED else 0
 
     def given_pl(self, s: int, us: int) -> int:
