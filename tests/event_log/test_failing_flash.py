@@ -91,8 +91,8 @@ def test_days_of_records_with_the_heap_locked(emulator: Emulator):
     """Some 600 records: over the end of a segment, whose successor was opened in advance."""
     with Client.connect(emulator.port) as client:
         key = client.log_key()
-        every = {"dose_ng": 2_000, "duration_us": 300 * S, "every_us": 900 * S, "first_us": S}
+        every = {"dose_ng": 2_000, "duration_us": 300 * S, "every_us": 1800 * S, "first_us": S}
         program(client, periodic_boluses=[every])
         count = len(client.events())
-        emulator.bench.advance_by(3 * DAY, locked=True)
+        emulator.bench.advance_by(6 * DAY, locked=True)
         assert len(whole_log(client, key)) > count + 570

@@ -37,6 +37,7 @@ def test_the_document(tmp_path: Path):
         "state": "infusing",
         "steps": 50000,
         "accounted_steps": 50000,
+        "ledger_bound_steps": 1088,
         "volume_nl": "125000",
         "delivered_ng": {"morphine": "2500000"},
         "tip_ng": {"morphine": "0"},
