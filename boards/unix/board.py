@@ -30,6 +30,7 @@ _DEFAULTS = {
     "flash": "",
     "flash_busy": 0,
     "flash_fails": 0,
+    "flash_log": "",
     "fill_pl": 0,
     "serial_number": "UNIX-0001",
     "reset_cause": _POWER_ON,
@@ -121,8 +122,8 @@ class Board:
         flash.attach(clock, self.motor)
         if settings["flash_busy"]:
             flash.take_time(max(0, settings["seed"]))
-        if settings["flash_fails"]:
-            flash.fail(True)
+        flash.fail(settings["flash_fails"] != 0)
+        flash.log_to(settings["flash_log"])
         return flash
 
     def random_bytes(self, size: int) -> bytes:

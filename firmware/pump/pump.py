@@ -36,7 +36,7 @@ class Pump:
         self.delivery = make_delivery(board.motor, self.log)
         course = Course(self.delivery, self.log)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
-        self.keeper = Keeper(board.store, self.timebase, course, self.log, bounds)
+        self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
         self.keeper.start()
         proposals = Proposals(course, bounds, self.keeper)
         commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper)
@@ -62,6 +62,7 @@ class Pump:
         delivery.serve(timebase.s, timebase.us)
         self._server.serve()
         self.keeper.serve()
+        timebase.update(board.ticks_us())  # records and answers take time
         board.wait_us(timebase.until(delivery.wake))
 
     def run(self) -> None:

@@ -234,7 +234,10 @@ EVENT_KINDS = (
 )
 
 # Alarms by number: (number, name, class). In the log: alarm_raised and alarm_cleared, code: the number.
-ALARMS = ((1, "max_pause", "noncritical"),)
+ALARMS = (
+    (1, "max_pause", "noncritical"),
+    (2, "storage", "critical"),  # flash refuses writes: what is on record is given, then therapy stops
+)
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
 # empty); of protocol_mismatch the pump's own `wire.codec.version_text`.

@@ -5,11 +5,13 @@ the next one (`go_on`). Called by: `pump.therapy.course`. Allocates: commands on
 
 from pump.dosing import limbs
 from pump.dosing.flow import FAULT_PHASE, Flow
+from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
 from pump.dosing.source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
 from pump.units import US_PER_S, Instant
 
 NOTE_CUT_SHORT = 9
+_LONG_QUEUE = RUN_STEPS - LOW_WATER
 _MOST_OFF_US = 100_000  # by how much a command may be moved to agree with the motor's count
 
 
@@ -75,6 +77,15 @@ class Delivery(Flow):
             limbs.load(source.parts, size, scale.parts(source.rate))
         if self.plan is not None:
             self._take_dose(self.plan.dose())
+
+    def refill_queue(self, s: int, us: int) -> None:
+        """Before something that takes up to half a second: the motor's queue shall last as long. The steps
+        it holds are planned anew from here, the same ones and more."""
+        if not self.fault and self.planner.is_fast() and self.motor.in_flight() < _LONG_QUEUE:
+            changed = self.changed
+            if self.interrupt(s, us):
+                self.go_on(self.at.s, self.at.us, False)
+            self.changed = changed
 
     def halt(self, s: int, us: int) -> None:
         """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where

@@ -38,9 +38,14 @@ NOTE_PLAN_STEP = 18
 NOTE_ALARM = 14
 NOTE_ALARM_CLEARED = 15
 ALARM_MAX_PAUSE = 1
+ALARM_STORAGE = 2  # raised by the records
 
 FAULT_NONE = 0
 FAULT_PHASE = 1  # the motor's count is not what the accumulator owes
+FAULT_STORAGE = 2  # no more steps can be put on record
+
+_FULL_QUEUE = RUN_STEPS - LOW_WATER  # at the highest rate half a second's steps
+_QUIET_S = 1
 
 
 class Flow:
@@ -63,6 +68,7 @@ class Flow:
         self.permit = 0  # steps since the reset that are on record and may be handed out
         self.reserve = None  # puts more of them on record: function returning True, or None without records
         self.reserve_steps = 0
+        self.uncommitted = False  # the program is not on record yet: what has no permit waits
         self.changed = False  # has anything changed that should be on record?
         self.wake = Instant()  # when `serve` is next needed
         self.schedule = None  # flex steps of the week, or
@@ -142,8 +148,20 @@ class Flow:
         return self.permit - self.steps_handed_out()
 
     def _may_hand_out(self) -> bool:
-        """Is a whole run on record, or can it be put there? No step is made that is not (the ledger)."""
-        return self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve()
+        """Is a whole run on record, or can it be put there? No step is made that is not (the ledger); when
+        no more can be, that is a fault."""
+        if self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve():
+            return True
+        if not self.uncommitted:
+            self.fail(FAULT_STORAGE)
+        return False
+
+    def may_stall(self, s: int, us: int) -> bool:
+        """May the pump be busy elsewhere for half a second? Not when the motor's queue could run dry in it,
+        nor just before a scheduled change, after which it needs a new run."""
+        if self._change.by(s + _QUIET_S, us):
+            return False
+        return not self.planner.is_fast() or self.motor.in_flight() >= _FULL_QUEUE
 
     def _end_sources(self, s: int, us: int) -> None:
         for source in self.all_sources:
@@ -279,7 +297,6 @@ class Flow:
         run = self.planner.run
         if self.motor.in_flight() <= LOW_WATER:
             if not self._may_hand_out():
-                self.wake.set(s + 1, us)  # try again
                 return False
             if not self.planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor

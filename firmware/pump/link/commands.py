@@ -8,6 +8,7 @@ import gc
 
 from pump.dosing import limbs
 from pump.dosing.source import IDLE, VOLUME_LIMBS
+from pump.therapy.bounds import Unacceptable
 from wire import messages
 
 _PIECE = 200  # bytes of a reading or program in one answer
@@ -73,13 +74,20 @@ class Commands:
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "alarms": (1 if delivery.fault else 0) + (1 if delivery.paused_too_long else 0),
+            "alarms": self._count_alarms(),
             "next_event": self._log.next_sequence,
             "heap_free": gc.mem_free(),
         }
         self._add_rates(answer)
         self._add_bolus(answer)
         return answer
+
+    def _count_alarms(self) -> int:
+        count = 0
+        for stands in (self._delivery.fault, self._delivery.paused_too_long, self._keeper.failed):
+            if stands:
+                count += 1
+        return count
 
     def _until_change(self) -> int:
         change = self._delivery.next_change()
@@ -125,7 +133,7 @@ class Commands:
         finally:
             self._log.actor = _ACTOR_PUMP
         if self._delivery.changed:
-            self._keeper.save()
+            self._keeper.save_now()
         return result
 
     def _done(self):
@@ -164,9 +172,18 @@ class Commands:
         return self._done()
 
     def patient_bolus(self, _):
-        ref = self._as(_ACTOR_PATIENT, self._course.boluses.request_patient)
-        self._keeper.keep_boluses()
-        return {"ref": ref}
+        return {"ref": self._as(_ACTOR_PATIENT, self._give_patient_bolus)}
+
+    def _give_patient_bolus(self, s: int, us: int) -> int:
+        """It is on record before it begins: a power cut never shortens the lockout."""
+        boluses = self._course.boluses
+        boluses.admit_patient(s, us)
+        try:
+            self._keeper.keep_boluses()
+        except Unacceptable as refused:
+            boluses.withdraw_patient(refused.reason)
+            raise
+        return boluses.start_patient(self._timebase.s, self._timebase.us)
 
     def events(self, values):
         log = self._log
