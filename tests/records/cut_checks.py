@@ -45,6 +45,12 @@ def digest(program: object) -> bytes:
     return digest_of(PROPOSAL_PROGRAM, bytes(encoded(proposal_fields(PROPOSAL_PROGRAM), program)))
 
 
+def program_of(acts: list[Act]) -> object:
+    """The last program among some commands, or None."""
+    programs = [act.program for act in acts if act.program is not None]
+    return programs[-1] if programs else None
+
+
 @dataclass(frozen=True)
 class Future:
     """What the first `count` commands lead to."""
@@ -54,8 +60,7 @@ class Future:
 
     @property
     def program(self) -> object:
-        programs = [act.program for act in self.acts if act.program is not None]
-        return programs[-1] if programs else None
+        return program_of(self.acts)
 
     def steps_by(self, at_us: int) -> int:
         return bisect_right(self.times, at_us)
@@ -125,11 +130,18 @@ class Day:
 
     def futures_at(self, operation: Operation) -> list[Future]:
         """With every command answered before this operation; and with the one under way, if there is one."""
+        return [self.future(count) for count in self._counts_at(operation)]
+
+    def programs_at(self, operation: Operation) -> list[object]:
+        """The programs that may be on the flash right after this operation."""
+        return [program_of(DAY[:count]) for count in self._counts_at(operation)]
+
+    def _counts_at(self, operation: Operation) -> list[int]:
+        """How many commands count: those answered before, and perhaps the one under way."""
         answered = sum(played.last_op < operation.number for played in self.played)
-        futures = [self.future(answered)]
         if answered < len(self.played) and self.played[answered].first_op < operation.number:
-            futures.append(self.future(answered + 1))
-        return futures
+            return [answered, answered + 1]
+        return [answered]
 
     def under_way(self, operation: Operation) -> str:
         """What the pump was doing."""

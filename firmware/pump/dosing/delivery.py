@@ -41,7 +41,7 @@ class Delivery(Flow):
         now_us = s * US_PER_S + us
         at_us = self._agreeing(now_us, steps)
         if not -_MOST_OFF_US <= at_us - now_us <= _MOST_OFF_US:
-            self.fail(FAULT_PHASE)
+            self.fail(FAULT_PHASE, s, us)
             return False
         self.at.set_us(at_us)
         return self._close(self.at.s, self.at.us, steps)
@@ -99,6 +99,11 @@ class Delivery(Flow):
         if self.plan is not None:
             self.plan.hold(s, us)
         self.flowing = False
+
+    def fail(self, fault: int, s: int, us: int) -> None:
+        """Stop for good: boluses end, what they gave is recorded (BOL-07). Allocates: once."""
+        Flow.fail(self, fault, s, us)
+        self.halt(s, us)
 
     def cut_all_short(self, s: int, us: int) -> None:
         """End every source that runs or waits."""

@@ -90,16 +90,16 @@ class Flow:
 
     def serve(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
-        while self._change.by(s, us) and self._all_planned():
+        while self._change.by(s, us) and self._all_planned(s, us):
             self._pass_change()
         while self._feed(s, us):
             pass
 
-    def _all_planned(self) -> bool:
+    def _all_planned(self, s: int, us: int) -> bool:
         """Has every step due before the change been handed to the motor? If not, hand over what fits."""
         change = self._change
         while self.motor.in_flight() <= LOW_WATER:
-            if not self._may_hand_out():
+            if not self._may_hand_out(s, us):
                 return False
             if not self.planner.plan(change.s, change.us):
                 return True
@@ -131,7 +131,7 @@ class Flow:
     def _close(self, s: int, us: int, steps: int) -> bool:
         """End the segment, `steps` of it having been given; a fault when that is not what was due."""
         if not self.accumulator.close(s, us, steps):
-            self.fail(FAULT_PHASE)
+            self.fail(FAULT_PHASE, s, us)
             return False
         self._steps_before += steps
         if self._priming:
@@ -147,13 +147,13 @@ class Flow:
         """Steps on record that have not been handed out."""
         return self.permit - self.steps_handed_out()
 
-    def _may_hand_out(self) -> bool:
+    def _may_hand_out(self, s: int, us: int) -> bool:
         """Is a whole run on record, or can it be put there? No step is made that is not (the ledger); when
         no more can be, that is a fault."""
         if self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve():
             return True
         if not self.uncommitted:
-            self.fail(FAULT_STORAGE)
+            self.fail(FAULT_STORAGE, s, us)
         return False
 
     def may_stall(self, s: int, us: int) -> bool:
@@ -296,7 +296,7 @@ class Flow:
             return False
         run = self.planner.run
         if self.motor.in_flight() <= LOW_WATER:
-            if not self._may_hand_out():
+            if not self._may_hand_out(s, us):
                 return False
             if not self.planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor
@@ -321,8 +321,8 @@ class Flow:
         if low_s < self.wake.s or (low_s == self.wake.s and low_us < self.wake.us):
             self.wake.set(low_s, low_us)
 
-    def fail(self, fault: int) -> None:
-        """Stop for good; the first reason stays (INT-08)."""
+    def fail(self, fault: int, s: int, us: int) -> None:
+        """Stop for good at (s, us); the first reason stays (INT-08)."""
         self.motor.cancel()
         if self.fault == FAULT_NONE:
             self.fault = fault

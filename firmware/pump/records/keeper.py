@@ -103,8 +103,8 @@ class Keeper:
 
     def save(self) -> bool:
         """Write the ledger as things stand; False when the flash failed. What is on a flash that is not
-        trusted stays as it is."""
-        if self.distrust or self._delivery.uncommitted:
+        trusted stays as it is, and so does what was before a fault: a reset goes back there."""
+        if self.distrust or self._delivery.uncommitted or self._delivery.fault:
             return False
         time = self._timebase
         dose_steps = self._delivery.dose_steps()
@@ -174,7 +174,7 @@ class Keeper:
             if not self.reserve():
                 raise Unacceptable("storage", "ledger")
         except Unacceptable:
-            self._delivery.fail(FAULT_STORAGE)
+            self._delivery.fail(FAULT_STORAGE, self._timebase.s, self._timebase.us)
             raise
         self.program = canonical
         self._delivery.serve(self._timebase.s, self._timebase.us)
@@ -309,3 +309,7 @@ class Keeper:
         else:
             boluses.distrust_history(self._timebase.s, self._timebase.us)
             self._log.note(NOTE_DISTRUSTED, BOLUSES_UNREADABLE, 0, 0, 0)
+            try:
+                self.keep_boluses()
+            except Unacceptable:
+                pass  # the alarm stands, and the next start finds the same
