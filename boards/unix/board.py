@@ -29,6 +29,7 @@ _DEFAULTS = {
     "seed": -1,
     "flash": "",
     "flash_busy": 0,
+    "flash_slow_one_in": 50,
     "flash_fails": 0,
     "flash_log": "",
     "fill_pl": 0,
@@ -108,6 +109,8 @@ class Board:
         clock.attach(self._bench)
         sys.atexit(self._bench.at_exit)
         self.store = Store(flash)
+        if settings["flash_busy"]:  # from here on: the clock's zero is the first look at it
+            flash.take_time(max(0, settings["seed"]), settings["flash_slow_one_in"])
         self.ticks_us = clock.ticks_us
         self.wait_us = clock.wait_us
         self.serial_number = settings["serial_number"]
@@ -120,8 +123,6 @@ class Board:
         except ValueError as error:
             _usage(error.args[0])
         flash.attach(clock, self.motor)
-        if settings["flash_busy"]:
-            flash.take_time(max(0, settings["seed"]))
         flash.fail(settings["flash_fails"] != 0)
         flash.log_to(settings["flash_log"])
         return flash

@@ -189,7 +189,7 @@ class Played:
 @contextmanager
 def pump_at_day(flash: Path, trace: Path | None = None, **settings: int | str) -> Iterator[Emulator]:
     """A pump on this flash file; its trace, when asked for, counts from boot."""
-    with Emulator(seed=7, flash=flash, settings=settings) as pump:
+    with Emulator(flash=flash, settings={"seed": 7, **settings}) as pump:
         pump.bench.set_step_volume(STEP_PL)
         if trace:
             pump.bench.mark(0)

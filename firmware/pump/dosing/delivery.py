@@ -83,9 +83,12 @@ class Delivery(Flow):
         it holds are planned anew from here, the same ones and more."""
         if not self.fault and self.planner.is_fast() and self.motor.in_flight() < _LONG_QUEUE:
             changed = self.changed
+            at_s = self.at.s
+            at_us = self.at.us
             if self.interrupt(s, us):
                 self.go_on(self.at.s, self.at.us, False)
             self.changed = changed
+            self.at.set(at_s, at_us)
 
     def halt(self, s: int, us: int) -> None:
         """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where

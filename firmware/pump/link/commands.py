@@ -128,6 +128,7 @@ class Commands:
 
         What it changed is on record before it is answered."""
         self._log.actor = actor
+        self._delivery.at.set(self._timebase.s, self._timebase.us)
         try:
             result = action(*values, self._timebase.s, self._timebase.us)
         finally:
@@ -137,11 +138,13 @@ class Commands:
         return result
 
     def _done(self):
-        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+        """When the command took effect; to put it on record may have taken longer."""
+        return {"at_s": self._delivery.at.s, "at_us": self._delivery.at.us}
 
     def commit(self, values):
+        ref = self._as(_ACTOR_CLINICIAN, self._proposals.commit, values["digest"])
         answer = self._done()
-        answer["ref"] = self._as(_ACTOR_CLINICIAN, self._proposals.commit, values["digest"])
+        answer["ref"] = ref
         return answer
 
     def abort(self, _):

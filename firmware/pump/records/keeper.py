@@ -154,10 +154,12 @@ class Keeper:
         Its bytes are written first, beside those of the running one, while that goes on; then `apply(s,
         us)` makes the switch at one instant, with the motor held; the ledger that names the new program
         frees it. Refused as `storage` when the flash fails: before the switch nothing has changed, after
-        it nothing flows any more."""
+        it nothing flows any more. What flows in the moment until the ledger is written is on record as
+        steps, though not as the new program's."""
         state = self._state
         number = self._next(state.program)
         self._write("program-%d" % (number & 1), number, canonical)
+        self._reserve_a_run()
         self._delivery.uncommitted = True
         try:
             apply(self._timebase.s, self._timebase.us)
@@ -178,6 +180,15 @@ class Keeper:
             raise
         self.program = canonical
         self._delivery.serve(self._timebase.s, self._timebase.us)
+
+    def _reserve_a_run(self) -> None:
+        """The first steps of a new program shall not wait until it is on record: they are permitted by what
+        is. (Not on records that are not trusted: there they wait.)"""
+        delivery = self._delivery
+        if delivery.steps_left() < ledgers.LEAST_RESERVE_STEPS:
+            delivery.reserve_steps = max(delivery.reserve_steps, ledgers.LEAST_RESERVE_STEPS)
+            self._fill_queue()
+            self.reserve()
 
     def _next(self, number: int) -> int:
         return number + 1 if number < _LAST_NUMBER else 1

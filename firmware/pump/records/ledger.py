@@ -29,14 +29,14 @@ CORRUPT = 2
 OTHER_VERSION = 3
 
 RESERVE_PL = 2_560_000  # 1,024 steps of 2.5 nL
+LEAST_RESERVE_STEPS = 128
+_MOST_RESERVE_STEPS = 16_384
 
 
 def reserve_steps(step_volume_pl: int) -> int:
     """How many steps one reservation holds: about RESERVE_PL, at least two runs, at most 16,384."""
     steps = RESERVE_PL // step_volume_pl
-    if steps < 128:
-        return 128
-    return steps if steps < 16_384 else 16_384
+    return min(max(steps, LEAST_RESERVE_STEPS), _MOST_RESERVE_STEPS)
 
 
 class Ledger:
