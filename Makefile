@@ -4,6 +4,10 @@
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
+# Power cuts of `make soak`: what two cores do in about half an hour (docs/campaigns.md).
+SOAK_RUNS ?= 20000
+SOAK_SEED ?= 1
+SOAK_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +15,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format traceability emulate bench flash lock clean
+.PHONY: help setup run test lint format traceability emulate bench soak flash lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -39,6 +43,9 @@ emulate: setup  ## Run an emulated pump on a pty and print its path
 
 bench: setup  ## Measure, print a table and write build/bench.json
 	@$(BIN)/python benchmarks/run.py
+
+soak: setup  ## Cut the power of pumps in therapy, again and again (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
+	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 
 flash:  ## Put the firmware on a board (PORT=/dev/ttyACM0)
 	@echo "make flash: there is no RP2040 board support yet, so nothing was written." >&2

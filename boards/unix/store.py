@@ -3,10 +3,13 @@
 import vfs
 from micropython import const
 
+from folder import Folder, make_folder
+
 _PROGRAM_BYTES = const(256)
 _ENOENT = const(2)
 _EIO = const(5)
 _ERASED = const(0xFF)
+_KEPT = "kept/"
 
 # `Store.found`
 MOUNTED = const(0)
@@ -36,6 +39,9 @@ class _NoFileSystem:
     """Stands in for the file system of a flash that has none and takes none."""
 
     def open(self, name: str, mode: str):
+        raise OSError(_EIO)
+
+    def mkdir(self, name: str):
         raise OSError(_EIO)
 
 
@@ -82,8 +88,15 @@ class Store:
         self._fs.rename(draft, name)
 
     def keep(self, name: str) -> "Kept":
-        """A small document that is kept open and rewritten often, whole each time."""
-        return Kept(self._fs, name)
+        """A small document that is kept open and rewritten often, whole each time.
+
+        They live in a folder of their own: littlefs compacts a folder's directory every few writes, at a cost
+        that grows with the square of what is in it."""
+        return Kept(self._fs, _KEPT + name)
+
+    def folder(self, name: str) -> Folder:
+        """A folder of files that grow at their end."""
+        return Folder(self._fs, name)
 
 
 class Kept:
@@ -110,6 +123,7 @@ class Kept:
     def write(self, buffer) -> None:
         """Replace its bytes, always as many as the first time. OSError."""
         if self._file is None:
+            make_folder(self._fs, _KEPT)
             self._file = self._fs.open(self._name, "r+b" if self.read() is not None else "w+b")
         self._file.seek(0)
         self._file.write(buffer)

@@ -9,7 +9,7 @@ import gc
 from pump.link.commands import Commands
 from pump.link.proposals import Proposals
 from pump.link.server import Server
-from pump.records.event_ring import EventRing
+from pump.records.event_log import EventLog
 from pump.records.keeper import Keeper
 from pump.therapy.bounds import Bounds
 from pump.therapy.course import Course, make_delivery
@@ -30,14 +30,16 @@ class Pump:
 
     def __init__(self, board):
         self._board = board
-        self.timebase = Timebase(board.ticks_us())
-        self.log = EventRing(self.timebase, _reason_number)
+        began_ticks = board.ticks_us()
+        self.timebase = Timebase(began_ticks)
+        self.log = EventLog(self.timebase, _reason_number, board.store, board.random_bytes)
         bounds = Bounds()
         self.delivery = make_delivery(board.motor, self.log)
         course = Course(self.delivery, self.log)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
         self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
         self.keeper.start()
+        self.log.start(self.delivery.local, board.ticks_us, began_ticks)
         proposals = Proposals(course, bounds, self.keeper)
         commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper)
         identity = {
@@ -62,6 +64,8 @@ class Pump:
         delivery.serve(timebase.s, timebase.us)
         self._server.serve()
         self.keeper.serve()
+        if delivery.may_stall(timebase.s, timebase.us):
+            self.log.serve()
         timebase.update(board.ticks_us())  # records and answers take time
         board.wait_us(timebase.until(delivery.wake))
 

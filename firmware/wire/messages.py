@@ -30,6 +30,9 @@ CANCEL_PLAN = 0x24
 SKIP_BRIDGE = 0x25
 EVENTS = 0x30
 ACCOUNTS = 0x31
+LOG_STATE = 0x32
+LOG_KEY = 0x33
+LOG_CLEAR = 0x34
 
 # What a proposal holds (the `kind` of PROPOSE); its blob is encoded by the table beside it.
 PROPOSAL_PROGRAM = 1
@@ -47,8 +50,8 @@ PROPOSALS = (
 )
 
 _EVENT = (
-    ("sequence", "u32"),
-    ("at_s", "u32"),  # pump's monotonic clock
+    ("sequence", "u32"),  # one over both rings, never repeated
+    ("at_s", "u32"),  # pump's monotonic clock, which goes on over resets
     ("at_us", "u32"),
     ("kind", "u8"),  # EVENT_KINDS
     ("actor", "u8"),  # ACTORS
@@ -56,6 +59,8 @@ _EVENT = (
     ("ref", "u16"),  # ties the records of one bolus together
     ("a", "u64"),
     ("b", "u64"),
+    ("boot", "u16"),  # which boot of the pump, counted from 1
+    ("tag", "bytes"),  # chains the record to the one before it in its ring (docs/event-log.md)
 )
 
 MESSAGES = (
@@ -131,7 +136,17 @@ MESSAGES = (
     (IMPLANT, "implant", (), (("at_s", "u32"), ("at_us", "u32"))),
     (CANCEL_PLAN, "cancel_plan", (), (("at_s", "u32"), ("at_us", "u32"))),
     (SKIP_BRIDGE, "skip_bridge", (), (("at_s", "u32"), ("at_us", "u32"))),
-    (EVENTS, "events", (("first", "u32"), ("count", "u8")), (("next", "u32"), ("events", _EVENT))),
+    (
+        EVENTS,
+        "events",
+        (
+            ("first", "u32"),
+            ("last", "u32"),
+            ("count", "u8"),  # at most so many, and never more than fit
+            ("faults", "u8"),  # 1: only those of the ring of faults
+        ),
+        (("next", "u32"), ("events", _EVENT)),  # next: the number from which to go on
+    ),
     (
         ACCOUNTS,
         "accounts",
@@ -157,6 +172,30 @@ MESSAGES = (
             ("sources", (("source", "u8"), ("volume_pl", "u64"))),  # BOLUS_KINDS, 0: basal
         ),
     ),
+    (
+        LOG_STATE,
+        "log_state",
+        (),
+        (
+            ("next_event", "u32"),  # number of the next record to reach the flash
+            ("boot", "u16"),
+            ("failing", "u8"),  # 1: what happens does not get onto flash at present
+            (
+                "rings",  # events, then faults
+                (
+                    ("first", "u32"),  # its oldest record that can be read; 0: none
+                    ("last", "u32"),  # its newest
+                    ("records", "u32"),  # how many it holds
+                    ("before", "bytes"),  # tag before the oldest record
+                    ("tag", "bytes"),  # tag of the newest
+                ),
+            ),
+        ),
+    ),
+    # answered while the pump is unprogrammed: whoever sets it up keeps the key (docs/event-log.md)
+    (LOG_KEY, "log_key", (), (("key", "bytes"),)),
+    # always refused: the log only grows, and gives way to newer records
+    (LOG_CLEAR, "log_clear", (), ()),
 )
 
 # Why a request was refused: the result byte of every answer, 0 is "done". Numbers never change meaning.
@@ -192,6 +231,8 @@ REFUSALS = (
     (28, "not_running"),
     (29, "implant_flag"),
     (30, "storage"),
+    (31, "append_only"),
+    (32, "programmed"),
 )
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault"))
@@ -231,12 +272,22 @@ EVENT_KINDS = (
     (22, "restored"),  # after a reset; ref: how many there were, a: steps on the ledger
     (23, "bolus_interrupted"),  # by a reset; code: bolus kind
     (24, "records_distrusted"),  # code: what could not be trusted (pump.records.keeper)
+    # local time by the pump's clock; code: 1 boot, 2 clock change, 3 daily; ref: days since 2000-01-01,
+    # a: second of that day, b: microsecond
+    (25, "reference_time"),
+    # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
+    (26, "records_lost"),
+    (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
 )
+
+# Kinds that are kept in the ring of faults; all others are in the ring of events.
+FAULT_RECORDS = (13, 14, 15, 24, 26)
 
 # Alarms by number: (number, name, class). In the log: alarm_raised and alarm_cleared, code: the number.
 ALARMS = (
     (1, "max_pause", "noncritical"),
-    (2, "storage", "critical"),  # flash refuses writes: what is on record is given, then therapy stops
+    (2, "log_failing", "noncritical"),  # what happens does not get onto flash
+    (3, "storage", "critical"),  # flash refuses writes: what is on record is given, then therapy stops
 )
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
@@ -246,7 +297,7 @@ REFUSED = (("detail", "str"),)
 SCHEMA = (
     (PROTOCOL_VERSION, SCHEMA_VERSION),
     (MESSAGES, REFUSED, PROPOSALS),
-    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS),
+    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS, FAULT_RECORDS),
 )
 
 

@@ -87,6 +87,30 @@ class Event:
     ref: int
     a: int
     b: int
+    boot: int = 0  # which boot of the pump, counted from 1
+    tag: bytes = b""  # chains it to the record before it in its ring (thecal.event_chain)
+
+
+@dataclass(frozen=True)
+class LogRing:
+    """One of the two rings of the log on flash, without its records."""
+
+    first: int  # number of the oldest record that can be read; 0: none
+    last: int  # number of the newest record
+    records: int
+    before: bytes  # tag before the oldest record
+    tag: bytes  # tag of the newest record
+
+
+@dataclass(frozen=True)
+class LogState:
+    """How far the pump's log reaches."""
+
+    next_event: int  # number of the next record to reach the flash
+    boot: int
+    failing: bool  # what happens does not get onto flash at present
+    events: LogRing
+    faults: LogRing
 
 
 @dataclass(frozen=True)
@@ -257,6 +281,25 @@ def event_of(reply: Reply) -> Event:
         ref=reply.number("ref"),
         a=reply.number("a"),
         b=reply.number("b"),
+        boot=reply.number("boot"),
+        tag=reply.data("tag"),
+    )
+
+
+def log_state_of(reply: Reply) -> LogState:
+    """The answer to `log_state`."""
+    rings = [
+        LogRing(r.number("first"), r.number("last"), r.number("records"), r.data("before"), r.data("tag"))
+        for r in reply.group("rings")
+    ]
+    if len(rings) != 2:
+        raise malformed("log_state", f"{len(rings)} rings")
+    return LogState(
+        next_event=reply.number("next_event"),
+        boot=reply.number("boot"),
+        failing=bool(reply.number("failing")),
+        events=rings[0],
+        faults=rings[1],
     )
 
 

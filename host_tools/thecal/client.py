@@ -21,6 +21,7 @@ from thecal.answers import (
     Hello,
     Instant,
     Limit,
+    LogState,
     Proposal,
     Reply,
     Status,
@@ -28,6 +29,7 @@ from thecal.answers import (
     accounts_of,
     event_of,
     filling_of,
+    log_state_of,
     malformed,
     status_of,
 )
@@ -44,6 +46,9 @@ from wire.messages import (
     EVENTS,
     IMPLANT,
     LIMITS,
+    LOG_CLEAR,
+    LOG_KEY,
+    LOG_STATE,
     MESSAGES,
     PATIENT_BOLUS,
     PROGRAM,
@@ -64,6 +69,8 @@ from wire.messages import (
 
 PIECE = framing.MAX_PAYLOAD - size(request_fields(PROPOSE), {"kind": 0, "total": 0, "offset": 0, "data": b""})
 DIGEST_SIZE = 16
+LAST_EVENT = 0xFFFFFFFF  # past every number of the log
+_MOST_EVENTS = 255
 
 
 class Client:
@@ -124,18 +131,38 @@ class Client:
             if not page:
                 raise malformed("limits", "an empty page")
 
-    def events(self, first: int) -> list[Event]:
-        """The log from sequence number `first` (or the oldest that is kept) to its end."""
+    def events(
+        self, first: int = 0, last: int = LAST_EVENT, *, count: int | None = None, faults: bool = False
+    ) -> list[Event]:
+        """The log from number `first` (or the oldest that is kept) to `last` or its end, oldest first.
+
+        `count`: at most so many. `faults`: only those of the ring of faults.
+        """
         events: list[Event] = []
-        while True:
-            reply = self._session.request(EVENTS, {"first": first, "count": 255})
+        while count is None or len(events) < count:
+            most = _MOST_EVENTS if count is None else min(_MOST_EVENTS, count - len(events))
+            request: dict[str, object] = {"first": first, "last": last, "count": most, "faults": int(faults)}
+            reply = self._session.request(EVENTS, request)
             page = [event_of(entry) for entry in reply.group("events")]
             if not page:
-                return events
+                break
             if reply.number("next") <= first:
                 raise malformed("events", "it does not advance")
             events += page
             first = reply.number("next")
+        return events
+
+    def log_state(self) -> LogState:
+        """How far the log reaches; with the tags at its ends, for `event_chain.verify`."""
+        return log_state_of(self._session.request(LOG_STATE, {}))
+
+    def log_key(self) -> bytes:
+        """The key of the log's chain. Refused once the pump has been programmed; see `log_keys`."""
+        return self._session.request(LOG_KEY, {}).data("key")
+
+    def clear_log(self) -> None:
+        """Always Refused: the log only grows. Here so that a tool which asks gets the pump's own answer."""
+        self._session.request(LOG_CLEAR, {})
 
     def accounts(self) -> Accounts:
         """The pump's ledger. Of several pages the last one, with the filling in use, is of one instant."""

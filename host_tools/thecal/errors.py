@@ -128,4 +128,10 @@ REFUSAL_TEXTS = {
     "running_therapy": ("a therapy is running", "a start delay is for a pump that runs none: leave it out"),
     "not_running": ("there is nothing of the kind to end", "see `thecal status`"),
     "implant_flag": ("the implant flag is not set", "say first that the pump is being implanted or revised"),
+    "storage": ("its flash failed, so nothing was changed", "try again; if it stays, the pump needs service"),
+    "append_only": ("records of the log are never deleted", "the oldest give way to new ones by themselves"),
+    "programmed": (
+        "it gives its log key only before its first program",
+        "use the computer that first programmed this pump",
+    ),
 }

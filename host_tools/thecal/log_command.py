@@ -1,34 +1,120 @@
-"""`thecal log`: the pump's records as they are, and as they come."""
+"""`thecal log`: the pump's records as they are, as they come, and whether they are as the pump wrote them."""
 
+import csv
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Self
 
-from thecal import log_text
-from thecal.client import Client
+from thecal import event_chain, log_keys, log_text
+from thecal.answers import Event
+from thecal.client import LAST_EVENT, Client
+from thecal.errors import ThecalError
 from thecal.report_json import SCHEMA
 
+Form = Literal["text", "jsonl", "csv"]
 _LOOK_EVERY_S = 0.5
 
 
-def document(client: Client, first: int) -> dict[str, object]:
-    """Every record that is kept from number `first` on."""
-    return {"schema": SCHEMA, "events": [log_text.as_json(event) for event in client.events(first)]}
+class LogBroken(ThecalError):
+    """The log is not as the pump wrote it."""
 
 
-def run(client: Client, first: int, *, follow: bool, as_lines: bool) -> None:
-    """Print records line by line; `follow`: until Ctrl-C. A gap is told on stderr."""
-    expected = first
-    try:
+@dataclass(frozen=True)
+class Selection:
+    """Which records are wanted. `count` 0: all; else so many, the newest ones when `first` is 0."""
+
+    first: int = 0
+    last: int = LAST_EVENT
+    count: int = 0
+    faults: bool = False
+
+    @classmethod
+    def parse(cls, first: int, wanted: str, count: int, *, faults: bool) -> Self:
+        """From the command line: --from, --range "A..B" (either may be left out), --count, --faults."""
+        if not wanted:
+            return cls(first, count=count, faults=faults)
+        low, dots, high = wanted.partition("..")
+        if not dots or not (low or "0").isdecimal() or not (high or "0").isdecimal():
+            raise ThecalError(f"{wanted!r} is no range of records", "write it like 100..200, 100.. or ..200")
+        return cls(max(first, int(low or 0)), int(high) if high else LAST_EVENT, count, faults)
+
+    def read(self, client: Client) -> list[Event]:
+        """The records, oldest first."""
+        if not self.count or self.first:
+            return client.events(self.first, self.last, count=self.count or None, faults=self.faults)
+        newest = min(self.last, client.log_state().next_event - 1)
+        reach = self.count
         while True:
-            for event in client.events(expected):
-                if expected and event.sequence > expected:
+            first = max(0, newest + 1 - reach)
+            events = client.events(first, self.last, faults=self.faults)
+            if len(events) >= self.count or first == 0:
+                return events[-self.count :]
+            reach *= 4
+
+
+def document(client: Client, selection: Selection) -> dict[str, object]:
+    """The records as one JSON document."""
+    return {"schema": SCHEMA, "events": [log_text.as_json(event) for event in selection.read(client)]}
+
+
+def run(client: Client, selection: Selection, *, follow: bool, form: Form) -> None:
+    """Print records line by line; `follow`: until Ctrl-C. A gap is told on stderr."""
+    put = _printer(form)
+    expected = selection.first
+    try:
+        events = selection.read(client)
+        while True:
+            for event in events:
+                if 0 < expected < event.sequence and not selection.faults:
                     print(f"records {expected} to {event.sequence - 1} are no longer kept", file=sys.stderr)
                 expected = event.sequence + 1
-                print(json.dumps(log_text.as_json(event)) if as_lines else log_text.line(event))
+                put(event)
             if not follow:
                 return
             sys.stdout.flush()
             time.sleep(_LOOK_EVERY_S)
+            events = client.events(expected, selection.last, faults=selection.faults)
     except KeyboardInterrupt:
         return
+
+
+def verify(client: Client, serial: str, *, as_json: bool) -> None:
+    """Check the chain of the whole log, say what was found. LogBroken, with the first record at fault."""
+    key = log_keys.obtain(client, serial)
+    state = client.log_state()
+    verdict = event_chain.verify(key, state, client.events(0))
+    if as_json:
+        flaws = [{"sequence": flaw.sequence, "what": flaw.what} for flaw in verdict.flaws]
+        lost = [{"first": event.a, "last": event.b, "count": event.ref} for event in verdict.lost]
+        print(
+            json.dumps(
+                {"schema": SCHEMA, "ok": verdict.ok, "records": verdict.records, "flaws": flaws, "lost": lost}
+            )
+        )
+    else:
+        print(f"{verdict.records} records checked")
+        for event in verdict.lost:
+            print(f"lost, and on record as lost: {log_text.details(event)}")
+        if verdict.unchecked_to:
+            print(f"not checkable: records up to {verdict.unchecked_to}, from before the pump lost its key")
+        for flaw in verdict.flaws:
+            print(f"record {flaw.sequence}: {flaw.what}")
+    if not verdict.ok:
+        flaw = verdict.flaws[0]
+        raise LogBroken(
+            f"the log is not as the pump wrote it, first at record {flaw.sequence}: {flaw.what}",
+            "keep a copy (thecal log --jsonl) and find out who had access to the pump",
+        )
+
+
+def _printer(form: Form) -> Callable[[Event], None]:
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(log_text.COLUMNS)
+        return lambda event: writer.writerow(log_text.as_json(event).values())
+    if form == "jsonl":
+        return lambda event: print(json.dumps(log_text.as_json(event)))
+    return lambda event: print(log_text.line(event))

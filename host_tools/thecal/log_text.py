@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from thecal.amounts import duration_text, mass_text, volume_text
 from thecal.answers import Event, Instant
 from wire.codec import WireError, name_of
-from wire.messages import BOLUS_KINDS, MESSAGES, REFUSALS
+from wire.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
+
+RESET_CAUSES = ((1, "power on"), (3, "a watchdog reset"))
+COLUMNS = ("sequence", "boot", "at_us", "kind", "actor", "code", "ref", "a", "b", "text", "tag")
 
 
 def line(event: Event) -> str:
@@ -15,7 +20,7 @@ def line(event: Event) -> str:
 
 
 def instant_text(at: Instant) -> str:
-    """Time since the pump booted, to the microsecond."""
+    """Time on the pump's clock, which goes on over its resets, to the microsecond."""
     days, rest = divmod(at.s, 86_400)
     return f"{days} d {rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}.{at.us:06}"
 
@@ -34,15 +39,31 @@ def details(event: Event) -> str:
         return _name(event.b, REFUSALS)
     if event.kind == "session_opened":
         return f"session {event.ref}"
+    if event.kind == "boot":
+        cause = _name(event.code, RESET_CAUSES)
+        return f"boot {event.boot}, after {cause}, recovered in {event.b / 1000:g} ms"
+    if event.kind == "reference_time":
+        local = date(2000, 1, 1) + timedelta(days=event.ref)
+        second = event.a
+        clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{event.b:06}"
+        return f"local time {local} {clock}"
+    if event.kind == "records_lost":
+        why = "no room for them" if event.code == 1 else "unreadable"
+        return f"{event.ref} of the records {event.a} to {event.b}: {why}"
+    if event.kind == "log_begun":
+        return "new" if event.code == 1 else f"with a new key after record {event.a}"
+    if event.kind in ("alarm_raised", "alarm_cleared"):
+        return _name(event.code, ALARMS)
     if event.code or event.a or event.b:
         return f"code {event.code}, a {event.a}, b {event.b}"
     return ""
 
 
 def as_json(event: Event) -> dict[str, object]:
-    """One record as a JSON object; the instant in whole microseconds since the pump booted."""
+    """One record as a JSON object, by COLUMNS; the instant in whole microseconds of the pump's clock."""
     return {
         "sequence": event.sequence,
+        "boot": event.boot,
         "at_us": event.at.total_us,
         "kind": event.kind,
         "actor": event.actor,
@@ -51,6 +72,7 @@ def as_json(event: Event) -> dict[str, object]:
         "a": event.a,
         "b": event.b,
         "text": details(event),
+        "tag": event.tag.hex(),
     }
 
 

@@ -20,6 +20,8 @@ from wire.messages import (
     EVENTS,
     HELLO,
     LIMITS,
+    LOG_KEY,
+    LOG_STATE,
     MESSAGES,
     PROGRAM,
     PROTOCOL_VERSION,
@@ -41,7 +43,8 @@ _PROTOCOL_MISMATCH = 4
 _LAST_SEQ = 0xFFFF
 _NO_OPCODE = 0  # never an opcode: always refused
 _TABLE_HASH = table_hash(SCHEMA)
-_READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS))  # change nothing: may be repeated
+# change nothing: may be repeated
+_READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS, LOG_STATE, LOG_KEY))
 
 
 class Outcome(enum.Enum):

@@ -10,7 +10,7 @@ WebAssembly, where nothing is ever collected.
 from dosing.rig import Rig
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY
-from pump.records.event_ring import EventRing
+from pump.records.event_queue import EventQueue
 from pump.units import Instant
 
 MILLION = 1_000_000
@@ -124,12 +124,12 @@ class LockedMotor:
         self._back.left = 0
 
 
-_RING = EventRing(Instant(0, 0), len)
+_QUEUE = EventQueue(Instant(0, 0), len)
 
 
 def LockedLog():  # noqa: N802 - takes the place of a class
-    """The pump's own event log, one for all rigs."""
-    return _RING
+    """The pump's own event queue, one for all rigs; full after a while, as nothing empties it."""
+    return _QUEUE
 
 
 class LockedRig(Rig):

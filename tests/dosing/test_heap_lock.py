@@ -111,9 +111,9 @@ for day in (basal_and_boluses, flex_and_periodic, plan_and_pause, prime, bridge)
 NOTES = {"basal_and_boluses": 3, "flex_and_periodic": 90, "plan_and_pause": 9, "prime": 1, "bridge": 1}
 
 ALLOCATING = """
-class AllocatingLog(EventRing):
+class AllocatingLog(EventQueue):
     def __init__(self):
-        EventRing.__init__(self, Instant(0, 0), len)
+        EventQueue.__init__(self, Instant(0, 0), len)
         self.kept = []
 
     def note_at(self, s, us, kind, code, ref, a, b):

@@ -28,23 +28,21 @@ class Records:
         )
         if image is None:
             self._fs.format()
+            self._fs.mount()
+            self._fs.mkdir("/kept")
         else:
             self._fs.context.buffer = bytearray(image)
-        self._fs.mount()
+            self._fs.mount()
 
     @property
     def image(self) -> bytes:
         """The flash as it stands."""
         return bytes(self._fs.context.buffer)
 
-    def names(self) -> list[str]:
-        """The files in the root folder."""
-        return sorted(self._fs.listdir("/"))
-
     def load(self, name: str) -> bytes | None:
         """A file's bytes, or None when there is none."""
         try:
-            with self._fs.open(name, "rb") as file:
+            with self._fs.open(_path(name), "rb") as file:
                 return bytes(file.read())
         except LittleFSError as error:
             if error.code == _ENOENT:
@@ -55,11 +53,11 @@ class Records:
 
     def save(self, name: str, data: bytes) -> None:
         """Write a file."""
-        with self._fs.open(name, "wb") as file:
+        with self._fs.open(_path(name), "wb") as file:
             file.write(data)
 
     def remove(self, name: str) -> None:
-        self._fs.remove(name)
+        self._fs.remove(_path(name))
 
     def document(self, name: str) -> tuple[int, bytes]:
         """Number and data of a document. ValueError when it is not whole."""
@@ -105,6 +103,10 @@ class Records:
         places = struct.unpack_from(f"<{2 * BOLUSES}I", data, 4)
         kept = range(max(0, count - BOLUSES), count)
         return [places[2 * (k % BOLUSES)] * 1_000_000 + places[2 * (k % BOLUSES) + 1] for k in kept]
+
+
+def _path(name: str) -> str:
+    return f"/kept/{name}" if name in ("ledger", "boluses") else f"/{name}"
 
 
 def sealed(data: bytes) -> bytes:

@@ -187,7 +187,7 @@ class Played:
 
 
 @contextmanager
-def pump_at_day(flash: Path, trace: Path | None = None, **settings: int | str) -> Iterator[Emulator]:
+def pump_at_day(flash: Path, trace: Path | None = None, /, **settings: int | str) -> Iterator[Emulator]:
     """A pump on this flash file; its trace, when asked for, counts from boot."""
     with Emulator(flash=flash, settings={"seed": 7, **settings}) as pump:
         pump.bench.set_step_volume(STEP_PL)

@@ -134,8 +134,8 @@ IMAGES: dict[str, tuple[Callable[[bytes], bytes], str, list[int]]] = {
     ),
     "the end cut off": (
         lambda good: good[: 3 * BLOCK_BYTES] + b"\xff" * (SIZE - 3 * BLOCK_BYTES),
-        "infusing",
-        [BOLUSES],
+        "unprogrammed",
+        [UNFORMATTED],
     ),
 }
 

@@ -56,7 +56,9 @@ def test_every_table_is_on_the_page(page: str):
         messages.ACTORS,
         messages.EVENT_KINDS,
         messages.ALARMS,
+        messages.FAULT_RECORDS,
     )
+    assert f"ring of faults are {', '.join(map(str, messages.FAULT_RECORDS))} (`FAULT_RECORDS`)" in page
 
 
 def test_field_tables_show_every_field_in_order(page: str):

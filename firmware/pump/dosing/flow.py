@@ -38,7 +38,7 @@ NOTE_PLAN_STEP = 18
 NOTE_ALARM = 14
 NOTE_ALARM_CLEARED = 15
 ALARM_MAX_PAUSE = 1
-ALARM_STORAGE = 2  # raised by the records
+ALARM_STORAGE = 3  # raised by the records
 
 FAULT_NONE = 0
 FAULT_PHASE = 1  # the motor's count is not what the accumulator owes

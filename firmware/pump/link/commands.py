@@ -5,15 +5,19 @@ wire's tables. Called by: `pump.link.server`. Raises `Unacceptable` for every re
 only."""
 
 import gc
+import struct
 
 from pump.dosing import limbs
 from pump.dosing.source import IDLE, VOLUME_LIMBS
+from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
 from wire import messages
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6
-_EVENTS_A_PAGE = 6
+_EVENTS_A_PAGE = 4
+_EVENTS_AT = 6  # in a page: after the number to go on from and the count
+_PAGE_SIZE = 235
 _FILLINGS_A_PAGE = 1
 _NONE_SCHEDULED = 0xFFFFFFFF
 _ACTOR_PUMP = 0
@@ -36,6 +40,7 @@ class Commands:
         self._proposals = proposals
         self._log = log
         self._bounds = bounds
+        self._page = bytearray(_PAGE_SIZE)
         self.handlers = {
             messages.STATUS: self.status,
             messages.LIMITS: self.limits,
@@ -52,6 +57,9 @@ class Commands:
             messages.SKIP_BRIDGE: self.skip_bridge,
             messages.EVENTS: self.events,
             messages.ACCOUNTS: self.accounts,
+            messages.LOG_STATE: self.log_state,
+            messages.LOG_KEY: self.log_key,
+            messages.LOG_CLEAR: self.log_clear,
         }
 
     def new_session(self) -> None:
@@ -61,6 +69,7 @@ class Commands:
     def status(self, _):
         time = self._timebase
         delivery = self._delivery
+        self._serve_log()
         local = delivery.local
         local.at(time.s, time.us)
         answer = {
@@ -75,7 +84,7 @@ class Commands:
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
             "alarms": self._count_alarms(),
-            "next_event": self._log.next_sequence,
+            "next_event": self._log.next_stored(),
             "heap_free": gc.mem_free(),
         }
         self._add_rates(answer)
@@ -83,8 +92,9 @@ class Commands:
         return answer
 
     def _count_alarms(self) -> int:
+        delivery = self._delivery
         count = 0
-        for stands in (self._delivery.fault, self._delivery.paused_too_long, self._keeper.failed):
+        for stands in (delivery.fault, delivery.paused_too_long, self._keeper.failed, self._log.failing):
             if stands:
                 count += 1
         return count
@@ -135,7 +145,13 @@ class Commands:
             self._log.actor = _ACTOR_PUMP
         if self._delivery.changed:
             self._keeper.save_now()
+        self._serve_log()
         return result
+
+    def _serve_log(self) -> None:
+        """What was noted gets onto flash."""
+        self._keeper.fill_queue()
+        self._log.serve()
 
     def _done(self):
         """When the command took effect; to put it on record may have taken longer."""
@@ -189,10 +205,43 @@ class Commands:
         return boluses.start_patient(self._timebase.s, self._timebase.us)
 
     def events(self, values):
+        """A page of the log, put together here and not by the codec: it is most of what a download costs."""
+        self._serve_log()
         log = self._log
-        first = max(values["first"], log.first_kept())
-        end = min(log.next_sequence, first + min(values["count"], _EVENTS_A_PAGE))
-        return {"next": end, "events": [log.read(i) for i in range(first, end)]}
+        most = min(values["count"], _EVENTS_A_PAGE)
+        page = self._page
+        count = log.page(values["first"], values["last"], most, values["faults"] != 0, page, _EVENTS_AT)
+        struct.pack_into("<IH", page, 0, log.following(), count)
+        return memoryview(page)[: _EVENTS_AT + count * ENTRY_SIZE]
+
+    def log_state(self, _):
+        self._serve_log()
+        log = self._log
+        return {
+            "next_event": log.next_stored(),
+            "boot": log.boot,
+            "failing": 1 if log.failing else 0,
+            "rings": [
+                {
+                    "first": log.first_kept(ring),
+                    "last": ring.last,
+                    "records": ring.records(),
+                    "before": ring.before(),
+                    "tag": ring.tag(),
+                }
+                for ring in (log.ring, log.fault_ring)
+            ],
+        }
+
+    def log_key(self, _):
+        if self._course.prescription is not None:
+            raise Unacceptable("programmed", "")
+        if not self._log.key:
+            raise Unacceptable("storage", "log-key")
+        return {"key": self._log.key}
+
+    def log_clear(self, _):
+        raise Unacceptable("append_only", "")
 
     def accounts(self, values):
         course = self._course

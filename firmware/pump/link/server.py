@@ -20,6 +20,8 @@ _PROTOCOL_MISMATCH = 4
 _INTERNAL = 23
 _NOTE_SESSION = 2
 _NOTE_REFUSED = 16
+_ACTOR_PUMP = 0
+_ACTOR_HOST = 5
 
 
 class Server:
@@ -75,7 +77,7 @@ class Server:
             self._last_seq = 0
             self._kept_size = 0
             self._commands.new_session()
-            self._log.note(_NOTE_SESSION, 0, reader.session, 0, 0)
+            self._note(_NOTE_SESSION, 0, reader.session, 0)
             self._command(reader)
         elif reader.session == self._session and self._session != 0:
             self._command(reader)
@@ -105,7 +107,7 @@ class Server:
             return self._refuse(reader, _MALFORMED, error.where)
         except Unacceptable as refused:
             number = codec.number_of(messages.REFUSALS, refused.reason)
-            self._log.note(_NOTE_REFUSED, opcode, 0, 0, number)
+            self._note(_NOTE_REFUSED, opcode, 0, number)
             return self._refuse(reader, number, refused.detail)
         self._done_session = reader.session
         self._done_seq = reader.seq
@@ -114,6 +116,11 @@ class Server:
             return self._send(reader, 0, messages.answer_fields(opcode), answer)
         except codec.WireError as error:  # an answer that has no room is told, never a reason to die
             return self._refuse(reader, _INTERNAL, error.where)
+
+    def _note(self, kind: int, code: int, ref: int, b: int) -> None:
+        self._log.actor = _ACTOR_HOST
+        self._log.note(kind, code, ref, 0, b)
+        self._log.actor = _ACTOR_PUMP
 
     def _hello(self, reader) -> None:
         try:
@@ -145,7 +152,12 @@ class Server:
         return self._send(reader, number, messages.REFUSED, {"detail": detail})
 
     def _send(self, reader, result: int, fields, values) -> int:
-        end = codec.encode(fields, values, self._answer, framing.ANSWER_AT, framing.ANSWER_END)
+        """`values` by the table `fields`, or the payload itself, ready encoded."""
+        if isinstance(values, memoryview):
+            end = framing.ANSWER_AT + len(values)
+            self._answer[framing.ANSWER_AT : end] = values
+        else:
+            end = codec.encode(fields, values, self._answer, framing.ANSWER_AT, framing.ANSWER_END)
         size = framing.seal_answer(self._answer, end, reader.session, reader.seq, reader.opcode, result)
         self._serial.write(self._view[:size])
         return size

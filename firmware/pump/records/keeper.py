@@ -17,7 +17,7 @@ been given, then it stops for good.
 
 Flash is slow: a write may take half a second, in which the pump does nothing else. So at rates at which the
 motor's queue lasts no longer than that, `serve` writes only right after the queue was filled, and commands
-fill it first (`_fill_queue`).
+fill it first (`fill_queue`).
 
 Called by: `pump.pump` (`start`, `serve`), `pump.link` (`commit_program`, `keep_refill`, `keep_boluses`,
 `save`), `pump.dosing.flow` (`reserve`). `serve`, `reserve` and `save` never allocate."""
@@ -139,10 +139,10 @@ class Keeper:
 
     def save_now(self) -> bool:
         """`save` on the way to an answer, whatever the motor's queue holds."""
-        self._fill_queue()
+        self.fill_queue()
         return self.save()
 
-    def _fill_queue(self) -> None:
+    def fill_queue(self) -> None:
         """Before a write that cannot wait: the motor gets enough to last through it."""
         time = self._timebase
         time.update(self._ticks_us())
@@ -172,7 +172,7 @@ class Keeper:
             state.program = number
             self.distrust = 0
             self._delivery.reserve_steps = ledgers.reserve_steps(self._course.prescription.step_volume_pl)
-            self._fill_queue()
+            self.fill_queue()
             if not self.reserve():
                 raise Unacceptable("storage", "ledger")
         except Unacceptable:
@@ -187,7 +187,7 @@ class Keeper:
         delivery = self._delivery
         if delivery.steps_left() < ledgers.LEAST_RESERVE_STEPS:
             delivery.reserve_steps = max(delivery.reserve_steps, ledgers.LEAST_RESERVE_STEPS)
-            self._fill_queue()
+            self.fill_queue()
             self.reserve()
 
     def _next(self, number: int) -> int:
@@ -219,7 +219,7 @@ class Keeper:
 
     def _write(self, name: str, number: int, data) -> None:
         """A document; Unacceptable("storage") when the flash fails."""
-        self._fill_queue()
+        self.fill_queue()
         try:
             Document(self._store, name).write(number, data)
         except OSError:
@@ -229,15 +229,20 @@ class Keeper:
 
     def keep_boluses(self) -> None:
         """Write when the patient's boluses were given; Unacceptable("storage") when the flash fails."""
-        self._fill_queue()
+        self.fill_queue()
+        if not self._write_boluses():
+            raise Unacceptable("storage", "boluses")
+
+    def _write_boluses(self) -> bool:
         self._course.boluses.pack_given(self._bolus_bytes)
         Document.seal(self._bolus_bytes)
         try:
             self._bolus_file.write(self._bolus_bytes)
         except OSError:
             self._note_failure()
-            raise Unacceptable("storage", "boluses")
+            return False
         self._written()
+        return True
 
     # --- boot ---
 
@@ -260,6 +265,7 @@ class Keeper:
             self._refuse(PROGRAM_UNREADABLE)
         except OSError:
             self._refuse(FLASH_FAILS)
+            self._note_failure()
         self.save()
 
     def _refuse(self, why: int) -> None:
@@ -320,7 +326,4 @@ class Keeper:
         else:
             boluses.distrust_history(self._timebase.s, self._timebase.us)
             self._log.note(NOTE_DISTRUSTED, BOLUSES_UNREADABLE, 0, 0, 0)
-            try:
-                self.keep_boluses()
-            except Unacceptable:
-                pass  # the alarm stands, and the next start finds the same
+            self._write_boluses()  # or the alarm stands, and the next start finds the same

@@ -2,7 +2,7 @@
 
 import typer
 
-from thecal.cli import dose, files, watch
+from thecal.cli import campaign, dose, files, watch
 
 app = typer.Typer(
     name="thecal",
@@ -21,6 +21,7 @@ _CHANGE = "Change what a pump does"
 app.command(rich_help_panel=_OFFLINE)(files.emulate)
 app.command(rich_help_panel=_OFFLINE)(files.simulate)
 app.command(rich_help_panel=_OFFLINE)(files.check)
+app.command(rich_help_panel=_OFFLINE)(campaign.campaign)
 app.command(rich_help_panel=_WATCH)(watch.status)
 app.command(rich_help_panel=_WATCH)(watch.monitor)
 app.command(rich_help_panel=_WATCH)(watch.log)

@@ -53,21 +53,34 @@ def log(
     first: Annotated[
         int, typer.Option("--from", metavar="N", min=0, help="First record wanted; 0: the oldest kept.")
     ] = 0,
+    wanted: Annotated[str, typer.Option("--range", metavar="A..B", help="Records A to B only.")] = "",
+    count: Annotated[
+        int, typer.Option("--count", metavar="N", min=0, help="N records: the newest, or from --from on.")
+    ] = 0,
+    faults: Annotated[bool, typer.Option("--faults", help="Faults and alarms only.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new records until Ctrl-C.")] = False,
     lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a head line.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Is all as the pump wrote it?")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print the pump's log: every record, with its number, time since boot and actor."""
-    if as_json and (follow or lines):
+    """Print the pump's log: every record, with its number, time on the pump's clock and actor."""
+    if as_json and (follow or lines or csv):
         raise typer.BadParameter("is one document; for a stream of records use --jsonl.", param_hint="--json")
-    client, _ = connect(port)
+    if lines and csv:
+        raise typer.BadParameter("is another form than --jsonl: choose one.", param_hint="--csv")
     from thecal import log_command
 
+    selection = log_command.Selection.parse(first, wanted, count, faults=faults)
+    client, hello = connect(port)
     with client:
-        if as_json:
-            print_json(log_command.document(client, first))
+        if verify:
+            log_command.verify(client, hello.serial, as_json=as_json)
+        elif as_json:
+            print_json(log_command.document(client, selection))
         else:
-            log_command.run(client, first, follow=follow, as_lines=lines)
+            form = "jsonl" if lines else "csv" if csv else "text"
+            log_command.run(client, selection, follow=follow, form=form)
 
 
 def limits(port: Port = "", as_json: Json = False) -> None:

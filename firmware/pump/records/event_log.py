@@ -1,0 +1,206 @@
+"""The event log: what was noted gets onto flash, in two rings of its own, chained by a keyed tag (REC).
+
+    events   at least 4096 records   a flood of one never evicts the other; docs/event-log.md says which kind
+    faults   at least 1024           goes where (wire.messages.FAULT_RECORDS)
+
+Noting is `pump.records.event_queue`'s matter. `serve` brings what waits there to flash; the main loop calls
+it right after the motor has been fed, commands call it before they answer. Records reach flash in the order
+of their numbers, so a power cut loses the last few of one turn of the loop and nothing else, and since
+only what is on flash is ever shown, no number is seen twice. Therapy never waits for the log: while the flash
+fails or is full the queues hold what they can, the alarm stands, and a record explains the gap afterwards
+(REC-01, REC-05).
+
+`serve` allocates nothing, except where the flash failed and once in 512 records (`EventRing.prepare`)."""
+
+from pump.records.documents import Document, DocumentError
+from pump.records.event_queue import EventQueue
+from pump.records.event_reader import LogReader
+from pump.records.event_ring import EventRing
+
+FULL_EVENT_SEGMENTS = 8  # of 512 records
+FULL_FAULT_SEGMENTS = 2
+KEY_SIZE = 16
+
+_NOTE_CLOCK = 11
+_NOTE_ALARM = 14
+_NOTE_ALARM_CLEARED = 15
+_NOTE_REFERENCE = 25
+_NOTE_LOST = 26
+_NOTE_BEGUN = 27
+
+ALARM_LOG = 2
+
+# code of a reference time
+_AT_BOOT = 1
+_AT_CLOCK_CHANGE = 2
+_AT_DAY = 3
+_DAY_S = 86_400
+
+# code of lost records
+_QUEUE_FULL = 1
+_UNREADABLE = 2
+
+# code of a log begun
+_NEW = 1
+_KEY_LOST = 2
+
+_KEY_NUMBER = 1
+_RETRY_S = 60
+_NO_LIMIT = 0x3FFFFFFF
+_TICKS_MASK = 0x3FFFFFFF
+
+
+class EventLog(EventQueue):
+    """Queues in memory, rings on flash."""
+
+    def __init__(self, timebase, reason_number, store, random_bytes):
+        EventQueue.__init__(self, timebase, reason_number)
+        self._store = store
+        self._random_bytes = random_bytes
+        self._local = None
+        self.ring = EventRing(0, self.events, store.folder("events"), FULL_EVENT_SEGMENTS)
+        self.fault_ring = EventRing(1, self.faults, store.folder("faults"), FULL_FAULT_SEGMENTS)
+        self._reader = LogReader(self.ring, self.fault_ring)
+        self.key = b""
+        self.failing = False  # the alarm: what is noted does not get onto flash
+        self._numbered = False
+        self._retry_s = 0
+        self._reference_s = 0  # when the next reference time is due
+        self._reference_us = 0
+
+    # --- boot ---
+
+    def start(self, local, ticks_us, began_ticks: int) -> None:
+        """Find the end of the log and go on there. Once, when the clock has been restored; the boot itself
+        has been noted first of all. `ticks_us`: the board's; what it was when recovery began."""
+        self._local = local
+        self._reference(self._timebase.s, self._timebase.us, _AT_BOOT)
+        try:
+            self._open()
+        except OSError:
+            self._fail()
+        self.date_from_now((ticks_us() - began_ticks) & _TICKS_MASK)
+
+    def _open(self) -> None:
+        """Both rings as the flash has them. OSError."""
+        begun = 0
+        if not self.key:
+            begun = self._find_key()
+        rings = (self.ring, self.fault_ring)
+        for ring in rings:
+            if not ring.is_open():
+                ring.open(self.key)
+        if not self._numbered:
+            self._numbered = True
+            last = max(self.ring.last, self.fault_ring.last)
+            self.number_from(
+                last + self.ring.unreadable + self.fault_ring.unreadable,
+                max(self.ring.boot, self.fault_ring.boot) + 1 & 0xFFFF,
+            )
+            if begun:
+                self.note(_NOTE_BEGUN, begun, 0, last, 0)
+        for ring in rings:
+            if ring.unreadable:
+                upper = max(self.ring.last, self.fault_ring.last) + ring.unreadable
+                self.note(_NOTE_LOST, _UNREADABLE, ring.unreadable, ring.last + 1, upper)
+                ring.unreadable = 0
+            queue = ring.queue
+            while queue.count and queue.sequence(0) <= ring.last:  # a write that failed but got there
+                queue.drop(1)
+
+    def _find_key(self) -> int:
+        """The log's key, or a new one; then why (code of a log begun). OSError."""
+        document = Document(self._store, "log-key")
+        why = _KEY_LOST if self._store.load("log-key") is not None else _NEW
+        try:
+            key = document.read(_KEY_NUMBER, why)
+        except DocumentError:
+            key = b""
+        if len(key) == KEY_SIZE:
+            why = 0
+        else:
+            key = self._random_bytes(KEY_SIZE)
+            document.write(_KEY_NUMBER, key)
+        self.key = key
+        return why
+
+    # --- the steady path ---
+
+    def serve(self) -> None:
+        """Bring what waits to flash. Nothing happens, and costs nothing, when nothing waits."""
+        if self._timebase.s > self._reference_s:
+            self._reference(self._reference_s, self._reference_us, _AT_DAY)
+        if not (self.events.count or self.faults.count):
+            return
+        if self.failing and self._timebase.s < self._retry_s:
+            return
+        try:
+            if self.failing:
+                self._open()
+            self._write_all()
+            if self.failing or self.events.lost or self.faults.lost:
+                self._explain()
+                self._write_all()
+        except OSError:
+            self._fail()
+
+    def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
+        EventQueue.note_at(self, s, us, kind, code, ref, a, b)
+        if kind == _NOTE_CLOCK:
+            self._reference(s, us, _AT_CLOCK_CHANGE)
+
+    def _reference(self, s: int, us: int, why: int) -> None:
+        """What local time it is at an instant of the pump's clock (REC-06); again a day later."""
+        local = self._local
+        self._reference_s = s + _DAY_S
+        self._reference_us = us
+        local.at(s, us)
+        self.note_at(s, us, _NOTE_REFERENCE, why, local.day & 0xFFFF, local.second, local.us)
+
+    def _write_all(self) -> None:
+        """Empty both queues, in the order of the numbers. OSError."""
+        events = self.events
+        faults = self.faults
+        while events.count or faults.count:
+            event = events.sequence(0) if events.count else _NO_LIMIT
+            fault = faults.sequence(0) if faults.count else _NO_LIMIT
+            if event < fault:
+                self.ring.write(fault)
+            else:
+                self.fault_ring.write(event)
+        self.ring.prepare()
+        self.fault_ring.prepare()
+
+    def _explain(self) -> None:
+        """The flash takes records again, and there is room: say so, and what found none."""
+        if self.failing:
+            self.failing = False
+            self.note(_NOTE_ALARM_CLEARED, ALARM_LOG, 0, 0, 0)
+        self._explain_loss(self.faults)
+        self._explain_loss(self.events)
+
+    def _explain_loss(self, queue) -> None:
+        if queue.lost:
+            count = min(queue.lost, 0xFFFF)
+            queue.lost = 0
+            self.note(_NOTE_LOST, _QUEUE_FULL, count, queue.lost_first, queue.lost_last)
+
+    def _fail(self) -> None:
+        self._retry_s = self._timebase.s + _RETRY_S
+        if not self.failing:
+            self.failing = True
+            self.note(_NOTE_ALARM, ALARM_LOG, 0, 0, 0)
+
+    # --- commands ---
+
+    def page(self, first: int, last: int, most: int, only_faults: bool, buffer, at: int) -> int:
+        """Put the records numbered `first` to `last` that are on flash at `buffer[at:]`, as they go
+        over the wire, at most `most`; how many. `following()`: where to go on."""
+        return self._reader.page(first, last, most, only_faults, buffer, at)
+
+    def following(self) -> int:
+        return self._reader.following
+
+    def first_kept(self, ring) -> int:
+        """Number of the oldest record of a ring that can be read; 0 when there is none."""
+        return self._reader.first_kept(ring)

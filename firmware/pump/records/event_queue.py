@@ -1,0 +1,130 @@
+"""Events on their way to flash: two short queues in memory, one for events and one for faults.
+
+`note` and `note_at` belong to the steady path: they never allocate and never touch flash. What finds its
+queue full is counted, not kept, and so is everything after it until `pump.records.event_log` has room and
+explains the gap by a record. One sequence of numbers runs over both queues.
+
+Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (the rest)."""
+
+import struct
+
+from wire.messages import FAULT_RECORDS
+
+# The fields of wire.messages' event entry in its order, and how an entry of the queues is laid out.
+FIELDS = "<IIIBBBHQQH"
+FIELDS_SIZE = struct.calcsize(FIELDS)
+_AT_S = 4  # offsets of fields
+_B = 25
+_BOOT = 33
+
+EVENT_SLOTS = 48
+FAULT_SLOTS = 16
+
+ACTOR_PUMP = 0
+
+
+class Queue:
+    """Entries of one ring, oldest first, and an account of those that found no room."""
+
+    def __init__(self, slots: int):
+        self.entries = bytearray(slots * FIELDS_SIZE)
+        self.slots = slots
+        self.head = 0  # slot of the oldest entry
+        self.count = 0
+        self.lost = 0  # since the last account of a loss
+        self.lost_first = 0
+        self.lost_last = 0
+
+    def offset(self, index: int) -> int:
+        """Where the index-th oldest entry lies in `entries`; index == count: where the next one goes."""
+        return (self.head + index) % self.slots * FIELDS_SIZE
+
+    def sequence(self, index: int) -> int:
+        """Number of the index-th oldest entry."""
+        entries = self.entries
+        at = self.offset(index)
+        return entries[at] | entries[at + 1] << 8 | entries[at + 2] << 16 | entries[at + 3] << 24
+
+    def has_room(self) -> bool:
+        """Not after a loss, until it is accounted for: so what is lost is one range of numbers."""
+        return self.count < self.slots and not self.lost
+
+    def lose(self, sequence: int) -> None:
+        if not self.lost:
+            self.lost_first = sequence
+        self.lost_last = sequence
+        self.lost += 1
+
+    def drop(self, count: int) -> None:
+        """The oldest `count` entries are on flash."""
+        self.head = (self.head + count) % self.slots
+        self.count -= count
+
+
+class EventQueue:
+    """Where events are noted. Time and actor are set by the main loop and the link."""
+
+    def __init__(self, timebase, reason_number):
+        """`reason_number`: function from a refusal's name to its number."""
+        self._timebase = timebase
+        self._reason_number = reason_number
+        self.events = Queue(EVENT_SLOTS)
+        self.faults = Queue(FAULT_SLOTS)
+        self.next_sequence = 1
+        self.actor = ACTOR_PUMP
+        self.boot = 0
+
+    def note(self, kind: int, code: int, ref: int, a: int, b: int) -> None:
+        """Record an event at the present instant of the timebase."""
+        self.note_at(self._timebase.s, self._timebase.us, kind, code, ref, a, b)
+
+    def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
+        """Record an event at a given instant: what was scheduled happened when it was due."""
+        sequence = self.next_sequence
+        self.next_sequence = sequence + 1
+        queue = self.faults if kind in FAULT_RECORDS else self.events
+        if not queue.has_room():
+            queue.lose(sequence)
+            return
+        at = queue.offset(queue.count)
+        struct.pack_into(
+            FIELDS, queue.entries, at, sequence, s, us, kind, self.actor, code, ref, a, b, self.boot
+        )
+        queue.count += 1
+
+    def refuse_bolus(self, kind: int, dose_ng: int, reason: str) -> None:
+        self.note(10, kind, 0, dose_ng, self._reason_number(reason))
+
+    def date_from_now(self, recovery_us: int) -> None:
+        """Once at boot, when the clock has been restored: all that was noted before happened now. The first
+        entry is that of the boot itself; how long recovery took goes into its `b`."""
+        time = self._timebase
+        for queue in (self.events, self.faults):
+            for index in range(queue.count):
+                struct.pack_into("<II", queue.entries, queue.offset(index) + _AT_S, time.s, time.us)
+        struct.pack_into("<Q", self.events.entries, self.events.offset(0) + _B, recovery_us)
+
+    def number_from(self, last: int, boot: int) -> None:
+        """Once, when it is known which number was given last before this boot: count on from there."""
+        self.boot = boot
+        for queue in (self.events, self.faults):
+            for index in range(queue.count):
+                at = queue.offset(index)
+                struct.pack_into("<I", queue.entries, at, queue.sequence(index) + last)
+                struct.pack_into("<H", queue.entries, at + _BOOT, boot)
+            queue.lost_first += last
+            queue.lost_last += last
+        self.next_sequence += last
+
+    def waiting(self) -> int:
+        """How many entries are not on flash yet."""
+        return self.events.count + self.faults.count
+
+    def next_stored(self) -> int:
+        """The number below which everything is on flash (or accounted for as lost)."""
+        following = self.next_sequence
+        if self.events.count:
+            following = self.events.sequence(0)
+        if self.faults.count:
+            following = min(following, self.faults.sequence(0))
+        return following

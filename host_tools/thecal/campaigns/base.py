@@ -1,0 +1,112 @@
+"""What a campaign is, what one run of it leaves behind, and how runs get their seeds.
+
+A run is a function of its seed and of the code alone: never of the worker, the order or the time. That is
+what makes a failing seed worth printing.
+"""
+
+import functools
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from thecal import paths
+from thecal.errors import ThecalError
+
+PASSED = "passed"
+FAILED = "failed"  # a promise of the pump was broken
+BROKEN = "broken"  # the run itself could not be carried out: the pump died, hung or said nothing
+
+_SEED_BYTES = 6
+_VERSION_DIGITS = 12
+
+Kind = Literal["int", "text"]
+Cell = int | float | str | None
+Row = dict[str, Cell]
+Tell = Callable[[str], None]
+
+
+class Violated(ThecalError):
+    """The pump broke a promise."""
+
+
+@dataclass
+class Run:
+    """One run as it goes: campaigns fill it in. What is known when it fails is kept."""
+
+    seed: int
+    folder: Path  # private, gone afterwards
+    tell: Tell  # a line for whoever watches a replay
+    steps_physical: int | None = None  # made by the motor over the whole run
+    steps_accounted: int | None = None  # what the pump's ledger says in the end
+    bound: int | None = None  # by how much the ledger may be ahead
+    details: dict[str, Cell] = field(default_factory=dict[str, Cell])
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """`carry_out` makes one run: returns when every promise was kept, raises `Violated` when one was not.
+
+    `columns`: what it puts into `Run.details`, one column each.
+    """
+
+    name: str
+    title: str
+    unit: str  # what one run is, in the plural, for people: "power cuts"
+    columns: Mapping[str, Kind]
+    carry_out: Callable[[Run], None]
+
+
+def seed_of(campaign: str, seed: int, number: int) -> int:
+    """The seed of one run of a campaign: all a replay needs."""
+    text = f"{campaign} {seed} {number}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:_SEED_BYTES], "big")
+
+
+@functools.cache
+def code_version() -> str:
+    """A digest of firmware, unix board and host tools: results of other code are other results."""
+    root = paths.project_root()
+    digest = hashlib.sha256()
+    for file in _sources((root / "firmware", root / "boards" / "unix", Path(__file__).resolve().parents[1])):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:_VERSION_DIGITS]
+
+
+def _sources(folders: Iterable[Path]) -> Iterable[Path]:
+    for folder in folders:
+        yield from sorted(folder.rglob("*.py"))
+
+
+def silent(text: str) -> None:
+    """A `Tell` for runs that nobody watches."""
+
+
+def run_once(campaign: Campaign, number: int, seed: int, tell: Tell = silent) -> Row:
+    """Carry out one run in this process; its row."""
+    began_s = time.monotonic()
+    outcome, failure = PASSED, ""
+    with tempfile.TemporaryDirectory(prefix="thecal-campaign-") as folder:
+        run = Run(seed, Path(folder), tell)
+        try:
+            campaign.carry_out(run)
+        except Violated as broken:
+            outcome, failure = FAILED, str(broken)
+        except (ThecalError, OSError) as error:
+            outcome, failure = BROKEN, f"{type(error).__name__}: {error}"
+    row: Row = {
+        "campaign": campaign.name,
+        "run": number,
+        "seed": seed,
+        "outcome": outcome,
+        "failure": failure,
+        "steps_physical": run.steps_physical,
+        "steps_accounted": run.steps_accounted,
+        "bound": run.bound,
+        "wall_s": time.monotonic() - began_s,
+        "version": code_version(),
+    }
+    return row | {name: run.details.get(name) for name in campaign.columns}

@@ -1,0 +1,259 @@
+"""Random pieces of therapy for the power-cut campaign: what hands do to the pump, and what may then be true.
+
+Each action says beforehand what it would make true, so that a cut in the midst of it leaves both possible.
+"""
+
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from thecal.bench import PowerCut
+from thecal.campaigns.base import Tell, Violated
+from thecal.campaigns.cut_belief import INFUSING, Belief, offset_us, promise
+from thecal.campaigns.cut_pump import CutPump
+from thecal.campaigns.cut_therapies import (
+    BRIDGED,
+    FILL_PL,
+    THERAPIES,
+    US_PER_DAY,
+    US_PER_MIN,
+    US_PER_S,
+    Values,
+    concentration,
+    dead_steps,
+    steps_of,
+)
+from thecal.errors import Refused
+from wire.messages import PROPOSAL_BOLUS, PROPOSAL_CLOCK, PROPOSAL_PRIME, PROPOSAL_REFILL
+
+T = TypeVar("T")
+
+_DAY = 9501  # 2026-01-05, a Monday
+_OUR_FAULT = ("malformed", "internal", "storage", "alarm")  # refusals that nothing done here explains
+
+
+class Scene:
+    """One pump, what is believed of it, and the dice."""
+
+    def __init__(self, pump: CutPump, belief: Belief, dice: random.Random, tell: Tell) -> None:
+        self.pump = pump
+        self.belief = belief
+        self.dice = dice
+        self._tell = tell
+        self.doing = "nothing"
+        self._asked_us = 0  # when the last command was given; with busy flash it may take a while
+        self._actions: list[tuple[int, Callable[[], None]]] = [
+            (8, self.wait),
+            (4, self.patient_bolus),
+            (4, self.clinician_bolus),
+            (3, self.program),
+            (3, self.stop),
+            (3, self.resume),
+            (2, self.refill),
+            (2, self.clock),
+            (1, self.cancel_plan),
+            (1, self.prime),
+            (1, self.bridge),
+        ]
+
+    def act(self) -> None:
+        """One random action. PowerCut: the power went in the midst of it."""
+        weights = [weight for weight, _ in self._actions]
+        action = self.dice.choices([action for _, action in self._actions], weights)[0]
+        if self.belief.programs:
+            action()
+        else:
+            self.begin(self.dice.choice(THERAPIES))
+
+    def begin(self, values: Values) -> None:
+        """A new pump gets its time and its first program."""
+        self.set_clock()
+        self.commit(values)
+
+    # --- time ---
+
+    def wait(self) -> None:
+        """Let between a second and some hours pass."""
+        self.pass_time(int(US_PER_S * 10 ** self.dice.uniform(0, 4)))
+
+    def pass_time(self, span_us: int) -> None:
+        """Let time pass; no overdose meanwhile."""
+        self._begin(f"wait {span_us / US_PER_S:.6f} s")
+        to_us = self.belief.now_us + span_us
+        reached_us = self.pump.bench.advance(to_us)
+        self.belief.pass_time(reached_us)
+        self.belief.check_steps(self.pump.bench.truth().steps)
+
+    # --- commands ---
+
+    def commit(self, values: Values) -> None:
+        """Commit a program."""
+        belief = self.belief
+        self._begin(f"program {values['name']}")
+
+        def doubt() -> None:
+            belief.programmed(values, belief.now_us, surely=False)
+
+        client = self.pump.client
+        if self._try(lambda: client.commit(client.propose_program(values).digest), doubt) is not None:
+            belief.programmed(values, self._asked_us, surely=True)
+            self._note_level()
+
+    def program(self) -> None:
+        """Another program of the same drug."""
+        same = [one for one in THERAPIES if concentration(one) == concentration(self.belief.programs[-1])]
+        if same:
+            self.commit(self.dice.choice(same))
+
+    def bridge(self) -> None:
+        """A refill of a higher concentration and the program that bridges to it."""
+        if concentration(self.belief.programs[-1]) != concentration(BRIDGED):
+            self.refill()
+            self.commit(BRIDGED)
+
+    def patient_bolus(self) -> None:
+        """The patient asks; what may not be given must be refused."""
+        belief = self.belief
+        self._begin("patient bolus")
+        forbidden = belief.may_bolus()
+
+        def doubt() -> None:
+            program = belief.programs[-1]
+            for rule in program["patient_bolus"]:
+                belief.bolus(steps_of(rule["dose_ng"], concentration(program)), rule["duration_us"])
+
+        if self._try(self.pump.client.patient_bolus, doubt) is None:
+            return
+        promise(not forbidden, f"a patient bolus was given although {forbidden} forbids it")
+        promise(INFUSING in belief.states, "a patient bolus was given while stopped")
+        belief.lockout_from_us = self._asked_us
+        belief.given_us.append(self._asked_us)
+
+    def clinician_bolus(self) -> None:
+        """A clinician's bolus, now and then an extended one."""
+        dose_ng = self.dice.randint(1_000, 300_000)
+        duration_us = self.dice.randint(US_PER_MIN, 90 * US_PER_MIN)
+        extended = self.dice.random() < 0.3
+        self._begin(f"{'extended' if extended else 'clinician'} bolus {dose_ng} ng in {duration_us} us")
+        values = {"dose_ng": dose_ng, "duration_us": duration_us, "extended": int(extended)}
+
+        def doubt() -> None:
+            longest_us = US_PER_DAY if extended else duration_us  # an extended one may wait for others
+            steps = steps_of(dose_ng, concentration(self.belief.programs[-1]))
+            self.belief.bolus(steps * longest_us / duration_us, longest_us)
+
+        self._commit(PROPOSAL_BOLUS, values, doubt)
+
+    def stop(self) -> None:
+        """Stop, for good or for some minutes."""
+        belief = self.belief
+        for_s = self.dice.choice((0, self.dice.randint(1, 1800)))
+        self._begin(f"stop for {for_s} s" if for_s else "stop")
+
+        def doubt() -> None:
+            belief.stopped(for_s, belief.now_us, surely=False)
+
+        if self._try(lambda: self.pump.client.stop(resume_after_s=for_s), doubt) is not None:
+            belief.stopped(for_s, self._asked_us, surely=True)
+
+    def resume(self) -> None:
+        """Resume, when there is something to resume."""
+        belief = self.belief
+        if belief.states == {INFUSING}:
+            return
+        self._begin("resume")
+
+        def doubt() -> None:
+            belief.resumed(surely=False)
+
+        if self._try(self.pump.client.resume, doubt) is not None:
+            belief.resumed(surely=True)
+
+    def refill(self) -> None:
+        """Record a refill."""
+        belief = self.belief
+        volume_pl = self.dice.randint(FILL_PL // 2, FILL_PL)
+        self._begin(f"refill {volume_pl} pL")
+
+        def doubt() -> None:
+            belief.level = None
+            belief.lockout_from_us = None
+
+        if self._commit(PROPOSAL_REFILL, {"volume_pl": volume_pl, "residual_pl": FILL_PL // 10}, doubt):
+            belief.lockout_from_us = self._asked_us
+            self._note_level()
+
+    def clock(self) -> None:
+        """Move local time."""
+        belief = self.belief
+        shift_us = self.dice.randint(-36_000, 36_000) * US_PER_S
+        self._begin(f"clock by {shift_us} us")
+
+        def doubt() -> None:
+            belief.offsets = {old + change for old in belief.offsets for change in (0, shift_us)}
+
+        values = {"absolute": 0, "day": 0, "second": 0, "us": 0, "offset_us": shift_us}
+        if self._commit(PROPOSAL_CLOCK, values, doubt):
+            belief.offsets = {offset_us(self.pump.client.status())}
+
+    def set_clock(self) -> None:
+        """Give local time."""
+        belief = self.belief
+        self._begin("clock")
+        values = {"absolute": 1, "day": _DAY, "second": 43_200, "us": 0, "offset_us": 0}
+        if self._commit(PROPOSAL_CLOCK, values, belief.offsets.clear):
+            belief.offsets = {offset_us(self.pump.client.status())}
+
+    def cancel_plan(self) -> None:
+        """The dose that holds now stays: within what the plan allowed."""
+        self._begin("cancel plan")
+        self._try(self.pump.client.cancel_plan, _nothing)
+
+    def prime(self) -> None:
+        """Prime the catheter."""
+        self._begin("prime")
+        if self._try(self.pump.client.set_implant_flag, _nothing) is None:
+            return
+
+        def doubt() -> None:
+            self.belief.ceiling += dead_steps(self.belief.programs[-1])
+
+        self._commit(PROPOSAL_PRIME, {"dry": 1}, doubt)
+
+    # --- how ---
+
+    def _commit(self, kind: int, values: Values, doubt: Callable[[], None]) -> bool:
+        client = self.pump.client
+        return self._try(lambda: client.commit(client.propose(kind, values).digest), doubt) is not None
+
+    def _try(self, command: Callable[[], T], doubt: Callable[[], None]) -> T | None:
+        """What it answered; None: refused. PowerCut: `doubt` has noted that it may have been done."""
+        belief = self.belief
+        self._asked_us = belief.now_us
+        try:
+            answer = command()
+            now_us = self.pump.bench.now()
+            doubt()
+            belief.pass_time(now_us)  # at some instant of that time it took effect
+            return answer
+        except Refused as refused:
+            self._tell(f"    refused: {refused.name} {refused.message}")
+            if refused.name in _OUR_FAULT:
+                raise Violated(f"{self.doing}: {refused}") from None
+            return None
+        except PowerCut:
+            doubt()
+            raise
+
+    def _note_level(self) -> None:
+        accounts = self.pump.client.accounts()
+        self.belief.level = (accounts.steps, accounts.reservoir_pl)
+
+    def _begin(self, what: str) -> None:
+        self.doing = what
+        self.belief.pass_time(max(self.belief.now_us, self.pump.bench.now()))
+        self._tell(f"{self.belief.now_us / US_PER_S:14.6f} s  {what}")
+
+
+def _nothing() -> None:
+    """Whether it was done or not, nothing of it flows any more."""

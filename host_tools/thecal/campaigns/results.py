@@ -1,0 +1,97 @@
+"""Results of a campaign as Parquet: one row a run, one part a batch, each part whole or not there.
+
+Read them with anything that reads Parquet: `pyarrow.parquet.read_table(folder)`.
+"""
+
+import importlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from thecal.campaigns.base import Campaign, Row
+from thecal.errors import ThecalError
+
+_COMMON = {
+    "campaign": "text",
+    "run": "int",
+    "seed": "int",
+    "outcome": "text",
+    "failure": "text",
+    "steps_physical": "int",
+    "steps_accounted": "int",
+    "bound": "int",
+    "wall_s": "real",
+    "version": "text",
+}
+_PART = "part-{:07d}.parquet"
+
+
+class Results:
+    """The folder that holds the parts of one campaign with one seed."""
+
+    def __init__(self, folder: Path, campaign: Campaign, seed: int) -> None:
+        self.folder = folder
+        self._campaign = campaign
+        self._seed = seed
+        self._schema: Any = _schema(campaign, seed)
+
+    def parts(self) -> list[Path]:
+        """The parts there are."""
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def rows(self) -> list[Row]:
+        """Every row of every part. ThecalError when they are of another campaign, seed or unreadable."""
+        rows: list[Row] = []
+        for part in self.parts():
+            try:
+                table: Any = _arrow().parquet.read_table(part)
+            except (OSError, ValueError) as error:
+                raise ThecalError(
+                    f"{part} cannot be read: {error}", "delete it; its runs are then made again"
+                ) from None
+            if table.schema.metadata != self._schema.metadata:
+                raise ThecalError(
+                    f"{part} holds another campaign or another seed", "choose another folder with --out"
+                )
+            rows += table.to_pylist()
+        return rows
+
+    def write(self, rows: Sequence[Row]) -> Path:
+        """Add a part with these rows."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / _PART.format(rows[0]["run"])
+        table: Any = _arrow().Table.from_pylist(list(rows), schema=self._schema)
+        draft = part.with_suffix(".draft")
+        _arrow().parquet.write_table(table, draft)
+        draft.replace(part)
+        return part
+
+    def remove(self) -> None:
+        """Remove every part."""
+        for part in self.parts():
+            part.unlink()
+
+
+def of_other_code(rows: Iterable[Row], version: str) -> int:
+    """How many of the rows were made by other code."""
+    return sum(row["version"] != version for row in rows)
+
+
+def _arrow() -> Any:
+    """pyarrow, which has no types, and which nothing but a campaign needs."""
+    importlib.import_module("pyarrow.parquet")
+    return importlib.import_module("pyarrow")
+
+
+def _schema(campaign: Campaign, seed: int) -> Any:
+    try:
+        pa = _arrow()
+    except ImportError:
+        raise ThecalError(
+            "campaigns need packages that are not installed",
+            "say: make setup, or pip install 'thecal[campaign]'",
+        ) from None
+    types: dict[str, Any] = {"int": pa.int64(), "text": pa.string(), "real": pa.float64()}
+    columns = _COMMON | dict(campaign.columns)
+    fields = [pa.field(name, types[kind]) for name, kind in columns.items()]
+    return pa.schema(fields, metadata={"thecal.campaign": campaign.name, "thecal.seed": str(seed)})

@@ -1,0 +1,249 @@
+"""Campaigns: the same runs whatever carries them out, kept as they come, every failure with its replay."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from thecal import campaign, campaigns, paths
+from thecal.campaigns import base, power_cuts
+from thecal.campaigns.base import Campaign, Row, Run, Violated
+from thecal.campaigns.results import Results
+from thecal.campaigns.runner import IN_PROCESS, Runner, run_batch
+from thecal.errors import LinkError, ThecalError
+
+NAME = "power-cuts"
+
+
+def dice_run(run: Run) -> None:
+    """A run that takes no pump: one seed in three breaks a promise, one in seven cannot be carried out."""
+    run.details["thrown"] = run.seed % 1000
+    run.steps_physical = run.seed % 7
+    if run.seed % 3 == 0:
+        raise Violated("a promise was broken", "look at it")
+    if run.seed % 7 == 0:
+        raise LinkError("nothing came back", "see whether it hangs", "silent")
+
+
+DICE = Campaign("dice", "dice thrown", "throws", {"thrown": "int"}, dice_run)
+
+
+@pytest.fixture
+def dice(monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """A campaign that is quick, in this process only."""
+
+    def load(name: str) -> Campaign:
+        assert name == "dice"
+        return DICE
+
+    monkeypatch.setattr(campaigns, "load", load)
+    return DICE
+
+
+def gone_through(folder: Path, runs: int, seed: int = 1, *, name: str = "dice", batch: int = 3) -> list[Row]:
+    """All rows after all runs, in order."""
+    runner = Runner(name, runs, seed, folder, batch=batch)
+    runner.take_up(resume=True)
+    runner.run(IN_PROCESS, lambda row: None)
+    return sorted(runner.rows, key=lambda row: int(row["run"] or 0))
+
+
+def without_time(rows: list[Row]) -> list[Row]:
+    return [{name: value for name, value in row.items() if name != "wall_s"} for row in rows]
+
+
+@pytest.mark.usefixtures("dice")
+def test_parquet_holds_every_run_with_its_columns(tmp_path: Path):
+    rows = gone_through(tmp_path, 10)
+    table = pq.read_table(tmp_path)
+    assert table.num_rows == 10
+    assert table.schema.field("run").type == pa.int64()
+    assert table.schema.field("seed").type == pa.int64()
+    assert table.schema.field("failure").type == pa.string()
+    assert table.schema.field("wall_s").type == pa.float64()
+    assert table.schema.field("thrown").type == pa.int64()
+    assert {"campaign", "outcome", "steps_physical", "steps_accounted", "bound", "version"} <= set(
+        table.column_names
+    )
+    assert sorted(table.column("seed").to_pylist()) == sorted(base.seed_of("dice", 1, i) for i in range(10))
+    outcomes = {row["outcome"] for row in rows}
+    assert outcomes == {base.PASSED, base.FAILED, base.BROKEN}
+
+
+@pytest.mark.usefixtures("dice")
+def test_the_same_seed_is_the_same_campaign_whatever_the_batches(tmp_path: Path):
+    one = gone_through(tmp_path / "one", 12, batch=5)
+    other = gone_through(tmp_path / "other", 12, batch=2)
+    assert without_time(one) == without_time(other)
+    assert without_time(gone_through(tmp_path / "third", 12, seed=2)) != without_time(one)
+
+
+@pytest.mark.usefixtures("dice")
+def test_finished_runs_are_not_made_again(tmp_path: Path):
+    first = gone_through(tmp_path, 7)
+    runner = Runner("dice", 15, 1, tmp_path, batch=4)
+    assert runner.take_up(resume=True) == 7
+    made: list[Row] = []
+    runner.run(IN_PROCESS, made.append)
+    assert [row["run"] for row in made] == list(range(7, 15))
+    assert without_time(gone_through(tmp_path, 15))[:7] == without_time(first)
+
+
+@pytest.mark.usefixtures("dice")
+def test_ctrl_c_leaves_what_was_finished(tmp_path: Path):
+    runner = Runner("dice", 12, 1, tmp_path, batch=3)
+    runner.take_up(resume=False)
+
+    def interrupted(row: Row) -> None:
+        if row["run"] == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(IN_PROCESS, interrupted)
+    assert sorted(pq.read_table(tmp_path).column("run").to_pylist()) == list(range(6))
+    assert [row["run"] for row in gone_through(tmp_path, 12)] == list(range(12))
+
+
+@pytest.mark.usefixtures("dice")
+def test_results_that_are_there_are_not_touched_unasked(tmp_path: Path):
+    gone_through(tmp_path, 3)
+    with pytest.raises(ThecalError, match="holds results already; add --resume"):
+        Runner("dice", 3, 1, tmp_path).take_up(resume=False)
+
+
+@pytest.mark.usefixtures("dice")
+def test_results_of_another_seed_are_not_mixed(tmp_path: Path):
+    gone_through(tmp_path, 3)
+    with pytest.raises(ThecalError, match="another campaign or another seed"):
+        Runner("dice", 3, 2, tmp_path).take_up(resume=True)
+
+
+def test_results_of_other_code_are_not_mixed(tmp_path: Path, dice: Campaign, monkeypatch: pytest.MonkeyPatch):
+    gone_through(tmp_path, 3)
+    monkeypatch.setattr(base, "code_version", lambda: "another")
+    with pytest.raises(ThecalError, match=r"3 runs in .* were made with other code"):
+        Runner(dice.name, 3, 1, tmp_path).take_up(resume=True)
+
+
+@pytest.mark.usefixtures("dice")
+def test_a_part_that_is_no_parquet_is_named(tmp_path: Path):
+    gone_through(tmp_path, 3)
+    part = Results(tmp_path, DICE, 1).parts()[0]
+    part.write_bytes(part.read_bytes()[:40])
+    with pytest.raises(ThecalError, match=r"part-0000000\.parquet cannot be read"):
+        Runner("dice", 3, 1, tmp_path).take_up(resume=True)
+
+
+@pytest.mark.usefixtures("dice")
+def test_every_failure_comes_with_its_replay_and_the_exit_code_tells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    code = campaign.run("dice", runs=10, seed=1, scheduler=IN_PROCESS, out=tmp_path)
+    out = capsys.readouterr().out
+    failed = [row for row in Results(tmp_path, DICE, 1).rows() if row["outcome"] != base.PASSED]
+    assert code == 1
+    assert failed
+    for row in failed:
+        assert f"run {row['run']} {row['outcome']}: {row['failure']}" in out
+        assert f"thecal campaign dice --replay {row['seed']}\n" in out
+        assert campaign.replay("dice", int(row["seed"] or 0)) == 1
+        assert str(row["failure"]) in capsys.readouterr().out
+    assert f"10 of 10 throws, {len(failed)} failures" in out
+
+
+def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kind = dataclasses.replace(DICE, carry_out=lambda run: None)
+    monkeypatch.setattr(campaigns, "load", lambda name: kind)
+    assert campaign.run("dice", runs=3, seed=1, scheduler=IN_PROCESS, out=tmp_path) == 0
+
+
+def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]):
+    assert campaign.main(["nothing"]) == 1
+    assert capsys.readouterr().err == "there is no campaign 'nothing'; the campaigns are: power-cuts\n"
+
+
+def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("thecal.campaigns.runner._CONNECT_S", 0.5)
+    with pytest.raises(ThecalError, match=r"no dask scheduler at tcp://127\.0\.0\.1:1"):
+        campaign.run(NAME, runs=2, scheduler="tcp://127.0.0.1:1", out=tmp_path)
+
+
+# --- power cuts, on real pumps ---
+
+
+@pytest.fixture(scope="module")
+def four_cuts(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """Made by a local cluster over all cores."""
+    runner = Runner(NAME, 4, 3, tmp_path_factory.mktemp("cluster"), batch=2)
+    runner.take_up(resume=False)
+    runner.run("", lambda row: None)
+    return sorted(runner.rows, key=lambda row: int(row["run"] or 0))
+
+
+@pytest.mark.req("INT-06", part="power cuts at random flash operations of a random piece of therapy")
+def test_power_cuts_on_a_local_cluster(four_cuts: list[Row]):
+    assert [row["failure"] for row in four_cuts] == [""] * 4
+    assert [row["run"] for row in four_cuts] == list(range(4))
+    for row in four_cuts:
+        physical, accounted, bound = row["steps_physical"], row["steps_accounted"], row["bound"]
+        assert isinstance(physical, int)
+        assert isinstance(accounted, int)
+        assert isinstance(bound, int)
+        assert physical <= accounted <= physical + bound
+        assert row["cut_when"] in ("before", "torn", "after", "idle")
+        assert row["during"]
+
+
+def test_a_run_is_the_same_in_another_process(four_cuts: list[Row]):
+    batch = [(int(row["run"] or 0), int(row["seed"] or 0)) for row in four_cuts[:2]]
+    assert without_time(run_batch(NAME, batch)) == without_time(four_cuts[:2])
+
+
+@pytest.fixture
+def firmware_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str, str], None]]:
+    """Run pumps on a copy of the firmware in which a text is replaced."""
+    root = paths.project_root()
+    home = tmp_path / "home"
+    for folder in ("firmware", "boards"):
+        shutil.copytree(root / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("THECAL_HOME", str(home))
+
+    def change(file: str, old: str, new: str) -> None:
+        path = home / "firmware" / "pump" / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"the firmware no longer says {old!r}"
+        path.write_text(text.replace(old, new))
+
+    _forget()
+    yield change
+    _forget()
+
+
+def _forget() -> None:
+    """What this process knows of the firmware that it ran."""
+    power_cuts.prepared.cache_clear()
+    base.code_version.cache_clear()
+
+
+def test_a_ledger_that_lags_behind_is_found_and_replayed(
+    firmware_with: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+):
+    """The deliberately broken promise: steps go on record when they are made, not before."""
+    firmware_with(
+        "records/keeper.py",
+        "steps = delivery.steps_base + delivery.permit\n",
+        "steps = delivery.steps_base + delivery.motor.executed()\n",
+    )
+    rows = run_batch(NAME, [(number, base.seed_of(NAME, 1, number)) for number in range(4)])
+    failed = [row for row in rows if "under-reported: the ledger says" in str(row["failure"])]
+    assert failed
+    assert campaign.replay(NAME, int(failed[0]["seed"] or 0)) == 1
+    told = capsys.readouterr().out
+    assert f"failure: {failed[0]['failure']}" in told
+    assert f"version: {failed[0]['version']}" in told
