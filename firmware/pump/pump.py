@@ -29,6 +29,7 @@ class Pump:
     """One pump on one board."""
 
     def __init__(self, board):
+        gc.collect()  # what compiling left: so that the buffers find room in one piece
         self._board = board
         began_ticks = board.ticks_us()
         self.timebase = Timebase(began_ticks)

@@ -11,6 +11,7 @@ from wire.codec import WireError, decode, name_of
 from wire.messages import ACTORS, BOLUS_KINDS, EVENT_KINDS, STATES
 
 Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
+UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
 NEVER_S = 0xFFFFFFFF  # `next_change_s`: nothing is scheduled
 
 
@@ -81,8 +82,8 @@ class Event:
 
     sequence: int
     at: Instant
-    kind: str  # wire.messages.EVENT_KINDS
-    actor: str  # wire.messages.ACTORS
+    kind: str  # wire.messages.EVENT_KINDS, or "unknown_80" of a record that no pump has written
+    actor: str  # wire.messages.ACTORS, or likewise
     code: int
     ref: int
     a: int
@@ -216,6 +217,12 @@ class Reply:
         except WireError as error:
             raise malformed(self._request, f"{name} is {error.where}") from error
 
+    def label(self, name: str, table: tuple[tuple[int, str], ...]) -> str:
+        """As `name`, but a number without a name is one, "unknown_80": of records, which somebody may have
+        tampered with."""
+        number = self.number(name)
+        return next((word for known, word in table if known == number), f"{UNKNOWN}{number}")
+
     def instant(self, prefix: str) -> Instant:
         """The pair of fields `prefix`_s, `prefix`_us."""
         return Instant(self.number(prefix + "_s"), self.number(prefix + "_us"))
@@ -275,8 +282,8 @@ def event_of(reply: Reply) -> Event:
     return Event(
         sequence=reply.number("sequence"),
         at=reply.instant("at"),
-        kind=reply.name("kind", EVENT_KINDS),
-        actor=reply.name("actor", ACTORS),
+        kind=reply.label("kind", EVENT_KINDS),
+        actor=reply.label("actor", ACTORS),
         code=reply.number("code"),
         ref=reply.number("ref"),
         a=reply.number("a"),

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from thecal.answers import Event, LogRing, LogState
+from thecal.answers import UNKNOWN, Event, LogRing, LogState
 from wire.codec import number_of
 from wire.messages import ACTORS, EVENT_KINDS, FAULT_RECORDS
 
@@ -61,8 +61,8 @@ def record_bytes(event: Event) -> bytes:
         event.sequence,
         event.at.s,
         event.at.us,
-        number_of(EVENT_KINDS, event.kind),
-        number_of(ACTORS, event.actor),
+        _number(EVENT_KINDS, event.kind),
+        _number(ACTORS, event.actor),
         event.code,
         event.ref,
         event.a,
@@ -70,6 +70,11 @@ def record_bytes(event: Event) -> bytes:
         event.boot,
     )
     return fields + struct.pack("<I", zlib.crc32(fields))
+
+
+def _number(table: tuple[tuple[int, str], ...], name: str) -> int:
+    """The number behind a name of `answers.event_of`."""
+    return int(name.removeprefix(UNKNOWN)) if name.startswith(UNKNOWN) else number_of(table, name)
 
 
 def tag_of(key: bytes, before: bytes, event: Event) -> bytes:

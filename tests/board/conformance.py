@@ -206,6 +206,35 @@ def _store(rig):
     rig.expect(store.load("never-saved") is None, "the store made a document up")
 
 
+def _folder(rig):
+    folder = rig.board.store.folder("conformance-folder")
+    rig.expect(folder.sizes() == {}, "a folder is not empty at first")
+    file = folder.append("a")
+    data = b"0123456789" * 10
+    file.write(data)
+    file.flush()
+    micropython.heap_lock()
+    try:
+        for _ in range(50):
+            file.write(data)
+            file.flush()
+    finally:
+        micropython.heap_unlock()
+    file.close()
+    rig.expect(folder.sizes() == {"a": 5100}, "a file did not grow as it was written to")
+    file = folder.append("a")
+    file.write(b"end")
+    file.close()
+    file = folder.read("a")
+    file.seek(5096)
+    found = bytearray(9)
+    rig.expect(file.readinto(found) == 7 and found[:7] == b"6789end", "a file does not hold what was written")
+    file.close()
+    folder.remove("a")
+    folder.remove("a")
+    rig.expect(folder.sizes() == {}, "a file was not removed")
+
+
 def _allocation(rig):
     """The dose path allocates nothing."""
     first_us = rig.now_us() + 3000
@@ -248,5 +277,6 @@ def findings(board, late_us=3000):
     _motor_cancels(rig)
     _motor_bounds(rig)
     _store(rig)
+    _folder(rig)
     _allocation(rig)
     return rig.found

@@ -80,7 +80,7 @@ class RingReader:
             return False
 
     def _search(self, first: int) -> None:
-        """Stand at the place where a record of this number would be."""
+        """Stand at or before the place where a record of this number would be."""
         ring = self.ring
         serial = ring.oldest
         while serial < ring.serial and 0 < ring.first_of(serial + 1) <= first:
@@ -91,7 +91,9 @@ class RingReader:
         high = ring.count_of(serial)
         while low < high:
             self._slot = (low + high) // 2
-            if self._read() and struct.unpack_from("<I", self.record, 0)[0] >= first:
+            if not self._read():
+                break  # from `low` on they are looked at one by one
+            if struct.unpack_from("<I", self.record, 0)[0] >= first:
                 high = self._slot
             else:
                 low = self._slot + 1

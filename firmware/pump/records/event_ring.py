@@ -37,12 +37,15 @@ _TAG_AT = 48
 _BOOT_AT = 33
 _CBC = 2
 _ZEROS = bytes(TAG_SIZE)
+_PADDING = bytes(_RECORD_CRC_AT - FIELDS_SIZE)
+_NOT_NOW = (OSError, MemoryError)  # made once: the heap may be locked when it is needed
 
 
 def is_good_record(record) -> bool:
-    """Is the CRC of these 64 bytes right, and is there a record in them at all?"""
+    """Is there a record in these 64 bytes, zeros where they belong, and is its CRC right?"""
     return (
-        struct.unpack_from("<I", record, _RECORD_CRC_AT)[0]
+        bytes(record[FIELDS_SIZE:_RECORD_CRC_AT]) == _PADDING
+        and struct.unpack_from("<I", record, _RECORD_CRC_AT)[0]
         == binascii.crc32(memoryview(record)[:_RECORD_CRC_AT])
         and struct.unpack_from("<I", record, 0)[0] != 0
     )
@@ -177,7 +180,7 @@ class EventRing:
         try:
             self._make_room(2)
             self._next_file = self.folder.append(segment_name(self.serial + 1))
-        except (OSError, MemoryError):
+        except _NOT_NOW:
             self._next_file = None
 
     def close(self) -> None:

@@ -1,0 +1,54 @@
+"""What the tests of the log share: therapies, floods, and a whole check."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from dosing import rig
+from thecal import event_chain
+from thecal.answers import Event
+from thecal.client import Client
+from thecal.emulator import Emulator
+from thecal.errors import Refused
+
+S = 1_000_000
+HOUR = 3_600 * S
+DAY = 24 * HOUR
+PATIENT = {"dose_ng": 40_000, "duration_us": 120 * S, "lockout_us": HOUR, "max_per_24h": 6}
+PERIODIC = {"dose_ng": 30_000, "duration_us": 300 * S, "every_us": 5 * HOUR + S, "first_us": S}
+
+
+def therapy(**changes: Any) -> dict[str, Any]:
+    return rig.therapy(**{"patient_bolus": [PATIENT], "periodic_boluses": [PERIODIC], **changes})
+
+
+def program(client: Client, **changes: Any) -> None:
+    client.commit(client.propose_program(therapy(**changes)).digest)
+
+
+def flood_events(client: Client, count: int) -> None:
+    """Requests that are refused, each a record of the ring of events."""
+    for _ in range(count):
+        with contextlib.suppress(Refused):
+            client.clear_log()
+
+
+def flood_faults(emulator: Emulator, client: Client, count: int) -> None:
+    """An alarm that comes and goes; the program's max_pause_s is 1. So many records of the ring of faults."""
+    for _ in range((count + 1) // 2):
+        client.stop()
+        emulator.bench.advance_by(S)
+        client.resume()
+
+
+def whole_log(client: Client, key: bytes) -> list[Event]:
+    """Every record; the chain must hold, and no number be missing."""
+    state = client.log_state()
+    events = client.events(0)
+    verdict = event_chain.verify(key, state, events)
+    assert verdict.ok, verdict.flaws[:3]
+    return events
+
+
+def pump(flash: Path, **settings: Any) -> Emulator:
+    return Emulator(seed=3, flash=flash, settings=settings)
