@@ -29,7 +29,9 @@ _DEFAULTS = {
     "seed": -1,
     "flash": "",
     "flash_busy": 0,
+    "flash_slow_one_in": 50,
     "flash_fails": 0,
+    "flash_log": "",
     "fill_pl": 0,
     "floor_pl_per_day": 48_000_000,
     "serial_number": "UNIX-0001",
@@ -108,6 +110,8 @@ class Board:
         clock.attach(self._bench)
         sys.atexit(self._bench.at_exit)
         self.store = Store(flash)
+        if settings["flash_busy"]:  # from here on: the clock's zero is the first look at it
+            flash.take_time(max(0, settings["seed"]), settings["flash_slow_one_in"])
         self.ticks_us = clock.ticks_us
         self.wait_us = clock.wait_us
         self.serial_number = settings["serial_number"]
@@ -121,10 +125,8 @@ class Board:
         except ValueError as error:
             _usage(error.args[0])
         flash.attach(clock, self.motor)
-        if settings["flash_busy"]:
-            flash.take_time(max(0, settings["seed"]))
-        if settings["flash_fails"]:
-            flash.fail(True)
+        flash.fail(settings["flash_fails"] != 0)
+        flash.log_to(settings["flash_log"])
         return flash
 
     def random_bytes(self, size: int) -> bytes:

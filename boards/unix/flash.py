@@ -32,7 +32,6 @@ _PAGE_BYTES = const(256)
 _PAGE_US = const(700)
 _ERASE_US = const(45_000)
 _SLOW_ERASE_US = const(400_000)
-_SLOW_ONE_IN = const(50)
 
 # a record of the operations' log: program 1 or erase 2, block, offset, size, instant, steps made so far;
 # the bytes of a program follow
@@ -75,6 +74,7 @@ class Flash:
         self._worn = bytearray(BLOCKS)  # 1: erasing does nothing, 2: erasing fails
         self._stuck = []  # (offset in the flash, mask, value under it)
         self._dice = None  # with it, operations take time
+        self._slow_one_in = 1
         self._clock = None
         self._motor = None
         self._log = None
@@ -105,9 +105,10 @@ class Flash:
         self._clock = clock
         self._motor = motor
 
-    def take_time(self, seed: int) -> None:
-        """From now on a page takes 0.7 ms to program, a block 45 ms to erase, 400 ms one time in 50."""
+    def take_time(self, seed: int, slow_one_in: int) -> None:
+        """From now on a page takes 0.7 ms to program, a block 45 ms to erase, now and then 400 ms."""
         self._dice = Dice(seed)
+        self._slow_one_in = slow_one_in
 
     def plan_cut(self, operation: int, when: int, seed: int) -> None:
         """Cut the power before, within or after the operation-th program or erase from now (1: the next)."""
@@ -200,7 +201,7 @@ class Flash:
         elif cut:
             self._power_cut()
         if self._dice is not None:
-            self._clock.pass_time(_ERASE_US if self._dice.roll(_SLOW_ONE_IN) else _SLOW_ERASE_US)
+            self._clock.pass_time(_ERASE_US if self._dice.roll(self._slow_one_in) else _SLOW_ERASE_US)
         return 0
 
     def _put(self, where: int, data, size: int, cut: bool) -> None:

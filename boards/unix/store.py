@@ -18,6 +18,11 @@ UNREADABLE = const(2)  # something else was there: formatted
 FAILING = const(3)  # it cannot be formatted: every call raises OSError
 
 
+def _mounted(flash):
+    """Without times in the directory: they would take room in every save, and come from no clock of ours."""
+    return vfs.VfsLfs2(flash, progsize=_PROGRAM_BYTES, mtime=False)
+
+
 def _is_blank(flash) -> bool:
     """Are the two blocks that every file system begins with erased?"""
     page = bytearray(_PROGRAM_BYTES)
@@ -46,7 +51,7 @@ class Store:
     def __init__(self, flash):
         self.found = MOUNTED
         try:
-            self._fs = vfs.VfsLfs2(flash, progsize=_PROGRAM_BYTES)
+            self._fs = _mounted(flash)
         except OSError:
             self._format(flash)
 
@@ -54,7 +59,7 @@ class Store:
         self.found = BLANK if _is_blank(flash) else UNREADABLE
         try:
             vfs.VfsLfs2.mkfs(flash, progsize=_PROGRAM_BYTES)
-            self._fs = vfs.VfsLfs2(flash, progsize=_PROGRAM_BYTES)
+            self._fs = _mounted(flash)
         except OSError:
             self.found = FAILING
             self._fs = _NoFileSystem()

@@ -38,7 +38,7 @@ class Pump:
         self.delivery = make_delivery(board.motor, self.log)
         course = Course(self.delivery, self.log)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
-        self.keeper = Keeper(board.store, self.timebase, course, self.log, bounds)
+        self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
         self.timebase.update(board.ticks_us())
         self.keeper.start()
         self.log.start(self.delivery.local, board.ticks_us, began_ticks)
@@ -66,7 +66,9 @@ class Pump:
         delivery.serve(timebase.s, timebase.us)
         self._server.serve()
         self.keeper.serve()
-        self.log.serve()
+        if delivery.may_stall(timebase.s, timebase.us):
+            self.log.serve()
+        timebase.update(board.ticks_us())  # records and answers take time
         board.wait_us(timebase.until(delivery.wake))
 
     def run(self) -> None:

@@ -287,6 +287,7 @@ FAULT_RECORDS = (13, 14, 15, 24, 26)
 ALARMS = (
     (1, "max_pause", "noncritical"),
     (2, "log_failing", "noncritical"),  # what happens does not get onto flash
+    (3, "storage", "critical"),  # flash refuses writes: what is on record is given, then therapy stops
 )
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be

@@ -50,10 +50,10 @@ def basal_and_boluses():
 
 def flex_and_periodic():
     steps = [{"start_min": 240 * i, "days": 127, "dose_ng_per_day": 2_400_000 + 1009 * i} for i in range(6)]
-    periodic = [
-        {"dose_ng": 20_000 + i, "duration_us": 300_000_007, "every_us": HOUR * (3 if i else 1), "first_us": 1_000_000
-        + i} for i in range(4)
-    ]
+    periodic = []
+    for i in range(4):
+        bolus = {"dose_ng": 20_000 + i, "duration_us": 300_000_007, "first_us": 1_000_000 + i}
+        periodic.append(dict(bolus, every_us=HOUR * (3 if i else 1)))
     return begin(basal_mode=2, basal_dose_ng_per_day=0, basal_steps=steps, periodic_boluses=periodic)
 
 

@@ -5,11 +5,13 @@ the next one (`go_on`). Called by: `pump.therapy.course`. Allocates: commands on
 
 from pump.dosing import limbs
 from pump.dosing.flow import FAULT_PHASE, Flow
+from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
 from pump.dosing.source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
 from pump.units import US_PER_S, Instant
 
 NOTE_CUT_SHORT = 9
+_LONG_QUEUE = RUN_STEPS - LOW_WATER
 _MOST_OFF_US = 100_000  # by how much a command may be moved to agree with the motor's count
 
 
@@ -40,7 +42,7 @@ class Delivery(Flow):
         now_us = max(s * US_PER_S + us, began_us)  # a command of the same instant may have closed later
         at_us = self._agreeing(now_us, steps)
         if not -_MOST_OFF_US <= at_us - now_us <= _MOST_OFF_US:
-            self.fail(FAULT_PHASE)
+            self.fail(FAULT_PHASE, s, us)
             return False
         self.at.set_us(at_us)
         return self._close(self.at.s, self.at.us, steps)
@@ -77,6 +79,18 @@ class Delivery(Flow):
         if self.plan is not None:
             self._take_dose(self.plan.dose())
 
+    def refill_queue(self, s: int, us: int) -> None:
+        """Before something that takes up to half a second: the motor's queue shall last as long. The steps
+        it holds are planned anew from here, the same ones and more."""
+        if not self.fault and self.planner.is_fast() and self.motor.in_flight() < _LONG_QUEUE:
+            changed = self.changed
+            at_s = self.at.s
+            at_us = self.at.us
+            if self.interrupt(s, us):
+                self.go_on(self.at.s, self.at.us, False)
+            self.changed = changed
+            self.at.set(at_s, at_us)
+
     def halt(self, s: int, us: int) -> None:
         """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where
         they are."""
@@ -89,6 +103,11 @@ class Delivery(Flow):
         if self.plan is not None:
             self.plan.hold(s, us)
         self.flowing = False
+
+    def fail(self, fault: int, s: int, us: int) -> None:
+        """Stop for good: boluses end, what they gave is recorded (BOL-07). Allocates: once."""
+        Flow.fail(self, fault, s, us)
+        self.halt(s, us)
 
     def cut_all_short(self, s: int, us: int) -> None:
         """End every source that runs or waits."""

@@ -39,9 +39,14 @@ NOTE_PLAN_STEP = 18
 NOTE_ALARM = 14
 NOTE_ALARM_CLEARED = 15
 ALARM_MAX_PAUSE = 1
+ALARM_STORAGE = 3  # raised by the records
 
 FAULT_NONE = 0
 FAULT_PHASE = 1  # the motor's count is not what the accumulator owes
+FAULT_STORAGE = 2  # no more steps can be put on record
+
+_FULL_QUEUE = RUN_STEPS - LOW_WATER  # at the highest rate half a second's steps
+_QUIET_S = 1
 
 
 class Flow:
@@ -64,6 +69,7 @@ class Flow:
         self.permit = 0  # steps since the reset that are on record and may be handed out
         self.reserve = None  # puts more of them on record: function returning True, or None without records
         self.reserve_steps = 0
+        self.uncommitted = False  # the program is not on record yet: what has no permit waits
         self.changed = False  # has anything changed that should be on record?
         self.wake = Instant()  # when `serve` is next needed
         self.schedule = None  # flex steps of the week, or
@@ -85,16 +91,16 @@ class Flow:
 
     def serve(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
-        while self._change.by(s, us) and not self._change.is_never() and self._all_planned():
+        while self._change.by(s, us) and not self._change.is_never() and self._all_planned(s, us):
             self._pass_change()
         while self._feed(s, us):
             pass
 
-    def _all_planned(self) -> bool:
+    def _all_planned(self, s: int, us: int) -> bool:
         """Has every step due before the change been handed to the motor? If not, hand over what fits."""
         change = self._change
         while self.motor.in_flight() <= LOW_WATER:
-            if not self._may_hand_out():
+            if not self._may_hand_out(s, us):
                 return False
             if not self.planner.plan(change.s, change.us):
                 return True
@@ -126,7 +132,7 @@ class Flow:
     def _close(self, s: int, us: int, steps: int) -> bool:
         """End the segment, `steps` of it having been given; a fault when that is not what was due."""
         if not self.accumulator.close(s, us, steps):
-            self.fail(FAULT_PHASE)
+            self.fail(FAULT_PHASE, s, us)
             return False
         self._steps_before += steps
         if self._priming:
@@ -142,9 +148,21 @@ class Flow:
         """Steps on record that have not been handed out."""
         return self.permit - self.steps_handed_out()
 
-    def _may_hand_out(self) -> bool:
-        """Is a whole run on record, or can it be put there? No step is made that is not (the ledger)."""
-        return self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve()
+    def _may_hand_out(self, s: int, us: int) -> bool:
+        """Is a whole run on record, or can it be put there? No step is made that is not (the ledger); when
+        no more can be, that is a fault."""
+        if self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve():
+            return True
+        if not self.uncommitted:
+            self.fail(FAULT_STORAGE, s, us)
+        return False
+
+    def may_stall(self, s: int, us: int) -> bool:
+        """May the pump be busy elsewhere for half a second? Not when the motor's queue could run dry in it,
+        nor just before a scheduled change, after which it needs a new run."""
+        if self._change.by(s + _QUIET_S, us):
+            return False
+        return not self.planner.is_fast() or self.motor.in_flight() >= _FULL_QUEUE
 
     def _end_sources(self, s: int, us: int) -> None:
         for source in self.all_sources:
@@ -279,8 +297,7 @@ class Flow:
             return False
         run = self.planner.run
         if self.motor.in_flight() <= LOW_WATER:
-            if not self._may_hand_out():
-                self.wake.set(s + 1, us)  # try again
+            if not self._may_hand_out(s, us):
                 return False
             if not self.planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor
@@ -305,8 +322,8 @@ class Flow:
         if low_s < self.wake.s or (low_s == self.wake.s and low_us < self.wake.us):
             self.wake.set(low_s, low_us)
 
-    def fail(self, fault: int) -> None:
-        """Stop for good; the first reason stays (INT-08) and is logged at once."""
+    def fail(self, fault: int, s: int, us: int) -> None:
+        """Stop for good at (s, us); the first reason stays (INT-08) and is logged at once."""
         self.motor.cancel()
         if self.fault == FAULT_NONE:
             self.fault = fault

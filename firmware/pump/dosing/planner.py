@@ -21,6 +21,7 @@ from pump.dosing.accumulator import CAPACITY
 
 RUN_STEPS = 56
 LOW_WATER = 8
+_FAST_GAP_US = 75_000  # between two steps: LOW_WATER of them are over in 0.6 s
 _STRIDES = (1, 2, 4, 8, 16, 32, RUN_STEPS)
 _FULL = 6  # index of the stride that is a whole run
 _MILLION = 1_000_000
@@ -100,6 +101,10 @@ class Planner:
         limbs.copy(self._modulus, accumulator.rate, size)
         self._only_one = not self._work_out_strides(accumulator, total)
         self.active = self._find_first(accumulator, total)
+
+    def is_fast(self) -> bool:
+        """Does a queue at low water last less than 0.6 s?"""
+        return self.active and self.run.gap_s == 0 and self.run.gap_us < _FAST_GAP_US
 
     def _seconds(self, total: int) -> int:
         """Whole seconds of `_quotient`, which keeps the microseconds left over; _FAR_S: further than any

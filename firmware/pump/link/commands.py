@@ -69,7 +69,7 @@ class Commands:
     def status(self, _):
         time = self._timebase
         delivery = self._delivery
-        self._log.serve()
+        self._serve_log()
         local = delivery.local
         local.at(time.s, time.us)
         answer = {
@@ -83,7 +83,7 @@ class Commands:
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "alarms": self._alarms(),
+            "alarms": self._count_alarms(),
             "next_event": self._log.next_stored(),
             "heap_free": gc.mem_free(),
         }
@@ -91,11 +91,13 @@ class Commands:
         self._add_bolus(answer)
         return answer
 
-    def _alarms(self) -> int:
+    def _count_alarms(self) -> int:
         delivery = self._delivery
-        active = 1 if delivery.fault else 0
-        active += 1 if delivery.paused_too_long else 0
-        return active + (1 if self._log.failing else 0)
+        count = 0
+        for stands in (delivery.fault, delivery.paused_too_long, self._keeper.failed, self._log.failing):
+            if stands:
+                count += 1
+        return count
 
     def _until_change(self) -> int:
         change = self._delivery.next_change()
@@ -136,21 +138,29 @@ class Commands:
 
         What it changed is on record before it is answered."""
         self._log.actor = actor
+        self._delivery.at.set(self._timebase.s, self._timebase.us)
         try:
             result = action(*values, self._timebase.s, self._timebase.us)
         finally:
             self._log.actor = _ACTOR_PUMP
         if self._delivery.changed:
-            self._keeper.save()
-        self._log.serve()
+            self._keeper.save_now()
+        self._serve_log()
         return result
 
+    def _serve_log(self) -> None:
+        """What was noted gets onto flash."""
+        self._keeper.fill_queue()
+        self._log.serve()
+
     def _done(self):
-        return {"at_s": self._timebase.s, "at_us": self._timebase.us}
+        """When the command took effect; to put it on record may have taken longer."""
+        return {"at_s": self._delivery.at.s, "at_us": self._delivery.at.us}
 
     def commit(self, values):
+        ref = self._as(_ACTOR_CLINICIAN, self._proposals.commit, values["digest"])
         answer = self._done()
-        answer["ref"] = self._as(_ACTOR_CLINICIAN, self._proposals.commit, values["digest"])
+        answer["ref"] = ref
         return answer
 
     def abort(self, _):
@@ -181,15 +191,24 @@ class Commands:
         return self._done()
 
     def patient_bolus(self, _):
+        return {"ref": self._as(_ACTOR_PATIENT, self._give_patient_bolus)}
+
+    def _give_patient_bolus(self, s: int, us: int) -> int:
+        """It is on record before it begins: a power cut never shortens the lockout."""
         gc.collect()  # the forecast needs room
-        ref = self._as(_ACTOR_PATIENT, self._course.boluses.request_patient)
-        self._keeper.keep_boluses()
-        return {"ref": ref}
+        boluses = self._course.boluses
+        boluses.admit_patient(s, us)
+        try:
+            self._keeper.keep_boluses()
+        except Unacceptable as refused:
+            boluses.withdraw_patient(refused.reason)
+            raise
+        return boluses.start_patient(self._timebase.s, self._timebase.us)
 
     def events(self, values):
         """A page of the log, put together here and not by the codec: it is most of what a download costs."""
+        self._serve_log()
         log = self._log
-        log.serve()
         most = min(values["count"], _EVENTS_A_PAGE)
         page = self._page
         count = log.page(values["first"], values["last"], most, values["faults"] != 0, page, _EVENTS_AT)
@@ -197,8 +216,8 @@ class Commands:
         return memoryview(page)[: _EVENTS_AT + count * ENTRY_SIZE]
 
     def log_state(self, _):
+        self._serve_log()
         log = self._log
-        log.serve()
         return {
             "next_event": log.next_stored(),
             "boot": log.boot,

@@ -134,8 +134,9 @@ class Proposals:
         elif self.kind == messages.PROPOSAL_PRIME:
             ref = course.prime(self._values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
+            before = course.fillings.as_values()
             course.refill(self._values, s, us)
-            self._keeper.keep_refill()
+            self._keeper.keep_refill(before)
         else:
             course.set_clock(s, us, self._values)
         self.forget()

@@ -3,15 +3,15 @@ loses it.
 
 Steps are reserved before they are made: the ledger says "up to `reserved` steps", and no run is handed to
 the motor beyond that. After a power cut the whole reservation counts as delivered: the ledger never shows
-less than the patient got, and at most `RESERVE_STEPS` more (INT-06). The next reservation is written
-while half of the last is unused, right after the motor has been fed, so that a slow flash delays no step.
+less than the patient got, and at most one reservation more (INT-06). The next one is written while half of
+the last is unused, so that a slow flash delays no step.
 
-One record of 256 bytes holds everything that changes while therapy runs (`pump.records.keeper`); each
-save replaces it whole (littlefs), and a CRC of its own guards against bit rot. Programs, fillings and the
-patient's boluses change rarely and have documents of their own (`pump.records.keeper`); the ledger names
-the ones that count.
+One record holds everything that changes while therapy runs (`pump.records.state`); each save replaces it
+whole (littlefs), and a CRC of its own guards against bit rot. With what littlefs adds it fits one page of
+flash: that is what makes the flash last. Programs, fillings and the patient's boluses change rarely and have
+documents of their own (`pump.records.keeper`); the ledger names the ones that count.
 
-Called by: `pump.records.keeper`. `save` and `reserve` never allocate: they belong to the steady path.
+Called by: `pump.records.keeper`. `save` never allocates: it belongs to the steady path.
 """
 
 import binascii
@@ -19,10 +19,9 @@ import struct
 
 VERSION = 1
 _MAGIC = 0x474C4354  # "TCLG"
-_HEAD = "<IHHI"  # magic, version, size, sequence
+_HEAD = "<IHHI"  # magic, version, words, sequence
 _HEAD_SIZE = struct.calcsize(_HEAD)
-SIZE = 252  # with the CRC 256: one page of flash
-HOURS = 25
+_CRC_SIZE = 4
 
 EMPTY = 0  # nothing was ever written
 GOOD = 1
@@ -30,44 +29,44 @@ CORRUPT = 2
 OTHER_VERSION = 3
 
 RESERVE_PL = 2_560_000  # 1,024 steps of 2.5 nL
+LEAST_RESERVE_STEPS = 128
+_MOST_RESERVE_STEPS = 16_384
 
 
 def reserve_steps(step_volume_pl: int) -> int:
     """How many steps one reservation holds: about RESERVE_PL, at least two runs, at most 16,384."""
     steps = RESERVE_PL // step_volume_pl
-    if steps < 128:
-        return 128
-    return steps if steps < 16_384 else 16_384
+    return min(max(steps, LEAST_RESERVE_STEPS), _MOST_RESERVE_STEPS)
 
 
 class Ledger:
-    """One record of whole numbers by position; `words` are what it holds (see `pump.records.keeper`)."""
+    """One record of whole numbers by position; `words` are what it holds (see `pump.records.state`)."""
 
     def __init__(self, document, words: int):
-        """`document`: the board's `store.keep("ledger", ...)`: `read()` and `write(buffer)`."""
+        """`document`: the board's `store.keep("ledger")`: `read()` and `write(buffer)`."""
         self._document = document
-        self._buffer = bytearray(SIZE + 4)
-        self._view = memoryview(self._buffer)[:SIZE]
+        self._size = _HEAD_SIZE + 4 * words
+        self._buffer = bytearray(self._size + _CRC_SIZE)
+        self._view = memoryview(self._buffer)[: self._size]
         self.words = [0] * words
         self.sequence = 0
-        self.saves = 0
-        if _HEAD_SIZE + 4 * words > SIZE:
-            raise ValueError("too many words")
 
     def load(self) -> int:
-        """Read the record: EMPTY, GOOD, CORRUPT or OTHER_VERSION. Allocates: boot only."""
+        """Read the record: EMPTY, GOOD, CORRUPT or OTHER_VERSION. OSError when the flash fails. Allocates:
+        boot only."""
         data = self._document.read()
         if not data:
             return EMPTY
-        if len(data) != SIZE + 4:
+        end = len(data) - _CRC_SIZE
+        if end < _HEAD_SIZE or struct.unpack_from("<I", data, end)[0] != binascii.crc32(data[:end]):
             return CORRUPT
-        magic, version, size, sequence = struct.unpack_from(_HEAD, data, 0)
-        if struct.unpack_from("<I", data, SIZE)[0] != binascii.crc32(data[:SIZE]) or magic != _MAGIC:
+        magic, version, words, sequence = struct.unpack_from(_HEAD, data, 0)
+        if magic != _MAGIC:
             return CORRUPT
-        if version != VERSION or size != len(self.words):
+        if version != VERSION or words != len(self.words) or end != self._size:
             return OTHER_VERSION
         self.sequence = sequence
-        for index in range(len(self.words)):
+        for index in range(words):
             self.words[index] = struct.unpack_from("<I", data, _HEAD_SIZE + 4 * index)[0]
         return GOOD
 
@@ -75,11 +74,10 @@ class Ledger:
         """Write the words. OSError when the flash fails: the record before stays whole."""
         buffer = self._buffer
         self.sequence += 1
-        self.saves += 1
         struct.pack_into(_HEAD, buffer, 0, _MAGIC, VERSION, len(self.words), self.sequence)
         at = _HEAD_SIZE
         for word in self.words:
             struct.pack_into("<I", buffer, at, word)
             at += 4
-        struct.pack_into("<I", buffer, SIZE, binascii.crc32(self._view))
+        struct.pack_into("<I", buffer, self._size, binascii.crc32(self._view))
         self._document.write(buffer)

@@ -36,11 +36,14 @@ class Boluses:
             at += 8
 
     def unpack_given(self, buffer) -> None:
-        """Take the ring back from what `pack_given` wrote."""
+        """Take the ring back from what `pack_given` wrote; the lockout counts at least from its newest."""
         self._given_count = struct.unpack_from("<I", buffer, 0)[0]
         for index, instant in enumerate(self._given):
             s, us = struct.unpack_from("<II", buffer, 4 + 8 * index)
             instant.set(s, us)
+        newest = self._given[(self._given_count - 1) % MAX_PATIENT_PER_24H]
+        if self._given_count and self.lockout_from.by(newest.s, newest.us):
+            self.lockout_from.set(newest.s, newest.us)
 
     def distrust_history(self, s: int, us: int) -> None:
         """The record cannot be read: the lockout is active, and the day's boluses count as given (BOL-08)."""
@@ -80,15 +83,29 @@ class Boluses:
 
     def request_patient(self, s: int, us: int) -> int:
         """The patient's button: a bolus, or a refusal with its reason; both are logged (BOL-04). No queue."""
+        self.admit_patient(s, us)
+        return self.start_patient(s, us)
+
+    def admit_patient(self, s: int, us: int) -> None:
+        """The first half of a request: it passes, and counts as given from here on."""
         try:
             self._check_patient(s, us)
         except Unacceptable as refused:
             self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
             raise
-        s, us = self._course.interrupt(s, us)
-        self.lockout_from.set(s, us)
         self._given[self._given_count % MAX_PATIENT_PER_24H].set(s, us)
         self._given_count += 1
+
+    def withdraw_patient(self, reason: str) -> None:
+        """What was admitted last cannot be given after all; it stays in the log as refused."""
+        self._given_count -= 1
+        self._given[self._given_count % MAX_PATIENT_PER_24H].set(0, 0)
+        self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, reason)
+
+    def start_patient(self, s: int, us: int) -> int:
+        """The second half: the bolus begins; its number."""
+        s, us = self._course.interrupt(s, us)
+        self.lockout_from.set(s, us)
         ref = self._delivery.start_source(self._patient, s, us)
         self._delivery.go_on(s, us, False)
         return ref

@@ -1,0 +1,183 @@
+"""The state of therapy as the ledger's words: out of the running pump (`collect`) and back into it.
+
+The layout is in docs/storage.md. Counts and instants are whole words; small numbers share one, below 2^30
+each, so that reading them back allocates nothing on a chip with 31-bit integers.
+
+Called by: `pump.records.keeper`. `collect` never allocates: it belongs to the steady path."""
+
+from pump.dosing.source import BRIDGE, IDLE, PERIODIC, RUNNING, SUSPENDED
+
+_SMALL = 0x3FFFFFFF  # 30 bits: counts are kept as this and 15 bits more
+_SPLIT = 30
+_NUMBER = 0x7FFF  # numbers of documents
+
+TIME_S, TIME_US = 0, 1
+_STEPS, _PRIMED, _HIGH = 2, 3, 4
+_OFFSET_S, _OFFSET_US, _DAY_FLAGS = 5, 6, 7
+_REF_PLAN = 8
+_DOCUMENTS = 9
+RESETS = 10
+_RESUME, _PAUSE, _LOCKOUT = 11, 13, 15  # instants: two words each
+_PLAN_NEXT, _BRIDGE_END = 17, 19
+_PERIODIC = 21
+_HOURS = 29
+HOURS = 25
+WORDS = _HOURS + HOURS
+
+# _DAY_FLAGS: 16 bits of the clock's day, then
+_FLOWING = 1 << 16
+_PAUSED_TOO_LONG = 1 << 17
+_PLAN_HELD = 1 << 18
+_PROGRAMMED = 1 << 19
+_BRIDGE_AT = 20  # state of the bridge, 2 bits
+_RUNNING_AT = 22  # one bit per kind of bolus under way
+
+NOTE_INTERRUPTED = 23
+
+
+class State:
+    """What the words say, and where it goes in the running pump."""
+
+    def __init__(self, words, course, log):
+        self._words = words
+        self._course = course
+        self._delivery = course.delivery
+        self._log = log
+        self._hour = 0
+        self.saved_steps = 0  # dose steps when the words were last written
+        self.program = 0  # numbers of the documents that count
+        self.fillings = 0
+
+    # --- out of the pump ---
+
+    def collect(self, s: int, us: int) -> None:
+        """The words as things stand at (s, us)."""
+        words = self._words
+        delivery = self._delivery
+        words[TIME_S] = s
+        words[TIME_US] = us
+        steps = delivery.steps_base + delivery.permit
+        primed = delivery.prime_steps
+        words[_STEPS] = steps & _SMALL
+        words[_PRIMED] = primed & _SMALL
+        words[_HIGH] = steps >> _SPLIT | primed >> _SPLIT << 15
+        words[_OFFSET_S] = delivery.local.offset_s
+        words[_OFFSET_US] = delivery.local.offset_us
+        words[_DOCUMENTS] = self.program | self.fillings << 15
+        self._put(_RESUME, delivery.resume_at)
+        self._put(_PAUSE, delivery.pause_alarm_at)
+        self._put(_LOCKOUT, self._course.boluses.lockout_from)
+        words[_REF_PLAN] = delivery.next_ref
+        flags = delivery.local.offset_day & 0xFFFF
+        if delivery.flowing:
+            flags |= _FLOWING
+        if delivery.paused_too_long:
+            flags |= _PAUSED_TOO_LONG
+        if self._course.prescription is not None:
+            flags |= _PROGRAMMED
+        words[_DAY_FLAGS] = flags | self._collect_plan() | self._collect_sources()
+        self._mark_hours(s // 3600)
+
+    def _put(self, word: int, instant) -> None:
+        self._words[word] = instant.s
+        self._words[word + 1] = instant.us
+
+    def _collect_plan(self) -> int:
+        """Its words; the flag that it is held, or 0."""
+        plan = self._delivery.plan
+        if plan is None:
+            return 0
+        self._words[_REF_PLAN] |= plan.index << 16
+        self._put(_PLAN_NEXT, plan.left if plan.held else plan.next)
+        return _PLAN_HELD if plan.held else 0
+
+    def _collect_sources(self) -> int:
+        """Their words; the bits that say what is under way."""
+        flags = 0
+        at = _PERIODIC
+        for source in self._delivery.all_sources:
+            if source.state != IDLE:
+                flags |= 1 << _RUNNING_AT + source.kind
+            if source.kind == PERIODIC:
+                self._put(at, source.next)
+                at += 2
+            elif source.kind == BRIDGE:
+                flags |= source.state << _BRIDGE_AT
+                self._put(_BRIDGE_END, source.end if source.state == RUNNING else source.left)
+        return flags
+
+    def _mark_hours(self, hour: int) -> None:
+        """The count at each full hour of the last day; what is not known to the second counts as given
+        later."""
+        for mark in range(max(self._hour + 1, hour - HOURS + 1), hour + 1):
+            self._words[_HOURS + mark % HOURS] = self.saved_steps & _SMALL
+        self._hour = hour
+
+    # --- and back ---
+
+    def forget(self) -> None:
+        """A new start: what the words said does not count."""
+        for index in range(WORDS):
+            self._words[index] = 0
+
+    def is_programmed(self) -> bool:
+        return self._words[_DAY_FLAGS] & _PROGRAMMED != 0
+
+    def restore_counts(self) -> None:
+        """Steps, clock and history: what is true with or without a program."""
+        words = self._words
+        delivery = self._delivery
+        high = words[_HIGH]
+        delivery.steps_base = words[_STEPS] | (high & 0x7FFF) << _SPLIT
+        delivery.prime_steps = words[_PRIMED] | high >> 15 << _SPLIT
+        delivery.local.set_offset(words[_DAY_FLAGS] & 0xFFFF, words[_OFFSET_S], words[_OFFSET_US])
+        delivery.next_ref = words[_REF_PLAN] & 0xFFFF
+        self.program = words[_DOCUMENTS] & _NUMBER
+        self.fillings = words[_DOCUMENTS] >> 15
+        self._restore_history(words[TIME_S], words[TIME_US])
+
+    def _restore_history(self, s: int, us: int) -> None:
+        """Hourly counts as the windows' past; the whole reservation counts as given just now."""
+        history = self._delivery.history
+        total = self._delivery.steps_base - self._delivery.prime_steps
+        hour = s // 3600
+        self._hour = hour
+        for mark in range(max(0, hour - HOURS + 1), hour + 1):
+            behind = (total - self._words[_HOURS + mark % HOURS]) & _SMALL
+            history.mark_rough(mark * 3600, 0, total - behind)
+        history.mark_rough(s, us, total)
+        self.saved_steps = total
+
+    def restore_progress(self) -> None:
+        """Flow or stop, plan, bridge, periodic boluses, lockout: the program has been put back before."""
+        words = self._words
+        flags = words[_DAY_FLAGS]
+        delivery = self._delivery
+        delivery.flowing = flags & _FLOWING != 0
+        delivery.paused_too_long = flags & _PAUSED_TOO_LONG != 0
+        delivery.resume_at.set(words[_RESUME], words[_RESUME + 1])
+        delivery.pause_alarm_at.set(words[_PAUSE], words[_PAUSE + 1])
+        self._course.boluses.lockout_from.set(words[_LOCKOUT], words[_LOCKOUT + 1])
+        if delivery.plan is not None:
+            held = flags & _PLAN_HELD != 0
+            delivery.plan.restore(words[_REF_PLAN] >> 16, held, words[_PLAN_NEXT], words[_PLAN_NEXT + 1])
+        self._restore_sources(flags)
+
+    def _restore_sources(self, flags: int) -> None:
+        """A bridge goes on, periodic boluses come when they are due; boluses under way ended with the
+        power."""
+        words = self._words
+        at = _PERIODIC
+        bridge = flags >> _BRIDGE_AT & 3
+        for source in self._delivery.all_sources:
+            if source.kind == PERIODIC:
+                if source.is_prescribed():
+                    source.next.set(words[at], words[at + 1])
+                at += 2
+            elif source.kind == BRIDGE and bridge != IDLE:
+                source.restore(bridge == SUSPENDED, words[_BRIDGE_END], words[_BRIDGE_END + 1])
+                continue
+            under_way = 1 << _RUNNING_AT + source.kind
+            if flags & under_way:
+                flags &= ~under_way
+                self._log.note_at(words[TIME_S], words[TIME_US], NOTE_INTERRUPTED, source.kind, 0, 0, 0)

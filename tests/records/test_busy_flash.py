@@ -1,0 +1,126 @@
+"""A flash that takes its time: 0.7 ms a page, 45 ms an erase, now and then 400 ms. No step moves for it."""
+
+import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dosing import oracle
+from records.script import HOUR_S, MINUTE_S, US, pump_at_day, therapy
+from thecal.client import Client
+
+# 4 mg/mL: the highest rate, 24 mL/day, is 96 mg/day, a step of 2.5 nL every 9 ms
+DRUG = [{"name": "morphine", "concentration_ng_per_ml": 4_000_000, "max_dose_24h_ng": 0, "max_dose_1h_ng": 0}]
+PATIENT = {"dose_ng": 60_000, "duration_us": 600_000_001, "lockout_us": 60 * US, "max_per_24h": 90}
+HIGHEST = therapy(drugs=DRUG, basal_dose_ng_per_day=95_999_993, patient_bolus=[])
+HIGH_FLEX = therapy(
+    drugs=DRUG,
+    basal_mode=2,
+    basal_dose_ng_per_day=0,
+    basal_steps=[
+        {"start_min": 0, "days": 127, "dose_ng_per_day": 40_000_003},
+        {"start_min": 20, "days": 127, "dose_ng_per_day": 65_999_999},
+        {"start_min": 31, "days": 127, "dose_ng_per_day": 50_000_017},
+    ],
+    patient_bolus=[PATIENT],
+    periodic_boluses=[
+        {"dose_ng": 30_000, "duration_us": 240_000_007, "every_us": 300 * US, "first_us": 7 * US}
+    ],
+)
+
+
+def made(trace: Path) -> list[int]:
+    return array.array("Q", trace.read_bytes()).tolist()
+
+
+@pytest.mark.req("DEL-01", part="flash busy times at the highest rate move no step")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_highest_rate(seed: int, tmp_path: Path):
+    trace = tmp_path / "trace"
+    with pump_at_day(tmp_path / "flash", trace, seed=seed, flash_busy=1) as pump:
+        with Client.connect(pump.port) as client:
+            began_us = client.commit(client.propose_program(HIGHEST).digest).at.total_us
+            end_us = pump.bench.advance(HOUR_S * US)
+        truth = pump.bench.truth()
+    assert truth.late_runs == 0
+    assert truth.flash_erases > 50
+    scenario = {
+        "day": 0,
+        "second": 0,
+        "events": [{"at_us": began_us, "do": "program", "therapy": HIGHEST}],
+        "end_us": end_us,
+    }
+    assert made(trace) == oracle.Course(scenario, [None]).steps(2500)
+
+
+def test_nothing_is_allocated_meanwhile(tmp_path: Path):
+    with pump_at_day(tmp_path / "flash", flash_busy=1) as pump, Client.connect(pump.port) as client:
+        client.commit(client.propose_program(HIGHEST).digest)
+        pump.bench.advance_by(HOUR_S * US // 2, locked=True)
+
+
+class Commands:
+    """Commands to a pump, and the instants at which they took effect, for the oracle."""
+
+    def __init__(self, client: Client):
+        self._client = client
+        self.events: list[dict[str, Any]] = []
+
+    def commit(self, proposal: Any, do: str, **what: Any) -> None:
+        at = self._client.commit(proposal.digest).at
+        self.events.append({"at_us": at.total_us, "do": do, **what})
+
+    def program(self, values: dict[str, Any]) -> None:
+        self.commit(self._client.propose_program(values), "program", therapy=values)
+
+    def bolus(self, dose_ng: int, duration_us: int, *, extended: bool = False) -> None:
+        proposal = self._client.propose_bolus(dose_ng, duration_us, extended=extended)
+        self.commit(proposal, "bolus", dose_ng=dose_ng, duration_us=duration_us, extended=int(extended))
+
+    def patient(self) -> None:
+        """It begins when it is on record, and the log says when that was."""
+        self._client.patient_bolus()
+        started = [event for event in self._client.events(0) if event.kind == "bolus_started"]
+        self.events.append({"at_us": started[-1].at.total_us, "do": "patient_bolus"})
+
+    def clock(self, offset_us: int) -> None:
+        values = {"absolute": 0, "day": 0, "second": 0, "us": 0, "offset_us": offset_us}
+        self.commit(self._client.propose_clock_offset(offset_us), "clock", **values)
+
+    def stop(self) -> None:
+        self.events.append({"at_us": self._client.stop().total_us, "do": "stop"})
+
+    def resume(self) -> None:
+        self.events.append({"at_us": self._client.resume().total_us, "do": "resume"})
+
+
+@pytest.mark.req("DEL-01", part="commands at high rates while the flash is busy")
+@pytest.mark.parametrize("slow_one_in", [50, 4])
+def test_commands_at_high_rates(slow_one_in: int, tmp_path: Path):
+    trace = tmp_path / "trace"
+    settings = {"flash_busy": 1, "flash_slow_one_in": slow_one_in}
+    with pump_at_day(tmp_path / "flash", trace, **settings) as pump, Client.connect(pump.port) as client:
+        commands = Commands(client)
+        bench = pump.bench
+        commands.program(HIGH_FLEX)
+        for minutes in range(4, 60, 14):
+            bench.advance(minutes * MINUTE_S * US + 12_345)
+            commands.bolus(20_000, 300_000_001)
+            bench.advance((minutes + 1) * MINUTE_S * US + 77)
+            commands.bolus(5_000, 60_000_001, extended=True)
+            bench.advance((minutes + 1) * MINUTE_S * US + 11_000_000)
+            commands.patient()
+            bench.advance((minutes + 5) * MINUTE_S * US + 333_333)
+            commands.clock(-7 * MINUTE_S * US)
+            bench.advance((minutes + 6) * MINUTE_S * US + 9)
+            commands.stop()
+            bench.advance((minutes + 7) * MINUTE_S * US)
+            commands.resume()
+            bench.advance((minutes + 9) * MINUTE_S * US)
+            commands.program(HIGH_FLEX)
+        end_us = bench.advance(61 * MINUTE_S * US)
+        late_runs = bench.truth().late_runs
+    scenario = {"day": 0, "second": 0, "events": commands.events, "end_us": end_us}
+    assert made(trace) == oracle.Course(scenario, [None] * len(commands.events)).steps(2500)
+    assert late_runs == 0
