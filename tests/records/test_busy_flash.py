@@ -25,7 +25,7 @@ HIGH_FLEX = therapy(
     ],
     patient_bolus=[PATIENT],
     periodic_boluses=[
-        {"dose_ng": 30_000, "duration_us": 240_000_007, "every_us": 300 * US, "first_us": 7 * US}
+        {"dose_ng": 30_000, "duration_us": 240_000_007, "every_us": 1800 * US, "first_us": 7 * US}
     ],
 )
 

@@ -14,6 +14,8 @@ from pump.therapy.worst_case import worst_case_24h
 from wire import codec, messages
 
 MAX_PROPOSAL = 6144
+_BUFFER = bytearray(MAX_PROPOSAL)  # taken first thing: later no such room is left in one piece
+_READING = bytearray(MAX_PROPOSAL)
 DIGEST_SIZE = 16
 _SECONDS_A_DAY = 86_400
 _MILLION = 1_000_000
@@ -34,9 +36,9 @@ class Proposals:
         self._course = course
         self._keeper = keeper
         self._bounds = bounds
-        self._buffer = bytearray(MAX_PROPOSAL)
+        self._buffer = _BUFFER
         self._view = memoryview(self._buffer)
-        self._reading = bytearray(MAX_PROPOSAL)  # made once: no such room is left after a large program
+        self._reading = _READING
         self._reading_view = memoryview(self._reading)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
         self.forget()
