@@ -1,5 +1,7 @@
 """Every step in its exact microsecond: random therapies and events against fractions (DEL-01)."""
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,10 +99,10 @@ KINDS = (
 
 
 @st.composite
-def scenarios(draw):
+def scenarios(draw, longest_h=30, most_events=8):
     events = [{"at_us": 0, "do": "program", "therapy": draw(therapies())}]
-    end = draw(st.integers(HOUR, 30 * HOUR))
-    for at in sorted(draw(st.lists(st.integers(0, end), max_size=8))):
+    end = draw(st.integers(longest_h * HOUR // 30, longest_h * HOUR))
+    for at in sorted(draw(st.lists(st.integers(0, end), max_size=most_events))):
         do = draw(st.sampled_from(KINDS))
         event = {"at_us": at, "do": do}
         if do == "bolus":
@@ -157,3 +159,15 @@ def test_every_step_is_at_its_exact_microsecond(scenario):
     played = check(scenario)
     assert played.motor.most_in_flight <= 64
     assert played.delivery.scale.rounded == 0
+
+
+@pytest.mark.req("DEL-01", part="thirty days of every source and event")
+@given(scenarios(longest_h=30 * 24, most_events=40))
+@settings(max_examples=int(os.environ.get("THECAL_MONTHS", "8")))
+def test_a_month_of_everything(scenario):
+    """THECAL_MONTHS=1000 tries so many of them."""
+    try:
+        rig.Prescription(scenario["events"][0]["therapy"], rig.Bounds())
+    except rig.Unacceptable:
+        return
+    check(scenario)
