@@ -26,8 +26,8 @@ from thecal.errors import SimulationError
 
 _BOOT_S = 20.0
 _END_S = 3.0
-# 64-bit cells are twice as wide: 480 KB hold what the 240 KB of an RP2040 do. The rest is for what a chip has not:
-# the bench, its trace and flash in a file.
+# 64-bit cells are twice as wide: 480 KB hold what the 240 KB of an RP2040 do. The rest is for what a chip
+# has not: the bench, its trace and flash in a file.
 _HEAP = "608K"
 
 ClockKind = Literal["virtual", "free", "real", "scaled"]
