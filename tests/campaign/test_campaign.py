@@ -236,7 +236,7 @@ def test_a_ledger_that_lags_behind_is_found_and_replayed(
 ):
     """The deliberately broken promise: steps go on record when they are made, not before."""
     firmware_with(
-        "records/keeper.py",
+        "records/state.py",
         "steps = delivery.steps_base + delivery.permit\n",
         "steps = delivery.steps_base + delivery.motor.executed()\n",
     )
