@@ -61,10 +61,17 @@ def propose(client: Client, dose_ng: int, duration_us: int, *, extended: bool) -
     return Proposed(client, proposal, status.basal_ng_per_day)
 
 
-def patient(client: Client) -> dict[str, object]:
-    """The patient's button. Refused, with its reason, or a bolus runs."""
+def patient(client: Client) -> int | None:
+    """The patient's button; the bolus's number in the log (None: the answer was lost, the bolus was not).
+
+    Refused, or a ThecalError in its stead with the time to wait in words.
+    """
     with _clear_refusals():
-        ref = settled(client, "the request", client.patient_bolus)
+        return settled(client, "the request", client.patient_bolus)
+
+
+def patient_json(ref: int | None) -> dict[str, object]:
+    """The document of `thecal bolus --patient --json`."""
     return {"schema": SCHEMA, "kind": "patient", "ref": ref, "text": "The patient's bolus runs."}
 
 

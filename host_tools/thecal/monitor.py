@@ -8,9 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.amounts import volume_text
-from thecal.answers import Hello
-from thecal.client import Client
 from thecal.errors import LinkError
+from thecal.pump import Pump
 from thecal.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ _LOW = Fraction(1, 10)
 class Monitor:
     """Looks at one pump again and again over one client."""
 
-    def __init__(self, port: str, client: Client, hello: Hello) -> None:
-        self._port = port
-        self._client = client
-        self._hello = hello
+    def __init__(self, pump: Pump) -> None:
+        self._port = pump.port
+        self._client = pump.client
+        self._hello = pump.hello
         self._digest = b""
         self._name: str | None = None
         self._reservoir_pl = 0  # what it holds when full, by the running program

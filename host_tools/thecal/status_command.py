@@ -30,12 +30,10 @@ def quick(arguments: Sequence[str]) -> bool:
 
 def run(port: str, as_json: bool) -> None:
     """Ask and print."""
-    from thecal.client import Client
-    from thecal.snapshot import Snapshot
-    from thecal.transport import Transport
+    from thecal.pump import Pump
 
-    with Client(Transport(port)) as client:
-        snapshot = Snapshot.take(port, client, client.hello())
+    with Pump(port) as pump:
+        snapshot = pump.status()
     if as_json:
         print(json.dumps(snapshot.as_json(), ensure_ascii=False))
         return

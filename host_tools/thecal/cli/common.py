@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from thecal.answers import Hello
     from thecal.client import Client
+    from thecal.pump import Pump
     from thecal.quantities import Kind
 
 Port = Annotated[
@@ -35,22 +36,22 @@ def need_port(port: str) -> None:
         raise WrongUsage("which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.")
 
 
+def open_pump(port: str) -> "Pump":
+    """The pump on that port, its session open."""
+    need_port(port)
+    from thecal.pump import Pump
+
+    return Pump(port)
+
+
 def connect(port: str) -> "tuple[Client, Hello]":
     """A client with its session open, and who answered."""
-    need_port(port)
-    from thecal.client import Client
-    from thecal.transport import Transport
-
-    client = Client(Transport(port))
-    try:
-        return client, client.hello()
-    except BaseException:
-        client.close()
-        raise
+    pump = open_pump(port)
+    return pump.client, pump.hello
 
 
 def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False) -> int:
-    """An option with a unit, in wire units. A wrong one is wrong usage."""
+    """An option with a unit, in wire units. A wrong one is wrong usage, found before any port is opened."""
     from thecal.quantities import QuantityError, parse_whole
 
     try:
@@ -98,10 +99,10 @@ def ask(question: str, yes: bool) -> None:
         raise ThecalError("not confirmed: nothing was changed", "answer y to go on, or say --yes in scripts")
 
 
-def ask_or_withdraw(client: "Client", question: str, yes: bool) -> None:
+def ask_or_withdraw(pump: "Client | Pump", question: str, yes: bool) -> None:
     """`ask`, and after a no the pump forgets what was proposed."""
     try:
         ask(question, yes)
     except ThecalError:
-        client.abort()
+        pump.abort()
         raise

@@ -15,19 +15,18 @@ from thecal.cli.common import (
     Json,
     Port,
     Yes,
-    ask,
     ask_or_withdraw,
-    connect,
     local_time,
     need_yes_for_json,
     note,
+    open_pump,
     print_json,
     quantity,
 )
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
-    from thecal.client import Client
+    from thecal.pump import Pump
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"
 
@@ -48,19 +47,16 @@ def program(
     from thecal.therapy import load_therapy
 
     wanted = load_therapy(therapy)
-    client, _ = connect(port)
-    from thecal.review import Review
-
-    with client:
-        review = Review.of(client, wanted)
+    with open_pump(port) as pump:
+        review = pump.propose_program(wanted)
         if not as_json:
             review.print_tables()
         try:
             review.refuse_large_changes(confirm_large_change)
         except ThecalError:
-            client.abort()
+            pump.abort()
             raise
-        ask_or_withdraw(client, f"Program this on {port}?", yes)
+        ask_or_withdraw(pump, f"Program this on {port}?", yes)
         committed = review.commit()
     if as_json:
         print_json(review.as_json(committed))
@@ -86,22 +82,22 @@ def bolus(
         raise typer.BadParameter("the prescription says dose and duration.", param_hint="--patient")
     if not patient and not (dose and duration):
         raise typer.BadParameter('give --dose "0.2 mg" --duration "10 min", or --patient.')
-    from thecal import bolus_command
     from thecal.quantities import DURATION, MASS
 
     if patient:
-        client, _ = connect(port)
-        with client:
-            answer = bolus_command.patient(client)
+        from thecal.bolus_command import patient_json
+
+        with open_pump(port) as pump:
+            answer = patient_json(pump.patient_bolus())
     else:
         need_yes_for_json(as_json, yes)
-        dose_ng, duration_us = quantity("--dose", dose, MASS), quantity("--duration", duration, DURATION)
-        client, _ = connect(port)
-        with client:
-            proposed = bolus_command.propose(client, dose_ng, duration_us, extended=extended)
+        quantity("--dose", dose, MASS)
+        quantity("--duration", duration, DURATION)
+        with open_pump(port) as pump:
+            proposed = pump.propose_bolus(dose, over=duration, extended=extended)
             if not as_json:
                 print("\n".join(proposed.words()))
-            ask_or_withdraw(client, "Give this bolus now?", yes)
+            ask_or_withdraw(pump, "Give this bolus now?", yes)
             answer = proposed.commit()
     print_json(answer) if as_json else print(answer["text"])
 
@@ -116,22 +112,20 @@ def stop(
     """Stop delivery at once; a running bolus ends, and what it gave is recorded."""
     from thecal.quantities import SECONDS
 
-    resume_after_s = quantity("--for", lasting, SECONDS) if lasting else 0
-    _switch(port, as_json, "stop", lambda client: client.stop(resume_after_s=resume_after_s))
+    if lasting:
+        quantity("--for", lasting, SECONDS)
+    _switch(port, as_json, lambda pump: pump.stop(lasting))
 
 
 def resume(port: Port = "", as_json: Json = False) -> None:
     """Resume delivery at the basal rate that is scheduled now."""
-    _switch(port, as_json, "resume", lambda client: client.resume())
+    _switch(port, as_json, lambda pump: pump.resume())
 
 
-def _switch(port: str, as_json: bool, what: str, action: "Callable[[Client], object]") -> None:
-    client, _ = connect(port)
-    from thecal.settled import settled
-
-    with client:
-        settled(client, f"the {what}", lambda: action(client))
-        state = client.status().state
+def _switch(port: str, as_json: bool, action: "Callable[[Pump], object]") -> None:
+    with open_pump(port) as pump:
+        action(pump)
+        state = pump.state
     if as_json:
         print_json({"schema": 1, "state": state})
     else:
@@ -141,15 +135,14 @@ def _switch(port: str, as_json: bool, what: str, action: "Callable[[Client], obj
 @clock.command("show")
 def clock_show(port: Port = "", as_json: Json = False) -> None:
     """Show the pump's local time, and how far it is from this computer's."""
-    client, _ = connect(port)
-    from thecal.local_time import from_wire
-
-    with client:
-        status = client.status()
-    local = from_wire(status.local_day, status.local_s, status.local_us)
+    with open_pump(port) as pump:
+        seen = pump.status()
+    local = seen.local
     apart_s = round((local - datetime.now()).total_seconds())
     if as_json:
-        print_json({"schema": 1, "local_time": local.isoformat(), "now_s": status.now.s, "apart_s": apart_s})
+        print_json(
+            {"schema": 1, "local_time": local.isoformat(), "now_s": seen.status.now.s, "apart_s": apart_s}
+        )
     else:
         print(f"{local:{_CLOCK}}  ({apart_s:+} s against this computer)")
 
@@ -166,20 +159,17 @@ def clock_set(
     if bool(to) == bool(offset):
         raise typer.BadParameter('give one of --to "2026-01-05T00:00", --to now and --offset "+1h".')
     need_yes_for_json(as_json, yes)
-    from thecal import clock_command
     from thecal.quantities import DURATION
 
     if offset:
-        change = clock_command.Change(offset_us=quantity("--offset", offset, DURATION, negative=True))
-    else:
-        change = clock_command.Change(to=datetime.now() if to == "now" else local_time("--to", to))
-    client, _ = connect(port)
-    with client:
-        before, after = change.preview(client)
+        quantity("--offset", offset, DURATION, negative=True)
+    when = None if offset else datetime.now() if to == "now" else local_time("--to", to)
+    with open_pump(port) as pump:
+        change = pump.propose_clock(when, offset=offset)
         if not as_json:
-            note(f"The pump's clock says {before:{_CLOCK}} and will say {after:{_CLOCK}}.")
-        ask("Set it?", yes)
-        local = change.carry_out(client)
+            note("\n".join(change.words()))
+        ask_or_withdraw(pump, "Set it?", yes)
+        local = change.commit()
     if as_json:
         print_json({"schema": 1, "local_time": local.isoformat()})
     else:

@@ -9,8 +9,8 @@ from thecal.cli.common import (
     Port,
     Yes,
     ask_or_withdraw,
-    connect,
     need_yes_for_json,
+    open_pump,
     print_json,
     quantity,
 )
@@ -25,16 +25,15 @@ def refill(
 ) -> None:
     """Record a refill: what came out against what the pump counted, a question, the record."""
     need_yes_for_json(as_json, yes)
-    from thecal import service_command
     from thecal.quantities import VOLUME
 
-    volume_pl, residual_pl = quantity("--volume", volume, VOLUME), quantity("--residual", residual, VOLUME)
-    client, _ = connect(port)
-    with client:
-        refilling = service_command.Refill.propose(client, volume_pl, residual_pl)
+    quantity("--volume", volume, VOLUME)
+    quantity("--residual", residual, VOLUME)
+    with open_pump(port) as pump:
+        refilling = pump.propose_refill(volume, residual=residual)
         if not as_json:
             print("\n".join(refilling.words()))
-        ask_or_withdraw(client, "Record this refill?", yes)
+        ask_or_withdraw(pump, "Record this refill?", yes)
         refilling.commit()
     print_json(refilling.as_json()) if as_json else print("The refill is on record.")
 
@@ -52,14 +51,11 @@ def prime(
 ) -> None:
     """Prime the catheter, at an implant or a revision only. It is no dose, and it is on record."""
     need_yes_for_json(as_json, yes)
-    from thecal import service_command
-
-    client, _ = connect(port)
-    with client:
-        priming = service_command.Prime.propose(client, dry=dry, implant=implant)
+    with open_pump(port) as pump:
+        priming = pump.propose_prime(dry=dry, implant=implant)
         if not as_json:
             print("\n".join(priming.words()))
-        ask_or_withdraw(client, "Prime now?", yes)
+        ask_or_withdraw(pump, "Prime now?", yes)
         priming.commit()
     print_json(priming.as_json()) if as_json else print("The prime runs.")
 
@@ -78,8 +74,7 @@ def _at_once(port: str, yes: bool, as_json: bool, what: str, question: str) -> N
     need_yes_for_json(as_json, yes)
     from thecal import service_command
 
-    client, _ = connect(port)
-    with client:
-        ask_or_withdraw(client, question, yes)
-        done = service_command.at_once(client, what)
+    with open_pump(port) as pump:
+        ask_or_withdraw(pump, question, yes)
+        done = service_command.at_once(pump.client, what)
     print_json(done) if as_json else print(done["text"])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, connect, need_port, print_json, quantity
+from thecal.cli.common import Json, Port, need_port, open_pump, print_json, quantity
 
 
 def status(port: Port = "", as_json: Json = False) -> None:
@@ -29,11 +29,10 @@ def monitor(
             "one JSON document needs --once (or use thecal status --json).", param_hint="--json"
         )
     every_us = 1_000_000 if interval == "1 s" else quantity("--interval", interval, DURATION)
-    client, hello = connect(port)
     from thecal.monitor import Monitor
 
-    with client:
-        watching = Monitor(port, client, hello)
+    with open_pump(port) as pump:
+        watching = Monitor(pump)
         if as_json:
             print_json(watching.look().as_json())
         elif once:
@@ -66,10 +65,10 @@ def log(
     from thecal import log_command
 
     selection = log_command.Selection.parse(first, wanted, count, faults=faults)
-    client, hello = connect(port)
-    with client:
+    with open_pump(port) as pump:
+        client = pump.client
         if verify:
-            log_command.verify(client, hello.serial, as_json=as_json)
+            log_command.verify(client, pump.serial, as_json=as_json)
         elif as_json:
             print_json(log_command.document(client, selection))
         else:
@@ -79,9 +78,8 @@ def log(
 
 def limits(port: Port = "", as_json: Json = False) -> None:
     """Show what the pump accepts at all: lowest and highest value of every amount."""
-    client, _ = connect(port)
-    with client:
-        table = client.limits()
+    with open_pump(port) as pump:
+        table = pump.limits()
     if as_json:
         print_json({"schema": 1, "limits": {x.name: {"low": x.low, "high": x.high} for x in table}})
         return

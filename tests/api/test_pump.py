@@ -1,0 +1,152 @@
+"""`from thecal import Pump` against an emulated pump whose time we hold."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import thecal
+from thecal import Pump, ThecalError
+from thecal.emulator import Emulator
+from thecal.errors import PortError, Refused
+from thecal.quantities import QuantityError
+from thecal.settled import Unanswered
+
+HOUR_US = 3_600_000_000
+MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(seed=1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def pump(emulator: Emulator) -> Iterator[Pump]:
+    """A pump that runs the morphine example since three hours."""
+    with Pump(emulator.port) as pump:
+        pump.propose_program(MORPHINE).commit()
+        emulator.bench.advance_by(3 * HOUR_US)
+        yield pump
+
+
+def test_importing_is_quick():
+    """Nothing heavy before something needs it (docs/python-api.md)."""
+    heavy = {"pint", "pydantic", "rich", "typer", "numpy", "matplotlib", "sqlalchemy", "textual"}
+    code = f"import sys; from thecal import Pump; print({heavy} & set(sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+    code = "import sys, thecal; sys.exit(any(m.startswith(('thecal.', 'wire')) for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_the_package_does_not_have():
+    assert set(thecal.__all__) <= {*dir(thecal), "Pump", "ThecalError"}
+    with pytest.raises(AttributeError, match="no attribute 'Pumps'"):
+        _ = thecal.Pumps  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_without_a_port(monkeypatch: pytest.MonkeyPatch, emulator: Emulator):
+    monkeypatch.delenv("THECAL_PORT", raising=False)
+    with pytest.raises(PortError, match="which pump"):
+        Pump()
+    monkeypatch.setenv("THECAL_PORT", emulator.port)
+    with Pump() as pump:
+        assert pump.port == emulator.port
+
+
+def test_the_port_is_given_back(emulator: Emulator):
+    with Pump(emulator.port) as pump:
+        assert pump.serial == "UNIX-0001"
+        with pytest.raises(PortError, match="in use"):
+            Pump(emulator.port)
+    with Pump(emulator.port) as pump:
+        assert pump.state == "unprogrammed"
+        assert pump.therapy() is None
+
+
+def test_a_wrong_therapy_opens_nothing_up(pump: Pump, tmp_path: Path):
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(MORPHINE.read_text().replace('"2.4 mg/day"', '"240 mg/day"'))
+    with pytest.raises(ThecalError):
+        pump.propose_program(wrong)
+    assert pump.status().status.basal_ng_per_day == 2_400_000
+
+
+@pytest.mark.req("HOST-02", part="the Python API: nothing changes between proposal and commit")
+def test_two_steps(pump: Pump, emulator: Emulator):
+    bolus = pump.propose_bolus("0.2 mg", over="10 min")
+    assert pump.status().status.bolus is None
+    pump.abort()
+    with pytest.raises(Refused, match="no_proposal"):
+        bolus.commit()
+    again = pump.propose_bolus("0.2 mg", over="10 min").commit()
+    assert again["dose_ng"] == "200000"
+    assert pump.status().status.bolus == "clinician_bolus"
+    emulator.bench.advance_by(HOUR_US)
+    assert pump.status().delivered_ng == {"morphine": 600_000}
+    assert pump.accounts().volume_pl_by_source["clinician_bolus"] == 10_000_000
+
+
+@pytest.mark.req("HOST-01", part="the Python API")
+@pytest.mark.parametrize("dose", ["0.2", "", "0.2 mL", "-1 mg", "0 mg"])
+def test_an_amount_needs_its_unit(pump: Pump, dose: str):
+    with pytest.raises(QuantityError):
+        pump.propose_bolus(dose, over="10 min")
+
+
+def test_at_once(pump: Pump, emulator: Emulator):
+    pump.stop("20 min")
+    assert pump.state == "stopped"
+    emulator.bench.advance_by(HOUR_US)
+    assert pump.state == "infusing"
+    pump.stop()
+    pump.resume()
+    assert isinstance(pump.patient_bolus(), int)
+    emulator.bench.advance_by(HOUR_US // 6)
+    with pytest.raises(ThecalError, match="ask again in 1 h 50 min"):
+        pump.patient_bolus()
+    for action in (pump.cancel_plan, pump.skip_bridge):
+        with pytest.raises(Refused, match="not_running"):
+            action()
+
+
+def test_the_clock(pump: Pump):
+    noon = datetime(2026, 1, 5, 12)
+    assert pump.propose_clock(noon).commit() == noon
+    change = pump.propose_clock(offset="-30 min")
+    assert (change.before, change.after) == (noon, noon - timedelta(minutes=30))
+    assert pump.local_time() == noon
+    change.commit()
+    assert pump.local_time() == noon - timedelta(minutes=30)
+    with pytest.raises(ValueError, match="either"):
+        pump.propose_clock(noon, offset="+1h")
+
+
+def test_refill_and_prime(pump: Pump):
+    refill = pump.propose_refill("40 mL", residual="39.6 mL")
+    assert "less than counted" in refill.words()[1]
+    refill.commit()
+    assert pump.status().status.reservoir_pl == 40_000_000_000
+    with pytest.raises(Refused, match="implant_flag"):
+        pump.propose_prime(dry=True, implant=False)
+
+
+def test_the_log(pump: Pump):
+    kinds = [event.kind for event in pump.log()]
+    assert "program_committed" in kinds
+    assert [event.kind for event in pump.log(count=2)] == kinds[-2:]
+    assert {limit.name for limit in pump.limits()} >= {"basal_rate_pl_per_day"}
+
+
+def test_the_pump_dies_before_the_commit(emulator: Emulator):
+    """What became of it is said, and it is the truth: not known."""
+    with Pump(emulator.port) as pump:
+        review = pump.propose_program(MORPHINE)
+        emulator.kill()
+        with pytest.raises(Unanswered, match="not known"):
+            review.commit()
