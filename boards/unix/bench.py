@@ -11,36 +11,31 @@ import sys
 
 import micropython
 
-from flash import AFTER, BEFORE, BLOCKS, TORN
+from agenda import Agenda
+from clock import FOREVER_US
+from injections import Injections
+from requests import BenchError, whole
 
-_WHEN = {"before": BEFORE, "torn": TORN, "after": AFTER}
 CUT_EXIT = 75  # exit code of a process that ended by a power cut
-
-
-class BenchError(Exception):
-    """The request cannot be carried out; the text goes back to the bench."""
-
-
-def _whole(request, name: str, least: int, default=None) -> int:
-    value = request.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise BenchError("bad_request: %s must be a whole number of at least %d" % (name, least))
-    return value
+RESET_EXIT = 76  # of one whose watchdog bit, or that started anew by itself
 
 
 class Bench:
     """Serves the requests. Made once by Board, with the parts that it may look into."""
 
-    def __init__(self, clock, poller, motor, trace, reservoir, serial, flash, start_us: int):
+    def __init__(self, board, clock, poller, flash, start_us: int):
+        self._board = board
         self._clock = clock
         self._poller = poller
-        self._motor = motor
-        self._trace = trace
-        self._reservoir = reservoir
-        self._serial = serial
+        self._motor = board.motor
+        self._trace = board.trace
+        self._reservoir = board.reservoir
         self._flash = flash
         self._start_us = start_us
+        self._agenda = Agenda()
+        self._injections = Injections(self, board, clock, flash, self._agenda)
         self._pending = False
+        self._goal_us = 0  # of the pending advance
         self._locked = False
         self._mark_steps = 0
         self._requests = {
@@ -54,15 +49,6 @@ class Bench:
             "flash_log": self._flash_log,
             "flash_wear": self._flash_wear,
             "quit": self._quit,
-        }
-        self._injections = {
-            "motor_stall": self._motor_stall,
-            "over_delivery": self._over_delivery,
-            "link_noise": self._link_noise,
-            "power_cut": self._cut,
-            "flash_stuck": self._flash_stuck,
-            "flash_worn": self._flash_worn,
-            "flash_fails": self._flash_fails,
         }
 
     def serve(self) -> None:
@@ -81,30 +67,91 @@ class Bench:
         elif self._locked:
             micropython.heap_lock()
 
-    def arrived(self) -> None:
-        """The clock stands where the pending advance was to lead: answer it."""
+    def arrived(self) -> bool:
+        """The clock stands where it was to stop: for the agenda, or at the end of the pending advance, which
+        is answered. True: the advance goes on."""
+        now_us = self._clock.read()
+        if self._agenda.next_us <= now_us:
+            self._let_happen(now_us)
+        if self._pending and now_us < self._goal_us:
+            self.retarget()
+            return True
         if self._pending:
             self._pending = False
-            if self._locked:
-                micropython.heap_unlock()
-                self._locked = False
+            self._unlock()
             self._poller.listen_to_bench(True)
             self._answer(self._now({}))
+        self.retarget()
+        return False
 
-    def at_exit(self) -> None:
-        """The process ends, perhaps by an exception of the pump: what was recorded is kept."""
+    def retarget(self) -> None:
+        """Where the clock has to stop next."""
+        clock = self._clock
+        goal_us = FOREVER_US
+        if self._pending:
+            goal_us = self._goal_us
+        elif clock.stands_still:
+            goal_us = clock.target_us
+        clock.target_us = min(goal_us, self._agenda.next_us)
+
+    def _let_happen(self, now_us: int) -> None:
+        if self._locked:
+            micropython.heap_unlock()
+        self._agenda.happen(now_us)
+        if self._locked:
+            micropython.heap_lock()
+
+    def _unlock(self) -> None:
         if self._locked:
             micropython.heap_unlock()
             self._locked = False
+
+    def at_exit(self) -> None:
+        """The process ends, perhaps by an exception of the pump: what was recorded is kept."""
+        self._unlock()
         self._trace.stop()
 
     def power_cut(self) -> None:
         """Nothing more is driven, written or said; what the bench recorded stays."""
-        if self._locked:
-            micropython.heap_unlock()
-            self._locked = False
+        self._unlock()
         self._flash.die()
         self._end(CUT_EXIT)
+
+    def reset(self, cause: str) -> None:
+        """The pump starts anew: "watchdog" or "software". What its memory keeps is told, the process ends."""
+        self._unlock()
+        self._motor.settle()
+        last_words = self._now({})
+        last_words["ok"] = False
+        last_words["error"] = "the pump was reset: " + cause
+        last_words["reset"] = cause
+        last_words["executed"] = self._motor.executed()
+        last_words["latch"] = self._board.latch.get()
+        last_words["world"] = self._world()
+        self._flash.die()
+        self._answer(last_words)
+        self._end(RESET_EXIT)
+
+    def _world(self):
+        """What goes on without the pump's software, for the next life (setting `world`)."""
+        return {
+            "steps_since_mark": self._motor.made_steps() - self._mark_steps,
+            "mark_us": self._trace.mark_us + self._start_us,
+            "reservoir": self._reservoir.state(self._motor.made_steps()),
+            "sensors": self._board.sensors.state(),
+            "injections": self._injections.state(),
+            "trace": self._trace.path,
+        }
+
+    def restore(self, world) -> None:
+        """Called once at setup, with what `_world` told at the end of the life before."""
+        self._mark_steps = -world["steps_since_mark"]
+        self._trace.mark_us = world["mark_us"] - self._start_us
+        self._reservoir.restore(world["reservoir"])
+        self._board.sensors.restore(world["sensors"])
+        self._injections.restore(world["injections"])
+        if world["trace"]:
+            self._trace.start(world["trace"], True)
 
     def _carry_out(self, line: str):
         try:
@@ -117,6 +164,11 @@ class Bench:
         if action is None:
             raise BenchError("unknown_request: do is one of " + ", ".join(sorted(self._requests)))
         return action(request)
+
+    def cut_now(self) -> None:
+        """An injected power cut is answered before it happens."""
+        self._answer(self._now({}))
+        self.power_cut()
 
     def _answer(self, answer) -> None:
         try:
@@ -135,7 +187,7 @@ class Bench:
         return {"ok": True, "now_us": self._bench_us()}
 
     def _advance(self, request):
-        target_us = _whole(request, "to_us", 0)
+        target_us = whole(request, "to_us", 0)
         now_us = self._bench_us()
         if target_us < now_us and self._clock.stands_still:
             raise BenchError("bad_request: to_us is in the past, now is %d" % now_us)
@@ -144,33 +196,51 @@ class Bench:
         self._locked = bool(request.get("locked"))
         self._pending = True
         self._poller.listen_to_bench(False)
-        self._clock.target_us = target_us - self._start_us
+        self._goal_us = target_us - self._start_us
+        self.retarget()
         return None
 
     def _truth(self, request):
         heap_used = gc.mem_alloc()
         gc.collect()
-        steps = self._motor.made_steps()
-        return {
+        motor = self._motor
+        board = self._board
+        steps = motor.made_steps()
+        truth = {
             "ok": True,
             "now_us": self._bench_us(),
             "steps": steps,
             "steps_since_mark": steps - self._mark_steps,
-            "lost_steps": self._motor.lost_steps,
-            "late_runs": self._motor.late_runs,
-            "in_flight": self._motor.in_flight(),
+            "lost_steps": motor.lost_steps,
+            "late_runs": motor.late_runs,
+            "in_flight": motor.in_flight(),
+            "enabled": motor.enabled(),
             "reservoir_pl": self._reservoir.level_pl(steps),
+            "left_pl": self._reservoir.left_pl(steps),
             "waits": self._clock.waits,
             "heap_used": heap_used,
             "heap_live": gc.mem_alloc(),
-            "flipped_bits": self._serial.flipped_bits,
-            "dropped_bytes": self._serial.dropped_bytes,
+            "flipped_bits": board.serial.flipped_bits,
+            "dropped_bytes": board.serial.dropped_bytes,
             "flash_programs": self._flash.programs,
             "flash_erases": self._flash.erases,
         }
+        self._add_panel(truth)
+        return truth
+
+    def _add_panel(self, truth) -> None:
+        board = self._board
+        truth["charge_permille"] = board.sensors.charge_permille()
+        truth["buzzer"] = board.buzzer.pattern_now()
+        truth["buzzer_since_us"] = self._start_us + board.buzzer.since_us
+        truth["buzzer_plays"] = board.buzzer.plays
+        truth["presses"] = board.button.presses()
+        truth["led"] = board.light
+        truth["latch"] = board.latch.get()
+        truth["watchdog"] = self._clock.watchdog_left_us()
 
     def _mark(self, request):
-        at_us = _whole(request, "at_us", 0, self._bench_us())
+        at_us = whole(request, "at_us", 0, self._bench_us())
         self._mark_steps = self._motor.made_steps()
         self._trace.mark_us = at_us - self._start_us
         return self._now(request)
@@ -178,9 +248,9 @@ class Bench:
     def _set(self, request):
         steps = self._motor.made_steps()
         if "step_volume_pl" in request:
-            self._reservoir.set_step_volume(steps, _whole(request, "step_volume_pl", 0))
+            self._reservoir.set_step_volume(steps, whole(request, "step_volume_pl", 0))
         if "fill_pl" in request:
-            self._reservoir.fill(steps, _whole(request, "fill_pl", 0))
+            self._reservoir.fill(steps, whole(request, "fill_pl", 0))
         return self._now(request)
 
     def _trace_to(self, request):
@@ -195,49 +265,12 @@ class Bench:
         return self._now(request)
 
     def _inject(self, request):
-        injection = self._injections.get(request.get("what"))
-        if injection is None:
-            raise BenchError("unknown_injection: what is one of " + ", ".join(sorted(self._injections)))
-        injection(request)
+        self._injections.inject(request)
         return self._now(request)
 
     def _quit(self, request):
         self._answer(self._now(request))
         self._end(0)
-
-    def _motor_stall(self, request) -> None:
-        self._motor.stall(_whole(request, "for_us", 1))
-
-    def _over_delivery(self, request) -> None:
-        num = _whole(request, "num", 0)
-        self._reservoir.set_factor(self._motor.made_steps(), num, _whole(request, "den", 1))
-
-    def _link_noise(self, request) -> None:
-        self._serial.set_noise(_whole(request, "one_in", 0))
-
-    def _cut(self, request) -> None:
-        operation = _whole(request, "at_operation", 0, 0)
-        if operation:
-            when = _WHEN.get(request.get("when", "torn"))
-            if when is None:
-                raise BenchError("bad_request: when is before, torn or after")
-            self._flash.plan_cut(operation, when, _whole(request, "seed", 0, 0))
-            return
-        self._answer(self._now(request))
-        self.power_cut()
-
-    def _flash_stuck(self, request) -> None:
-        bit = _whole(request, "bit", 0)
-        self._flash.stick(_whole(request, "offset", 0), bit & 7, _whole(request, "value", 0) & 1)
-
-    def _flash_worn(self, request) -> None:
-        block = _whole(request, "block", 0)
-        if block >= BLOCKS:
-            raise BenchError("bad_request: block must be below %d" % BLOCKS)
-        self._flash.wear_out(block, bool(request.get("fails")))
-
-    def _flash_fails(self, request) -> None:
-        self._flash.fail(bool(request.get("fails", True)))
 
     def _flash_log(self, request):
         path = request.get("path")

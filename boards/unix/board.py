@@ -4,18 +4,23 @@
 settings from the command line, `key=value`; docs/boards-unix.md describes them. Called by: main.py, once.
 """
 
+import json
 import os
 import sys
 
 from bench import Bench
 from clock import FreeClock, RealClock, VirtualClock
+from code_check import Code
 from flash import Flash
 from motor import Motor
+from panel import Button, Buzzer, Latch
 from poller import Poller
 from reservoir import Reservoir
+from sensors import Sensors
 from serial import Serial, open_line
 from step_trace import Trace
 from store import Store
+from watchdog import Watchdog
 
 _POWER_ON = 1
 
@@ -36,6 +41,10 @@ _DEFAULTS = {
     "floor_pl_per_day": 48_000_000,
     "serial_number": "UNIX-0001",
     "reset_cause": _POWER_ON,
+    "survived": -1,
+    "latch": 0,
+    "manifest": "",
+    "world": "",
 }
 
 
@@ -65,9 +74,10 @@ def _settings(arguments):
 class _Random:
     """Reproducible bytes for a seed (xorshift), the system's own without one."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, start_us: int):
+        """A pump that boots at another instant (`start_us`) draws other bytes from the same seed."""
         self._seeded = seed >= 0
-        self._state = (seed * 2654435761 + 88172645463325252) & 0x3FFFFFFFFFFFFFFF
+        self._state = (seed * 2654435761 + 88172645463325252) & 0x3FFFFFFFFFFFFFFF ^ start_us
 
     def take(self, size: int) -> bytes:
         if not self._seeded:
@@ -84,40 +94,43 @@ class _Random:
 
 
 class Board:
-    """Attributes `motor`, `serial`, `store`, `serial_number`, `model`; functions `ticks_us`, `wait_us`."""
+    """The board interface. `trace`, `reservoir` and `light` are the bench's."""
 
     model = "thecal-unix"
 
     def __init__(self):
         settings = _settings(sys.argv[1:])
+        seed = max(0, settings["seed"])
         stream = open_line(settings["serial"])
         poller = Poller(stream, settings["bench"] == "on")
-        self.serial = Serial(stream, max(0, settings["seed"]))
+        self.serial = Serial(stream, seed)
         clock = _make_clock(settings, poller, self.serial)
-        trace = Trace()
-        self.motor = Motor(clock, trace)
+        self.trace = Trace()
+        self.motor = Motor(clock, self.trace, settings["survived"])
+        self.reservoir = Reservoir(settings["fill_pl"])
+        self.sensors = Sensors(clock, self.motor, self.reservoir, seed, settings["start_us"])
+        self.watchdog = Watchdog(clock)
+        self.button = Button(clock)
+        self.buzzer = Buzzer(clock)
+        self.latch = Latch(settings["latch"])
+        self.code = Code(settings["manifest"])
+        self.light = False
         flash = self._make_flash(settings, clock)
-        self._bench = Bench(
-            clock,
-            poller,
-            self.motor,
-            trace,
-            Reservoir(settings["fill_pl"]),
-            self.serial,
-            flash,
-            settings["start_us"],
-        )
+        self._bench = Bench(self, clock, poller, flash, settings["start_us"])
         clock.attach(self._bench)
+        if settings["world"]:
+            with open(settings["world"]) as file:
+                self._bench.restore(json.load(file))
         sys.atexit(self._bench.at_exit)
         self.store = Store(flash)
         if settings["flash_busy"]:  # from here on: the clock's zero is the first look at it
-            flash.take_time(max(0, settings["seed"]), settings["flash_slow_one_in"])
+            flash.take_time(seed, settings["flash_slow_one_in"])
         self.ticks_us = clock.ticks_us
         self.wait_us = clock.wait_us
         self.serial_number = settings["serial_number"]
         self.floor_pl_per_day = settings["floor_pl_per_day"]
         self._reset_cause = settings["reset_cause"]
-        self._random = _Random(settings["seed"])
+        self._random = _Random(settings["seed"], settings["start_us"])
 
     def _make_flash(self, settings, clock):
         try:
@@ -133,8 +146,16 @@ class Board:
         return self._random.take(size)
 
     def reset_cause(self) -> int:
-        """Why the pump started: 1 power on, 3 watchdog."""
+        """Why the pump started: 1 power on, 3 watchdog or `reset`."""
         return self._reset_cause
+
+    def led(self, on: bool) -> None:
+        """The light is on or off."""
+        self.light = bool(on)
+
+    def reset(self) -> None:
+        """The pump starts anew; never returns."""
+        self._bench.reset("software")
 
     def _power_cut(self) -> None:
         self._bench.power_cut()

@@ -10,6 +10,11 @@ Every clock has
     wait_us(delay_us)    the board interface's wait: until the delay is over or the serial line has bytes
     target_us            no wait goes past this instant before the bench was answered there
     waits                how many waits there were
+    wake                 set by the bench: the wait ends early, as on a press of the button
+    hang()               the pump's software never comes back from its next wait
+
+and carries out the watchdog (docs/board-interface.md): `free_sleep` says that the next wait does not count,
+`_bite_us` when it bites otherwise.
 
 Nothing here allocates while time passes, except where the bench is served, which only happens between two
 advances.
@@ -19,28 +24,30 @@ import time
 
 from micropython import const
 
-from poller import BENCH, SERIAL
+from poller import BENCH, NOTHING, SERIAL
 
 TICKS_MASK = const(0x3FFFFFFF)
 FOREVER_US = const(1 << 61)
 _LOOK_EVERY = const(64)  # waits between two looks at the doors while time jumps: a look costs 0.7 us
+_STUCK_LOOK_US = const(1_000_000)  # how long a hung pump on a real clock looks at its doors at a time
 _IDLE_US = const(1_000_000)  # a free clock that would jump this far listens for a real millisecond first
 
 
-class VirtualClock:
-    """Stands still at `target_us` and serves the bench there."""
+class _Clock:
+    """What all clocks have: the present instant, and the watchdog that goes by it."""
 
-    stands_still = True
-
-    def __init__(self, poller, line, ticks_start: int):
+    def __init__(self, poller, ticks_start: int):
         self._poller = poller
-        self._line = line
         self._bench = None
         self._ticks_start = ticks_start
         self._now_us = 0
-        self._until_look = _LOOK_EVERY
+        self._dog_us = 0  # the watchdog's time-out; 0: it was not started
+        self._bite_us = FOREVER_US
+        self._hung = False
+        self.free_sleep = True
         self.target_us = 0
         self.waits = 0
+        self.wake = False
 
     def attach(self, bench) -> None:
         """Called once at setup: the bench also needs the clock."""
@@ -49,20 +56,60 @@ class VirtualClock:
     def read(self) -> int:
         return self._now_us
 
+    def hang(self) -> None:
+        """For the bench: the software is stuck from here on."""
+        self._hung = True
+        if self.free_sleep:
+            self._slept()
+            self.free_sleep = False
+
+    def start_watchdog(self, timeout_us: int) -> None:
+        self._dog_us = timeout_us
+        self._bite_us = FOREVER_US
+        self.feed_watchdog()
+
+    def feed_watchdog(self) -> None:
+        if self._dog_us:
+            if self._now_us >= self._bite_us:
+                self._bench.reset("watchdog")
+            self._bite_us = self._now_us + self._dog_us
+            self.free_sleep = True
+
+    def watchdog_left_us(self) -> int:
+        """For the bench: until it bites, once a wait counts; -1: it was not started."""
+        return max(0, self._bite_us - self._now_us) if self._dog_us else -1
+
+    def _slept(self) -> None:
+        """A wait is over that did not count: the time-out begins anew."""
+        if self._dog_us:
+            self.free_sleep = False
+            self._bite_us = self._now_us + self._dog_us
+
+
+class VirtualClock(_Clock):
+    """Stands still at `target_us` and serves the bench there."""
+
+    stands_still = True
+
+    def __init__(self, poller, line, ticks_start: int):
+        super().__init__(poller, ticks_start)
+        self._line = line
+        self._until_look = _LOOK_EVERY
+
     def ticks_us(self) -> int:
         return (self._now_us + self._ticks_start) & TICKS_MASK
 
     def wait_us(self, delay_us: int) -> None:
         self.waits += 1
         deadline_us = self._now_us + delay_us
-        if deadline_us <= self.target_us:
+        if deadline_us <= self.target_us and self.free_sleep:
             self._until_look -= 1
             if self._until_look > 0 or not self._look():
                 self._now_us = deadline_us
-            return
-        if self._now_us < self.target_us:
-            self._now_us = self.target_us
-        self._stand_still(deadline_us)
+        else:
+            self._sleep(deadline_us)
+        if self.free_sleep and self._dog_us:
+            self._slept()
 
     def pass_time(self, us: int) -> None:
         """Something took so long, whatever the bench says: now may come to lie past `target_us`."""
@@ -75,22 +122,44 @@ class VirtualClock:
         self._line.hush(not heard)
         return heard
 
-    def _stand_still(self, deadline_us: int) -> None:
+    def _sleep(self, deadline_us: int) -> None:
+        """A wait in which the bench is served, or the watchdog may bite."""
+        while True:
+            if self._hung:
+                deadline_us = FOREVER_US
+            end_us = deadline_us
+            if not self.free_sleep and self._bite_us < end_us:
+                end_us = self._bite_us
+            if end_us <= self.target_us:
+                if self._now_us < end_us:
+                    self._now_us = end_us
+                if end_us == deadline_us:
+                    return
+                self._bench.reset("watchdog")
+            if self._now_us < self.target_us:
+                self._now_us = self.target_us
+            if self._stand_still() and not self._hung:
+                return
+
+    def _stand_still(self) -> bool:
+        """At the instant that the bench asked for: until it asks for a later one. True: the wait is over."""
         bench = self._bench
         self._line.hush(False)
         while True:
-            bench.arrived()
-            found = self._poller.look(-1)
-            if found & SERIAL:
-                return
+            if bench.arrived():
+                found = NOTHING
+            else:
+                found = self._poller.look(-1)
+            if found & SERIAL and not self._hung:
+                return True
             if found & BENCH:
                 bench.serve()
-                if self.target_us > self._now_us:
-                    self._line.hush(True)
-                    if deadline_us <= self.target_us:
-                        self._now_us = deadline_us
-                        return
-                    self._now_us = self.target_us
+            if self.wake:
+                self.wake = False
+                return True
+            if self.target_us > self._now_us:
+                self._line.hush(True)
+                return False
 
 
 class FreeClock(VirtualClock):
@@ -106,48 +175,60 @@ class FreeClock(VirtualClock):
         self.waits += 1
         idle = delay_us >= _IDLE_US
         self._until_look -= 1
-        if idle or self._until_look <= 0:
-            self._until_look = _LOOK_EVERY
-            found = self._poller.look(1 if idle else 0)
-            if found & SERIAL:
+        if (not idle and self._until_look > 0) or not self._listen(1 if idle else 0):
+            self._sleep(self._now_us + delay_us)
+        if self.free_sleep and self._dog_us:
+            self._slept()
+
+    def _listen(self, timeout_ms: int) -> bool:
+        """Look at both doors. True: bytes on the line, or the bench, end the wait before time passes."""
+        self._until_look = _LOOK_EVERY
+        found = self._poller.look(timeout_ms)
+        if found & BENCH:
+            self._bench.serve()
+        return (found & SERIAL != 0 and not self._hung) or self._woken()
+
+    def _woken(self) -> bool:
+        woken = self.wake
+        self.wake = False
+        return woken
+
+    def _sleep(self, deadline_us: int) -> None:
+        while True:
+            if self._hung:
+                deadline_us = FOREVER_US
+            end_us = min(deadline_us, self.target_us)
+            if not self.free_sleep and self._bite_us < end_us:
+                self._now_us = self._bite_us
+                self._bench.reset("watchdog")
+            if end_us == FOREVER_US:  # hung, and nothing will ever come
+                self._listen(-1)
+                continue
+            if self._now_us < end_us:
+                self._now_us = end_us
+            if end_us == deadline_us:
                 return
-            if found & BENCH:
-                self._bench.serve()
-        deadline_us = self._now_us + delay_us
-        if deadline_us > self.target_us:
-            if self._now_us < self.target_us:
-                self._now_us = self.target_us
-            self.target_us = FOREVER_US
             self._bench.arrived()
-        self._now_us = deadline_us
+            if self._woken():
+                return
 
 
-class RealClock:
+class RealClock(_Clock):
     """Follows the monotonic clock of the computer, `speed` times as fast."""
 
     stands_still = False
 
     def __init__(self, poller, ticks_start: int, speed: int):
-        self._poller = poller
-        self._bench = None
-        self._ticks_start = ticks_start
+        super().__init__(poller, ticks_start)
         self._speed = speed
         self._zero_us = -1
-        self._now_us = 0
         self.target_us = FOREVER_US
-        self.waits = 0
-
-    def attach(self, bench) -> None:
-        self._bench = bench
-
-    def read(self) -> int:
-        """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
-        return self._now_us
 
     def pass_time(self, us: int) -> None:
         """Real time passes by itself."""
 
     def _sample(self) -> int:
+        """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
         if self._zero_us < 0:
             self._zero_us = time.ticks_us()
         self._now_us = (time.ticks_us() - self._zero_us) * self._speed
@@ -158,18 +239,31 @@ class RealClock:
 
     def wait_us(self, delay_us: int) -> None:
         self.waits += 1
-        deadline_us = self._now_us + delay_us
+        self._sleep(self._now_us + delay_us)
+        if self.free_sleep and self._dog_us:
+            self._slept()
+
+    def _sleep(self, deadline_us: int) -> None:
         while True:
             now_us = self._sample()
+            if self._hung:
+                deadline_us = now_us + _STUCK_LOOK_US
             if self.target_us <= now_us and self.target_us < deadline_us:
-                self.target_us = FOREVER_US
                 self._bench.arrived()
-            left_us = min(deadline_us, self.target_us) - now_us
+            end_us = min(deadline_us, self.target_us)
+            if not self.free_sleep:
+                if now_us >= self._bite_us:
+                    self._bench.reset("watchdog")
+                end_us = min(end_us, self._bite_us)
+            left_us = end_us - now_us
             real_us = left_us // self._speed if left_us > 0 else 0
             found = self._poller.look(real_us // 1000)
             if found & BENCH:
                 self._bench.serve()
-            if found & SERIAL or self._sample() >= deadline_us:
+            if self.wake:
+                self.wake = False
+                return
+            if (found & SERIAL or self._sample() >= deadline_us) and not self._hung:
                 return
             if not found and 0 < real_us < 1000:
                 time.sleep_us(real_us)

@@ -18,6 +18,7 @@ import micropython
 from micropython import const
 
 MAX_STEPS = const(64)
+FOREVER_STEPS = const(1 << 60)
 _MAX_RUNS = 2
 _LIMBS = const(48)  # 720 bits; a prescription within the limits needs 600
 
@@ -112,8 +113,11 @@ class _Slot:
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
-    def __init__(self, clock, trace):
+    def __init__(self, clock, trace, survived: int = -1):
         self._clock = clock
+        self._survived = survived
+        self._disabled = False
+        self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
         self._trace = trace
         self._front = _Slot()
         self._back = _Slot()
@@ -123,7 +127,7 @@ class Motor:
         self._epoch_us = 0
         self._stall_end_us = 0
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
-        self.lost_steps = 0  # commanded while stalled: counted by the driver, not made by the motor
+        self.lost_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
         self.late_runs = 0  # runs whose first step was already overdue when they came
 
     def set_epoch(self, s: int, us: int) -> None:
@@ -163,9 +167,32 @@ class Motor:
         self._runs = 0
         self._left = 0
 
+    def disable(self) -> None:
+        """Cut the enable line: nothing moves any more, whatever is driven."""
+        self._settle(self._clock.read())
+        self._disabled = True
+
+    def enable(self) -> None:
+        """Close the enable line again."""
+        self._settle(self._clock.read())
+        self._disabled = False
+
+    def missed(self) -> int:
+        """Steps driven since boot that the feedback did not see move."""
+        self._settle(self._clock.read())
+        return self.lost_steps
+
+    def survived(self) -> int:
+        """Steps driven in the life before this boot; -1: no memory outlived it."""
+        return self._survived
+
     def made_steps(self) -> int:
         """For the bench: steps that physically happened since boot."""
         return self.executed() - self.lost_steps
+
+    def enabled(self) -> bool:
+        """For the bench: is the enable line closed?"""
+        return not self._disabled
 
     def settle(self) -> None:
         """For the bench: bring counts and trace up to the present instant."""
@@ -177,27 +204,50 @@ class Motor:
         self._settle(now_us)
         self._stall_end_us = now_us + for_us
 
+    def stalled_for_us(self) -> int:
+        """For the bench: what is left of a stall."""
+        return max(0, self._stall_end_us - self._clock.read()) if self._stall_end_us else 0
+
+    def jam_after(self, steps: int) -> None:
+        """For the bench: it moves so many steps more and then no further, until called anew; -1: it moves
+        on."""
+        made = self.made_steps()
+        self._jam_at = -1 if steps < 0 else made + steps
+
     def _settle(self, now_us: int) -> None:
         if self._stall_end_us:
-            stalled_us = min(now_us, self._stall_end_us)
-            before = self._made
-            self._drive(stalled_us, False)
-            self.lost_steps += self._made - before
+            self._drive_in_vain(min(now_us, self._stall_end_us))
             if now_us <= self._stall_end_us:
                 return
             self._stall_end_us = 0
-        self._drive(now_us, self._trace.on)
+        if self._disabled:
+            self._drive_in_vain(now_us)
+        elif self._jam_at >= 0:
+            self._drive(now_us, self._trace.on, self._jam_at - self._made + self.lost_steps)
+            if self._made - self.lost_steps >= self._jam_at:
+                self._drive_in_vain(now_us)
+        else:
+            self._drive(now_us, self._trace.on, FOREVER_STEPS)
 
-    def _drive(self, until_us: int, traced: bool) -> None:
-        """Make every step due by until_us."""
-        while self._runs:
+    def _drive_in_vain(self, until_us: int) -> None:
+        """Steps due by until_us are driven but not made."""
+        before = self._made
+        self._drive(until_us, False, FOREVER_STEPS)
+        self.lost_steps += self._made - before
+
+    def _drive(self, until_us: int, traced: bool, most: int) -> None:
+        """Make every step due by until_us, at most `most`."""
+        while self._runs and most > 0:
             slot = self._front
             if slot.due_us > until_us:
                 return
-            if slot.last_us <= until_us and not traced:
+            if slot.last_us <= until_us and not traced and slot.left <= most:
                 made = slot.left
+            elif traced:
+                made = self._expand_traced(slot, until_us, most)
             else:
-                made = self._expand_traced(slot, until_us) if traced else self._expand_unseen(slot, until_us)
+                made = self._expand_unseen(slot, until_us, most)
+            most -= made
             slot.left -= made
             self._made += made
             self._left -= made
@@ -207,21 +257,22 @@ class Motor:
             self._back = slot
             self._runs -= 1
 
-    def _expand_unseen(self, slot, until_us: int) -> int:
+    def _expand_unseen(self, slot, until_us: int, most: int) -> int:
         block = slot.block
-        made = _expand(block, until_us, 0, self._unseen, 0, MAX_STEPS)
+        made = _expand(block, until_us, 0, self._unseen, 0, min(most, MAX_STEPS))
         slot.due_us = block[0] | block[1] << 32
         return made
 
-    def _expand_traced(self, slot, until_us: int) -> int:
+    def _expand_traced(self, slot, until_us: int, most: int) -> int:
         trace = self._trace
         block = slot.block
         total = 0
         while True:
-            made = _expand(block, until_us, trace.mark_us, trace.words, trace.used, trace.capacity)
+            end = min(trace.capacity, trace.used + most - total)
+            made = _expand(block, until_us, trace.mark_us, trace.words, trace.used, end)
             trace.used += made
             total += made
             slot.due_us = block[0] | block[1] << 32
-            if not block[2] or slot.due_us > until_us:
+            if not block[2] or slot.due_us > until_us or total == most:
                 return total
             trace.flush()

@@ -60,6 +60,7 @@ class Serial:
         self._scratch = bytearray(_SCRATCH_BYTES)
         self._noise_state = array.array("I", [seed | 1])
         self._noise_threshold = 0
+        self.noise_one_in = 0
         self.flipped_bits = 0
         self.dropped_bytes = 0
 
@@ -69,6 +70,7 @@ class Serial:
 
     def set_noise(self, one_in: int) -> None:
         """One bit in `one_in` is flipped from now on; 0: none."""
+        self.noise_one_in = one_in
         self._noise_threshold = (1 << 32) // one_in if one_in else 0
 
     def readinto(self, buffer) -> int:

@@ -21,12 +21,14 @@ class Trace:
         self.used = 0  # steps in `words` that are not in the file yet
         self.mark_us = 0
         self.on = False
+        self.path = None  # of the file while it is written
         self._file = None
 
     def start(self, path: str, append: bool) -> None:
         """Write to the file at path, a new one or, to `append`, at the end of an old one. Raises OSError."""
         self.stop()
         self._file = open(path, "ab" if append else "wb", 0)
+        self.path = path
         self.on = True
 
     def flush(self) -> None:
@@ -41,4 +43,5 @@ class Trace:
             self.flush()
             self._file.close()
             self._file = None
+            self.path = None
             self.on = False

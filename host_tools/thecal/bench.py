@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from thecal.errors import SimulationError
 
 CutWhen = Literal["before", "torn", "after"]
 CUT_EXIT = 75  # the exit code with which the pump process ends at a power cut
+RESET_EXIT = 76  # and when its watchdog bites or it starts anew by itself
 
 _ANSWER_S = 20.0  # a pump that is silent for so long hangs
 _CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
@@ -30,6 +31,23 @@ class PowerCut(SimulationError):
     """The pump process ended because its power was cut. Its flash is as it was at that instant."""
 
 
+class PumpReset(SimulationError):
+    """The pump was reset by its watchdog, or by itself: its process has ended. `Emulator.restart_after`
+    boots it again, as the chip would by itself.
+
+    `executed` and `latch` are what the chip's memory keeps over such a reset, `world` (opaque) what goes on
+    without the pump: reservoir, battery, sensors, conditions of the bench, mark and trace.
+    """
+
+    def __init__(self, last_words: dict[str, object]) -> None:
+        super().__init__(f"the emulated pump was reset: {last_words.get('reset')}", "start it again")
+        self.cause = str(last_words["reset"])  # "watchdog" or "software"
+        self.now_us = _whole(last_words, "now_us")
+        self.executed = _whole(last_words, "executed")
+        self.latch = _whole(last_words, "latch")
+        self.world = last_words["world"]
+
+
 @dataclass(frozen=True)
 class Truth:
     """What physically happened, whatever the pump believes. Counts are since boot."""
@@ -37,10 +55,12 @@ class Truth:
     now_us: int
     steps: int  # made by the motor
     steps_since_mark: int
-    lost_steps: int  # driven while the motor was stalled
+    lost_steps: int  # driven while the motor was stalled, jammed or disabled
     late_runs: int  # runs that came when their first step was overdue
     in_flight: int  # steps that the motor still holds
+    enabled: bool  # is the motor's enable line closed?
     reservoir_pl: int
+    left_pl: int  # has really left the catheter
     waits: int  # times the pump went to sleep
     heap_used: int  # bytes, garbage included
     heap_live: int  # bytes, after a collection
@@ -48,6 +68,14 @@ class Truth:
     dropped_bytes: int  # sent by the pump, taken by nobody
     flash_programs: int
     flash_erases: int
+    charge_permille: int  # left in the battery
+    buzzer: int  # the pattern that sounds at this instant; 0: none
+    buzzer_since_us: int  # when the last pattern began
+    buzzer_plays: int  # patterns begun
+    presses: int  # of the button
+    led: bool
+    latch: int
+    watchdog: int  # microseconds until it bites, once a wait counts; -1: not started
 
 
 class Bench:
@@ -63,6 +91,7 @@ class Bench:
         self._poll.register(self._stdout, select.POLLIN)
         self._last_words = last_words
         self._received = b""
+        self._reset: dict[str, object] | None = None  # the last words of a pump that was reset
 
     def now(self, timeout_s: float = _ANSWER_S) -> int:
         """Microseconds since boot."""
@@ -109,7 +138,8 @@ class Bench:
     def truth(self) -> Truth:
         """What physically happened up to this instant."""
         answer = self._ask({"do": "truth"})
-        return Truth(**{field.name: _whole(answer, field.name) for field in fields(Truth)})
+        values: dict[str, Any] = {field.name: _whole(answer, field.name) for field in fields(Truth)}
+        return Truth(**values)
 
     def mark(self, at_us: int | None = None) -> int:
         """This instant becomes time zero of traces and of `steps_since_mark`; returns it.
@@ -145,6 +175,45 @@ class Bench:
     def link_noise(self, one_in: int) -> None:
         """One bit in `one_in` flips on the serial line, both ways; 0: none."""
         self.inject("link_noise", one_in=one_in)
+
+    def occlusion(self, where: str = "downstream", *, for_us: int | None = None, ends: bool = False) -> None:
+        """The catheter ("downstream") or the inlet ("upstream") is blocked, or (`ends`) free again."""
+        self._last("occlusion", for_us, ends, where=where)
+
+    def temperature(self, millicelsius: int, *, for_us: int | None = None) -> None:
+        """The pump is this warm."""
+        self._last("temperature", for_us, False, millicelsius=millicelsius)
+
+    def battery_level(self, percent: int) -> None:
+        """The battery has so much charge left, and is drawn down from there."""
+        self.inject("battery_level", percent=percent)
+
+    def pressure(self, which: str, pa: int, *, for_us: int | None = None) -> None:
+        """The sensor "upstream" or "downstream" measures this pressure."""
+        self._last("pressure", for_us, False, which=which, pa=pa)
+
+    def sensor(self, how: str, which: str, *, for_us: int | None = None, ends: bool = False) -> None:
+        """A sensor is "stuck", "missing" or makes "noise" (ten times the normal one)."""
+        self._last(f"sensor_{how}", for_us, ends, which=which)
+
+    def press_button(self) -> None:
+        """The pump's button is pressed."""
+        self.inject("press_button")
+
+    def buzzer_broken(self, *, for_us: int | None = None, ends: bool = False) -> None:
+        """The buzzer makes no sound."""
+        self._last("buzzer_broken", for_us, ends)
+
+    def hang(self) -> None:
+        """The pump's main loop never comes back. PumpReset follows when time passes, if it has a watchdog."""
+        self.inject("hang")
+
+    def _last(self, what: str, for_us: int | None, ends: bool, **values: int | str) -> None:
+        if for_us is not None:
+            values["for_us"] = for_us
+        if ends:
+            values["ends"] = True
+        self.inject(what, **values)
 
     def power_cut_at_flash_operation(self, number: int, when: CutWhen = "torn", seed: int = 0) -> None:
         """Cut the power before, in the middle of or after the number-th program or erase from now (1: the
@@ -214,18 +283,19 @@ class Bench:
                     f"the emulated pump has not answered its bench for {timeout_s:g} s", "its firmware hangs"
                 )
         line, _, rest = self._received.partition(b"\n")
-        try:
-            answer: object = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+        answer = _object_in(line)
+        if answer is None:
             while self._receive(
                 time.monotonic() + _LAST_WORDS_S
             ):  # MicroPython reports what ended it on stdout
                 pass
             raise SimulationError(f"the bench answered {line[:60]!r}", "nothing else may print to its stdout")
         self._received = rest
-        return cast("dict[str, object]", answer)
+        if "reset" in answer:
+            self._process.wait(_ANSWER_S)
+            self._reset = answer
+            raise PumpReset(answer)
+        return answer
 
     def _receive(self, deadline_s: float) -> bool:
         """Add what comes to `_received`; False when nothing came in time."""
@@ -247,6 +317,10 @@ class Bench:
             return SimulationError("the emulated pump has closed its bench but still runs")
         if code == CUT_EXIT:
             return PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
+        if code == RESET_EXIT:
+            self._reset = self._reset or _object_in(self._received.rpartition(b"\n")[0].rpartition(b"\n")[2])
+            if self._reset is not None:
+                return PumpReset(self._reset)
         text = self._received.decode(errors="replace") + _end_of(self._last_words)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         why = ""
@@ -266,6 +340,15 @@ def flip_flash_bit(flash: Path, offset: int, bit: int) -> None:
         byte = file.read(1)[0] ^ 1 << bit
         file.seek(offset)
         file.write(bytes((byte,)))
+
+
+def _object_in(line: bytes) -> dict[str, object] | None:
+    """The JSON object in a line; None when it is something else."""
+    try:
+        answer: object = json.loads(line)
+    except ValueError:
+        return None
+    return cast("dict[str, object]", answer) if isinstance(answer, dict) else None
 
 
 def _end_of(stderr: IO[bytes]) -> str:

@@ -10,22 +10,26 @@ Called by the command line, the simulation and the tests.
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import tempfile
 import termios
 import tty
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from thecal import paths
-from thecal.bench import Bench
+from thecal.bench import Bench, PumpReset
 from thecal.errors import SimulationError
 
 _BOOT_S = 20.0
 _END_S = 3.0
+_CODE = (".py", ".mpy")
+RESET_TAKES_US = 100_000  # from the watchdog's bite to the first instruction of the new life
 # 64-bit cells are twice as wide: 480 KB hold what the 240 KB of an RP2040 do. The rest is for what a chip
 # has not: the bench, its trace and flash in a file.
 _HEAP = "608K"
@@ -44,6 +48,7 @@ class Emulator:
     link     a name for the port that stays the same (a symbolic link)
     seed     makes the pump's random numbers repeatable
     settings more settings of the board (docs/boards-unix.md), such as ticks_start, fill_pl or serial_number
+    manifest write one of the firmware's files for the pump to check itself by
     script   what to boot instead of the firmware, for tests of the board itself
     """
 
@@ -57,6 +62,7 @@ class Emulator:
         link: Path | None = None,
         settings: Mapping[str, int | str] | None = None,
         script: Path | None = None,
+        manifest: bool = False,
         heap: str = _HEAP,
     ) -> None:
         self._settings: dict[str, int | str] = {"clock": clock, "speed": speed, **(settings or {})}
@@ -66,6 +72,7 @@ class Emulator:
         self._link = link
         self._script = script or paths.firmware_main()
         self._heap = heap
+        self._manifest = manifest
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._bench: Bench | None = None
@@ -101,6 +108,8 @@ class Emulator:
         try:
             self._folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="thecal-")))
             self._open_pty()
+            if self._manifest:
+                self._settings["manifest"] = str(write_manifest(self._folder / "manifest"))
             if self._link is not None:
                 self._make_link(self._link)
             self._boot()
@@ -117,6 +126,25 @@ class Emulator:
         self._settings.update(settings or {})
         termios.tcflush(self._slave, termios.TCIOFLUSH)
         self._boot()
+
+    def restart_after(
+        self, reset: PumpReset, *, memory_lost: bool = False, takes_us: int = RESET_TAKES_US
+    ) -> None:
+        """Boot the pump again after a reset, as the chip does by itself, `takes_us` later.
+
+        `memory_lost`: what outlives a reset (the count of steps, the latch word) did not, this time.
+        """
+        world = self._folder / "world.json"
+        world.write_text(json.dumps(reset.world), encoding="utf-8")
+        kept = (
+            {"survived": -1, "latch": 0}
+            if memory_lost
+            else {"survived": reset.executed, "latch": reset.latch}
+        )
+        start_us = reset.now_us + takes_us
+        before = dict(self._settings)
+        self.restart({"reset_cause": 3, "world": str(world), "start_us": start_us, **kept})
+        self._settings = {**before, "start_us": start_us}  # another restart is a power cut's again
 
     def kill(self) -> None:
         """End the pump process at once, without a word."""
@@ -194,6 +222,18 @@ class Emulator:
         self._last_words.close()
         self._process = None
         self._bench = None
+
+
+def write_manifest(path: Path) -> Path:
+    """CRC and path of every file of the firmware, one a line: what `code.check()` compares."""
+    root = paths.firmware_main().parent
+    lines = [
+        f"{zlib.crc32(file.read_bytes()):08x} {file}"
+        for file in sorted(root.rglob("*"))
+        if file.suffix in _CODE
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def _remove_link(link: Path, port: str) -> None:

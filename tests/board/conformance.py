@@ -235,6 +235,92 @@ def _folder(rig):
     rig.expect(folder.sizes() == {}, "a file was not removed")
 
 
+def _motor_disables(rig):
+    """Behind a cut enable line steps are driven and missed, and the motor goes on afterwards."""
+    motor = rig.board.motor
+    rig.settle()
+    before = motor.executed()
+    missed = motor.missed()
+    rig.expect(0 <= missed <= before, "missed() is %d of %d executed" % (missed, before))
+    motor.disable()
+    motor.disable()
+    rig.wait_until(rig.append(5, rig.now_us() + 5000) + 1000)
+    rig.expect(motor.executed() - before == 5, "a disabled motor does not count what is driven")
+    rig.expect(motor.missed() - missed == 5, "steps of a disabled motor are not missed")
+    motor.enable()
+    motor.enable()
+    missed = motor.missed()
+    rig.wait_until(rig.append(5, rig.now_us() + 5000) + 1000)
+    rig.expect(motor.missed() == missed, "steps are missed after enable")
+    rig.expect(motor.executed() - before == 10, "a motor enabled again does not go on")
+    survived = motor.survived()
+    rig.expect(isinstance(survived, int) and survived >= -1, "survived() is no count")
+    known = rig.board.reset_cause() == 3
+    rig.expect(survived == -1 or known, "steps survived what was no reset")
+
+
+def _sensors(rig):
+    sensors = rig.board.sensors
+    rig.expect(sensors.NO_READING == -(1 << 29), "NO_READING is not -2^29")
+    for _ in range(3):
+        sensors.sample()
+        for reading in (
+            sensors.temperature_mc,
+            sensors.battery_mv,
+            sensors.upstream_pa,
+            sensors.downstream_pa,
+        ):
+            rig.expect(isinstance(reading, int) and -(1 << 29) <= reading < 1 << 29, "a reading is no number")
+
+
+def _latch(rig):
+    latch = rig.board.latch
+    kept = latch.get()
+    for word in (0x3FFFFFFF, 0, 0x2AAAAAAA, 1):
+        latch.put(word)
+        rig.expect(latch.get() == word, "the latch does not hold %x" % word)
+    latch.put(kept)
+
+
+def _panel(rig):
+    board = rig.board
+    rig.expect(board.button.presses() >= 0, "presses() is no count")
+    for pattern in (3, 1, 0, 2, 0):
+        board.buzzer.play(pattern)
+    rig.expect(board.buzzer.works(), "the buzzer says that it does not sound")
+    for pattern in (-1, 4):
+        refused = False
+        try:
+            board.buzzer.play(pattern)
+        except ValueError:
+            refused = True
+        rig.expect(refused, "the buzzer takes pattern %d" % pattern)
+    board.led(True)
+    board.led(False)
+    rig.expect(board.code.check() in (-1, 0, 1), "code.check() is no verdict")
+
+
+def _watchdog(rig):
+    """Comes last: it cannot be stopped. A wait longer than the time-out after a feed does not concern it."""
+    watchdog = rig.board.watchdog
+    for timeout_ms in (0, 8389):
+        refused = False
+        try:
+            watchdog.start(timeout_ms)
+        except ValueError:
+            refused = True
+        rig.expect(refused, "the watchdog takes a time-out of %d ms" % timeout_ms)
+    watchdog.start(200)
+    for _ in range(3):
+        watchdog.feed()
+        until_us = rig.now_us() + 300000
+        while rig.now_us() < until_us:
+            rig.board.wait_us(until_us - rig.now_us())
+            watchdog.feed()
+    watchdog.start(8388)
+    watchdog.feed()
+
+
 def _allocation(rig):
     """The dose path allocates nothing."""
     first_us = rig.now_us() + 3000
@@ -261,8 +347,18 @@ def _dose_path(rig, first_us, buffer):
     board.serial.readinto(buffer)
     board.motor.executed()
     board.motor.in_flight()
+    board.motor.missed()
+    board.sensors.sample()
+    board.watchdog.feed()
+    board.latch.put(board.latch.get())
+    board.button.presses()
+    board.buzzer.play(0)
+    board.buzzer.works()
+    board.led(False)
     rig.wait_until(last_us)
     board.motor.cancel()
+    board.motor.disable()
+    board.motor.enable()
 
 
 def findings(board, late_us=3000):
@@ -276,7 +372,12 @@ def findings(board, late_us=3000):
     _motor_joins(rig)
     _motor_cancels(rig)
     _motor_bounds(rig)
+    _motor_disables(rig)
+    _sensors(rig)
+    _latch(rig)
+    _panel(rig)
     _store(rig)
     _folder(rig)
     _allocation(rig)
+    _watchdog(rig)
     return rig.found

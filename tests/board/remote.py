@@ -112,6 +112,14 @@ class Remote:
     def in_flight(self) -> int:
         return self.ask("in_flight")
 
+    def call(self, path: str, *arguments: int):
+        """A method of the board interface by its dotted name; what it returned."""
+        return self.ask("call", path=path.split("."), call=True, **{"with": arguments})
+
+    def read(self, path: str):
+        """An attribute of the board interface by its dotted name."""
+        return self.ask("call", path=path.split("."), call=False)
+
     def cancel(self) -> None:
         self.ask("cancel")
 

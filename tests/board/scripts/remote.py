@@ -49,6 +49,11 @@ def answer(board, request):
         return list(board.random_bytes(request["size"]))
     if do == "about":
         return [board.model, board.serial_number, board.reset_cause()]
+    if do == "call":  # a method of the board, or of one of its parts, and an attribute after it
+        part = board
+        for name in request["path"]:
+            part = getattr(part, name)
+        return part(*request["with"]) if request["call"] else part
     if do == "flood":  # more than any line can hold while nobody reads
         for _ in range(request["writes"]):
             board.serial.write(bytes(512))

@@ -1,0 +1,211 @@
+"""The faults and conditions that the bench injects, by name. docs/boards-unix.md describes them.
+
+A condition that lasts takes `for_us` (it ends by itself then) or `"ends": true` (it ends now). Called by the
+bench, while the pump waits."""
+
+from flash import AFTER, BEFORE, BLOCKS, TORN
+from requests import BenchError, one_of, whole
+from reservoir import DOWNSTREAM, UPSTREAM
+from sensors import NAMES
+
+_WHEN = {"before": BEFORE, "torn": TORN, "after": AFTER}
+_WHERE = {"downstream": DOWNSTREAM, "upstream": UPSTREAM}
+_PRESSURES = ("upstream", "downstream")
+_COLDEST_MC = -100_000
+_LOWEST_PA = -200_000
+
+
+class Injections:
+    """`inject(request)` carries one out. BenchError when it cannot be."""
+
+    def __init__(self, bench, board, clock, flash, agenda):
+        self._bench = bench
+        self._board = board
+        self._clock = clock
+        self._flash = flash
+        self._agenda = agenda
+        self._ends = {}  # what ends later, by a name of the condition
+        self._known = {
+            "motor_stall": self._motor_stall,
+            "over_delivery": self._over_delivery,
+            "occlusion": self._occlusion,
+            "temperature": self._temperature,
+            "battery_level": self._battery_level,
+            "pressure": self._pressure,
+            "sensor_stuck": self._sensor_stuck,
+            "sensor_missing": self._sensor_missing,
+            "sensor_noise": self._sensor_noise,
+            "buzzer_broken": self._buzzer_broken,
+            "press_button": self._press_button,
+            "hang": self._hang,
+            "code_damage": self._code_damage,
+            "link_noise": self._link_noise,
+            "power_cut": self._cut,
+            "flash_stuck": self._flash_stuck,
+            "flash_worn": self._flash_worn,
+            "flash_fails": self._flash_fails,
+        }
+
+    def inject(self, request) -> None:
+        injection = self._known.get(request.get("what"))
+        if injection is None:
+            raise BenchError("unknown_injection: what is one of " + ", ".join(sorted(self._known)))
+        injection(request)
+
+    def _last(self, request, name: str, begin, end) -> None:
+        """A condition that lasts, begun or ended. `name` tells it from others."""
+        earlier = self._ends.pop(name, None)
+        if earlier:
+            self._agenda.drop(earlier)
+        if request.get("ends"):
+            end()
+            self._bench.retarget()
+            return
+        for_us = whole(request, "for_us", 1, 1 << 61)
+        begin()
+        if for_us < 1 << 61:
+
+            def over() -> None:
+                self._ends.pop(name, None)
+                end()
+
+            self._ends[name] = over
+            self._agenda.at(self._clock.read() + for_us, over)
+        self._bench.retarget()
+
+    # --- motor and fluid ---
+
+    def _motor_stall(self, request) -> None:
+        self._board.motor.stall(0 if request.get("ends") else whole(request, "for_us", 1))
+
+    def _over_delivery(self, request) -> None:
+        num = whole(request, "num", 0)
+        board = self._board
+        board.reservoir.set_factor(board.motor.made_steps(), num, whole(request, "den", 1))
+        self.fluid_changed()
+
+    def _occlusion(self, request) -> None:
+        where = _WHERE[one_of(request, "where", _WHERE, "downstream")]
+        self._last(
+            request,
+            "occlusion %d" % where,
+            lambda: self._occlude(where, True),
+            lambda: self._occlude(where, False),
+        )
+
+    def _occlude(self, where: int, blocked: bool) -> None:
+        board = self._board
+        board.reservoir.occlude(board.motor.made_steps(), where, blocked)
+        self.fluid_changed()
+
+    def fluid_changed(self) -> None:
+        """The pressure at which the motor jams is so many steps away."""
+        board = self._board
+        board.motor.jam_after(board.reservoir.steps_to_jam(board.motor.made_steps()))
+
+    # --- sensors ---
+
+    def _temperature(self, request) -> None:
+        value = None if request.get("ends") else whole(request, "millicelsius", _COLDEST_MC)
+        self._force(request, 0, value)
+
+    def _pressure(self, request) -> None:
+        sensor = NAMES.index(one_of(request, "which", _PRESSURES))
+        self._force(request, sensor, None if request.get("ends") else whole(request, "pa", _LOWEST_PA))
+
+    def _battery_level(self, request) -> None:
+        if "percent" in request:
+            percent = whole(request, "percent", 0)
+            if percent > 100:
+                raise BenchError("bad_request: percent is at most 100")
+            self._board.sensors.set_charge(percent * 10)
+            return
+        self._force(request, 1, None if request.get("ends") else whole(request, "millivolts", 0))
+
+    def _force(self, request, sensor: int, value) -> None:
+        force = self._board.sensors.force
+        self._last(request, "force %d" % sensor, lambda: force(sensor, value), lambda: force(sensor, None))
+
+    def _sensor(self, request) -> int:
+        return NAMES.index(one_of(request, "which", NAMES, "temperature"))
+
+    def _sensor_stuck(self, request) -> None:
+        sensor = self._sensor(request)
+        stick = self._board.sensors.stick
+        self._last(request, "stuck %d" % sensor, lambda: stick(sensor, True), lambda: stick(sensor, False))
+
+    def _sensor_missing(self, request) -> None:
+        sensor = self._sensor(request)
+        silence = self._board.sensors.silence
+        self._last(
+            request, "missing %d" % sensor, lambda: silence(sensor, True), lambda: silence(sensor, False)
+        )
+
+    def _sensor_noise(self, request) -> None:
+        sensor = self._sensor(request)
+        times = whole(request, "times", 0, 10)
+        loud = self._board.sensors.make_noisy
+        self._last(request, "noise %d" % sensor, lambda: loud(sensor, times), lambda: loud(sensor, 1))
+
+    # --- panel and software ---
+
+    def _buzzer_broken(self, request) -> None:
+        self._last(request, "buzzer", lambda: self._break_buzzer(True), lambda: self._break_buzzer(False))
+
+    def _break_buzzer(self, broken: bool) -> None:
+        self._board.buzzer.broken = broken
+
+    def _press_button(self, request) -> None:
+        self._board.button.press()
+
+    def _hang(self, request) -> None:
+        self._clock.hang()
+
+    def _code_damage(self, request) -> None:
+        self._board.code.damaged = not request.get("ends")
+
+    # --- link, power and flash ---
+
+    def _link_noise(self, request) -> None:
+        self._board.serial.set_noise(whole(request, "one_in", 0))
+
+    def _cut(self, request) -> None:
+        operation = whole(request, "at_operation", 0, 0)
+        if not operation:
+            self._bench.cut_now()
+        when = _WHEN[one_of(request, "when", _WHEN, "torn")]
+        self._flash.plan_cut(operation, when, whole(request, "seed", 0, 0))
+
+    def _flash_stuck(self, request) -> None:
+        bit = whole(request, "bit", 0)
+        self._flash.stick(whole(request, "offset", 0), bit & 7, whole(request, "value", 0) & 1)
+
+    def _flash_worn(self, request) -> None:
+        block = whole(request, "block", 0)
+        if block >= BLOCKS:
+            raise BenchError("bad_request: block must be below %d" % BLOCKS)
+        self._flash.wear_out(block, bool(request.get("fails")))
+
+    def _flash_fails(self, request) -> None:
+        self._flash.fail(bool(request.get("fails", True)))
+
+    # --- from one life of the pump to the next ---
+
+    def state(self):
+        """What was injected and does not end with the software."""
+        board = self._board
+        return {
+            "stall_us": board.motor.stalled_for_us(),
+            "buzzer": board.buzzer.broken,
+            "code": board.code.damaged,
+            "noise": board.serial.noise_one_in,
+        }
+
+    def restore(self, state) -> None:
+        board = self._board
+        if state["stall_us"]:
+            board.motor.stall(state["stall_us"])
+        board.buzzer.broken = state["buzzer"]
+        board.code.damaged = state["code"]
+        board.serial.set_noise(state["noise"])
+        self.fluid_changed()
