@@ -144,7 +144,7 @@ def test_the_watchdog_bites_on_every_clock(tmp_path, clock):
         "from board import Board\nboard = Board()\nboard.ticks_us()\nboard.watchdog.start(300)\n"
         "while True:\n    board.wait_us(100000)\n"
     )
-    with pytest.raises(PumpReset) as caught:  # noqa: PT012 - it may end before it has booted
+    with pytest.raises(PumpReset) as caught:  # noqa: PT012, SIM117 - it may end before it has booted
         with Emulator(script=script, clock=clock, speed=100) as pump:
             pump.process.wait(10)
             pump.bench.now()
