@@ -10,6 +10,19 @@ hash differs, so a changed table is a changed protocol by construction.
 """
 
 from wire.codec import UNKNOWN_NUMBER, WireError
+from wire.guard import (
+    ACTIONS,
+    ALARMS,
+    GUARD_EVENTS,
+    GUARD_FAULT_RECORDS,
+    GUARD_MESSAGES,
+    GUARD_REFUSALS,
+    GUARD_STATES,
+    REFILL_REASONS,
+    SELF_TESTS,
+    SENSOR_STATES,
+    SENSORS,
+)
 from wire.therapy import BASAL_MODES, BOLUS, CLOCK, PRIME, REFILL, SCHEMA_VERSION, THERAPY
 
 PROTOCOL_VERSION = 1
@@ -101,7 +114,9 @@ MESSAGES = (
             ("bolus", "u8"),  # BOLUS_KINDS of the one shown, 0: none
             ("bolus_given_pl", "u64"),
             ("bolus_left_us", "u64"),
-            ("alarms", "u8"),  # how many are active
+            ("alarms", "u8"),  # how many stand
+            ("alarm", "u8"),  # the one that is announced, of the highest class; 0: none
+            ("missed_pl", "u64"),  # since the commit: driven, and not seen to move (MOT-01)
             ("next_event", "u32"),  # sequence the next event will bear
             ("heap_free", "u32"),
         ),
@@ -196,7 +211,7 @@ MESSAGES = (
     (LOG_KEY, "log_key", (), (("key", "bytes"),)),
     # always refused: the log only grows, and gives way to newer records
     (LOG_CLEAR, "log_clear", (), ()),
-)
+) + GUARD_MESSAGES
 
 # Why a request was refused: the result byte of every answer, 0 is "done". Numbers never change meaning.
 REFUSALS = (
@@ -233,9 +248,9 @@ REFUSALS = (
     (30, "storage"),
     (31, "append_only"),
     (32, "programmed"),
-)
+) + GUARD_REFUSALS
 
-STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault"))
+STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault")) + GUARD_STATES
 BOLUS_KINDS = (
     (0, "basal"),
     (1, "clinician_bolus"),
@@ -260,8 +275,8 @@ EVENT_KINDS = (
     (11, "clock_set"),
     (12, "refilled"),
     (13, "fault"),
-    (14, "alarm_raised"),
-    (15, "alarm_cleared"),
+    (14, "alarm_raised"),  # code: ALARMS, a: its detail, b: 1 critical
+    (15, "alarm_cleared"),  # code: ALARMS
     (16, "command_refused"),  # code: opcode, b: refusal number
     # a periodic one that fell into a stop, prime or bridge; code: bolus kind, a: dose ng
     (17, "bolus_left_out"),
@@ -278,17 +293,10 @@ EVENT_KINDS = (
     # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
     (26, "records_lost"),
     (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
-)
+) + GUARD_EVENTS
 
 # Kinds that are kept in the ring of faults; all others are in the ring of events.
-FAULT_RECORDS = (13, 14, 15, 24, 26)
-
-# Alarms by number: (number, name, class). In the log: alarm_raised and alarm_cleared, code: the number.
-ALARMS = (
-    (1, "max_pause", "noncritical"),
-    (2, "log_failing", "noncritical"),  # what happens does not get onto flash
-    (3, "storage", "critical"),  # flash refuses writes: what is on record is given, then therapy stops
-)
+FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
 # empty); of protocol_mismatch the pump's own `wire.codec.version_text`.
@@ -298,6 +306,7 @@ SCHEMA = (
     (PROTOCOL_VERSION, SCHEMA_VERSION),
     (MESSAGES, REFUSED, PROPOSALS),
     (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS, FAULT_RECORDS),
+    (ACTIONS, SELF_TESTS, SENSORS, SENSOR_STATES, REFILL_REASONS),
 )
 
 

@@ -57,7 +57,14 @@ BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
 
 CLOCK = (("absolute", "u8"), ("day", "u16"), ("second", "u32"), ("us", "u32"), ("offset_us", "i64"))
 
-REFILL = (("volume_pl", "u64"), ("residual_pl", "u64"))
+REFILL = (
+    ("volume_pl", "u64"),  # injected
+    ("residual_pl", "u64"),  # came out before
+    ("lot", "str"),  # of the drug, at most 24 bytes
+    ("expiry_day", "u16"),  # last day of its stability in the pump, days since 2000-01-01; 0: not said
+    ("checked", "u8"),  # 1: measured_pl was found in the reservoir after filling (pocket fill)
+    ("measured_pl", "u64"),
+)
 
 # dry 1: the whole dead volume; 0: the catheter's only, the pump having been primed before
 PRIME = (("dry", "u8"),)

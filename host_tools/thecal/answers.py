@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from thecal.errors import LinkError
 from wire.codec import WireError, decode, name_of
-from wire.messages import ACTORS, BOLUS_KINDS, EVENT_KINDS, STATES
+from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, STATES
 
 Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
 UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
@@ -62,7 +62,9 @@ class Status:
     bolus: str | None  # wire.messages.BOLUS_KINDS of the one running
     bolus_given_pl: int
     bolus_left_us: int
-    alarms: int
+    alarms: int  # how many stand
+    alarm: str | None  # the one announced, of the highest class (wire.guard.ALARMS)
+    missed_pl: int  # since the commit: driven, and not seen to move
     next_event: int
     heap_free: int
 
@@ -210,18 +212,18 @@ class Reply:
         assert isinstance(entries, list)
         return [Reply(self._request, entry) for entry in entries]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
-    def name(self, name: str, table: tuple[tuple[int, str], ...]) -> str:
+    def name(self, name: str, table: tuple[tuple[object, ...], ...]) -> str:
         """A number that stands for a name of `table`."""
         try:
             return name_of(table, self.number(name))
         except WireError as error:
             raise malformed(self._request, f"{name} is {error.where}") from error
 
-    def label(self, name: str, table: tuple[tuple[int, str], ...]) -> str:
+    def label(self, name: str, table: tuple[tuple[object, ...], ...]) -> str:
         """As `name`, but a number without a name is one, "unknown_80": of records, which somebody may have
         tampered with."""
         number = self.number(name)
-        return next((word for known, word in table if known == number), f"{UNKNOWN}{number}")
+        return next((str(row[1]) for row in table if row[0] == number), f"{UNKNOWN}{number}")
 
     def instant(self, prefix: str) -> Instant:
         """The pair of fields `prefix`_s, `prefix`_us."""
@@ -272,6 +274,8 @@ def status_of(reply: Reply) -> Status:
         bolus_given_pl=reply.number("bolus_given_pl"),
         bolus_left_us=reply.number("bolus_left_us"),
         alarms=reply.number("alarms"),
+        alarm=reply.name("alarm", ALARMS) if reply.number("alarm") else None,
+        missed_pl=reply.number("missed_pl"),
         next_event=reply.number("next_event"),
         heap_free=reply.number("heap_free"),
     )

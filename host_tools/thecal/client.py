@@ -34,6 +34,7 @@ from thecal.answers import (
     status_of,
 )
 from thecal.errors import LinkError, ReadbackMismatch, Refused
+from thecal.guard_client import GuardClient
 from thecal.session import TIMEOUT_S, TRIES, Outcome, Session
 from thecal.transport import Link, Transport
 from wire import framing
@@ -73,7 +74,7 @@ LAST_EVENT = 0xFFFFFFFF  # past every number of the log
 _MOST_EVENTS = 255
 
 
-class Client:
+class Client(GuardClient):
     """One pump, reached over one `Link`. Not for use from several threads."""
 
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> None:
@@ -208,9 +209,21 @@ class Client:
         values: dict[str, object] = {"absolute": 1, "day": day, "second": second, "us": us, "offset_us": 0}
         return self.propose(PROPOSAL_CLOCK, values)
 
-    def propose_refill(self, volume_pl: int, residual_pl: int) -> Proposal:
-        """Propose to record a refill."""
-        return self.propose(PROPOSAL_REFILL, {"volume_pl": volume_pl, "residual_pl": residual_pl})
+    def propose_refill(
+        self,
+        volume_pl: int,
+        residual_pl: int,
+        *,
+        lot: str = "",
+        expiry_day: int | None = None,
+        measured_pl: int | None = None,
+    ) -> Proposal:
+        """Propose to record a refill. `expiry_day`: last day of the drug's stability, days since 2000-01-01;
+        `measured_pl`: what was found in the reservoir after filling."""
+        values = refill_values(
+            volume_pl, residual_pl, lot=lot, expiry_day=expiry_day, measured_pl=measured_pl
+        )
+        return self.propose(PROPOSAL_REFILL, values)
 
     def propose_prime(self, *, dry: bool) -> Proposal:
         """Propose to prime: the whole dead volume of a dry pump, else the catheter's only."""
@@ -291,6 +304,25 @@ class Client:
                 return blob
             if not piece or len(blob) > reply.number("total"):
                 raise malformed(request, f"{len(blob)} of {reply.number('total')} bytes")
+
+
+def refill_values(
+    volume_pl: int,
+    residual_pl: int,
+    *,
+    lot: str = "",
+    expiry_day: int | None = None,
+    measured_pl: int | None = None,
+) -> dict[str, object]:
+    """A refill as `wire.therapy.REFILL`."""
+    return {
+        "volume_pl": volume_pl,
+        "residual_pl": residual_pl,
+        "lot": lot,
+        "expiry_day": expiry_day or 0,
+        "checked": int(measured_pl is not None),
+        "measured_pl": measured_pl or 0,
+    }
 
 
 def digest_of(kind: int, blob: bytes) -> bytes:

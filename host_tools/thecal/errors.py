@@ -93,6 +93,16 @@ class SimulationError(ThecalError):
 
 # refusal name -> (what it means, what to do). test_errors checks that every refusal has its line.
 REFUSAL_TEXTS = {
+    "fault_latched": ("a fault is latched", "see `thecal alarms`; then clear the fault and resume"),
+    "self_test": ("its self test failed", "see `thecal alarms` and the log"),
+    "annunciator": (
+        "its alarm tone cannot be heard",
+        "test it with `thecal alarms`; running therapy goes on",
+    ),
+    "still_present": ("what raised the alarm still stands", "see `thecal alarms`"),
+    "no_alarm": ("there is no such alarm", "see `thecal alarms`"),
+    "expired": ("the drug is past its stability", "check the date and the lot"),
+    "pocket_fill": ("the last filling may lie beside the pump", "look at the patient, then record a refill"),
     "unknown_opcode": ("it does not know this request", "update its firmware"),
     "malformed": ("it could not read the request", "report this: it is a fault of thecal"),
     "no_session": (

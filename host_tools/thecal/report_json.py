@@ -82,7 +82,7 @@ def _bolus(bolus: Bolus) -> dict[str, object]:
 
 
 def _alarm(alarm: Alarm) -> dict[str, object]:
-    names = [(name, kind) for number, name, kind in ALARMS if number == alarm.number]
+    names = [row[1:3] for row in ALARMS if row[0] == alarm.number]
     name, kind = names[0] if names else (str(alarm.number), None)
     cleared = None if alarm.cleared_us is None else seconds(alarm.cleared_us)
     return {"id": name, "class": kind, "raised_s": seconds(alarm.raised_us), "cleared_s": cleared}

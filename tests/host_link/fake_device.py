@@ -214,6 +214,8 @@ STATUS_VALUES: Values = {
     "bolus_given_pl": 0,
     "bolus_left_us": 0,
     "alarms": 0,
+    "alarm": 0,
+    "missed_pl": 0,
     "next_event": 1,
     "heap_free": 1,
 }

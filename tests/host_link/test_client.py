@@ -120,7 +120,10 @@ def test_proposals_have_their_own_methods():
         messages.CLOCK, {"absolute": 0, "day": 0, "second": 0, "us": 0, "offset_us": -7}
     )
     client.propose_refill(8, 9)
-    assert pump.blob == encoded(messages.REFILL, {"volume_pl": 8, "residual_pl": 9})
+    assert pump.blob == encoded(
+        messages.REFILL,
+        {"volume_pl": 8, "residual_pl": 9, "lot": "", "expiry_day": 0, "checked": 0, "measured_pl": 0},
+    )
     assert pump.kind == messages.PROPOSAL_REFILL
 
 

@@ -25,6 +25,11 @@ NAME_TABLES = [
     "PROPOSALS",
     "BASAL_MODES",
     "ALARMS",
+    "ACTIONS",
+    "SELF_TESTS",
+    "SENSORS",
+    "SENSOR_STATES",
+    "REFILL_REASONS",
 ]
 EXAMPLE = re.compile(
     r"<!-- wire: example (?P<name>[a-z_ ]+) -->\n```text\n(?P<text>.*?)```\n<!-- /wire -->", re.DOTALL

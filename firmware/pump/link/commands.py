@@ -9,6 +9,7 @@ import struct
 
 from pump.dosing import limbs
 from pump.dosing.source import IDLE, VOLUME_LIMBS
+from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
 from wire import messages
@@ -61,6 +62,8 @@ class Commands:
             messages.LOG_KEY: self.log_key,
             messages.LOG_CLEAR: self.log_clear,
         }
+        self._guard = GuardCommands(timebase, course, log, keeper)
+        self.handlers.update(self._guard.handlers)
 
     def new_session(self) -> None:
         """Whoever comes next starts with no half-sent proposal."""
@@ -72,6 +75,7 @@ class Commands:
         self._serve_log()
         local = delivery.local
         local.at(time.s, time.us)
+        standing = self._guard.standing()
         answer = {
             "state": self._course.state(),
             "now_s": time.s,
@@ -83,21 +87,15 @@ class Commands:
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "alarms": self._count_alarms(),
+            "alarms": len(standing),
+            "alarm": standing[0] if standing else 0,
+            "missed_pl": 0,
             "next_event": self._log.next_stored(),
             "heap_free": gc.mem_free(),
         }
         self._add_rates(answer)
         self._add_bolus(answer)
         return answer
-
-    def _count_alarms(self) -> int:
-        delivery = self._delivery
-        count = 0
-        for stands in (delivery.fault, delivery.paused_too_long, self._keeper.failed, self._log.failing):
-            if stands:
-                count += 1
-        return count
 
     def _until_change(self) -> int:
         change = self._delivery.next_change()

@@ -23,6 +23,7 @@ from thecal.campaigns.cut_therapies import (
     dead_steps,
     steps_of,
 )
+from thecal.client import refill_values
 from thecal.errors import Refused
 from wire.messages import PROPOSAL_BOLUS, PROPOSAL_CLOCK, PROPOSAL_PRIME, PROPOSAL_REFILL
 
@@ -179,7 +180,7 @@ class Scene:
             belief.level = None
             belief.lockout_from_us = None
 
-        if self._commit(PROPOSAL_REFILL, {"volume_pl": volume_pl, "residual_pl": FILL_PL // 10}, doubt):
+        if self._commit(PROPOSAL_REFILL, refill_values(volume_pl, FILL_PL // 10), doubt):
             belief.lockout_from_us = self._asked_us
             self._note_level()
 
