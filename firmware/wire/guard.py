@@ -61,7 +61,8 @@ ALARMS = (
     (23, "fault", "critical", FATAL),
     # the drug's stability ends or the refill is due within the program's low days; by a refill
     (24, "refill_due", "noncritical", NONE),
-    # at the last refill over 2 mL more or less than was counted came out; when it is confirmed, or by the next refill
+    # at the last refill over 2 mL more or less than was counted came out; when it is confirmed, or by the
+    # next refill
     (25, "refill_residual", "noncritical", NONE),
     # after filling, less was found in the reservoir than was injected: it may be beside the pump; by the next
     # refill
