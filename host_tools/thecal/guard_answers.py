@@ -1,6 +1,6 @@
 """What the pump answers about alarms, sensors, self tests and the reservoir, as typed values.
 
-Built by `client`. Units stand in the names, as on the wire; numbers that stand for names are names here."""
+Built by `client`. Units stand in the names, as on the wire; numbers that stand for names are names."""
 
 from dataclasses import dataclass
 
