@@ -9,7 +9,7 @@ opcode, refusal or event number stays as a comment.
 hash differs, so a changed table is a changed protocol by construction.
 """
 
-from wire.codec import UNKNOWN_NUMBER, WireError
+from wire.codec import UNKNOWN_NUMBER, WireError, table_hash
 from wire.guard import (
     ACTIONS,
     ALARMS,
@@ -332,3 +332,8 @@ def proposal_fields(kind: int) -> "tuple[tuple[str, object], ...]":
         if number == kind:
             return fields
     raise WireError(UNKNOWN_NUMBER, "kind")
+
+
+def own_hash() -> bytes:
+    """The table's hash. A function, because the chip holds the tables as text and the hash ready-made."""
+    return table_hash(SCHEMA)

@@ -15,7 +15,6 @@ from wire import codec, messages
 
 MAX_PROPOSAL = 6144
 _BUFFER = bytearray(MAX_PROPOSAL)  # taken first thing: later no such room is left in one piece
-_READING = bytearray(MAX_PROPOSAL)
 DIGEST_SIZE = 16
 _SECONDS_A_DAY = 86_400
 _MILLION = 1_000_000
@@ -38,8 +37,6 @@ class Proposals:
         self._bounds = bounds
         self._buffer = _BUFFER
         self._view = memoryview(self._buffer)
-        self._reading = _READING
-        self._reading_view = memoryview(self._reading)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
         self.forget()
 
@@ -106,8 +103,8 @@ class Proposals:
         else:
             raise Unacceptable("unknown_opcode", "kind")
         self._values = values
-        size = codec.encode(fields, values, self._reading, 0, MAX_PROPOSAL)
-        self.canonical = self._reading_view[:size]
+        size = codec.encode(fields, values, self._buffer, 0, MAX_PROPOSAL)  # the pieces are needed no more
+        self.canonical = self._view[:size]
         if self._prescription is not None:
             self._prescription.forget_steps()
         self.digest = digest_of(self.kind, self.canonical)

@@ -38,7 +38,7 @@ class Server:
         self._chunk = bytearray(CHUNK)
         self._answer = bytearray(framing.FRAME_SIZE)
         self._view = memoryview(self._answer)
-        self._hash = codec.table_hash(messages.SCHEMA)
+        self._hash = messages.own_hash()
         self._kept = bytearray(framing.FRAME_SIZE)  # the last answer of the current session
         self._kept_view = memoryview(self._kept)
         self._kept_size = 0
