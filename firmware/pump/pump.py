@@ -65,11 +65,19 @@ class Pump:
         timebase.update(board.ticks_us())
         delivery.serve(timebase.s, timebase.us)
         self._server.serve()
-        self.keeper.serve()
-        if delivery.may_stall(timebase.s, timebase.us):
+        if self.keeper.is_due() and self._may_write():
+            self.keeper.serve()
+        while self.log.is_due() and self._may_write():
             self.log.serve()
         timebase.update(board.ticks_us())  # records and answers take time
         board.wait_us(timebase.until(delivery.wake))
+
+    def _may_write(self) -> bool:
+        """May the flash take its time now? What came before may have taken some: the motor is fed first."""
+        timebase = self.timebase
+        timebase.update(self._board.ticks_us())
+        self.delivery.serve(timebase.s, timebase.us)
+        return self.delivery.may_stall(timebase.s, timebase.us)
 
     def run(self) -> None:
         while True:

@@ -127,6 +127,7 @@ class Ledger:
     sequence: int = 1
     now_us: int = 0
     steps: int = 0
+    reserved: int = 0  # of them since boot, made or not; 0: not known
     prime_steps: int = 0
     offset_day: int = 0
     offset_us: int = 0
@@ -154,17 +155,18 @@ class Ledger:
         """From its bytes. ValueError when it is not one."""
         data = unsealed(record)
         magic, version, count, sequence = struct.unpack_from("<4sHHI", data)
-        if (magic, version, count, len(data)) != (b"TCLG", 1, 54, 228):
+        if (magic, version, count, len(data)) != (b"TCLG", 2, 54, 228):
             raise ValueError(f"not a ledger: {magic!r} version {version}, {count} words")
         w = struct.unpack_from("<54I", data, 12)
         day = w[7] & 0xFFFF
         return cls(
             sequence=sequence,
-            now_us=w[0] * 1_000_000 + w[1],
+            now_us=w[0] * 1_000_000 + (w[1] & 0xFFFFF),
             steps=w[2] | (w[4] & 0x7FFF) << 30,
+            reserved=w[1] >> 20 | w[6] >> 20 << 10 | w[5] >> 17 << 20,
             prime_steps=w[3] | w[4] >> 15 << 30,
             offset_day=day - 0x10000 if day & 0x8000 else day,
-            offset_us=w[5] * 1_000_000 + w[6],
+            offset_us=(w[5] & 0x1FFFF) * 1_000_000 + (w[6] & 0xFFFFF),
             flowing=bool(w[7] >> 16 & 1),
             paused_too_long=bool(w[7] >> 17 & 1),
             plan_held=bool(w[7] >> 18 & 1),
@@ -185,7 +187,7 @@ class Ledger:
             hours=w[29:54],
         )
 
-    def record(self, version: int = 1) -> bytes:
+    def record(self, version: int = 2) -> bytes:
         """Its bytes."""
         flags = self.flowing << 16 | self.paused_too_long << 17 | self.plan_held << 18
         flags |= self.programmed << 19 | self.bridge << 20 | self.under_way << 22
@@ -204,6 +206,9 @@ class Ledger:
         for instant in (*instants, *self.periodic_us):
             words += (NEVER_S, 0) if instant is None else divmod(instant, 1_000_000)
         words += self.hours
+        words[1] |= (self.reserved & 0x3FF) << 20
+        words[6] |= (self.reserved >> 10 & 0x3FF) << 20
+        words[5] |= self.reserved >> 20 << 17
         head = struct.pack("<4sHHI", b"TCLG", version, len(words), self.sequence)
         return sealed(head + struct.pack(f"<{len(words)}I", *words))
 

@@ -73,6 +73,9 @@ PLAN = therapy(
     drugs=_NEW_DRUG,
     plan=[{"after_us": k * HOUR_S * US, "dose_ng_per_day": 2_400_000 - k * 200_000} for k in (1, 2, 3, 4, 5)],
 )
+# 4 mg/mL: the highest rate, 24 mL/day, is 96 mg/day, a step of 2.5 nL every 9 ms
+DRUG = [{"name": "morphine", "concentration_ng_per_ml": 4_000_000, "max_dose_24h_ng": 0, "max_dose_1h_ng": 0}]
+HIGHEST = therapy(name="highest", drugs=DRUG, basal_dose_ng_per_day=95_999_993, patient_bolus=[])
 LAST = therapy(name="last", drugs=_NEW_DRUG, basal_mode=3, basal_dose_ng_per_day=0)
 
 

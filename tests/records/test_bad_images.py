@@ -12,7 +12,7 @@ import pytest
 from records.cut_checks import digest
 from records.flash_images import BLOCK_BYTES, SIZE
 from records.reader import Records, sealed
-from records.script import CONSTANT, DAY, HOUR_S, US, play, pump_at_day
+from records.script import CONSTANT, DAY, HIGHEST, HOUR_S, US, play, pump_at_day
 from thecal.bench import flip_flash_bit
 from thecal.client import Client
 from thecal.emulator import Emulator
@@ -78,13 +78,13 @@ def changed(image: bytes, change: Callable[[Records], None]) -> bytes:
 
 
 def other_version(records: Records) -> None:
-    records.save("ledger", records.ledger().record(version=2))
+    records.save("ledger", records.ledger().record(version=3))
 
 
 def shorter_ledger(records: Records) -> None:
     record = records.load("ledger")
     assert record is not None
-    records.save("ledger", sealed(record[:4] + struct.pack("<HH", 1, 50) + record[8:-20]))
+    records.save("ledger", sealed(record[:4] + struct.pack("<HH", 2, 50) + record[8:-20]))
 
 
 def half_a_ledger(records: Records) -> None:
@@ -149,6 +149,17 @@ def test_an_image_that_is_not_ours_boots_to_a_named_state(name: str, good: bytes
     assert (is_state, is_numbers) == (state, numbers)
     assert (steps > 0) == (state == "infusing")
     can_be_programmed(image, tmp_path)
+
+
+@pytest.mark.req("INT-04", part="the way out, at the highest rate")
+def test_a_fast_program_on_records_that_are_not_trusted(good: bytes, tmp_path: Path):
+    """None of its steps is on record before the old records are given up: they wait, and that is no fault."""
+    (tmp_path / "flash").write_bytes(changed(good, other_version))
+    with pump_at_day(tmp_path / "flash", flash_busy=1) as pump, Client.connect(pump.port) as client:
+        client.commit(client.propose_program(HIGHEST).digest)
+        assert client.status().state == "infusing"
+        pump.bench.advance_by(600 * US)
+        assert pump.bench.truth().steps >= 66_600
 
 
 @pytest.mark.req("INT-04", part="another pump's records")

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from dosing import oracle
-from records.script import HOUR_S, MINUTE_S, US, pump_at_day, therapy
+from records.script import DRUG, HIGHEST, HOUR_S, MINUTE_S, US, pump_at_day, therapy
 from thecal.client import Client
+from thecal.errors import Refused
 
-# 4 mg/mL: the highest rate, 24 mL/day, is 96 mg/day, a step of 2.5 nL every 9 ms
-DRUG = [{"name": "morphine", "concentration_ng_per_ml": 4_000_000, "max_dose_24h_ng": 0, "max_dose_1h_ng": 0}]
 PATIENT = {"dose_ng": 60_000, "duration_us": 600_000_001, "lockout_us": 60 * US, "max_per_24h": 90}
-HIGHEST = therapy(drugs=DRUG, basal_dose_ng_per_day=95_999_993, patient_bolus=[])
 HIGH_FLEX = therapy(
     drugs=DRUG,
     basal_mode=2,
@@ -45,19 +43,66 @@ def test_the_highest_rate(seed: int, tmp_path: Path):
         truth = pump.bench.truth()
     assert truth.late_runs == 0
     assert truth.flash_erases > 50
-    scenario = {
-        "day": 0,
-        "second": 0,
-        "events": [{"at_us": began_us, "do": "program", "therapy": HIGHEST}],
-        "end_us": end_us,
-    }
-    assert made(trace) == oracle.Course(scenario, [None]).steps(2500)
+    assert made(trace) == steps_due(HIGHEST, began_us, end_us)
 
 
 def test_nothing_is_allocated_meanwhile(tmp_path: Path):
     with pump_at_day(tmp_path / "flash", flash_busy=1) as pump, Client.connect(pump.port) as client:
         client.commit(client.propose_program(HIGHEST).digest)
         pump.bench.advance_by(HOUR_S * US // 2, locked=True)
+
+
+def steps_due(therapy_: dict[str, Any], began_us: int, end_us: int) -> list[int]:
+    """By the oracle."""
+    events = [{"at_us": began_us, "do": "program", "therapy": therapy_}]
+    return oracle.Course({"day": 0, "second": 0, "events": events, "end_us": end_us}, [None]).steps(2500)
+
+
+# nine steps in the queue at 80 ms a step last 0.7 s: where the pump takes a slow flash for no danger
+SLOWER = therapy(name="slower", drugs=DRUG, basal_dose_ng_per_day=10_800_001, patient_bolus=[])
+
+
+@pytest.mark.req("DEL-01", "REC-01", part="no step moves while the log writes what had to wait")
+@pytest.mark.parametrize("values", [HIGHEST, SLOWER], ids=["highest", "slower"])
+def test_the_log_writes_many_records(values: dict[str, Any], tmp_path: Path):
+    """Refusals and alarms pile up while the flash refuses every write; then all of them go to the flash."""
+    trace = tmp_path / "trace"
+    settings = {"flash_busy": 1, "flash_slow_one_in": 20}
+    with pump_at_day(tmp_path / "flash", trace, **settings) as pump, Client.connect(pump.port) as client:
+        bench = pump.bench
+        began_us = client.commit(client.propose_program(values).digest).at.total_us
+        bench.advance_by(5 * MINUTE_S * US)
+        for _ in range(4):
+            bench.flash_fails(True)
+            for _ in range(12):
+                bench.advance_by(250_003)
+                with pytest.raises(Refused, match="patient_bolus"):
+                    client.patient_bolus()
+            bench.flash_fails(False)
+            bench.advance_by(MINUTE_S * US // 2)
+        end_us = bench.advance_by(3 * MINUTE_S * US)
+        late_runs = bench.truth().late_runs
+        kinds = [event.kind for event in client.events(0)]
+        assert kinds.count("bolus_refused") == 48
+        assert kinds.count("alarm_cleared") >= 2
+        assert client.log_state().failing == 0
+    assert made(trace) == steps_due(values, began_us, end_us)
+    assert late_runs == 0
+
+
+@pytest.mark.req("DEL-01", part="therapy that goes on after a reset, at the highest rate with busy flash")
+def test_no_step_is_late_after_a_reset(tmp_path: Path):
+    with pump_at_day(tmp_path / "flash", flash_busy=1) as pump:
+        with Client.connect(pump.port) as client:
+            client.commit(client.propose_program(HIGHEST).digest)
+        for life in range(6):
+            pump.bench.advance_by((life + 1) * 7_000_003)
+            pump.kill()
+            pump.restart({"seed": life})
+            pump.bench.advance_by(20 * US)
+            truth = pump.bench.truth()
+            assert truth.late_runs == 0
+            assert truth.steps >= 2000
 
 
 class Commands:

@@ -111,6 +111,59 @@ def test_the_firmware_takes_up_what_another_implementation_wrote(tmp_path: Path)
     assert ledger.next_ref == 10
 
 
+@pytest.mark.req("INT-06", part="the exact count across a watchdog reset, where memory survives it")
+@pytest.mark.parametrize(
+    ("reserved", "survived", "made"),
+    [
+        (1_000_000_000, 999_999_001, 999_999_001),
+        (1024, 0, 0),
+        (1024, 1, 1),
+        (1024, 1024, 1024),
+        (1024, 1025, 1024),  # of another life: all that was reserved counts
+        (1024, -1, 1024),  # no such memory
+        (0, 5, 0),  # how many were reserved is not known: all the same
+    ],
+)
+def test_what_was_reserved_and_not_made_does_not_count(
+    reserved: int, survived: int, made: int, tmp_path: Path
+):
+    ledger = LEDGER.but(reserved=reserved, offset_us=86_399 * US + 999_999, now_us=5 * HOUR_S * US + 999_999)
+    flash = tmp_path / "flash"
+    flash.write_bytes(written(ledger, CONSTANT))
+    with pump_at_day(flash, survived=survived, reset_cause=3) as pump, Client.connect(pump.port) as client:
+        assert client.accounts().steps == LEDGER.steps - reserved + made
+        status = client.status()
+        assert status.now.total_us == ledger.now_us
+        local_us = (status.local_day * 86_400 + status.local_s) * US + status.local_us
+        assert local_us == 9500 * 86_400 * US + ledger.offset_us + ledger.now_us
+        assert [e.code for e in client.events(0) if e.kind == "restored"] == [int(0 <= survived <= reserved)]
+
+
+def test_the_version_before_is_taken_up(tmp_path: Path):
+    """Its reservation is not known, so all of it counts, whatever survived."""
+    flash = tmp_path / "flash"
+    records = Records(written(LEDGER, CONSTANT))
+    records.save("ledger", LEDGER.record(version=1))
+    flash.write_bytes(records.image)
+    with pump_at_day(flash, survived=3) as pump, Client.connect(pump.port) as client:
+        assert client.status().state == "infusing"
+        assert client.accounts().steps == LEDGER.steps
+    assert Records(flash.read_bytes()).ledger().resets == LEDGER.resets + 1
+
+
+@pytest.mark.req("DEL-07", part="the file of the program that counts is never the one written next")
+def test_the_last_number_of_programs_and_fillings(tmp_path: Path):
+    """After it comes 1, in the other file: a cut amid that commit leaves the old program whole."""
+    flash = tmp_path / "flash"
+    flash.write_bytes(written(LEDGER.but(program=0x7FFE, fillings=0x7FFE), CONSTANT))
+    with pump_at_day(flash) as pump, Client.connect(pump.port) as client:
+        client.commit(client.propose_program(FLEX).digest)
+    records = Records(flash.read_bytes())
+    assert (records.ledger().program, records.ledger().fillings) == (1, 1)
+    assert records.program() == canonical(FLEX)
+    assert records.document("program-0") == (0x7FFE, canonical(CONSTANT))
+
+
 def test_a_stop_that_ends_by_itself_is_taken_up(tmp_path: Path):
     flash = tmp_path / "flash"
     resume_us = LEDGER.now_us + 600 * US

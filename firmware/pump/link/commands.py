@@ -147,9 +147,10 @@ class Commands:
         return result
 
     def _serve_log(self) -> None:
-        """What was noted gets onto flash."""
-        self._keeper.fill_queue()
-        self._log.serve()
+        """What was noted gets onto flash; before each write the motor gets enough to last through it."""
+        while self._log.is_due():
+            self._keeper.fill_queue()
+            self._log.serve()
 
     def _done(self):
         """When the command took effect; to put it on record may have taken longer."""

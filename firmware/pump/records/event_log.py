@@ -65,6 +65,7 @@ class EventLog(EventQueue):
         self.failing = False  # the alarm: what is noted does not get onto flash
         self._numbered = False
         self._retry_s = 0
+        self._unprepared = False  # a segment is to be made in advance
         self._reference_s = 0  # when the next reference time is due
         self._reference_us = 0
 
@@ -126,21 +127,33 @@ class EventLog(EventQueue):
 
     # --- the steady path ---
 
+    def is_due(self) -> bool:
+        """Is there anything for `serve` to do?"""
+        now_s = self._timebase.s
+        if now_s > self._reference_s:
+            return True
+        if self.failing and now_s < self._retry_s:
+            return False
+        return self.events.count > 0 or self.faults.count > 0 or self._unprepared
+
     def serve(self) -> None:
-        """Bring what waits to flash. Nothing happens, and costs nothing, when nothing waits."""
+        """Bring some of what waits to flash: as much as one write takes. While `is_due` there is more, and
+        the motor can be fed in between."""
         if self._timebase.s > self._reference_s:
             self._reference(self._reference_s, self._reference_us, _AT_DAY)
-        if not (self.events.count or self.faults.count):
-            return
-        if self.failing and self._timebase.s < self._retry_s:
+        if not self.is_due():
             return
         try:
             if self.failing:
                 self._open()
-            self._write_all()
-            if self.failing or self.events.lost or self.faults.lost:
-                self._explain()
-                self._write_all()
+            if self._unprepared:
+                self._unprepared = False
+                self.ring.prepare()
+                self.fault_ring.prepare()
+            else:
+                self._write_batch()
+                if self.events.count + self.faults.count == 0:
+                    self._explain()
         except OSError:
             self._fail()
 
@@ -157,22 +170,20 @@ class EventLog(EventQueue):
         local.at(s, us)
         self.note_at(s, us, _NOTE_REFERENCE, why, local.day & 0xFFFF, local.second, local.us)
 
-    def _write_all(self) -> None:
-        """Empty both queues, in the order of the numbers. OSError."""
+    def _write_batch(self) -> None:
+        """What comes next in the order of the numbers and belongs into one ring. OSError."""
         events = self.events
         faults = self.faults
-        while events.count or faults.count:
-            event = events.sequence(0) if events.count else _NO_LIMIT
-            fault = faults.sequence(0) if faults.count else _NO_LIMIT
-            if event < fault:
-                self.ring.write(fault)
-            else:
-                self.fault_ring.write(event)
-        self.ring.prepare()
-        self.fault_ring.prepare()
+        event = events.sequence(0) if events.count else _NO_LIMIT
+        fault = faults.sequence(0) if faults.count else _NO_LIMIT
+        if event < fault:
+            self.ring.write(fault)
+        elif faults.count:
+            self.fault_ring.write(event)
+        self._unprepared = not (self.ring.is_prepared() and self.fault_ring.is_prepared())
 
     def _explain(self) -> None:
-        """The flash takes records again, and there is room: say so, and what found none."""
+        """The flash has taken all that waited: say so when it did not before, and what found no room."""
         if self.failing:
             self.failing = False
             self.note(_NOTE_ALARM_CLEARED, ALARM_LOG, 0, 0, 0)

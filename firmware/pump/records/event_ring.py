@@ -99,13 +99,14 @@ class EventRing:
     # --- the steady path ---
 
     def write(self, limit: int) -> None:
-        """Put the queue's entries with numbers below `limit` on flash. OSError: as many as the flash says."""
+        """Put the queue's entries with numbers below `limit` on flash, as many as go into one segment.
+        OSError: as many as the flash says."""
         queue = self.queue
         done = 0
         while done < queue.count and queue.sequence(done) < limit:
             if self.counts[self.serial % self._files] >= SEGMENT_RECORDS:
-                self._finish(done)
-                done = 0
+                if done:
+                    break  # one write at a time: the rest comes next
                 self._change_over(queue.sequence(0))
             self._seal(queue.entries, queue.offset(done))
             self._write(self._record)
@@ -199,6 +200,10 @@ class EventRing:
 
     def is_open(self) -> bool:
         return self._file is not None
+
+    def is_prepared(self) -> bool:
+        """Is the next segment open, as `prepare` makes it?"""
+        return self._next_file is not None
 
     def _make_room(self, ahead: int) -> None:
         """Remove the oldest segments until there may be `ahead - 1` more after the one in use. OSError."""

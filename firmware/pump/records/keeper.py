@@ -16,11 +16,11 @@ and a new program makes a new start (INT-04). When writes fail, therapy goes on 
 been given, then it stops for good.
 
 Flash is slow: a write may take half a second, in which the pump does nothing else. So at rates at which the
-motor's queue lasts no longer than that, `serve` writes only right after the queue was filled, and commands
-fill it first (`fill_queue`).
+motor's queue lasts no longer than that, the main loop calls `serve` only right after the queue was filled,
+and commands fill it first (`fill_queue`).
 
-Called by: `pump.pump` (`start`, `serve`), `pump.link` (`commit_program`, `keep_refill`, `keep_boluses`,
-`save`), `pump.dosing.flow` (`reserve`). `serve`, `reserve` and `save` never allocate."""
+Called by: `pump.pump` (`start`, `is_due`, `serve`), `pump.link` (`commit_program`, `keep_refill`,
+`keep_boluses`, `save_now`), `pump.dosing.flow` (`reserve`). `serve`, `reserve` and `save` never allocate."""
 
 from pump.dosing.flow import ALARM_STORAGE, FAULT_STORAGE, NOTE_ALARM, NOTE_ALARM_CLEARED
 from pump.records import ledger as ledgers
@@ -32,7 +32,7 @@ from pump.therapy.prescription import Prescription
 from wire import codec, messages
 
 _SAVE_EVERY_S = 1800
-_LAST_NUMBER = 0x7FFF
+_LAST_NUMBER = 0x7FFE  # even, as the next one is 1: two in a row never share a file
 
 NOTE_RESTORED = 22
 NOTE_DISTRUSTED = 24
@@ -73,15 +73,20 @@ class Keeper:
 
     # --- the steady path ---
 
-    def serve(self) -> None:
-        """Save what has changed, and reserve more steps while half of the last reservation is unused."""
+    def is_due(self) -> bool:
+        """Is there anything for `serve` to do?"""
+        return self._delivery.changed or self._is_low() or self._timebase.s - self._saved_s >= _SAVE_EVERY_S
+
+    def _is_low(self) -> bool:
         delivery = self._delivery
-        if not delivery.may_stall(self._timebase.s, self._timebase.us):
-            return
-        due = self._timebase.s - self._saved_s >= _SAVE_EVERY_S
-        if delivery.flowing and delivery.steps_left() < delivery.reserve_steps // 2:
+        return delivery.flowing and delivery.steps_left() < delivery.reserve_steps // 2
+
+    def serve(self) -> None:
+        """Save what has changed, and reserve more steps while half of the last reservation is unused. One
+        write; not to be called when the motor's queue could run dry meanwhile (`Flow.may_stall`)."""
+        if self._is_low():
             self.reserve()
-        elif delivery.changed or due:
+        else:
             self.save()
 
     def reserve(self) -> bool:
@@ -141,6 +146,7 @@ class Keeper:
         """Before a write that cannot wait: the motor gets enough to last through it."""
         time = self._timebase
         time.update(self._ticks_us())
+        self._delivery.serve(time.s, time.us)
         self._delivery.refill_queue(time.s, time.us)
 
     def commit_program(self, canonical, apply) -> None:
@@ -155,26 +161,31 @@ class Keeper:
         number = self._next(state.program)
         self._write("program-%d" % (number & 1), number, canonical)
         self._reserve_a_run()
-        self._delivery.uncommitted = True
+        self._delivery.uncommitted = True  # no save may mix the one program's progress with the other's name
         try:
             apply(self._timebase.s, self._timebase.us)
+            try:
+                self._record_switch(number)
+            except Unacceptable:
+                self._delivery.fail(FAULT_STORAGE, self._timebase.s, self._timebase.us)
+                raise
         finally:
             self._delivery.uncommitted = False
-        try:
-            if self.distrust:
-                self._start_anew()
-            self._write_fillings()
-            state.program = number
-            self.distrust = 0
-            self._delivery.reserve_steps = ledgers.reserve_steps(self._course.prescription.step_volume_pl)
-            self.fill_queue()
-            if not self.reserve():
-                raise Unacceptable("storage", "ledger")
-        except Unacceptable:
-            self._delivery.fail(FAULT_STORAGE, self._timebase.s, self._timebase.us)
-            raise
         self.program = canonical
         self._delivery.serve(self._timebase.s, self._timebase.us)
+
+    def _record_switch(self, number: int) -> None:
+        """The switch has been made: put it on record. Unacceptable("storage") when the flash fails."""
+        if self.distrust:
+            self._start_anew()
+        self._write_fillings()
+        self._state.program = number
+        self.distrust = 0
+        self._delivery.reserve_steps = ledgers.reserve_steps(self._course.prescription.step_volume_pl)
+        self.fill_queue()
+        self._delivery.uncommitted = False
+        if not self.reserve():
+            raise Unacceptable("storage", "ledger")
 
     def _reserve_a_run(self) -> None:
         """The first steps of a new program shall not wait until it is on record: they are permitted by what
@@ -283,6 +294,7 @@ class Keeper:
             self._state.forget()
             raise DocumentError(ANOTHER_PUMP)
         words[states.RESETS] += 1
+        exact = self._state.take_survived(delivery.motor.survived())
         time.s = words[states.TIME_S]
         time.us = words[states.TIME_US]
         delivery.motor.set_epoch(time.s, time.us)
@@ -294,7 +306,7 @@ class Keeper:
         self._restore_boluses()
         delivery.at.set(time.s, time.us)
         delivery.go_on(time.s, time.us, True)
-        self._log.note(NOTE_RESTORED, 0, self.resets() & 0xFFFF, delivery.steps_base, 0)
+        self._log.note(NOTE_RESTORED, 1 if exact else 0, self.resets() & 0xFFFF, delivery.steps_base, 0)
 
     def _restore_program(self) -> None:
         """Program and fillings, both or none."""

@@ -17,7 +17,8 @@ Called by: `pump.records.keeper`. `save` never allocates: it belongs to the stea
 import binascii
 import struct
 
-VERSION = 1
+VERSION = 2
+_OLDEST = 1  # the same, but for the reservation: 0 there, as if it were not known
 _MAGIC = 0x474C4354  # "TCLG"
 _HEAD = "<IHHI"  # magic, version, words, sequence
 _HEAD_SIZE = struct.calcsize(_HEAD)
@@ -63,7 +64,7 @@ class Ledger:
         magic, version, words, sequence = struct.unpack_from(_HEAD, data, 0)
         if magic != _MAGIC:
             return CORRUPT
-        if version != VERSION or words != len(self.words) or end != self._size:
+        if not _OLDEST <= version <= VERSION or words != len(self.words) or end != self._size:
             return OTHER_VERSION
         self.sequence = sequence
         for index in range(words):

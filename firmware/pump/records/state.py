@@ -24,6 +24,11 @@ _HOURS = 29
 HOURS = 25
 WORDS = _HOURS + HOURS
 
+# above what they hold for themselves, TIME_US, _OFFSET_US and _OFFSET_S have 10 bits each of the reservation
+_TEN = 0x3FF
+_US_BITS = 20
+_S_BITS = 17
+
 # _DAY_FLAGS: 16 bits of the clock's day, then
 _FLOWING = 1 << 16
 _PAUSED_TOO_LONG = 1 << 17
@@ -44,6 +49,7 @@ class State:
         self._delivery = course.delivery
         self._log = log
         self._hour = 0
+        self._unmade = 0  # steps on record that are known not to have been made
         self.saved_steps = 0  # dose steps when the words were last written
         self.program = 0  # numbers of the documents that count
         self.fillings = 0
@@ -54,15 +60,18 @@ class State:
         """The words as things stand at (s, us)."""
         words = self._words
         delivery = self._delivery
+        permit = delivery.permit
+        steps = delivery.steps_base + permit
+        if permit > _SMALL:
+            permit = 0  # not known: all of it will count as made
         words[TIME_S] = s
-        words[TIME_US] = us
-        steps = delivery.steps_base + delivery.permit
+        words[TIME_US] = us | (permit & _TEN) << _US_BITS
         primed = delivery.prime_steps
         words[_STEPS] = steps & _SMALL
         words[_PRIMED] = primed & _SMALL
         words[_HIGH] = steps >> _SPLIT | primed >> _SPLIT << 15
-        words[_OFFSET_S] = delivery.local.offset_s
-        words[_OFFSET_US] = delivery.local.offset_us
+        words[_OFFSET_S] = delivery.local.offset_s | permit >> 20 << _S_BITS
+        words[_OFFSET_US] = delivery.local.offset_us | (permit >> 10 & _TEN) << _US_BITS
         words[_DOCUMENTS] = self.program | self.fillings << 15
         self._put(_RESUME, delivery.resume_at)
         self._put(_PAUSE, delivery.pause_alarm_at)
@@ -123,12 +132,27 @@ class State:
     def is_programmed(self) -> bool:
         return self._words[_DAY_FLAGS] & _PROGRAMMED != 0
 
+    def take_survived(self, survived: int) -> bool:
+        """Part the reservation from the instants it shares words with; what of it was not made does not
+        count, if it is known: `survived` steps since the boot that wrote this, -1 when nobody can tell. Was
+        it known? Once, first of all."""
+        words = self._words
+        permit = words[TIME_US] >> _US_BITS | words[_OFFSET_US] >> _US_BITS << 10
+        permit |= words[_OFFSET_S] >> _S_BITS << 20
+        words[TIME_US] &= (1 << _US_BITS) - 1
+        words[_OFFSET_US] &= (1 << _US_BITS) - 1
+        words[_OFFSET_S] &= (1 << _S_BITS) - 1
+        if not 0 <= survived <= permit:
+            return False
+        self._unmade = permit - survived
+        return True
+
     def restore_counts(self) -> None:
         """Steps, clock and history: what is true with or without a program."""
         words = self._words
         delivery = self._delivery
         high = words[_HIGH]
-        delivery.steps_base = words[_STEPS] | (high & 0x7FFF) << _SPLIT
+        delivery.steps_base = (words[_STEPS] | (high & 0x7FFF) << _SPLIT) - self._unmade
         delivery.prime_steps = words[_PRIMED] | high >> 15 << _SPLIT
         delivery.local.set_offset(words[_DAY_FLAGS] & 0xFFFF, words[_OFFSET_S], words[_OFFSET_US])
         delivery.next_ref = words[_REF_PLAN] & 0xFFFF
@@ -137,7 +161,7 @@ class State:
         self._restore_history(words[TIME_S], words[TIME_US])
 
     def _restore_history(self, s: int, us: int) -> None:
-        """Hourly counts as the windows' past; the whole reservation counts as given just now."""
+        """Hourly counts as the windows' past; what was given since the last save counts as given just now."""
         history = self._delivery.history
         total = self._delivery.steps_base - self._delivery.prime_steps
         hour = s // 3600
