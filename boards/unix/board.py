@@ -42,12 +42,9 @@ _DEFAULTS = {
     "serial_number": "UNIX-0001",
     "reset_cause": _POWER_ON,
     "survived": -1,
-<<<<<<< HEAD
     "latch": 0,
     "manifest": "",
     "world": "",
-=======
->>>>>>> 6d8bd0b (Records: one write at a time with the motor fed before each; the exact count across a watchdog reset; a commit never mixes two programs' records)
 }
 
 
@@ -108,7 +105,6 @@ class Board:
         poller = Poller(stream, settings["bench"] == "on")
         self.serial = Serial(stream, seed)
         clock = _make_clock(settings, poller, self.serial)
-<<<<<<< HEAD
         self.trace = Trace()
         self.motor = Motor(clock, self.trace, settings["survived"])
         self.reservoir = Reservoir(settings["fill_pl"])
@@ -119,10 +115,6 @@ class Board:
         self.latch = Latch(settings["latch"])
         self.code = Code(settings["manifest"])
         self.light = False
-=======
-        trace = Trace()
-        self.motor = Motor(clock, trace, settings["survived"])
->>>>>>> 6d8bd0b (Records: one write at a time with the motor fed before each; the exact count across a watchdog reset; a commit never mixes two programs' records)
         flash = self._make_flash(settings, clock)
         self._bench = Bench(self, clock, poller, flash, settings["start_us"])
         clock.attach(self._bench)

@@ -113,18 +113,11 @@ class _Slot:
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
-<<<<<<< HEAD
     def __init__(self, clock, trace, survived: int = -1):
         self._clock = clock
         self._survived = survived
         self._disabled = False
         self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
-=======
-    def __init__(self, clock, trace, survived: int):
-        """`survived`: what the memory that outlived the last life says, -1 when there is none."""
-        self._clock = clock
-        self._survived = survived
->>>>>>> 6d8bd0b (Records: one write at a time with the motor fed before each; the exact count across a watchdog reset; a commit never mixes two programs' records)
         self._trace = trace
         self._front = _Slot()
         self._back = _Slot()
@@ -167,10 +160,6 @@ class Motor:
         """Steps appended and not yet driven."""
         self._settle(self._clock.read())
         return self._left
-
-    def survived(self) -> int:
-        """Steps driven in the last life that drove any; -1 when no memory outlived it."""
-        return self._survived
 
     def cancel(self) -> None:
         """Drop every step that is due after the present instant."""
