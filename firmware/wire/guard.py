@@ -154,6 +154,7 @@ GUARD_MESSAGES = (
         (("first", "u16"),),  # index of the first check wanted, 0: the last refill
         (
             ("reservoir_pl", "u64"),  # counted
+            ("filled_pl", "u64"),  # what the last filling put in
             ("low_pl", "u64"),
             ("low_days", "u16"),
             ("empty_pl", "u64"),

@@ -109,6 +109,13 @@ def duration_text(us: int) -> str:
     return _in_largest(us, _TIME)
 
 
+def span_text(seconds: int) -> str:
+    """A span for people: "2 d 3 h", "4 h 10 min", "50 s". Not exact above a minute."""
+    parts = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min")]
+    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
+    return " ".join(shown) or duration_text(seconds * US_PER_S)
+
+
 def days_text(days: int) -> str:
     """A mask of days, bit 0 Monday, as "mon tue"."""
     return " ".join(name for day, name in enumerate(WEEKDAYS) if days >> day & 1)

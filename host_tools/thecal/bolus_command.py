@@ -4,13 +4,12 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from thecal.amounts import US_PER_S, dose_rate_text, duration_text, mass_text
+from thecal.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, span_text
 from thecal.answers import Proposal
 from thecal.client import Client
 from thecal.errors import Refused, ThecalError
 from thecal.report_json import SCHEMA
 from thecal.settled import harmless, settled
-from thecal.snapshot import span_text
 
 
 @dataclass(frozen=True)

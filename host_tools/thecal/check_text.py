@@ -6,10 +6,9 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
-from thecal.amounts import mass_text, volume_rate_text, volume_text
+from thecal.amounts import mass_text, span_text, volume_rate_text, volume_text
 from thecal.check import CheckReport, Figures
 from thecal.review import change_words
-from thecal.snapshot import span_text
 
 
 def print_report(report: CheckReport, path: Path) -> None:

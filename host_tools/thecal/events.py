@@ -24,6 +24,7 @@ _LONGEST = Range(
     "time of an event", 0, 200 * 366 * ranges.US_PER_DAY, lambda us: f"{us // ranges.US_PER_DAY} d"
 )
 
+MEASURED = "measured"
 EXAMPLES = {
     "at": 'at = "2h"',
     "do": 'do = "patient_bolus"',
@@ -74,6 +75,20 @@ def _read_program(value: object, info: ValidationInfo) -> Therapy:
     except TherapyError as error:
         where = "" if error.problems[0][0] == "" else f"{value}: "
         raise wrong(f"{where}{error}") from error
+
+
+def _read_residual(value: object) -> int | None:
+    """A volume, or "measured": what the bench finds in the reservoir."""
+    if value == MEASURED:
+        return None
+    try:
+        residual_pl = quantities.parse_whole(value, quantities.VOLUME, zero=True)
+    except quantities.QuantityError as error:
+        raise wrong(f'{error}, or "{MEASURED}"') from error
+    complaint = ranges.FILL.complaint(residual_pl)
+    if complaint is not None:
+        raise wrong(complaint)
+    return residual_pl
 
 
 _BolusDose = Annotated[int, amount(quantities.MASS, ranges.BOLUS_DOSE)]
@@ -132,11 +147,11 @@ class ProgramEvent(_Event):
 
 
 class RefillEvent(_Event):
-    """The reservoir is emptied (`residual_pl` came out) and filled."""
+    """The reservoir is emptied (`residual_pl` came out; None: what is really in it) and filled."""
 
     what: Literal["refill"] = Field(alias="do")
     volume_pl: _Volume = Field(alias="volume")
-    residual_pl: _Volume = Field(alias="residual")
+    residual_pl: Annotated[int | None, BeforeValidator(_read_residual)] = Field(alias="residual")
 
 
 class SetClockEvent(_Event):

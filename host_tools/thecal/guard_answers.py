@@ -66,6 +66,7 @@ class Reservoir:
     """The reservoir by the pump's count, when it is due, and the last refills, newest first."""
 
     reservoir_pl: int
+    filled_pl: int  # what the last filling put in
     low_pl: int
     low_days: int
     empty_pl: int
@@ -144,6 +145,7 @@ def reservoir_of(reply: Reply, checks: list[RefillCheck]) -> Reservoir:
 
     return Reservoir(
         reservoir_pl=reply.number("reservoir_pl"),
+        filled_pl=reply.number("filled_pl"),
         low_pl=reply.number("low_pl"),
         low_days=reply.number("low_days"),
         empty_pl=reply.number("empty_pl"),

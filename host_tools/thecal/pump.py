@@ -29,6 +29,7 @@ from thecal.snapshot import Snapshot
 from thecal.transport import Transport
 
 if TYPE_CHECKING:
+    from thecal.alarm_view import AlarmView
     from thecal.bolus_command import Proposed
     from thecal.clock_command import ProposedClock
     from thecal.review import Review
@@ -105,6 +106,12 @@ class Pump:
 
         status = self.client.status()
         return from_wire(status.local_day, status.local_s, status.local_us)
+
+    def alarms(self) -> AlarmView:
+        """The alarms that stand: `words()` says why and what to do. `client` confirms and silences them."""
+        from thecal.alarm_view import AlarmView
+
+        return AlarmView.take(self.client)
 
     def limits(self) -> list[Limit]:
         """The lowest and highest value of everything that this pump accepts."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from thecal.amounts import PL_PER_NL, US_PER_S, exact_decimal
+from thecal.amounts import PL_PER_NL, US_PER_S, exact_decimal, ratio_text
 from thecal.ledger import bound_steps
-from wire.messages import ALARMS
 
 if TYPE_CHECKING:
+    from thecal.refill_check import RefillCheck
     from thecal.simulate import Outcome
+    from thecal.simulated_alarms import SimulatedAlarm
     from thecal.simulated_boluses import Bolus
-    from thecal.simulated_run import Alarm
 
 SCHEMA = 1
 
@@ -62,6 +62,7 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
         ],
         "left_out": [{"kind": kind, "at_s": seconds(at_us)} for kind, at_us in outcome.left_out],
         "alarms": [_alarm(alarm) for alarm in outcome.alarms],
+        "refills": [{"at_s": seconds(at_us), **refill_json(check)} for at_us, check in outcome.refills],
         "reservoir_nl": nl(ledger.reservoir_pl),
         "resets": outcome.resets,
         "events": outcome.records,
@@ -69,6 +70,18 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
     if outcome.trace_sha256 is not None:
         document["trace_sha256"] = outcome.trace_sha256
     return document
+
+
+def refill_json(check: RefillCheck) -> dict[str, object]:
+    """A refill check: volumes in nL; `ratio`: true flow to counted flow, null when nothing was used."""
+    return {
+        "filled_nl": nl(check.filled_pl),
+        "counted_nl": nl(check.counted_pl),
+        "residual_nl": nl(check.measured_pl),
+        "difference_nl": nl(check.apart_pl),
+        "ratio": None if check.ratio is None else ratio_text(check.ratio),
+        "suspicious": check.suspicious,
+    }
 
 
 def _bolus(bolus: Bolus) -> dict[str, object]:
@@ -81,8 +94,10 @@ def _bolus(bolus: Bolus) -> dict[str, object]:
     }
 
 
-def _alarm(alarm: Alarm) -> dict[str, object]:
-    names = [row[1:3] for row in ALARMS if row[0] == alarm.number]
-    name, kind = names[0] if names else (str(alarm.number), None)
-    cleared = None if alarm.cleared_us is None else seconds(alarm.cleared_us)
-    return {"id": name, "class": kind, "raised_s": seconds(alarm.raised_us), "cleared_s": cleared}
+def _alarm(alarm: SimulatedAlarm) -> dict[str, object]:
+    return {
+        "id": alarm.name,
+        "class": alarm.kind,
+        "raised_s": seconds(alarm.raised_us),
+        "cleared_s": None if alarm.cleared_us is None else seconds(alarm.cleared_us),
+    }

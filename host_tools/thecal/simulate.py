@@ -16,9 +16,11 @@ from thecal import events as ev
 from thecal.answers import Status
 from thecal.errors import SimulationError, TherapyError
 from thecal.ledger import Ledger
+from thecal.refill_check import RefillCheck
+from thecal.simulated_alarms import SimulatedAlarm
 from thecal.simulated_boluses import Bolus
 from thecal.simulated_pump import SimulatedPump
-from thecal.simulated_run import Alarm, Plan, Refusal, Run, Watch
+from thecal.simulated_run import Plan, Refusal, Run, Watch
 
 __all__ = ["Outcome", "Plan", "Refusal", "Watch", "simulate"]
 
@@ -39,7 +41,8 @@ class Outcome:
     boluses: Sequence[Bolus]
     left_out: Sequence[tuple[str, int]]  # scheduled boluses that fell into a stop: (kind, at_us)
     refusals: Sequence[Refusal]
-    alarms: Sequence[Alarm]
+    alarms: Sequence[SimulatedAlarm]
+    refills: Sequence[tuple[int, RefillCheck]]  # (at_us, what came out against the count)
     resets: int
     records: int  # of the pump's log
     trace_sha256: str | None
@@ -72,7 +75,8 @@ def simulate(plan: Plan, watch: Watch | None = None) -> Outcome:
         boluses=run.boluses.all,
         left_out=run.left_out,
         refusals=run.refusals,
-        alarms=run.alarms,
+        alarms=run.alarms.all,
+        refills=run.refills,
         resets=pump.resets,
         records=pump.records,
         trace_sha256=_sha256(plan.trace) if plan.trace else None,

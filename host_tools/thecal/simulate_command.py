@@ -11,6 +11,7 @@ from pathlib import Path
 
 from thecal.amounts import US_PER_S, duration_text, mass_text, volume_text
 from thecal.events_file import load_events
+from thecal.refill_check import percent_text
 from thecal.report_json import simulation_json
 from thecal.simulate import Outcome, Plan, Watch, simulate
 from thecal.therapy import load_therapy
@@ -98,6 +99,15 @@ def summary(outcome: Outcome) -> list[str]:
     for refusal in outcome.refusals:
         if not refusal.what.endswith("_bolus"):
             lines.append(f"  refused       {_at(refusal.at_us)}  {refusal.what}: {refusal.reason}")
+    for at_us, check in outcome.refills:
+        flagged = "  FLAGGED: see docs/alarms.md" if check.suspicious else ""
+        lines.append(
+            f"  refill        {_at(at_us)}  {volume_text(check.measured_pl)} left, "
+            f"{volume_text(check.counted_pl)} counted; flow {percent_text(check.ratio)}{flagged}"
+        )
+    for alarm in outcome.alarms:
+        cleared = "stands" if alarm.cleared_us is None else f"until {_at(alarm.cleared_us)}"
+        lines.append(f"  alarm         {_at(alarm.raised_us)}  {alarm.name} ({alarm.kind}), {cleared}")
     if outcome.resets:
         lines.append(f"  resets        {outcome.resets}")
     if outcome.trace_sha256:

@@ -23,6 +23,7 @@ from thecal.answers import Accounts, Event, Proposal, Status
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import SimulationError
+from thecal.refill_check import RefillCheck
 from thecal.therapy_models import Therapy
 from thecal.therapy_wire import to_wire
 
@@ -48,6 +49,7 @@ class SimulatedPump:
         self._piece_us = _LONGEST_PIECE_US
         self._next_record = 1
         self._unread_commands = 0
+        self._filled_pl = 0  # by the last filling
         self.off = False
         self.resets = 0
         self.at_us = 0
@@ -84,6 +86,7 @@ class SimulatedPump:
         bench = self._emulator.bench
         bench.set_step_volume(therapy.pump.step_volume_pl)
         bench.fill(therapy.pump.fill_pl)
+        self._filled_pl = therapy.pump.fill_pl
         self.carry_out(self.client.propose_clock(*local_time.to_wire(start)))
         self._next_record = self.client.status().next_event
         proposal = (propose or _propose)(self, therapy)
@@ -104,10 +107,18 @@ class SimulatedPump:
         """Commit what was proposed."""
         self.client.commit(proposal.digest)
 
-    def refill(self, volume_pl: int, residual_pl: int) -> None:
-        """Record a refill and fill the reservoir. Refused: nothing of both."""
+    def refill(self, volume_pl: int, residual_pl: int | None) -> RefillCheck:
+        """Record a refill and fill the reservoir; what the refill check says. Refused: nothing of both.
+
+        `residual_pl` None: what is really in the reservoir, as a syringe would find.
+        """
+        if residual_pl is None:
+            residual_pl = self._emulator.bench.truth().reservoir_pl
+        check = RefillCheck(self._filled_pl, self.accounts().reservoir_pl, residual_pl)
         self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
         self._emulator.bench.fill(volume_pl)
+        self._filled_pl = volume_pl
+        return check
 
     def advance(self, to_us: int, progress: Callable[[int], None] | None = None) -> None:
         """Let time pass until `to_us`; everything due by then has been done."""
@@ -155,6 +166,11 @@ class SimulatedPump:
         """The pump's ledger now, read on a quiet line."""
         with self._line_quiet():
             return self.client.accounts()
+
+    def standing_alarms(self) -> list[str]:
+        """The alarms that stand now, by name, read on a quiet line."""
+        with self._line_quiet():
+            return [alarm.name for alarm in self.client.alarms().standing]
 
     def steps(self) -> int:
         """Physically made since time zero."""

@@ -17,6 +17,8 @@ from thecal.answers import Event, Proposal, Status
 from thecal.errors import LinkError, Refused, TherapyError
 from thecal.ledger import Ledger
 from thecal.local_time import DEFAULT_START
+from thecal.refill_check import RefillCheck
+from thecal.simulated_alarms import SimulatedAlarms
 from thecal.simulated_boluses import Boluses, kind_of
 from thecal.simulated_pump import SimulatedPump
 from thecal.therapy_models import Therapy
@@ -62,15 +64,6 @@ class Refusal:
 
 
 @dataclass
-class Alarm:
-    """One alarm, by its number in the log."""
-
-    number: int
-    raised_us: int
-    cleared_us: int | None = None
-
-
-@dataclass
 class Run:
     """One simulation on its way."""
 
@@ -79,8 +72,9 @@ class Run:
     watch: Watch
     boluses: Boluses = field(default_factory=Boluses)
     refusals: list[Refusal] = field(default_factory=list[Refusal])
-    alarms: list[Alarm] = field(default_factory=list[Alarm])
+    alarms: SimulatedAlarms = field(default_factory=SimulatedAlarms)
     left_out: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    refills: list[tuple[int, RefillCheck]] = field(default_factory=list[tuple[int, RefillCheck]])
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
@@ -109,6 +103,7 @@ class Run:
             accounts = pump.accounts()
             self.boluses.weigh(accounts.volume_pl_by_source)
             self.ledger.take(accounts)
+            self.alarms.settle(pump.standing_alarms())
 
     def _at(self, at_us: int, order: int, action: Callable[[], None]) -> None:
         self._queued += 1
@@ -130,12 +125,8 @@ class Run:
         self.boluses.note(at_us, event)
         if event.kind == "bolus_left_out":
             self.left_out.append((kind_of(event.code), at_us))
-        elif event.kind == "alarm_raised":
-            self.alarms.append(Alarm(event.code, at_us))
-        elif event.kind == "alarm_cleared":
-            for alarm in self.alarms:
-                if alarm.number == event.code and alarm.cleared_us is None:
-                    alarm.cleared_us = at_us
+        else:
+            self.alarms.note(at_us, event)
 
     def _happen(self, event: ev.Event) -> None:
         if event.what in ev.INJECT:
@@ -177,7 +168,7 @@ class Run:
             case ev.ProgramEvent():
                 return event.what, lambda: pump.program(event.therapy)
             case ev.RefillEvent():
-                return event.what, lambda: pump.refill(event.volume_pl, event.residual_pl)
+                return event.what, lambda: self._refill(event)
             case ev.SetClockEvent():
                 return event.what, lambda: pump.carry_out(client.propose_clock_offset(event.offset_us))
             case ev.PrimeEvent():
@@ -186,6 +177,10 @@ class Run:
                 return event.what, lambda: client.stop(resume_after_s=event.resume_after_s)
             case _:
                 return event.what, self._plain_commands()[event.what]
+
+    def _refill(self, event: ev.RefillEvent) -> None:
+        at_us = self.pump.at_us
+        self.refills.append((at_us, self.pump.refill(event.volume_pl, event.residual_pl)))
 
     def _plain_commands(self) -> dict[str, Callable[[], object]]:
         client = self.pump.client

@@ -48,6 +48,7 @@ def test_the_document(tmp_path: Path):
         ],
         "refusals": [{"what": "patient_bolus", "at_s": 9000.5, "reason": "running", "detail": ""}],
         "left_out": [],
+        "refills": [],
         "alarms": [],
         "reservoir_nl": "39875000",
         "resets": 0,

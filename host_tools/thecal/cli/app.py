@@ -2,7 +2,7 @@
 
 import typer
 
-from thecal.cli import campaign, dose, files, service, watch
+from thecal.cli import alarms, campaign, dose, files, service, watch
 
 app = typer.Typer(
     name="thecal",
@@ -26,6 +26,7 @@ app.command(rich_help_panel=_WATCH)(watch.status)
 app.command(rich_help_panel=_WATCH)(watch.monitor)
 app.command(rich_help_panel=_WATCH)(watch.log)
 app.command(rich_help_panel=_WATCH)(watch.limits)
+app.add_typer(alarms.alarms, name="alarms", rich_help_panel=_WATCH)
 app.command(rich_help_panel=_CHANGE)(dose.program)
 app.command(rich_help_panel=_CHANGE)(dose.bolus)
 app.command(rich_help_panel=_CHANGE)(dose.stop)
@@ -35,3 +36,4 @@ app.command(rich_help_panel=_CHANGE)(service.prime)
 app.command("cancel-plan", rich_help_panel=_CHANGE)(service.cancel_plan)
 app.command("skip-bridge", rich_help_panel=_CHANGE)(service.skip_bridge)
 app.add_typer(dose.clock, name="clock", rich_help_panel=_CHANGE)
+app.add_typer(alarms.fault, name="fault", rich_help_panel=_CHANGE)

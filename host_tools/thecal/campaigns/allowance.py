@@ -1,0 +1,73 @@
+"""How many steps more than its therapy allowed a pump has ever made, from the motor's own trace.
+
+Exact in fractions, and by nothing that the firmware computes. `Allowance` is the highest rate that therapy
+may have at every instant. `worst_excess` looks at every stretch of time at once: what was missed in a stall
+may not be made up for later, so it is not enough that the total is within bounds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+
+@dataclass
+class Allowance:
+    """Steps per microsecond that therapy allows, as stretches that may overlap: they add up."""
+
+    stretches: list[tuple[int, int, Fraction]] = field(default_factory=list[tuple[int, int, Fraction]])
+
+    def add(self, begin_us: int, end_us: int, steps_per_us: Fraction) -> None:
+        """From `begin_us` to `end_us` this much more may flow."""
+        if end_us > begin_us and steps_per_us:
+            self.stretches.append((begin_us, end_us, steps_per_us))
+
+    def line(self) -> Line:
+        """The same as one sum over time."""
+        changes: dict[int, Fraction] = {}
+        for begin_us, end_us, rate in self.stretches:
+            changes[begin_us] = changes.get(begin_us, Fraction(0)) + rate
+            changes[end_us] = changes.get(end_us, Fraction(0)) - rate
+        at_us = sorted(changes)
+        rates: list[Fraction] = []
+        sums: list[Fraction] = []
+        rate, total, before_us = Fraction(0), Fraction(0), at_us[0] if at_us else 0
+        for instant_us in at_us:
+            total += rate * (instant_us - before_us)
+            rate += changes[instant_us]
+            sums.append(total)
+            rates.append(rate)
+            before_us = instant_us
+        return Line(at_us, sums, rates)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Steps allowed until any instant: linear between `at_us`."""
+
+    at_us: Sequence[int]
+    sums: Sequence[Fraction]
+    rates: Sequence[Fraction]
+
+    def until(self, instant_us: int) -> Fraction:
+        """Steps allowed from the beginning of time until this instant."""
+        index = bisect_right(self.at_us, instant_us) - 1
+        if index < 0:
+            return Fraction(0)
+        return self.sums[index] + self.rates[index] * (instant_us - self.at_us[index])
+
+
+def worst_excess(step_times_us: Iterable[int], allowed: Line, begin_us: int) -> Fraction:
+    """The most by which the steps of any stretch of time since `begin_us` exceed what it allowed.
+
+    An exact pump stays at or below 1: a stretch may begin right before a step.
+    """
+    worst = Fraction(0)
+    lowest = -allowed.until(begin_us)  # of (steps made - steps allowed), right before a step
+    for made, at_us in enumerate(step_times_us):
+        ahead = made - allowed.until(at_us)
+        lowest = min(lowest, ahead)
+        worst = max(worst, ahead + 1 - lowest)
+    return worst

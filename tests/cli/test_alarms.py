@@ -1,0 +1,59 @@
+"""`thecal alarms`: what stands, since when, why and what to do. A pump whose stop lasts too long."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from thecal.alarm_texts import TEXTS
+from thecal.emulator import Emulator
+from wire.guard import ALARMS
+
+from .conftest import MORPHINE, Thecal, program
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture(scope="module")
+def paused() -> Iterator[Emulator]:
+    """Stopped for an hour; its therapy allows 30 min."""
+    with Emulator(seed=1) as emulator:
+        program(emulator, MORPHINE)
+        from thecal.client import Client
+
+        with Client.connect(emulator.port) as client:
+            client.stop()
+        emulator.bench.advance_by(HOUR_US)
+        yield emulator
+
+
+@pytest.mark.req("ALM-01", part="every alarm has its words")
+def test_every_alarm_has_its_words():
+    assert set(TEXTS) == {row[1] for row in ALARMS}
+    assert all(text.cause and text.do for text in TEXTS.values())
+
+
+def test_no_alarm(quick_thecal: Thecal, pump: Emulator):
+    assert quick_thecal("alarms", port=pump.port).out == "no alarm\n"
+    document = json.loads(quick_thecal("alarms", "--json", port=pump.port).out)
+    assert (document["alarms"], document["announced"], document["fault"]) == ([], None, None)
+
+
+def test_an_alarm_that_stands(quick_thecal: Thecal, paused: Emulator):
+    words = quick_thecal("alarms", port=paused.port).out
+    assert words.startswith("max_pause  ")
+    assert TEXTS["max_pause"].do in words
+    (alarm,) = json.loads(quick_thecal("alarms", "--json", port=paused.port).out)["alarms"]
+    assert (alarm["id"], alarm["action"], alarm["live"]) == ("max_pause", "none", True)
+
+
+def test_wrong_names_and_usage(quick_thecal: Thecal, paused: Emulator):
+    unknown = quick_thecal("alarms", "confirm", "low_resevoir", port=paused.port).error
+    assert unknown == "there is no alarm 'low_resevoir'; those that stand: max_pause; or say all"
+    assert quick_thecal("alarms").code == 2
+    assert quick_thecal("alarms", "confirm", port=paused.port).code == 2
+
+
+def test_there_is_nothing_to_clear(quick_thecal: Thecal, paused: Emulator):
+    assert "no fault is latched" in quick_thecal("fault", "clear", "--yes", port=paused.port).error
+    assert quick_thecal("fault", "show", port=paused.port).out == "no fault is latched\n"
