@@ -31,6 +31,7 @@ def _therapy(**changes: Any) -> dict[str, Any]:
         "start_delay_s": 0,
         "plan": [],
         "bridge": [],
+        "library": [],
     }
     values.update(changes)
     return values

@@ -23,7 +23,18 @@ from wire.guard import (
     SENSOR_STATES,
     SENSORS,
 )
-from wire.therapy import BASAL_MODES, BOLUS, CLOCK, PRIME, REFILL, SCHEMA_VERSION, THERAPY
+from wire.therapy import (
+    BASAL_MODES,
+    BOLUS,
+    CLOCK,
+    LIBRARY_EVENTS,
+    LIBRARY_REFUSALS,
+    PRIME,
+    REFILL,
+    SCHEMA_VERSION,
+    SOFT_LIMITS,
+    THERAPY,
+)
 
 PROTOCOL_VERSION = 1
 
@@ -249,6 +260,7 @@ REFUSALS = (
     (31, "append_only"),
     (32, "programmed"),
 ) + GUARD_REFUSALS
+REFUSALS += LIBRARY_REFUSALS
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault")) + GUARD_STATES
 BOLUS_KINDS = (
@@ -264,7 +276,7 @@ ACTORS = ((0, "pump"), (1, "observer"), (2, "patient"), (3, "clinician"), (4, "m
 EVENT_KINDS = (
     (1, "boot"),
     (2, "session_opened"),
-    (3, "program_committed"),
+    (3, "program_committed"),  # a: version of its drug library, b: that one's digest, little endian
     (4, "proposal_refused"),
     (5, "stopped"),
     (6, "resumed"),
@@ -294,6 +306,7 @@ EVENT_KINDS = (
     (26, "records_lost"),
     (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
 ) + GUARD_EVENTS
+EVENT_KINDS += LIBRARY_EVENTS
 
 # Kinds that are kept in the ring of faults; all others are in the ring of events.
 FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS
@@ -307,6 +320,7 @@ SCHEMA = (
     (MESSAGES, REFUSED, PROPOSALS),
     (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS, FAULT_RECORDS),
     (ACTIONS, SELF_TESTS, SENSORS, SENSOR_STATES, REFILL_REASONS),
+    (SOFT_LIMITS,),
 )
 
 

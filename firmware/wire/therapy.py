@@ -51,7 +51,31 @@ THERAPY = (
     ("plan", (("after_us", "u64"), ("dose_ng_per_day", "u64"))),
     # the old filling in the catheter, before the program's own rate: its dose and concentration
     ("bridge", (("dose_ng_per_day", "u64"), ("concentration_ng_per_ml", "u64"))),
+    # the drug library that it was made with: its version and the first 8 bytes of its digest (HOST-05), what
+    # it says of each drug, and the soft limits that a person passed knowingly (SEC-12)
+    (
+        "library",
+        (
+            ("version", "u32"),
+            ("digest", "bytes"),
+            (
+                "drugs",  # as many as the therapy has; hard limits
+                (("max_concentration_ng_per_ml", "u64"), ("max_dose_24h_ng", "u64"), ("rules", "u8")),
+            ),
+            ("confirmed", (("drug", "u8"), ("what", "u8"), ("value", "u64"), ("limit", "u64"))),
+        ),
+    ),
 )
+
+LIBRARY_DIGEST_SIZE = 8
+# bits of a drug's `rules`
+NO_PATIENT_BOLUS = 1
+WITHDRAWAL = 2  # its sudden end is dangerous: under-infusion is critical
+# `what` of a confirmed soft limit, and its unit
+SOFT_LIMITS = ((1, "dose_24h"), (2, "concentration"), (3, "step"))  # ng, ng/mL, ng/day
+LIBRARY_REFUSALS = ((68, "library_older"), (69, "library_differs"), (70, "hard_limit"))
+# a person confirmed it; code: SOFT_LIMITS, ref: which drug, from 1, a: value, b: limit
+LIBRARY_EVENTS = ((68, "soft_limit_passed"),)
 
 BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
 

@@ -25,6 +25,7 @@ from thecal.amounts import (
     exact_or_whole,
     mass_text,
 )
+from thecal.library.rules import limits_of
 from thecal.ranges import BASAL_RATE
 from thecal.therapy_math import dead_volume_pl, mean_basal_ng_per_day
 from thecal.therapy_models import Therapy
@@ -224,7 +225,7 @@ def _limit_faults(bridge: Bridge, therapy: Therapy) -> Iterator[Problem]:
     """A limit that the new program sets holds for the bridge too."""
     doses = {drug.name: drug.bridge_ng_per_day for drug in bridge.drugs}
     for drug in therapy.drugs:
-        limits = therapy.limits_of(drug)
+        limits = limits_of(therapy, drug)
         for limit, parts, window in ((limits.max_24h_ng, 1, "24 h"), (limits.max_1h_ng, 24, "1 h")):
             dose = doses[drug.name] / parts
             if limit is not None and dose > limit:

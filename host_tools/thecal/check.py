@@ -26,8 +26,15 @@ from thecal.amounts import (
     volume_text,
 )
 from thecal.bridge import Bridge, find_bridge
-from thecal.drug_rules import concentration_warning, dose_warning, rule_for, stable_days
 from thecal.errors import TherapyError
+from thecal.library.rules import (
+    SoftLimit,
+    limits_of,
+    rule_for,
+    running_doses,
+    soft_limits,
+    stable_days,
+)
 from thecal.local_time import DEFAULT_START, after
 from thecal.plan_rules import plan_warnings
 from thecal.taper import PlanDose, plan_of
@@ -87,6 +94,7 @@ class CheckReport:
 
     errors: list[Problem] = field(default_factory=list[Problem])
     warnings: list[Problem] = field(default_factory=list[Problem])
+    soft_limits: list[SoftLimit] = field(default_factory=list[SoftLimit])  # among the warnings
     figures: Figures | None = None
     bridge: Bridge | None = None
     changes: list[Change] = field(default_factory=list[Change])
@@ -150,8 +158,10 @@ def check(
         return report
     report.figures = _figures(therapy, start)
     report.warnings = list(_warnings(therapy, report.figures))
-    if running is not None:
-        old = to_wire(running) if isinstance(running, Therapy) else running
+    old = to_wire(running) if isinstance(running, Therapy) else running
+    report.soft_limits = soft_limits(therapy, report.figures.worst_case_24h_ng, running_doses(therapy, old))
+    report.warnings[:0] = [Problem(limit.field, limit.message) for limit in report.soft_limits]
+    if old is not None:
         finding = find_bridge(old, therapy)
         report.bridge = finding.bridge
         report.errors += finding.errors
@@ -233,19 +243,11 @@ def _figures_json(figures: Figures | None) -> dict[str, object]:
 def _warnings(therapy: Therapy, figures: Figures) -> Iterator[Problem]:
     yield from _reservoir_warnings(therapy, figures)
     for index, drug in enumerate(therapy.drugs):
-        rule, field_name = rule_for(drug.name), f"drug[{index + 1}]"
-        if rule is None:
+        if rule_for(drug.name) is None:
             yield Problem(
-                f"{field_name}.name", f'"{drug.name}" is in no drug table: no soft limits are known for it'
+                f"drug[{index + 1}].name",
+                f'"{drug.name}" is not in the drug library: no limits are known for it',
             )
-            continue
-        worst = figures.worst_case_24h_ng[drug.name]
-        for where, text in (
-            (".concentration", concentration_warning(rule, drug.concentration_ng_per_ml)),
-            ("", dose_warning(rule, worst)),
-        ):
-            if text is not None:
-                yield Problem(f"{field_name}{where}", text)
     yield from _limit_warnings(therapy, figures)
     yield from plan_warnings(therapy)
 
@@ -274,7 +276,7 @@ def _reservoir_warnings(therapy: Therapy, figures: Figures) -> Iterator[Problem]
 
 def _limit_warnings(therapy: Therapy, figures: Figures) -> Iterator[Problem]:
     for index, drug in enumerate(therapy.drugs):
-        limit = therapy.limits_of(drug).max_24h_ng
+        limit = limits_of(therapy, drug).max_24h_ng
         where = "limits.max_dose_24h" if index == 0 else f"limits.drug.{drug.name}.max_dose_24h"
         worst = figures.worst_case_24h_ng[drug.name]
         if limit is None:

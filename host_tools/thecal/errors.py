@@ -140,6 +140,15 @@ REFUSAL_TEXTS = {
     "implant_flag": ("the implant flag is not set", "say first that the pump is being implanted or revised"),
     "storage": ("its flash failed, so nothing was changed", "try again; if it stays, the pump needs service"),
     "append_only": ("records of the log are never deleted", "the oldest give way to new ones by themselves"),
+    "library_older": (
+        "the running program was made with a newer drug library",
+        "use that library or a newer one: `thecal library show`",
+    ),
+    "library_differs": (
+        "the running program was made with another drug library of the same version",
+        "give your library a higher version and sign it again",
+    ),
+    "hard_limit": ("a hard limit of the drug library is passed", "see `thecal library show`"),
     "programmed": (
         "it gives its log key only before its first program",
         "use the computer that first programmed this pump",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from thecal.amounts import duration_text, mass_text, volume_text
+from thecal.amounts import concentration_text, dose_rate_text, duration_text, mass_text, volume_text
 from thecal.answers import Event, Instant
 from wire.codec import WireError, name_of
 from wire.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
+from wire.therapy import SOFT_LIMITS
 
 RESET_CAUSES = ((1, "power on"), (3, "a watchdog reset"))
 COLUMNS = ("sequence", "boot", "at_us", "kind", "actor", "code", "ref", "a", "b", "text", "tag")
@@ -54,6 +55,10 @@ def details(event: Event) -> str:
         return "new" if event.code == 1 else f"with a new key after record {event.a}"
     if event.kind in ("alarm_raised", "alarm_cleared"):
         return _name(event.code, ALARMS)
+    if event.kind == "program_committed":
+        return f"drug library version {event.a} ({event.b.to_bytes(8, 'little').hex()})" if event.a else ""
+    if event.kind == "soft_limit_passed":
+        return _soft_limit(event)
     if event.code or event.a or event.b:
         return f"code {event.code}, a {event.a}, b {event.b}"
     return ""
@@ -74,6 +79,14 @@ def as_json(event: Event) -> dict[str, object]:
         "text": details(event),
         "tag": event.tag.hex(),
     }
+
+
+def _soft_limit(event: Event) -> str:
+    """Both values, by the unit of each kind of limit."""
+    text = {"concentration": concentration_text, "step": dose_rate_text}
+    what = _name(event.code, SOFT_LIMITS)
+    shown = text.get(what, mass_text)
+    return f"drug {event.ref}, {what}: {shown(event.a)} confirmed, the limit is {shown(event.b)}"
 
 
 def _bolus(event: Event) -> str:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from thecal import ranges
 from thecal.amounts import dose_rate_text, duration_text
-from thecal.drug_rules import rule_for, step_warning
+from thecal.library.rules import rule_for, step_warning
 from thecal.taper import PlanDose, doses_of, expand, plan_of
 from thecal.therapy_math import catheter_pl, dead_volume_pl
 from thecal.therapy_models import Therapy

@@ -18,7 +18,10 @@ from thecal.bridge import Bridge
 from thecal.check import CheckReport, check
 from thecal.client import Client
 from thecal.errors import TherapyError
+from thecal.library import store
+from thecal.library.rules import SoftLimit, start_warning
 from thecal.local_time import DEFAULT_START, from_wire
+from thecal.therapy_math import mean_basal_ng_per_day
 from thecal.therapy_models import Therapy
 from thecal.therapy_wire import Change, compare, to_wire
 from thecal.toml_file import Problem
@@ -45,6 +48,11 @@ class PreparedProgram:
         return self.report.warnings
 
     @property
+    def soft_limits(self) -> list[SoftLimit]:
+        """Soft limits of the drug library that it passes: each needs a confirmation (HOST-03, SEC-12)."""
+        return self.report.soft_limits
+
+    @property
     def large_changes(self) -> list[Change]:
         """Changes that need a confirmation of their own (HOST-03)."""
         return [change for change in self.changes if change.large]
@@ -67,11 +75,33 @@ def prepare(
 ) -> PreparedProgram:
     """The same for a pump that is known to run `running` (None: nothing) at local time `start`."""
     report = check(therapy, running, start)
-    problems = list(report.errors)
+    problems = [*_library_problems(running), *report.errors]
     if infusing and therapy.start is not None and therapy.start.delay_s:
         message = "the pump is infusing, and a delay would leave a gap; stop it first, or remove [start]"
         problems.append(Problem("start.delay", message))
     if problems:
         raise TherapyError(problems)
+    if running is None:
+        warning = start_warning(therapy, mean_basal_ng_per_day(therapy))
+        report.warnings += [warning] if warning else []
     values = to_wire(therapy, running)
     return PreparedProgram(values, running, compare(running, values), report, start)
+
+
+def _library_problems(running: Mapping[str, Any] | None) -> list[Problem]:
+    """The drug library in use must not be older than the running program's (HOST-05): the pump agrees."""
+    mine = store.current()
+    for its in running["library"] if running else ():
+        if mine.version < its["version"]:
+            message = (
+                f"the drug library in use is version {mine.version}, older than {its['version']}, with which "
+                "the running program was made; use that one or a newer one (thecal library use)"
+            )
+            return [Problem("library", message)]
+        if mine.version == its["version"] and mine.wire_digest != its["digest"]:
+            message = (
+                "the running program was made with another drug library of the same version, "
+                f"{mine.version}; give the newer one a higher version and sign it again"
+            )
+            return [Problem("library", message)]
+    return []

@@ -12,6 +12,7 @@ from thecal.amounts import exact_or_whole, mass_text, ratio_text
 from thecal.answers import Committed, Proposal
 from thecal.client import Client
 from thecal.errors import ThecalError
+from thecal.library.rules import limits_of
 from thecal.programming import PreparedProgram, prepare_program
 from thecal.report_json import SCHEMA
 from thecal.settled import harmless, settled
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 class LargeChange(ThecalError):
     """A dose would change more than twofold, and nobody has agreed to that."""
+
+
+class SoftLimitPassed(ThecalError):
+    """A soft limit of the drug library is passed, and nobody has agreed to that."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Review:
             prepared=prepared,
             proposal=proposal,
             drugs=[drug.name for drug in therapy.drugs],
-            limits_24h_ng=[therapy.limits_of(drug).max_24h_ng for drug in therapy.drugs],
+            limits_24h_ng=[limits_of(therapy, drug).max_24h_ng for drug in therapy.drugs],
         )
 
     def refuse_large_changes(self, confirmed: bool) -> None:
@@ -57,6 +62,15 @@ class Review:
             raise LargeChange(
                 f"more than a twofold change: {'; '.join(large)}",
                 "nothing was changed; if it is meant, say so with --confirm-large-change",
+            )
+
+    def refuse_soft_limits(self, confirmed: bool) -> None:
+        """SoftLimitPassed unless `confirmed` or every soft limit of the drug library is kept (HOST-03)."""
+        passed = [f"{x.field} {x.message}" for x in self.prepared.soft_limits]
+        if passed and not confirmed:
+            raise SoftLimitPassed(
+                f"a soft limit is passed: {'; '.join(passed)}",
+                "nothing was changed; if it is meant, say so with --confirm-soft-limits",
             )
 
     def commit(self) -> Committed | None:
@@ -125,6 +139,10 @@ class Review:
             "scheduled_24h_ng": {name: exact_or_whole(dose.scheduled_ng) for name, dose in worst},
             "worst_case_24h_ng": {name: exact_or_whole(dose.worst_ng) for name, dose in worst},
             "warnings": [warning._asdict() for warning in self.prepared.warnings],
+            "soft_limits": [
+                {"field": x.field, "what": x.what, "value": x.value, "limit": x.limit}
+                for x in self.prepared.soft_limits
+            ],
         }
 
 

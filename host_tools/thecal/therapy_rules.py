@@ -25,7 +25,7 @@ from thecal.amounts import (
     volume_rate_text,
     volume_text,
 )
-from thecal.drug_rules import rule_for
+from thecal.library.rules import hard_limit_problems, limits_of, rule_for
 from thecal.plan_rules import bridge_problems, catheter_problems, plan_problems
 from thecal.taper import doses_of
 from thecal.therapy_math import (
@@ -46,7 +46,7 @@ def errors_of(therapy: Therapy) -> list[Problem]:
     """Everything that is wrong with the therapy as a whole; empty: it may be sent to a pump."""
     schedule = schedule_errors(therapy)
     problems = [*_pump(therapy), *catheter_problems(therapy), *_drugs(therapy), *schedule]
-    problems += bridge_problems(therapy)
+    problems += [*hard_limit_problems(therapy), *bridge_problems(therapy)]
     if schedule:
         return problems  # what follows computes with the schedule
     return problems + [*_periodic(therapy), *_patient(therapy), *_limits(therapy)]
@@ -204,10 +204,11 @@ def _patient(therapy: Therapy) -> Iterator[Problem]:
     if patient is None:
         return
     for drug in therapy.drugs:
-        rule = rule_for(drug.name)
-        if rule is not None and not rule.patient_bolus:
+        entry = rule_for(drug.name)
+        rule = entry.rule("no_patient_bolus") if entry else None
+        if rule is not None:
             yield Problem(
-                "patient_bolus", f"is not allowed with {drug.name} in the pump; remove it ({rule.source})"
+                "patient_bolus", f"is not allowed with {drug.name} in the pump; remove it ({rule.cited})"
             )
     yield from bolus_errors(therapy, patient.dose_ng, patient.duration_us, "patient_bolus")
 
@@ -226,7 +227,7 @@ def bolus_errors(therapy: Therapy, dose_ng: int, duration_us: int, field: str) -
             f"{mass_text(dose_ng)} is {_ml(volume)}, more than the reservoir holds, {volume_text(holds)}",
         )
     for drug in therapy.drugs:
-        limits = therapy.limits_of(drug)
+        limits = limits_of(therapy, drug)
         given = dose_ng * share_of(drug, therapy)
         for limit, words, window_us in (
             (limits.max_24h_ng, "24 h", US_PER_DAY),
@@ -274,7 +275,7 @@ def _limits(therapy: Therapy) -> Iterator[Problem]:
     for minutes, index in ((DAY_MIN, 0), (HOUR_MIN, 1)):
         counted = [pump_scheduled_ng(therapy, dose, minutes) for dose in doses_of(therapy)]
         for drug in therapy.drugs:
-            limit = therapy.limits_of(drug)[index]
+            limit = limits_of(therapy, drug)[index]
             amounts = [ng * share_of(drug, therapy) for ng in counted]
             passing = [step for step, amount in enumerate(amounts) if limit is not None and amount > limit]
             if limit is not None and passing:

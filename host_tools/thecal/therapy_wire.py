@@ -65,7 +65,11 @@ def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[
         "start_delay_s": therapy.start.delay_s if therapy.start else 0,
         "plan": [step._asdict() for step in plan_of(therapy)],
         "bridge": [],
+        "library": [],
     }
+    from thecal.library.section import library_section  # heavy, and only programs need it
+
+    values["library"] = library_section(therapy, running)
     if therapy.bridge is not None:
         if running is None:
             raise TherapyError([("bridge", NO_OLD_PROGRAM)])
@@ -95,9 +99,11 @@ def bridge_dose(values: Mapping[str, Any], running: Mapping[str, Any]) -> int:
 
 def _wire_drugs(therapy: Therapy) -> list[dict[str, object]]:
     """Drugs with their limits; 0: no limit of this kind."""
+    from thecal.library.rules import limits_of  # heavy, and only programs need it
+
     drugs: list[dict[str, object]] = []
     for drug in therapy.drugs:
-        limits = therapy.limits_of(drug)
+        limits = limits_of(therapy, drug)
         drugs.append(
             {
                 "name": drug.name,
@@ -300,3 +306,5 @@ def _rest(values: Mapping[str, Any]) -> Iterator[Setting]:
     days = values["low_reservoir_days"]
     yield Setting("alarms.low_reservoir_days", f"{days} d" if days else "off", Fraction(days))
     yield Setting("alarms.max_pause", duration_text(pause * amounts.US_PER_S), Fraction(pause))
+    for library in values["library"]:
+        yield Setting("library", f"version {library['version']} ({library['digest'].hex()})")

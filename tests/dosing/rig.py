@@ -171,6 +171,7 @@ def therapy(**changes):
         "start_delay_s": 0,
         "plan": [],
         "bridge": [],
+        "library": [],
     }
     values.update(changes)
     return values

@@ -275,7 +275,7 @@ def test_warnings(text: str, expected: list[tuple[str, str]]):
 def test_an_unknown_drug_is_said():
     report = check(parse_therapy(MORPHINE.replace('"morphine"', '"saline"')))
     assert problems(report.warnings) == [
-        ("drug[1].name", '"saline" is in no drug table: no soft limits are known for it')
+        ("drug[1].name", '"saline" is not in the drug library: no limits are known for it')
     ]
 
 

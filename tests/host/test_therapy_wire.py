@@ -12,6 +12,7 @@ from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
 from thecal import ranges
 from thecal.amounts import WEEKDAYS
+from thecal.library import store
 from thecal.therapy import load_therapy, parse_therapy
 from thecal.therapy_math import DAY_MIN, share_of, worst_window
 from thecal.therapy_rules import errors_of
@@ -57,6 +58,7 @@ def test_all_settings_in_words():
         "alarms.low_reservoir": "2 mL",
         "alarms.low_reservoir_days": "3 d",
         "alarms.max_pause": "30 min",
+        "library": f"version 1 ({store.current().wire_digest.hex()})",
     }
 
 

@@ -30,6 +30,7 @@ NAME_TABLES = [
     "SENSORS",
     "SENSOR_STATES",
     "REFILL_REASONS",
+    "SOFT_LIMITS",
 ]
 EXAMPLE = re.compile(
     r"<!-- wire: example (?P<name>[a-z_ ]+) -->\n```text\n(?P<text>.*?)```\n<!-- /wire -->", re.DOTALL

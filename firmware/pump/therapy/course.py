@@ -13,6 +13,7 @@ from pump.dosing.delivery import Delivery
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
+from pump.therapy import library
 from pump.therapy.boluses import Boluses
 from pump.therapy.bounds import MAX_PERIODIC, Unacceptable
 from pump.therapy.fillings import Fillings
@@ -78,6 +79,8 @@ class Course:
         """What depends on the pump's present state; the prescription itself has been found good."""
         if self._bridge.state != IDLE:
             raise Unacceptable("bridge", "skip or finish it first")
+        if self.prescription is not None:
+            library.check_succession(self.prescription, prescription)
         self.fillings.check(prescription)
         if prescription.bridge:
             if not self.fillings.was_refilled():
@@ -96,7 +99,9 @@ class Course:
         self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
         self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
-        self.log.note(NOTE_COMMITTED, 0, 0, 0, 0)
+        version, digest = library.version_of(prescription)
+        self.log.note(NOTE_COMMITTED, 0, 0, version, int.from_bytes(digest, "little"))
+        library.note_confirmed(prescription, self.log)
         delivery.resume_at.set_never()
         delivery.end_pause(s, us)
         delivery.flowing = prescription.start_delay_s == 0

@@ -7,12 +7,11 @@ commands only."""
 
 from pump.dosing.scale import dose_rate, volume_rate
 from pump.dosing.schedule import Schedule
-from pump.therapy import worst_case
+from pump.therapy import library, worst_case
 from pump.therapy.bounds import (
     MAX_DRUG_NAME,
     MAX_FLEX_STEPS_A_DAY,
     MAX_PERIODIC_A_DAY,
-    NO_PATIENT_BOLUS,
     Unacceptable,
 )
 from pump.units import PL_PER_ML, US_PER_DAY
@@ -34,6 +33,7 @@ class Prescription:
             raise Unacceptable("out_of_range", "schema")
         self._check_pump()
         self._check_drugs()
+        library.check(self)
         self._check_basal()
         self._check_periodic()
         self._check_patient_bolus()
@@ -146,9 +146,6 @@ class Prescription:
             raise Unacceptable("inconsistent", "patient_bolus")
         self.patient_bolus = boluses[0] if boluses else None
         for bolus in boluses:
-            for drug in self.drugs:
-                if drug["name"].lower() in NO_PATIENT_BOLUS:
-                    raise Unacceptable("drug_rule", drug["name"])
             self._check_bolus(bolus, "patient_bolus")
             for reason, field in (("limit_24h", "max_dose_24h_ng"), ("limit_1h", "max_dose_1h_ng")):
                 self._check_limit(reason, field, bolus["dose_ng"], "patient_bolus")

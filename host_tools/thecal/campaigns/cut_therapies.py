@@ -53,6 +53,7 @@ _PLAIN: Values = {
     "start_delay_s": 0,
     "plan": [],
     "bridge": [],
+    "library": [],
 }
 _FLEX = [
     {"start_min": 0, "days": 127, "dose_ng_per_day": 2_400_000},

@@ -2,7 +2,11 @@
 
 import typer
 
+<<<<<<< HEAD
 from thecal.cli import alarms, campaign, dose, files, service, watch
+=======
+from thecal.cli import campaign, dose, files, library, service, watch
+>>>>>>> 3caa016 (Drug library: versioned, signed, in every program; soft limits confirmed and logged, hard limits in host and pump)
 
 app = typer.Typer(
     name="thecal",
@@ -22,6 +26,7 @@ app.command(rich_help_panel=_OFFLINE)(files.emulate)
 app.command(rich_help_panel=_OFFLINE)(files.simulate)
 app.command(rich_help_panel=_OFFLINE)(files.check)
 app.command(rich_help_panel=_OFFLINE)(campaign.campaign)
+app.add_typer(library.library, name="library", rich_help_panel=_OFFLINE)
 app.command(rich_help_panel=_WATCH)(watch.status)
 app.command(rich_help_panel=_WATCH)(watch.monitor)
 app.command(rich_help_panel=_WATCH)(watch.log)

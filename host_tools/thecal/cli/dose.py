@@ -40,6 +40,9 @@ def program(
     confirm_large_change: Annotated[
         bool, typer.Option("--confirm-large-change", help="Agree to a dose that changes more than twofold.")
     ] = False,
+    confirm_soft_limits: Annotated[
+        bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Program a therapy: old, new and change side by side, the worst 24 hours, a question, the commit."""
@@ -53,6 +56,7 @@ def program(
             review.print_tables()
         try:
             review.refuse_large_changes(confirm_large_change)
+            review.refuse_soft_limits(confirm_soft_limits)
         except ThecalError:
             pump.abort()
             raise

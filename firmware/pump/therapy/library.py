@@ -1,0 +1,81 @@
+"""What a program says of the drug library that it was made with, checked and put on record.
+
+The pump does not hold the library, nor does it check its signature: that is the programmer's part. It
+refuses a program that passes the hard limits which come with it (SEC-11), one made with an older library
+than the running program's (HOST-05), and logs every soft limit that was passed, with both values (SEC-12). A
+hard limit of the dose must be kept by the drug's own limit, which every bolus and schedule is held to.
+Called by: `pump.therapy.prescription`, `pump.therapy.course`. Allocates: commands only."""
+
+from pump.therapy.bounds import NO_PATIENT_BOLUS, Unacceptable
+
+_MOST_CONFIRMED = 15
+_DIGEST_SIZE = 8
+_NO_PATIENT_BOLUS = 1  # bits of `rules`, as wire.therapy has them
+_WITHDRAWAL = 2
+NOTE_SOFT_LIMIT = 68
+
+
+def check(prescription) -> None:
+    """Unacceptable when the program's own library forbids it. Sets `withdrawal`: must it not end suddenly?"""
+    drugs = prescription.drugs
+    libraries = prescription.values["library"]
+    forbidden = [drug["name"].lower() in NO_PATIENT_BOLUS for drug in drugs]
+    prescription.withdrawal = True in forbidden
+    if len(libraries) > 1:
+        raise Unacceptable("inconsistent", "library")
+    for library in libraries:
+        _check_form(library, len(drugs))
+        for index, drug in enumerate(drugs):
+            entry = library["drugs"][index]
+            _check_hard(drug, entry)
+            if entry["rules"] & _NO_PATIENT_BOLUS:
+                forbidden[index] = True
+            if entry["rules"] & _WITHDRAWAL:
+                prescription.withdrawal = True
+    if prescription.values["patient_bolus"] and True in forbidden:
+        raise Unacceptable("drug_rule", drugs[forbidden.index(True)]["name"])
+
+
+def _check_form(library, drugs: int) -> None:
+    confirmed = library["confirmed"]
+    if not library["version"] or len(library["digest"]) != _DIGEST_SIZE:
+        raise Unacceptable("out_of_range", "library")
+    if len(library["drugs"]) != drugs or len(confirmed) > _MOST_CONFIRMED:
+        raise Unacceptable("inconsistent", "library")
+    for entry in confirmed:
+        if entry["drug"] >= drugs:
+            raise Unacceptable("inconsistent", "library")
+
+
+def _check_hard(drug, entry) -> None:
+    most = entry["max_concentration_ng_per_ml"]
+    if most and drug["concentration_ng_per_ml"] > most:
+        raise Unacceptable("hard_limit", "concentration " + drug["name"])
+    most = entry["max_dose_24h_ng"]
+    if most and not 0 < drug["max_dose_24h_ng"] <= most:
+        raise Unacceptable("hard_limit", "max_dose_24h " + drug["name"])
+
+
+def check_succession(running, new) -> None:
+    """Unacceptable when `new` goes back to an older library than that of `running`, or to another of its
+    version."""
+    for old in running.values["library"]:
+        version, digest = version_of(new)
+        if version < old["version"]:
+            raise Unacceptable("library_older", str(old["version"]))
+        if version == old["version"] and digest != old["digest"]:
+            raise Unacceptable("library_differs", str(version))
+
+
+def version_of(prescription):
+    """(version, digest); (0, b"") without a library."""
+    for library in prescription.values["library"]:
+        return library["version"], library["digest"]
+    return 0, b""
+
+
+def note_confirmed(prescription, log) -> None:
+    """The soft limits that this program passes, onto the log."""
+    for library in prescription.values["library"]:
+        for entry in library["confirmed"]:
+            log.note(NOTE_SOFT_LIMIT, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"])

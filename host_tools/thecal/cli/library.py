@@ -1,0 +1,110 @@
+"""The drug library: show, verify, make, make-key, sign, trust, use."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thecal.cli.common import Json, note, print_json
+
+library = typer.Typer(
+    help="Show, make and sign the drug library: limits, start doses, rules.", no_args_is_help=True
+)
+
+File = Annotated[Path, typer.Argument(metavar="LIBRARY.toml", help="The library's file.")]
+
+
+@library.command()
+def show(
+    drug: Annotated[str, typer.Argument(metavar="[DRUG]", help="One drug only.")] = "", as_json: Json = False
+) -> None:
+    """Show the library in use: every figure, its source, and whether it is provisional."""
+    from thecal.errors import ThecalError
+    from thecal.library import commands, store
+
+    used = store.current()
+    if as_json:
+        print_json(commands.as_json(used))
+        return
+    drugs = used.file.drugs
+    if drug:
+        found = used.drug(drug)
+        if found is None:
+            raise ThecalError(
+                f'"{drug}" is not in the drug library', f"it holds {', '.join(x.name for x in drugs)}"
+            )
+        drugs = [found]
+    print("\n".join(commands.head(used)))
+    for entry in drugs:
+        print(f"\n{entry.name}" + (f"  ({entry.note})" if entry.note else ""))
+        for figure, text, source in commands.drug_lines(entry):
+            print(f"  {figure:<14} {text:<44} {source}")
+
+
+@library.command()
+def verify(path: File, as_json: Json = False) -> None:
+    """Is it signed by a trusted key, unaltered and well formed?"""
+    from thecal.library import commands, store
+
+    checked = store.load(path)
+    print_json(commands.as_json(checked)) if as_json else print("\n".join(commands.head(checked)))
+
+
+@library.command()
+def make(
+    path: File,
+    name: Annotated[str, typer.Option(help="The library's name.")],
+    issuer: Annotated[str, typer.Option(help="Who answers for it.")],
+    version: Annotated[int, typer.Option(min=0, help="Default: one above the library in use.")] = 0,
+) -> None:
+    """Write a copy of the library in use, to edit and sign as one's own."""
+    from thecal.library import commands
+
+    commands.make(path, name, issuer, version)
+    print(path)
+    note("Edit it, then: thecal library sign " + str(path) + " --key KEY")
+
+
+@library.command("make-key")
+def make_key(
+    path: Annotated[Path, typer.Argument(metavar="KEY", help="File of the new signing key.")],
+) -> None:
+    """Make a key to sign libraries with; its public half is printed. Keep the file secret and safe."""
+    from thecal.library import signing
+
+    print(signing.new_key(path))
+
+
+@library.command()
+def sign(
+    path: File,
+    key: Annotated[Path, typer.Option(metavar="KEY", help="File of the signing key.")],
+    as_json: Json = False,
+) -> None:
+    """Sign a library: its signature is put at the end of the file."""
+    from thecal.library import commands
+
+    public, file = commands.sign(path, key)
+    if as_json:
+        print_json({"schema": 1, "path": str(path), "version": file.version, "signer": public})
+    else:
+        print(f"{path}: {file.name}, version {file.version}, signed by {public}")
+
+
+@library.command()
+def trust(
+    public: Annotated[str, typer.Argument(metavar="PUBLIC-KEY", help="64 hexadecimal digits.")],
+    name: Annotated[str, typer.Option(help="Whose key it is.")],
+) -> None:
+    """Take libraries that this key has signed."""
+    from thecal.library import store
+
+    print(store.trust(public, name))
+
+
+@library.command()
+def use(path: File) -> None:
+    """Make a verified library the one that every command of this user goes by."""
+    from thecal.library import commands
+
+    print("\n".join(commands.head(commands.use(path))))
