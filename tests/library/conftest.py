@@ -17,13 +17,15 @@ class Institution:
     public: str
     thecal: Thecal
 
-    def library(self, name: str = "own.toml", version: int = 2, **changes: str) -> Path:
+    def library(
+        self, name: str = "own.toml", version: int = 2, changes: dict[str, str] | None = None
+    ) -> Path:
         """A signed copy of the shipped library; `changes`: old text by new text, before it is signed."""
         path = self.folder / name
         made = self.thecal("library", "make", path, "--name", "own", "--issuer", "us", "--version", version)
         assert made.code == 0, made.err
         text = path.read_text()
-        for old, new in changes.items():
+        for old, new in (changes or {}).items():
             assert old in text
             text = text.replace(old, new, 1)
         path.write_text(text)

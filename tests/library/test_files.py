@@ -78,7 +78,7 @@ def test_the_file_on_the_page_is_read_and_shows_every_field():
 
 def test_own_library_is_made_signed_and_used(institution: Institution):
     thecal = institution.thecal
-    path = institution.library(**{'soft = "15 mg/day"': 'soft = "12 mg/day"'})
+    path = institution.library(changes={'soft = "15 mg/day"': 'soft = "12 mg/day"'})
     shown = json.loads(thecal("library", "verify", path, "--json").out)
     assert (shown["name"], shown["version"], shown["trusted_as"]) == ("own", 2, "us")
     assert thecal("library", "use", path).code == 0

@@ -72,7 +72,7 @@ def test_a_large_step_of_baclofen(institution: Institution, tmp_path: Path):
 @pytest.mark.req("SEC-11", part="hard limits of the drug library")
 def test_hard_limits_in_the_host(institution: Institution, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     own = institution.library(
-        **{
+        changes={
             'soft = "20 mg/mL"': 'soft = "10 mg/mL"\nhard = "20 mg/mL"',
             'soft = "15 mg/day"': 'soft = "5 mg/day"\nhard = "8 mg/day"',
         }
@@ -175,7 +175,7 @@ def test_a_library_of_the_same_version_and_other_content(
 ):
     one, other = (
         institution.library("a.toml"),
-        institution.library("b.toml", **{'"15 mg/day"': '"14 mg/day"'}),
+        institution.library("b.toml", changes={'"15 mg/day"': '"14 mg/day"'}),
     )
     with Emulator(seed=1) as emulator:
         monkeypatch.setenv("THECAL_LIBRARY", str(one))
