@@ -2,11 +2,7 @@
 
 import typer
 
-<<<<<<< HEAD
-from thecal.cli import alarms, campaign, dose, files, service, watch
-=======
-from thecal.cli import campaign, dose, files, library, service, watch
->>>>>>> 3caa016 (Drug library: versioned, signed, in every program; soft limits confirmed and logged, hard limits in host and pump)
+from thecal.cli import alarms, campaign, dose, files, library, service, watch
 
 app = typer.Typer(
     name="thecal",
