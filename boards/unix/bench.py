@@ -23,7 +23,7 @@ RESET_EXIT = 76  # of one whose watchdog bit, or that started anew by itself
 class Bench:
     """Serves the requests. Made once by Board, with the parts that it may look into."""
 
-    def __init__(self, board, clock, poller, flash, start_us: int):
+    def __init__(self, board, clock, poller, flash, start_us: int, seed: int):
         self._board = board
         self._clock = clock
         self._poller = poller
@@ -33,7 +33,7 @@ class Bench:
         self._flash = flash
         self._start_us = start_us
         self._agenda = Agenda()
-        self._injections = Injections(self, board, clock, flash, self._agenda)
+        self._injections = Injections(self, board, clock, flash, self._agenda, seed)
         self._pending = False
         self._goal_us = 0  # of the pending advance
         self._locked = False
@@ -138,8 +138,8 @@ class Bench:
             "steps_since_mark": self._motor.made_steps() - self._mark_steps,
             "mark_us": self._trace.mark_us + self._start_us,
             "reservoir": self._reservoir.state(self._motor.made_steps()),
-            "sensors": self._board.sensors.state(),
-            "injections": self._injections.state(),
+            "charge_uc": self._board.sensors.charge_uc(),
+            "injections": self._injections.state(self._start_us),
             "trace": self._trace.path,
         }
 
@@ -148,8 +148,8 @@ class Bench:
         self._mark_steps = -world["steps_since_mark"]
         self._trace.mark_us = world["mark_us"] - self._start_us
         self._reservoir.restore(world["reservoir"])
-        self._board.sensors.restore(world["sensors"])
-        self._injections.restore(world["injections"])
+        self._board.sensors.set_charge(world["charge_uc"])
+        self._injections.restore(world["injections"], self._start_us)
         if world["trace"]:
             self._trace.start(world["trace"], True)
 
@@ -265,8 +265,12 @@ class Bench:
         return self._now(request)
 
     def _inject(self, request):
-        self._injections.inject(request)
-        return self._now(request)
+        told = self._injections.inject(request)
+        self.retarget()
+        answer = self._now(request)
+        if told:
+            answer.update(told)
+        return answer
 
     def _quit(self, request):
         self._answer(self._now(request))

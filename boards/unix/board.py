@@ -105,6 +105,7 @@ class Board:
         poller = Poller(stream, settings["bench"] == "on")
         self.serial = Serial(stream, seed)
         clock = _make_clock(settings, poller, self.serial)
+        self._clock = clock
         self.trace = Trace()
         self.motor = Motor(clock, self.trace, settings["survived"])
         self.reservoir = Reservoir(settings["fill_pl"])
@@ -116,7 +117,7 @@ class Board:
         self.code = Code(settings["manifest"])
         self.light = False
         flash = self._make_flash(settings, clock)
-        self._bench = Bench(self, clock, poller, flash, settings["start_us"])
+        self._bench = Bench(self, clock, poller, flash, settings["start_us"], seed)
         clock.attach(self._bench)
         if settings["world"]:
             with open(settings["world"]) as file:
@@ -152,6 +153,10 @@ class Board:
     def led(self, on: bool) -> None:
         """The light is on or off."""
         self.light = bool(on)
+
+    def wake_pump(self) -> None:
+        """For the bench: the wait ends early."""
+        self._clock.wake = True
 
     def reset(self) -> None:
         """The pump starts anew; never returns."""

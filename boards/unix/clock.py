@@ -259,6 +259,7 @@ class RealClock(_Clock):
             real_us = left_us // self._speed if left_us > 0 else 0
             found = self._poller.look(real_us // 1000)
             if found & BENCH:
+                self._sample()
                 self._bench.serve()
             if self.wake:
                 self.wake = False

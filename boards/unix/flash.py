@@ -124,6 +124,15 @@ class Flash:
         """From now on this bit always reads as `value`."""
         self._stuck.append((offset, 1 << bit, value << bit))
 
+    def flip(self, offset: int, bit: int) -> None:
+        """This bit turns over."""
+        byte = bytearray(1)
+        self._file.seek(offset)
+        self._file.readinto(byte)
+        byte[0] ^= 1 << bit
+        self._file.seek(offset)
+        self._file.write(byte)
+
     def fail(self, fails: bool) -> None:
         """From now on every program and erase fails, or (False) none does any more."""
         self._fails = fails

@@ -1,30 +1,38 @@
 """The faults and conditions that the bench injects, by name. docs/boards-unix.md describes them.
 
-A condition that lasts takes `for_us` (it ends by itself then) or `"ends": true` (it ends now). Called by the
-bench, while the pump waits."""
+A condition that lasts takes `for_us` (it ends by itself then) or `"ends": true` (it ends now), and goes on
+over a reset of the pump. Called by the bench, while the pump waits."""
 
+import saboteur
+from bit_rot import rot
 from flash import AFTER, BEFORE, BLOCKS, TORN
+from flood import Flood
 from requests import BenchError, one_of, whole
 from reservoir import DOWNSTREAM, UPSTREAM
-from sensors import NAMES
+from sensors import CELL_UC, NAMES
 
 _WHEN = {"before": BEFORE, "torn": TORN, "after": AFTER}
 _WHERE = {"downstream": DOWNSTREAM, "upstream": UPSTREAM}
 _PRESSURES = ("upstream", "downstream")
 _COLDEST_MC = -100_000
 _LOWEST_PA = -200_000
+_FOR_EVER = 1 << 60
+_FLOOD_BYTES_PER_S = 1000
 
 
 class Injections:
     """`inject(request)` carries one out. BenchError when it cannot be."""
 
-    def __init__(self, bench, board, clock, flash, agenda):
+    def __init__(self, bench, board, clock, flash, agenda, seed: int):
         self._bench = bench
+        self._seed = seed
+        self._saboteur = saboteur.Saboteur(board)
+        self._flood = None
         self._board = board
         self._clock = clock
         self._flash = flash
         self._agenda = agenda
-        self._ends = {}  # what ends later, by a name of the condition
+        self._lasting = {}  # by a name of the condition: its request, when it ends, how
         self._known = {
             "motor_stall": self._motor_stall,
             "over_delivery": self._over_delivery,
@@ -39,39 +47,43 @@ class Injections:
             "press_button": self._press_button,
             "hang": self._hang,
             "code_damage": self._code_damage,
+            "planner_fault": self._planner_fault,
+            "memory_flip": self._memory_flip,
             "link_noise": self._link_noise,
+            "link_flood": self._link_flood,
             "power_cut": self._cut,
+            "flash_bit_flip": self._flash_bit_flip,
             "flash_stuck": self._flash_stuck,
             "flash_worn": self._flash_worn,
             "flash_fails": self._flash_fails,
         }
 
-    def inject(self, request) -> None:
+    def inject(self, request):
+        """What there is to tell of it, or None."""
         injection = self._known.get(request.get("what"))
         if injection is None:
             raise BenchError("unknown_injection: what is one of " + ", ".join(sorted(self._known)))
-        injection(request)
+        return injection(request)
 
     def _last(self, request, name: str, begin, end) -> None:
-        """A condition that lasts, begun or ended. `name` tells it from others."""
-        earlier = self._ends.pop(name, None)
+        """A condition that lasts, begun or ended. `name` tells it from others; it may stand already."""
+        for_us = whole(request, "for_us", 1, _FOR_EVER)
+        earlier = self._lasting.pop(name, None)
         if earlier:
-            self._agenda.drop(earlier)
+            self._agenda.drop(earlier[2])
         if request.get("ends"):
             end()
-            self._bench.retarget()
             return
-        for_us = whole(request, "for_us", 1, 1 << 61)
+
+        def over() -> None:
+            self._lasting.pop(name)
+            end()
+
         begin()
-        if for_us < 1 << 61:
-
-            def over() -> None:
-                self._ends.pop(name, None)
-                end()
-
-            self._ends[name] = over
-            self._agenda.at(self._clock.read() + for_us, over)
-        self._bench.retarget()
+        ends_us = self._clock.read() + for_us
+        self._lasting[name] = (request, ends_us, over)
+        if for_us < _FOR_EVER:
+            self._agenda.at(ends_us, over)
 
     # --- motor and fluid ---
 
@@ -118,7 +130,7 @@ class Injections:
             percent = whole(request, "percent", 0)
             if percent > 100:
                 raise BenchError("bad_request: percent is at most 100")
-            self._board.sensors.set_charge(percent * 10)
+            self._board.sensors.set_charge(CELL_UC // 100 * percent)
             return
         self._force(request, 1, None if request.get("ends") else whole(request, "millivolts", 0))
 
@@ -131,8 +143,15 @@ class Injections:
 
     def _sensor_stuck(self, request) -> None:
         sensor = self._sensor(request)
-        stick = self._board.sensors.stick
-        self._last(request, "stuck %d" % sensor, lambda: stick(sensor, True), lambda: stick(sensor, False))
+        sensors = self._board.sensors
+        if "value" not in request and not request.get("ends"):
+            request["value"] = sensors.shows(sensor)
+        self._last(
+            request,
+            "stuck %d" % sensor,
+            lambda: sensors.stick(sensor, whole(request, "value", _LOWEST_PA)),
+            lambda: sensors.stick(sensor, None),
+        )
 
     def _sensor_missing(self, request) -> None:
         sensor = self._sensor(request)
@@ -164,10 +183,43 @@ class Injections:
     def _code_damage(self, request) -> None:
         self._board.code.damaged = not request.get("ends")
 
+    def _planner_fault(self, request) -> None:
+        kind = one_of(request, "kind", saboteur.KINDS, "runaway")
+        num = whole(request, "num", 0, 2)
+        den = whole(request, "den", 1, 1)
+        bad = self._saboteur
+        self._last(request, "planner", lambda: bad.begin(kind, num, den), bad.end)
+
+    def _memory_flip(self, request) -> None:
+        name = request.get("name")
+        if not isinstance(name, str):
+            raise BenchError("bad_request: name is a path from the pump on, such as delivery.permit")
+        self._saboteur.flip(name, whole(request, "bit", 0, 0))
+
     # --- link, power and flash ---
 
     def _link_noise(self, request) -> None:
         self._board.serial.set_noise(whole(request, "one_in", 0))
+
+    def _link_flood(self, request) -> None:
+        rate = whole(request, "bytes_per_s", 1, _FLOOD_BYTES_PER_S)
+        seed = whole(request, "seed", 0, self._seed)
+        self._last(
+            request, "flood", lambda: self._begin_flood(Flood(seed, rate)), lambda: self._begin_flood(None)
+        )
+
+    def _begin_flood(self, flood) -> None:
+        self._flood = flood
+        self._agenda.drop(self._burst)
+        if flood:
+            self._burst()
+
+    def _burst(self) -> None:
+        """The next bytes of the flood come in, and wake the pump."""
+        data = self._flood.burst()
+        self._board.serial.flood(data)
+        self._clock.wake = True
+        self._agenda.at(self._clock.read() + self._flood.gap_us(len(data)), self._burst)
 
     def _cut(self, request) -> None:
         operation = whole(request, "at_operation", 0, 0)
@@ -175,6 +227,14 @@ class Injections:
             self._bench.cut_now()
         when = _WHEN[one_of(request, "when", _WHEN, "torn")]
         self._flash.plan_cut(operation, when, whole(request, "seed", 0, 0))
+
+    def _flash_bit_flip(self, request):
+        wanted = request.get("file", "")
+        if not isinstance(wanted, str):
+            raise BenchError("bad_request: file is the beginning of a path on the flash")
+        return {
+            "flipped": rot(self._board.store.fs, self._flash, whole(request, "seed", 0, self._seed), wanted)
+        }
 
     def _flash_stuck(self, request) -> None:
         bit = whole(request, "bit", 0)
@@ -191,21 +251,24 @@ class Injections:
 
     # --- from one life of the pump to the next ---
 
-    def state(self):
-        """What was injected and does not end with the software."""
+    def state(self, start_us: int):
+        """What was injected and does not end with the software. `start_us`: of the bench's time."""
         board = self._board
         return {
             "stall_us": board.motor.stalled_for_us(),
-            "buzzer": board.buzzer.broken,
             "code": board.code.damaged,
             "noise": board.serial.noise_one_in,
+            "lasting": [(request, start_us + ends_us) for request, ends_us, _ in self._lasting.values()],
         }
 
-    def restore(self, state) -> None:
+    def restore(self, state, start_us: int) -> None:
         board = self._board
         if state["stall_us"]:
             board.motor.stall(state["stall_us"])
-        board.buzzer.broken = state["buzzer"]
         board.code.damaged = state["code"]
         board.serial.set_noise(state["noise"])
+        for request, ends_us in state["lasting"]:
+            request["for_us"] = ends_us - start_us
+            if request["for_us"] > 0:
+                self.inject(request)
         self.fluid_changed()

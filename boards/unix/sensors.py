@@ -22,7 +22,7 @@ _WARM_MC = const(37_000)
 _RHYTHM_MC = const(400)  # from the coolest hour to the warmest
 
 # A cell of 2 Ah: 30 uA all the time and 4 uC for each step: 4.7 years at 1 mL/day.
-_CELL_UC = const(7_200_000_000)
+CELL_UC = const(7_200_000_000)
 _IDLE_UC_PER_S = const(30)
 _STEP_UC = const(4)
 # Voltage by charge left. 2700 mV come about 90 days before the end at 1 mL/day, 2400 mV are the end.
@@ -44,12 +44,12 @@ def _hash(seed: int, sensor: int, at_us: int) -> int:
 
 def _millivolts(left_uc: int) -> int:
     """Voltage of the cell with so much charge left."""
-    left = left_uc * 1000 // _CELL_UC
+    left = left_uc * 1000 // CELL_UC
     i = 1
     while i < len(_CURVE_PERMILLE) - 1 and left >= _CURVE_PERMILLE[i]:
         i += 1
-    span_uc = (_CURVE_PERMILLE[i] - _CURVE_PERMILLE[i - 1]) * (_CELL_UC // 1000)
-    over_uc = left_uc - _CURVE_PERMILLE[i - 1] * (_CELL_UC // 1000)
+    span_uc = (_CURVE_PERMILLE[i] - _CURVE_PERMILLE[i - 1]) * (CELL_UC // 1000)
+    over_uc = left_uc - _CURVE_PERMILLE[i - 1] * (CELL_UC // 1000)
     return _CURVE_MV[i - 1] + (_CURVE_MV[i] - _CURVE_MV[i - 1]) * over_uc // span_uc
 
 
@@ -64,7 +64,7 @@ class Sensors:
         self._reservoir = reservoir
         self._seed = seed
         self._start_us = start_us
-        self._left_uc = _CELL_UC
+        self._left_uc = CELL_UC
         self._drawn_from_us = 0  # since boot
         self._drawn_from_steps = 0
         self._forced = [None] * len(NAMES)
@@ -106,28 +106,28 @@ class Sensors:
 
     def charge_permille(self) -> int:
         """For the bench: the same, by the whole cell."""
-        return self.charge_uc() * 1000 // _CELL_UC
+        return self.charge_uc() * 1000 // CELL_UC
 
     # --- what the bench does to them ---
 
-    def set_charge(self, permille: int) -> None:
+    def set_charge(self, left_uc: int) -> None:
         """The cell has so much left, and goes on from there."""
-        self._left_uc = permille * (_CELL_UC // 1000)
+        self._left_uc = left_uc
         self._drawn_from_us = self._clock.read()
         self._drawn_from_steps = self._motor.executed()
-        self._forced[1] = None
 
     def force(self, sensor: int, value) -> None:
         """It measures this value; None: what is there."""
         self._forced[sensor] = value
 
-    def stick(self, sensor: int, stuck: bool) -> None:
-        """It shows for ever what it shows now."""
-        self._stuck[sensor] = None
-        if stuck:
-            self.sample()
-            shown = (self.temperature_mc, self.battery_mv, self.upstream_pa, self.downstream_pa)
-            self._stuck[sensor] = shown[sensor]
+    def shows(self, sensor: int) -> int:
+        """What it shows now."""
+        self.sample()
+        return (self.temperature_mc, self.battery_mv, self.upstream_pa, self.downstream_pa)[sensor]
+
+    def stick(self, sensor: int, value) -> None:
+        """It shows this for ever; None: what there is."""
+        self._stuck[sensor] = value
 
     def silence(self, sensor: int, missing: bool) -> None:
         """It does not answer."""
@@ -136,13 +136,3 @@ class Sensors:
     def make_noisy(self, sensor: int, times: int) -> None:
         """Its noise is so many times the normal one."""
         self._louder[sensor] = times
-
-    def state(self):
-        """For the next life of the pump."""
-        return [self.charge_uc(), self._forced, self._stuck, list(self._missing), list(self._louder)]
-
-    def restore(self, state) -> None:
-        """As they were at the end of the life before."""
-        self._left_uc, self._forced, self._stuck = state[:3]
-        self._missing = bytearray(state[3])
-        self._louder = array.array("i", state[4])

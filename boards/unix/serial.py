@@ -61,12 +61,22 @@ class Serial:
         self._noise_state = array.array("I", [seed | 1])
         self._noise_threshold = 0
         self.noise_one_in = 0
+        self._flood = b""  # bytes that nobody sent
+        self._flood_at = 0
+        self.flooded_bytes = 0
         self.flipped_bits = 0
         self.dropped_bytes = 0
 
     def hush(self, quiet: bool) -> None:
         """The clock looked and nothing was there: `readinto` needs no system call until it looks again."""
-        self._quiet = quiet or self._stream is None
+        self._quiet = (quiet or self._stream is None) and self._flood_at == len(self._flood)
+
+    def flood(self, data) -> None:
+        """For the bench: these bytes come in now, as from the line. What was not taken in time is lost."""
+        self._flood = data
+        self._flood_at = 0
+        self.flooded_bytes += len(data)
+        self._quiet = False
 
     def set_noise(self, one_in: int) -> None:
         """One bit in `one_in` is flipped from now on; 0: none."""
@@ -77,6 +87,10 @@ class Serial:
         """Take what has come, at most len(buffer) bytes. 0 when there is nothing."""
         if self._quiet:
             return 0
+        if self._flood_at < len(self._flood):
+            return self._take_flood(buffer)
+        if self._stream is None:
+            return 0
         try:
             size = self._stream.readinto(buffer)
         except OSError:  # the other end closed
@@ -85,6 +99,14 @@ class Serial:
             return 0
         if self._noise_threshold:
             self.flipped_bits += _spoil(buffer, size, self._noise_state, self._noise_threshold)
+        return size
+
+    def _take_flood(self, buffer) -> int:
+        data = self._flood
+        size = min(len(buffer), len(data) - self._flood_at)
+        for i in range(size):
+            buffer[i] = data[self._flood_at + i]
+        self._flood_at += size
         return size
 
     def write(self, data) -> None:

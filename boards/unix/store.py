@@ -46,12 +46,12 @@ class _NoFileSystem:
 
 
 class Store:
-    """Board interface `store`. Names are up to 32 characters of a-z, 0-9, "-" and "."."""
+    """Board interface `store`. Names are up to 32 characters of a-z, 0-9, "-" and ".". `fs`: the bench's."""
 
     def __init__(self, flash):
         self.found = MOUNTED
         try:
-            self._fs = _mounted(flash)
+            self.fs = _mounted(flash)
         except OSError:
             self._format(flash)
 
@@ -59,15 +59,15 @@ class Store:
         self.found = BLANK if _is_blank(flash) else UNREADABLE
         try:
             vfs.VfsLfs2.mkfs(flash, progsize=_PROGRAM_BYTES)
-            self._fs = _mounted(flash)
+            self.fs = _mounted(flash)
         except OSError:
             self.found = FAILING
-            self._fs = _NoFileSystem()
+            self.fs = _NoFileSystem()
 
     def load(self, name: str):
         """The document's bytes, or None when there is none of this name. OSError when the flash fails."""
         try:
-            file = self._fs.open(name, "rb")
+            file = self.fs.open(name, "rb")
         except OSError as error:
             if error.errno == _ENOENT:
                 return None
@@ -80,23 +80,23 @@ class Store:
     def save(self, name: str, data) -> None:
         """Replace the document: after a power cut the old or the new one is there, whole. OSError."""
         draft = name + "~"
-        file = self._fs.open(draft, "wb")
+        file = self.fs.open(draft, "wb")
         try:
             file.write(data)
         finally:
             file.close()  # littlefs writes through on close
-        self._fs.rename(draft, name)
+        self.fs.rename(draft, name)
 
     def keep(self, name: str) -> "Kept":
         """A small document that is kept open and rewritten often, whole each time.
 
         They live in a folder of their own: littlefs compacts a folder's directory every few writes, at a cost
         that grows with the square of what is in it."""
-        return Kept(self._fs, _KEPT + name)
+        return Kept(self.fs, _KEPT + name)
 
     def folder(self, name: str) -> Folder:
         """A folder of files that grow at their end."""
-        return Folder(self._fs, name)
+        return Folder(self.fs, name)
 
 
 class Kept:

@@ -1,0 +1,75 @@
+"""A flooded serial line: bytes that nobody sent come in at a steady rate of virtual time, from a seed.
+
+Half of the bursts are garbage of any length, a quarter looks like frames (COBS groups that end), a quarter
+are well-formed frames with a right CRC, as an attacker can make them who knows the protocol but no key."""
+
+import sys
+
+from tearing import Dice
+
+_LONGEST = 200
+_FRAME_BODY = 24
+_HELLO = 1
+
+
+class Flood:
+    """Made while an injection lasts. `burst()` makes the next bytes; `gap_us(size)`: they take so long."""
+
+    def __init__(self, seed: int, bytes_per_s: int):
+        self._dice = Dice(seed)
+        self._bytes_per_s = bytes_per_s
+        self._framing = sys.modules.get("wire.framing")
+        self._hello = self._make_hello()
+        self.bursts = 0
+
+    def gap_us(self, size: int) -> int:
+        return max(1, size * 1_000_000 // self._bytes_per_s)
+
+    def burst(self):
+        """Some bytes of the flood."""
+        self.bursts += 1
+        dice = self._dice
+        kind = dice.roll(4)
+        size = 1 + dice.roll(_LONGEST)
+        if kind == 3 and self._framing is not None:
+            return self._frame()
+        data = bytearray(size)
+        for at in range(size):
+            data[at] = dice.roll(256)
+            if kind == 2:
+                data[at] = data[at] or 1
+        if kind == 2:
+            data[0] = min(size, 254)
+            data[-1] = 0
+        return data
+
+    def _frame(self):
+        """A request with a right CRC: often a hello, else any opcode in any session."""
+        dice = self._dice
+        framing = self._framing
+        frame = bytearray(framing.FRAME_SIZE)
+        end = framing.REQUEST_AT + dice.roll(_FRAME_BODY)
+        opcode = dice.roll(256)
+        if self._hello and dice.roll(2):
+            end = framing.REQUEST_AT + len(self._hello)
+            opcode = _HELLO
+            frame[framing.REQUEST_AT : end] = self._hello
+        else:
+            for at in range(framing.REQUEST_AT, end):
+                frame[at] = dice.roll(256)
+        size = framing.seal_request(frame, end, dice.roll(0x10000), dice.roll(0x10000), opcode)
+        return memoryview(frame)[:size]
+
+    def _make_hello(self):
+        """The payload of a hello that the pump takes; empty where there is no protocol."""
+        messages = sys.modules.get("wire.messages")
+        if messages is None or self._framing is None:
+            return b""
+        codec = sys.modules["wire.codec"]
+        known = {"protocol": messages.PROTOCOL_VERSION, "table_hash": codec.table_hash(messages.SCHEMA)}
+        fields = messages.request_fields(_HELLO)
+        values = {}
+        for name, kind in fields:
+            values[name] = known.get(name, self._dice.roll(0x100) if kind[0] in "ui" else bytes(16))
+        payload = bytearray(64)
+        return payload[: codec.encode(fields, values, payload, 0, len(payload))]
