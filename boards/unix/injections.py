@@ -28,6 +28,7 @@ class Injections:
         self._seed = seed
         self._saboteur = saboteur.Saboteur(board)
         self._flood = None
+        self._next_burst = self._burst  # one object, by which the agenda knows it
         self._board = board
         self._clock = clock
         self._flash = flash
@@ -210,7 +211,7 @@ class Injections:
 
     def _begin_flood(self, flood) -> None:
         self._flood = flood
-        self._agenda.drop(self._burst)
+        self._agenda.drop(self._next_burst)
         if flood:
             self._burst()
 
@@ -219,7 +220,7 @@ class Injections:
         data = self._flood.burst()
         self._board.serial.flood(data)
         self._clock.wake = True
-        self._agenda.at(self._clock.read() + self._flood.gap_us(len(data)), self._burst)
+        self._agenda.at(self._clock.read() + self._flood.gap_us(len(data)), self._next_burst)
 
     def _cut(self, request) -> None:
         operation = whole(request, "at_operation", 0, 0)
