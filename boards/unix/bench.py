@@ -127,19 +127,20 @@ class Bench:
         last_words["reset"] = cause
         last_words["executed"] = self._motor.executed()
         last_words["latch"] = self._board.latch.get()
-        last_words["world"] = self._world()
+        last_words["world"] = self._world(True)
         self._flash.die()
         self._answer(last_words)
         self._end(RESET_EXIT)
 
-    def _world(self):
-        """What goes on without the pump's software, for the next life (setting `world`)."""
+    def _world(self, conditions: bool):
+        """What goes on without the pump's software, for the next life (setting `world`); with `conditions`
+        also what was injected."""
         return {
             "steps_since_mark": self._motor.made_steps() - self._mark_steps,
             "mark_us": self._trace.mark_us + self._start_us,
-            "reservoir": self._reservoir.state(self._motor.made_steps()),
+            "reservoir": self._reservoir.state(self._motor.made_steps(), conditions),
             "charge_uc": self._board.sensors.charge_uc(),
-            "injections": self._injections.state(self._start_us),
+            "injections": self._injections.state(self._start_us) if conditions else None,
             "trace": self._trace.path,
         }
 
@@ -149,7 +150,8 @@ class Bench:
         self._trace.mark_us = world["mark_us"] - self._start_us
         self._reservoir.restore(world["reservoir"])
         self._board.sensors.set_charge(world["charge_uc"])
-        self._injections.restore(world["injections"], self._start_us)
+        if world["injections"]:
+            self._injections.restore(world["injections"], self._start_us)
         if world["trace"]:
             self._trace.start(world["trace"], True)
 
@@ -167,7 +169,10 @@ class Bench:
 
     def cut_now(self) -> None:
         """An injected power cut is answered before it happens."""
-        self._answer(self._now({}))
+        self._motor.settle()
+        answer = self._now({})
+        answer["world"] = self._world(False)
+        self._answer(answer)
         self.power_cut()
 
     def _answer(self, answer) -> None:

@@ -47,6 +47,7 @@ class Injections:
             "buzzer_broken": self._buzzer_broken,
             "press_button": self._press_button,
             "hang": self._hang,
+            "watchdog_bite": self._watchdog_bite,
             "code_damage": self._code_damage,
             "planner_fault": self._planner_fault,
             "memory_flip": self._memory_flip,
@@ -92,9 +93,10 @@ class Injections:
         self._board.motor.stall(0 if request.get("ends") else whole(request, "for_us", 1))
 
     def _over_delivery(self, request) -> None:
-        num = whole(request, "num", 0)
         board = self._board
-        board.reservoir.set_factor(board.motor.made_steps(), num, whole(request, "den", 1))
+        num = 1 if request.get("ends") else whole(request, "num", 0)
+        den = 1 if request.get("ends") else whole(request, "den", 1)
+        board.reservoir.set_factor(board.motor.made_steps(), num, den)
         self.fluid_changed()
 
     def _occlusion(self, request) -> None:
@@ -180,6 +182,9 @@ class Injections:
 
     def _hang(self, request) -> None:
         self._clock.hang()
+
+    def _watchdog_bite(self, request) -> None:
+        self._bench.reset("watchdog")
 
     def _code_damage(self, request) -> None:
         self._board.code.damaged = not request.get("ends")

@@ -105,22 +105,18 @@ class Reservoir:
             return -1
         return max(0, JAM_PL - self._stored_pl - self._given(steps)) * self._factor_den // moved
 
-    def state(self, steps: int):
-        """For the next life of the pump."""
+    def state(self, steps: int, conditions: bool):
+        """For the next life of the pump; with `conditions` also what was injected."""
+        if not conditions:
+            self.set_factor(steps, 1, 1)
+            self.occlude(steps, DOWNSTREAM, False)
+            self.occlude(steps, UPSTREAM, False)
         self._settle(steps)
-        return [
-            self._level_pl,
-            self._step_volume_pl,
-            self._factor_num,
-            self._factor_den,
-            self._left_pl,
-            self._stored_pl,
-            self._void_pl,
-            list(self._blocked),
-        ]
+        volumes = [self._level_pl, self._step_volume_pl, self._left_pl, self._stored_pl, self._void_pl]
+        return volumes + [self._factor_num, self._factor_den, list(self._blocked)]
 
     def restore(self, state) -> None:
         """As it was at the end of the life before."""
-        self._level_pl, self._step_volume_pl, self._factor_num, self._factor_den = state[:4]
-        self._left_pl, self._stored_pl, self._void_pl = state[4:7]
-        self._blocked = bytearray(state[7])
+        self._level_pl, self._step_volume_pl, self._left_pl, self._stored_pl, self._void_pl = state[:5]
+        self._factor_num, self._factor_den, blocked = state[5:]
+        self._blocked = bytearray(blocked)

@@ -245,10 +245,12 @@ class Bench:
             )
         return cast("list[int]", erases)
 
-    def power_cut(self) -> None:
-        """Cut the power now. Returns when the process is gone."""
-        self.inject("power_cut")
+    def power_cut(self) -> object:
+        """Cut the power now. Returns when the process is gone, with what is left of the world without it
+        (`Emulator.restart`)."""
+        answer = self._ask({"do": "inject", "what": "power_cut"})
         self._process.wait(_ANSWER_S)
+        return answer.get("world")
 
     def inject(self, what: str, **values: int | str) -> None:
         """Any fault, by name."""

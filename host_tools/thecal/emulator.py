@@ -117,13 +117,19 @@ class Emulator:
             self.close()
             raise
 
-    def restart(self, settings: Mapping[str, int | str] | None = None) -> None:
+    def restart(self, settings: Mapping[str, int | str] | None = None, *, world: object = None) -> None:
         """Boot the pump again, on the same flash and the same port, as after a power cut or `kill`.
 
-        Bytes on their way over the line are lost. `settings` replace those of the last boot.
+        Bytes on their way over the line are lost. `settings` replace those of the last boot. `world`: what
+        `Bench.power_cut` returned: the reservoir, the battery, the mark and the trace go on from there.
         """
         self._stop()
         self._settings.update(settings or {})
+        self._settings.pop("world", None)
+        if world is not None:
+            file = self._folder / "world.json"
+            file.write_text(json.dumps(world), encoding="utf-8")
+            self._settings["world"] = str(file)
         termios.tcflush(self._slave, termios.TCIOFLUSH)
         self._boot()
 
@@ -134,8 +140,6 @@ class Emulator:
 
         `memory_lost`: what outlives a reset (the count of steps, the latch word) did not, this time.
         """
-        world = self._folder / "world.json"
-        world.write_text(json.dumps(reset.world), encoding="utf-8")
         kept = (
             {"survived": -1, "latch": 0}
             if memory_lost
@@ -143,7 +147,7 @@ class Emulator:
         )
         start_us = reset.now_us + takes_us
         before = dict(self._settings)
-        self.restart({"reset_cause": 3, "world": str(world), "start_us": start_us, **kept})
+        self.restart({"reset_cause": 3, "start_us": start_us, **kept}, world=reset.world)
         self._settings = {**before, "start_us": start_us}  # another restart is a power cut's again
 
     def kill(self) -> None:

@@ -10,7 +10,9 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from thecal.errors import TherapyError
-from thecal.events import DO, EXAMPLES, INJECT, Event
+from thecal.event_fields import EXAMPLES
+from thecal.events import DO, Event
+from thecal.injections import INJECT
 from thecal.toml_file import Problem, parse_toml, path_text, problems_of, read_text
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-from thecal import events as ev
 from thecal.answers import Status
 from thecal.errors import SimulationError, TherapyError
+from thecal.events import Event
+from thecal.injections import INJECT, PowerCutEvent
 from thecal.ledger import Ledger
 from thecal.refill_check import RefillCheck
 from thecal.simulated_alarms import SimulatedAlarm
@@ -25,8 +26,6 @@ from thecal.simulated_run import Plan, Refusal, Run, Watch
 __all__ = ["Outcome", "Plan", "Refusal", "Watch", "simulate"]
 
 _NS_PER_S = 1_000_000_000
-# What the bench of an emulated pump can do; the others of an events file wait for their sensors.
-_ON_THE_BENCH = (ev.MotorStallEvent, ev.PowerCutEvent, ev.OverDeliveryEvent, ev.LinkNoiseEvent)
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,7 @@ def simulate(plan: Plan, watch: Watch | None = None) -> Outcome:
 
 def _check(plan: Plan) -> None:
     """Find before anything is started what is known to fail."""
-    problems = [
-        (f"event[{number}].inject", f"this bench has no {event.what} yet; it has {_skills()}")
-        for number, event in enumerate(plan.events, 1)
-        if event.what in ev.INJECT and not isinstance(event, _ON_THE_BENCH)
-    ]
-    problems += _in_the_dark(plan.events)
+    problems = _in_the_dark(plan.events)
     if problems:
         raise TherapyError(problems)
     _try_writing(plan.trace, "trace")
@@ -99,18 +93,14 @@ def _check(plan: Plan) -> None:
         plan.flash.unlink()
 
 
-def _skills() -> str:
-    return ", ".join(name for name, model in ev.INJECT.items() if model in _ON_THE_BENCH)
-
-
-def _in_the_dark(events: Sequence[ev.Event]) -> list[tuple[str, str]]:
+def _in_the_dark(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Faults that would be injected while there is no power: the bench is off, too."""
     problems: list[tuple[str, str]] = []
     dark_until_us = -1
     for number, event in enumerate(events, 1):
-        if event.what in ev.INJECT and event.at_us < dark_until_us and event.what != "link_noise":
+        if event.what in INJECT and event.at_us < dark_until_us and event.what != "link_noise":
             problems.append((f"event[{number}].at", f"this {event.what} falls within a power cut"))
-        elif isinstance(event, ev.PowerCutEvent):
+        elif isinstance(event, PowerCutEvent):
             lasts_us = event.for_us
             dark_until_us = 1 << 62 if lasts_us is None else event.at_us + lasts_us
     return problems

@@ -11,7 +11,7 @@ record is lost however long the run. Should one be lost all the same, the run fa
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +20,9 @@ from typing import Self
 from thecal import local_time
 from thecal.amounts import US_PER_DAY, US_PER_S
 from thecal.answers import Accounts, Event, Proposal, Status
+from thecal.bench import PumpReset
 from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator import RESET_TAKES_US, Emulator
 from thecal.errors import SimulationError
 from thecal.refill_check import RefillCheck
 from thecal.therapy_models import Therapy
@@ -33,19 +34,23 @@ _RECORDS_A_PIECE = 100  # expected; the pump keeps 256
 _MANY_RECORDS = 150
 _RECORDS_A_BOLUS = 3
 _COMMANDS_BETWEEN_READS = 32
+_SEEDED = ("link_flood", "flash_bit_flip")  # injections that draw from a seed
 
 
 class SimulatedPump:
     """One simulated pump. Times are microseconds after the commit of its therapy, `begin`."""
 
     def __init__(self, *, flash: Path | None = None, seed: int | None = None) -> None:
-        self._emulator = Emulator(clock="virtual", flash=flash, seed=seed)
+        self._emulator = Emulator(clock="virtual", flash=flash, seed=seed, manifest=True)
         self._closing = contextlib.ExitStack()
         self._zero_us = 0  # the bench's time at the commit
         self._boot_us = 0  # the bench's time at the zero of the pump's monotonic clock
         self._noise_one_in = 0
-        self._steps_before = 0  # made before the last power cut
-        self._trace: Path | None = None
+        self._steps_off = 0  # made by the time the power went
+        self._world: object = None  # what the power cut left
+        self._injected = 0
+        self._seed = seed or 0
+        self._traced = False
         self._piece_us = _LONGEST_PIECE_US
         self._next_record = 1
         self._unread_commands = 0
@@ -55,6 +60,7 @@ class SimulatedPump:
         self.at_us = 0
         self.records = 0
         self.on_event: Callable[[int, Event], None] = lambda at_us, event: None
+        self.on_reset: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         self._closing.enter_context(self._emulator)
@@ -96,7 +102,7 @@ class SimulatedPump:
         self._expect_records(therapy)
         if trace is not None:
             bench.trace(trace)
-            self._trace = trace
+            self._traced = True
 
     def program(self, therapy: Therapy) -> None:
         """Commit another therapy. Refused: the old one goes on."""
@@ -125,13 +131,49 @@ class SimulatedPump:
         while self.at_us < to_us:
             until_us = min(to_us, self.at_us + self._piece_us)
             if not self.off:
-                self._emulator.bench.advance(
-                    self._zero_us + until_us,
-                    progress=(lambda now_us: progress(now_us - self._zero_us)) if progress else None,
-                )
+                self._let_pass(until_us, progress)
             self.at_us = until_us
             if self.read_log() > _MANY_RECORDS:
                 self._piece_us = max(US_PER_S, self._piece_us // 2)
+
+    def _let_pass(self, until_us: int, progress: Callable[[int], None] | None) -> None:
+        """As often as the pump is reset meanwhile, it goes on from there."""
+        while True:
+            bench = self._emulator.bench
+            try:
+                bench.advance(
+                    self._zero_us + until_us,
+                    progress=(lambda now_us: progress(now_us - self._zero_us)) if progress else None,
+                )
+                return
+            except PumpReset as reset:
+                self._restart_after(reset, until_us)
+
+    def come_back(self) -> None:
+        """If the pump has reset itself, as it may after a command, it boots again now."""
+        try:
+            if not self.off:
+                self._emulator.bench.now()
+        except PumpReset as reset:
+            self._restart_after(reset, reset.now_us - self._zero_us)
+
+    def _restart_after(self, reset: PumpReset, until_us: int) -> None:
+        """It boots as the chip would, a moment later; earlier when something is to happen before that."""
+        self.at_us = reset.now_us - self._zero_us
+        takes_us = min(RESET_TAKES_US, until_us - self.at_us)
+        self._emulator.restart_after(reset, takes_us=takes_us)
+        self._boot(reset.now_us + takes_us)
+        self.on_reset()
+
+    def _boot(self, now_us: int) -> None:
+        """The pump has started anew: its clock goes on from what was on record."""
+        self.resets += 1
+        with self._line_quiet():
+            self.client.hello()
+            status = self.client.status()
+        self._boot_us = now_us - status.now.total_us
+        if status.next_event < self._next_record:  # the log did not outlast it
+            self._next_record = 1
 
     def read_log_if_full(self) -> None:
         """Before each command: many of them at one instant must not overrun the log either."""
@@ -174,14 +216,12 @@ class SimulatedPump:
 
     def steps(self) -> int:
         """Physically made since time zero."""
-        if self.off:
-            return self._steps_before
-        return self._steps_before + self._emulator.bench.truth().steps_since_mark
+        return self._steps_off if self.off else self._emulator.bench.truth().steps_since_mark
 
     def finish(self) -> None:
         """The last records are read, the trace is complete."""
         self.read_log()
-        if self._trace is not None and not self.off:
+        if self._traced and not self.off:
             self._emulator.bench.trace(None)
 
     # -- faults and conditions
@@ -192,43 +232,30 @@ class SimulatedPump:
         if not self.off:
             self._emulator.bench.link_noise(one_in)
 
-    def motor_stall(self, for_us: int) -> None:
-        """What the motor is asked for in the next `for_us` is not made."""
-        self._emulator.bench.motor_stall(for_us)
-
-    def over_delivery(self, num: int, den: int) -> None:
-        """Every step displaces num / den of its volume."""
-        self._emulator.bench.over_delivery(num, den)
+    def inject(self, what: str, values: Mapping[str, int | str]) -> None:
+        """Any other fault or condition of the bench."""
+        self._injected += 1
+        more = {"seed": self._seed + self._injected} if what in _SEEDED else {}
+        try:
+            self._emulator.bench.inject(what, **values, **more)
+        except PumpReset as reset:
+            self._restart_after(reset, self.at_us)
 
     def power_off(self) -> None:
         """The supply is gone."""
         self.read_log()
-        bench = self._emulator.bench
-        truth = bench.truth()
-        self._steps_before += truth.steps_since_mark
-        self._reservoir_pl = truth.reservoir_pl
-        bench.power_cut()
+        self._steps_off = self.steps()
+        self._world = self._emulator.bench.power_cut()
         self.off = True
 
-    def power_on(self, step_volume_pl: int) -> None:
+    def power_on(self) -> None:
         """The supply is back: the pump boots from its flash."""
         now_us = self._zero_us + self.at_us
-        self._emulator.restart({"start_us": now_us})
-        bench = self._emulator.bench
-        bench.set_step_volume(step_volume_pl)
-        bench.fill(self._reservoir_pl)
-        bench.mark(self._zero_us)
-        if self._trace is not None:
-            bench.trace(self._trace, append=True)
+        self._emulator.restart({"start_us": now_us}, world=self._world)
         self.off = False
-        self.resets += 1
-        self.client.hello()
-        status = self.client.status()
-        self._boot_us = now_us - status.now.total_us  # its clock goes on from what was on record
-        if status.next_event < self._next_record:  # the log did not outlast the cut
-            self._next_record = 1
         if self._noise_one_in:
-            bench.link_noise(self._noise_one_in)
+            self._emulator.bench.link_noise(self._noise_one_in)
+        self._boot(now_us)
 
     @contextlib.contextmanager
     def _line_quiet(self) -> Generator[None]:

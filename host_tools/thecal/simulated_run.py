@@ -15,6 +15,8 @@ from pathlib import Path
 from thecal import events as ev
 from thecal.answers import Event, Proposal, Status
 from thecal.errors import LinkError, Refused, TherapyError
+from thecal.event_fields import Condition, Lasting
+from thecal.injections import LinkNoiseEvent, MotorStallEvent, PowerCutEvent
 from thecal.ledger import Ledger
 from thecal.local_time import DEFAULT_START
 from thecal.refill_check import RefillCheck
@@ -80,12 +82,13 @@ class Run:
     def __post_init__(self) -> None:
         self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
         self._queued = 0
-        self._lasting: list[tuple[int, ev.Event]] = []  # (until, condition)
+        self._lasting: list[tuple[int, Lasting]] = []  # (until, condition)
 
     def carry_out(self) -> None:
         """Program the pump, then let the plan's time pass."""
         plan, pump = self.plan, self.pump
         pump.on_event = self._note
+        pump.on_reset = self._was_reset
         pump.begin(plan.therapy, plan.start, plan.trace, self.watch.propose)
         accounts = pump.accounts()
         self.ledger.begin(accounts)
@@ -129,13 +132,14 @@ class Run:
             self.alarms.note(at_us, event)
 
     def _happen(self, event: ev.Event) -> None:
-        if event.what in ev.INJECT:
+        if isinstance(event, Condition):
             self._inject(event)
             return
         what, command = self._command(event)
         if self.pump.off:
             self._refuse(what, "off", "", len(self.boluses.all))
             return
+        self.pump.come_back()
         self.pump.read_log_if_full()
         known = len(self.boluses.all)
         try:
@@ -192,47 +196,42 @@ class Run:
             "skip_bridge": client.skip_bridge,
         }
 
-    def _inject(self, event: ev.Event) -> None:
-        if isinstance(event, ev.PowerCutEvent):
+    def _inject(self, event: Condition) -> None:
+        if isinstance(event, PowerCutEvent):
             self._cut_power(event)
             return
-        until_us = self._until(event)
+        if not isinstance(event, Lasting):
+            self.pump.inject(event.bench_name, event.bench_values())
+            return
+        until_us = self.plan.duration_us + 1 if event.for_us is None else event.at_us + event.for_us
         self._lasting.append((until_us, event))
         self._set(event, until_us)
-        if not isinstance(event, ev.MotorStallEvent):  # a stall ends by itself
-            self._at(until_us, _ENDS, lambda: self._end(event))
+        self._at(until_us, _ENDS, lambda: self._end(event))
 
-    def _until(self, event: ev.Event) -> int:
-        lasts_us: int | None = getattr(event, "for_us", None)
-        return self.plan.duration_us + 1 if lasts_us is None else event.at_us + lasts_us
+    def _set(self, event: Lasting, until_us: int) -> None:
+        if isinstance(event, LinkNoiseEvent):
+            self.pump.link_noise(event.one_in)
+        elif isinstance(event, MotorStallEvent):
+            self.pump.inject(event.bench_name, {"for_us": until_us - self.pump.at_us})
+        else:
+            self.pump.inject(event.bench_name, event.bench_values())
 
-    def _set(self, event: ev.Event, until_us: int) -> None:
-        match event:
-            case ev.MotorStallEvent():
-                self.pump.motor_stall(until_us - self.pump.at_us)
-            case ev.OverDeliveryEvent():
-                self.pump.over_delivery(event.factor.numerator, event.factor.denominator)
-            case ev.LinkNoiseEvent():
-                rate = event.bit_error_rate
-                self.pump.link_noise(round(1 / rate) if rate else 0)
-            case _:
-                raise ValueError(event.what)
-
-    def _end(self, event: ev.Event) -> None:
+    def _end(self, event: Lasting) -> None:
         """What an earlier condition of the same kind set goes on."""
         self._lasting = [(until, other) for until, other in self._lasting if other is not event]
-        if isinstance(event, ev.LinkNoiseEvent):
+        if isinstance(event, LinkNoiseEvent):
             self.pump.link_noise(0)
-        elif not self.pump.off:
-            self.pump.over_delivery(1, 1)
-        self._set_again(type(event))
+        elif not self.pump.off and not isinstance(event, MotorStallEvent):  # a stall ends by itself
+            self.pump.inject(event.bench_name, {**event.bench_values(), "ends": True})
+        self._set_again(event.place)
 
-    def _set_again(self, *kinds: type[ev.Event]) -> None:
+    def _set_again(self, place: tuple[str, ...] | None = None) -> None:
+        """The conditions that still stand: of one place, or all of them."""
         for until_us, event in self._lasting:
-            if isinstance(event, kinds) and until_us > self.pump.at_us and not self.pump.off:
+            if place in (None, event.place) and until_us > self.pump.at_us and not self.pump.off:
                 self._set(event, until_us)
 
-    def _cut_power(self, event: ev.PowerCutEvent) -> None:
+    def _cut_power(self, event: PowerCutEvent) -> None:
         pump = self.pump
         pump.read_log()
         accounts = pump.accounts()
@@ -243,6 +242,12 @@ class Run:
             self._at(event.at_us + event.for_us, _ENDS, self._restore_power)
 
     def _restore_power(self) -> None:
-        self.pump.power_on(self.plan.therapy.pump.step_volume_pl)
+        self.pump.power_on()
         self.boluses.booted(self.pump.accounts().volume_pl_by_source)
-        self._set_again(ev.MotorStallEvent, ev.OverDeliveryEvent, ev.LinkNoiseEvent)
+        self._set_again()
+
+    def _was_reset(self) -> None:
+        """The watchdog bit, or the pump started anew by itself, and it runs again: boluses ended there."""
+        volumes = self.pump.accounts().volume_pl_by_source
+        self.boluses.cut(volumes)
+        self.boluses.booted(volumes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from host.samples import MORPHINE, with_lines
-from thecal import events, units
+from thecal import events, injections, units
 from thecal.events_file import parse_events
 from thecal.therapy import parse_therapy
 from thecal.therapy_fields import EXAMPLES
@@ -38,7 +38,7 @@ def test_the_events_on_the_page_are_read(page: str):
 
 
 def test_every_event_and_unit_is_on_the_page(page: str):
-    for name in [*events.DO, *events.INJECT]:
+    for name in [*events.DO, *injections.INJECT]:
         assert re.search(rf"\b{name}\b", page), name
     for line in units.UNITS:
         assert f"`{line.split(' = ')[0]}`" in page, line

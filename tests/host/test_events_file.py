@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host.samples import MORPHINE
-from thecal import events
+from thecal import events, injections
 from thecal.errors import TherapyError
 from thecal.events_file import load_events, parse_events
 
@@ -93,6 +93,41 @@ inject = "planner_fault"
 [[event]]
 at = "0s"
 inject = "sensor_stuck"
+[[event]]
+at = "17h"
+inject = "sensor_missing"
+sensor = "battery"
+for = "1h"
+[[event]]
+at = "17h"
+inject = "sensor_noise"
+sensor = "downstream"
+[[event]]
+at = "18h"
+inject = "occlusion"
+where = "upstream"
+for = "1h"
+[[event]]
+at = "19h"
+inject = "hang"
+[[event]]
+at = "19h"
+inject = "watchdog_bite"
+[[event]]
+at = "20h"
+inject = "memory_flip"
+name = "delivery.permit"
+bit = 3
+[[event]]
+at = "21h"
+inject = "code_damage"
+for = "1h"
+[[event]]
+at = "22h"
+inject = "buzzer_broken"
+[[event]]
+at = "23h"
+inject = "press_button"
 """
 
 
@@ -106,7 +141,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_kind_of_event(folder: Path):
     found = load_events(folder / "events.toml")
-    assert {event.what for event in found} == {*events.DO, *events.INJECT}
+    assert {event.what for event in found} == {*events.DO, *injections.INJECT}
     assert [event.at_us for event in found] == sorted(event.at_us for event in found)
     by_name = {event.what: event for event in found}
     stop, prime = by_name["stop"], by_name["prime"]
@@ -128,9 +163,9 @@ def test_every_kind_of_event(folder: Path):
     refill, noise, over = by_name["refill"], by_name["link_noise"], by_name["over_delivery"]
     assert isinstance(refill, events.RefillEvent)
     assert (refill.volume_pl, refill.residual_pl) == (40 * 10**9, 31 * 10**8)
-    assert isinstance(noise, events.LinkNoiseEvent)
+    assert isinstance(noise, injections.LinkNoiseEvent)
     assert (noise.bit_error_rate, noise.for_us) == (Fraction(1, 10_000), None)
-    assert isinstance(over, events.OverDeliveryEvent)
+    assert isinstance(over, injections.OverDeliveryEvent)
     assert over.factor == Fraction(6, 5)
 
 
@@ -171,7 +206,22 @@ BAD = [
      "program, refill, set_clock, implant, prime, cancel_plan, skip_bridge"),
     (event("inject = 7"), "event[1].inject",
      '"7" is not known; known: motor_stall, power_cut, over_delivery, battery_level, temperature, link_noise, '
-     "link_flood, flash_bit_flip, planner_fault, sensor_stuck"),
+     "link_flood, flash_bit_flip, planner_fault, sensor_stuck, sensor_missing, sensor_noise, occlusion, hang, "
+     "watchdog_bite, memory_flip, code_damage, buzzer_broken, press_button"),
+    (event('inject = "sensor_stuck"\nsensor = "humidity"'), "event[1].sensor",
+     '"humidity" is not known; write for example: sensor = "temperature"; known: temperature, battery, upstream, '
+     "downstream"),
+    (event('inject = "occlusion"\nwhere = "left"'), "event[1].where",
+     '"left" is not known; write for example: where = "downstream"; known: downstream, upstream'),
+    (event('inject = "planner_fault"\nkind = "mood"'), "event[1].kind",
+     '"mood" is not known; write for example: kind = "rate"; known: rate, planner_rate, runaway, stuck_on, '
+     "stuck_off, double_commit, no_stop, no_cancel, past_change, unledgered"),
+    (event('inject = "planner_fault"\nfactor = "2"'), "event[1]",
+     "factor goes with kind = rate and planner_rate only; leave it out"),
+    (event('inject = "battery_level"\npercent = 101'), "event[1].percent", "101 is not within 0 to 100"),
+    (event('inject = "memory_flip"'), "event[1].name", 'is missing; write for example: name = "delivery.permit"'),
+    (event('inject = "link_flood"\nbytes_per_s = "10"'), "event[1].bytes_per_s",
+     '"10" is not a plain whole number; write for example: bytes_per_s = 1000'),
     (event('do = "stop"\ndose = "1 mg"'), "event[1].dose", "is not a known field; known here: at, do, for"),
     (event('do = "clinician_bolus"\ndose = "0.2 mg"\nduration = "0 min"'), "event[1].duration",
      '"0 min" is zero; write an amount above zero, for example "5 min"'),

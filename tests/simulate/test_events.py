@@ -7,6 +7,7 @@ import pytest
 from host.samples import CONSTANT, MORPHINE
 from thecal.errors import SimulationError, TherapyError
 from thecal.events_file import parse_events
+from thecal.injections import INJECT
 from thecal.report_json import simulation_json
 from thecal.simulate import Outcome, Plan, simulate
 from thecal.simulated_pump import SimulatedPump
@@ -17,11 +18,7 @@ DAY_US = 24 * HOUR_US
 
 
 def event(at: str, what: str, **more: str) -> str:
-    key = (
-        "inject"
-        if what in ("motor_stall", "power_cut", "link_noise", "over_delivery", "temperature")
-        else "do"
-    )
+    key = "inject" if what in INJECT else "do"
     lines = "".join(f'{name.rstrip("_")} = "{value}"\n' for name, value in more.items())
     return f'[[event]]\nat = "{at}"\n{key} = "{what}"\n{lines}'
 
@@ -156,13 +153,7 @@ def test_a_noisy_line_changes_no_dose():
     assert outcome.steps == outcome.ledger.accounted_steps == (9 * 5_000_000 + 3 * 5_000_000) // 2500
 
 
-def test_what_the_bench_has_not():
-    with pytest.raises(TherapyError) as caught:
-        run(event("1h", "patient_bolus"), '[[event]]\nat = "1h"\ninject = "temperature"\ncelsius = 43\n')
-    assert str(caught.value) == (
-        "event[2].inject: this bench has no temperature yet; "
-        "it has motor_stall, power_cut, over_delivery, link_noise"
-    )
+def test_faults_in_a_power_cut_cannot_be():
     with pytest.raises(TherapyError, match=r"event\[2\].at: this motor_stall falls within a power cut"):
         run(event("1h", "power_cut", for_="1h"), event("90min", "motor_stall", for_="1h"))
 

@@ -1,0 +1,100 @@
+"""Faults and conditions of an events file reach the bench, end, and go on over resets and power cuts."""
+
+from pathlib import Path
+
+import pytest
+
+from host.samples import MORPHINE
+from simulate.test_events import HOUR_US, event
+from thecal.events_file import parse_events
+from thecal.ledger import bound_steps
+from thecal.simulate import Outcome, Plan, simulate
+from thecal.therapy import parse_therapy
+
+STEPS_PER_HOUR = 2000
+BOUND = bound_steps(2500)
+
+
+def run(*events: str, hours: int = 24, trace: Path | None = None, seed: int = 1) -> Outcome:
+    known = parse_events("".join(events), "events", Path())
+    return simulate(Plan(parse_therapy(MORPHINE), hours * HOUR_US, known, seed=seed, trace=trace))
+
+
+def counted(at: str, what: str, more: str = "") -> str:
+    """An event with fields that are no texts."""
+    return f'[[event]]\nat = "{at}"\ninject = "{what}"\n{more}\n'
+
+
+@pytest.mark.req("INT-06", part="therapy goes on by itself after a watchdog reset")
+def test_a_watchdog_reset_is_survived(tmp_path: Path):
+    outcome = run(
+        event("2h", "watchdog_bite"), event("5h", "watchdog_bite"), hours=10, trace=tmp_path / "trace"
+    )
+    assert outcome.resets == 2
+    assert outcome.state == "infusing"
+    due = 10 * STEPS_PER_HOUR
+    assert due - 2 * BOUND - 2 <= outcome.steps <= due
+    assert outcome.steps <= outcome.ledger.accounted_steps <= outcome.steps + 2 * BOUND
+    times = (tmp_path / "trace").read_bytes()
+    steps = [int.from_bytes(times[at : at + 8], "little") for at in range(0, len(times), 8)]
+    assert len(steps) == outcome.steps
+    assert steps == sorted(steps)
+
+
+def test_a_bolus_ends_with_a_reset():
+    outcome = run(event("2h", "patient_bolus"), event("122min", "watchdog_bite"), hours=3)
+    assert [x.outcome for x in outcome.boluses] == ["cut_short"]
+
+
+def test_a_reset_and_an_event_at_the_same_instant():
+    """The reset takes a tenth of a second, unless something is to happen before."""
+    outcome = run(event("2h", "watchdog_bite"), event("2h", "stop"), event("7200050ms", "resume"), hours=3)
+    assert outcome.refusals == []
+    assert outcome.state == "infusing"
+
+
+def test_conditions_last_over_a_reset_and_a_power_cut():
+    """A stalled motor stays stalled; half a day of over-delivery empties the reservoir by its factor."""
+    outcome = run(
+        event("1h", "motor_stall", for_="2h"),
+        event("2h", "watchdog_bite"),
+        event("9000s", "power_cut", for_="10s"),
+        hours=4,
+    )
+    assert outcome.resets == 2
+    assert outcome.steps <= 2 * STEPS_PER_HOUR + 2
+
+
+def test_an_occluded_catheter_jams_the_motor_and_frees_it():
+    """150 kPa come after 15 uL, 6000 steps."""
+    outcome = run(event("1h", "occlusion", for_="10h"), hours=10)
+    assert outcome.steps <= STEPS_PER_HOUR + 6000
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        counted("2h", "battery_level", "percent = 5"),
+        counted("2h", "temperature", 'celsius = 41\nfor = "1h"'),
+        event("2h", "sensor_stuck", sensor="battery", for_="1h"),
+        event("2h", "sensor_missing", sensor="upstream", for_="1h"),
+        event("2h", "sensor_noise", sensor="downstream", for_="1h"),
+        event("2h", "occlusion", where="upstream", for_="1min"),
+        counted("2h", "link_flood", 'bytes_per_s = 300\nfor = "5min"'),
+        event("2h", "flash_bit_flip"),
+        event("2h", "planner_fault", kind="rate", factor="0.5", for_="1h"),
+        event("2h", "code_damage", for_="1h"),
+        event("2h", "buzzer_broken", for_="1h"),
+        event("2h", "press_button"),
+    ],
+)
+def test_every_fault_can_be_simulated_and_repeats(fault: str, tmp_path: Path):
+    first = run(fault, hours=4, trace=tmp_path / "one")
+    again = run(fault, hours=4, trace=tmp_path / "two")
+    assert first.trace_sha256 == again.trace_sha256
+    assert 0 < first.steps <= 4 * STEPS_PER_HOUR
+
+
+def test_a_slow_planner_recovers():
+    outcome = run(event("2h", "planner_fault", kind="rate", factor="0.5", for_="1h"), hours=4)
+    assert abs(outcome.steps - 3.5 * STEPS_PER_HOUR) <= 4
