@@ -17,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
 from thecal import paths
 from thecal.client import Client
 from thecal.emulator import Emulator
+from thecal.store import Store, log_files
 from wire import framing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,6 +160,39 @@ def plan_run() -> Figure:
     return Figure("plan_run_us", float(done.stdout), "us", "lower", how, "")
 
 
+def store_import(quick: bool) -> Figure:
+    """Records of a log from a file into the store."""
+    count = 100_000 if quick else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "log.jsonl"
+        write_log(file, count)
+        with Store.open(Path(folder) / "store.sqlite") as store:
+            began = time.perf_counter()
+            store.add_log(SERIAL, log_files.read(file))
+            took = time.perf_counter() - began
+    how = (
+        f"{count} records, a file of `thecal log --jsonl` into an empty store, one transaction ({took:.1f} s)"
+    )
+    return Figure("store_import_records_per_s", count / took, "1/s", "higher", how, ">= 16667")
+
+
+def status_ms(quick: bool) -> Figure:
+    """`thecal status` as a person meets it."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return 1000 * (time.perf_counter() - began)
+
+    with Emulator(seed=1) as pump:
+        with Client.connect(pump.port) as client:
+            programmed(pump, client, constant(120))
+        command = [Path(sys.executable).parent / "thecal", "status", "--port", pump.port]
+        took = best(5 if quick else 15, once)
+    how = "`thecal status` against an emulated pump, process start to end, best of some"
+    return Figure("status_wall_ms", took, "ms", "lower", how, "< 300")
+
+
 def firmware_bytes() -> Figure:
     """The firmware as the RP2040 would load it."""
     folders = [ROOT / "firmware", *(folder for folder in [ROOT / "boards/rp2040"] if folder.is_dir())]
@@ -190,6 +225,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="shorter measurements, for a look")
     quick: bool = parser.parse_args().quick
     figures = [*speeds(quick), *link(quick), plan_run(), *steady(), firmware_bytes()]
+    figures += [status_ms(quick), store_import(quick)]
     print(table(figures))
     RESULT.parent.mkdir(exist_ok=True)
     entries = [

@@ -45,6 +45,18 @@ class Run:
 Runner = Callable[..., Run]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_store() -> Iterator[None]:
+    """No test writes to the store of whoever runs it; those of the store name a file of their own."""
+    before = os.environ.get("THECAL_STORE")
+    os.environ["THECAL_STORE"] = "off"
+    yield
+    if before is None:
+        del os.environ["THECAL_STORE"]
+    else:
+        os.environ["THECAL_STORE"] = before
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """The project's folder."""

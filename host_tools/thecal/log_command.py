@@ -55,9 +55,13 @@ class Selection:
             reach *= 4
 
 
-def document(client: Client, selection: Selection) -> dict[str, object]:
+def document(client: Client, serial: str, selection: Selection) -> dict[str, object]:
     """The records as one JSON document."""
-    return {"schema": SCHEMA, "events": [log_text.as_json(event) for event in selection.read(client)]}
+    return {
+        "schema": SCHEMA,
+        "serial": serial,
+        "events": [log_text.as_json(event) for event in selection.read(client)],
+    }
 
 
 def run(client: Client, selection: Selection, *, follow: bool, form: Form) -> None:

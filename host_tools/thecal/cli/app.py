@@ -2,7 +2,7 @@
 
 import typer
 
-from thecal.cli import alarms, campaign, dose, files, library, service, watch
+from thecal.cli import alarms, campaign, dose, files, library, service, store, watch
 
 app = typer.Typer(
     name="thecal",
@@ -17,6 +17,7 @@ app = typer.Typer(
 _OFFLINE = "Without a pump"
 _WATCH = "Look at a pump"
 _CHANGE = "Change what a pump does"
+_STORE = "What was seen of pumps"
 
 app.command(rich_help_panel=_OFFLINE)(files.emulate)
 app.command(rich_help_panel=_OFFLINE)(files.simulate)
@@ -38,3 +39,6 @@ app.command("cancel-plan", rich_help_panel=_CHANGE)(service.cancel_plan)
 app.command("skip-bridge", rich_help_panel=_CHANGE)(service.skip_bridge)
 app.add_typer(dose.clock, name="clock", rich_help_panel=_CHANGE)
 app.add_typer(alarms.fault, name="fault", rich_help_panel=_CHANGE)
+app.command(rich_help_panel=_STORE)(store.history)
+app.command(rich_help_panel=_STORE)(store.trend)
+app.add_typer(store.store, name="store", rich_help_panel=_STORE)

@@ -23,6 +23,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.store import NoStore, remember
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def program(
     confirm_soft_limits: Annotated[
         bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
     ] = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Program a therapy: old, new and change side by side, the worst 24 hours, a question, the commit."""
@@ -62,10 +64,11 @@ def program(
             raise
         ask_or_withdraw(pump, f"Program this on {port}?", yes)
         committed = review.commit()
-    if as_json:
-        print_json(review.as_json(committed))
-    else:
-        print(f"{wanted.name} runs." + ("" if committed else " (The pump's answer was lost on the way.)"))
+        if as_json:
+            print_json(review.as_json(committed))
+        else:
+            print(f"{wanted.name} runs." + ("" if committed else " (The pump's answer was lost on the way.)"))
+        remember(pump, "program", no_store, committed_us=committed.at.total_us if committed else None)
 
 
 def bolus(

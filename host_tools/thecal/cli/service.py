@@ -14,6 +14,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.store import NoStore, remember
 
 
 def refill(
@@ -21,6 +22,7 @@ def refill(
     residual: Annotated[str, typer.Option(metavar="VOLUME", help='Came out before: "3.1 mL".')],
     port: Port = "",
     yes: Yes = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Record a refill: what came out against what the pump counted, a question, the record."""
@@ -35,7 +37,9 @@ def refill(
             print("\n".join(refilling.words()))
         ask_or_withdraw(pump, "Record this refill?", yes)
         refilling.commit()
-    print_json(refilling.as_json()) if as_json else print("The refill is on record.")
+        print_json(refilling.as_json()) if as_json else print("The refill is on record.")
+        amounts = (refilling.volume_pl, refilling.residual_pl, refilling.counted_pl)
+        remember(pump, "refill", no_store, refill=amounts)
 
 
 def prime(

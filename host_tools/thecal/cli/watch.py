@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from thecal.cli.common import Json, Port, need_port, open_pump, print_json, quantity
+from thecal.cli.store import NoStore, remember
 
 
 def status(port: Port = "", as_json: Json = False) -> None:
@@ -55,6 +56,7 @@ def log(
     lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a head line.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Is all as the pump wrote it?")] = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Print the pump's log: every record, with its number, time on the pump's clock and actor."""
@@ -70,10 +72,11 @@ def log(
         if verify:
             log_command.verify(client, pump.serial, as_json=as_json)
         elif as_json:
-            print_json(log_command.document(client, selection))
+            print_json(log_command.document(client, pump.serial, selection))
         else:
             form = "jsonl" if lines else "csv" if csv else "text"
             log_command.run(client, selection, follow=follow, form=form)
+        remember(pump, "log", no_store)
 
 
 def limits(port: Port = "", as_json: Json = False) -> None:

@@ -1,0 +1,144 @@
+"""The commands over the store: history, trend, store import, export and info."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thecal.cli.common import Json, Port, note, print_json
+
+if TYPE_CHECKING:
+    from thecal.pump import Pump
+
+Serial = Annotated[
+    str, typer.Option("--pump", metavar="SERIAL", help="Of this pump only. Default: the only one, or all.")
+]
+NoStore = Annotated[
+    bool,
+    typer.Option("--no-store", help="Keep nothing of this session in the store (THECAL_STORE=off: never)."),
+]
+
+store = typer.Typer(help="What this computer saw of pumps: import, export, info.", no_args_is_help=True)
+
+
+def remember(
+    pump: "Pump",
+    command: str,
+    no_store: bool,
+    *,
+    committed_us: int | None = None,
+    refill: tuple[int, int, int] | None = None,
+) -> None:
+    """Keep this session in the store, unless that is not wanted. Trouble with the store is a remark on
+    stderr.
+    """
+    from thecal.store import where
+
+    if no_store or where.path() is None:
+        return
+    from thecal.store.collect import remember as into_store
+
+    said = into_store(pump, command, committed_us=committed_us, refill=refill)
+    if said:
+        note(said)
+
+
+def history(
+    pump: Serial = "",
+    last: Annotated[int, typer.Option("--last", metavar="N", min=0, help="The newest N lines; 0: all.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show what happened with pumps on this computer: sessions, programs, refills."""
+    from thecal import store_command
+
+    store_command.show_history(pump, last, print_json if as_json else None)
+
+
+def trend(pump: Serial = "", as_json: Json = False) -> None:
+    """Show how a pump's true flow develops, by what came out at refills against what it counted."""
+    from thecal import store_command
+
+    store_command.show_trend(pump, print_json if as_json else None)
+
+
+@store.command("import")
+def import_(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="Logs: of `thecal log --jsonl, --csv, --json`."),
+    ] = None,
+    pump: Annotated[str, typer.Option("--pump", metavar="SERIAL", help="Of which pump the files are.")] = "",
+    port: Port = "",
+    as_json: Json = False,
+) -> None:
+    """Bring logs into the store, from files or (--port) from a pump. What is there already stays as it is."""
+    if not files and not port:
+        raise typer.BadParameter("name files, or a pump with --port.")
+    from thecal import store_command
+
+    done = store_command.import_files(files or [], pump, "" if files else port)
+    if as_json:
+        print_json(done)
+        return
+    for one in done["imported"]:
+        source = one.get("file") or one.get("port")
+        print(f"{source}: {one['records']} records of {one['serial']}, {one['new']} of them new")
+        if "note" in one:
+            note(str(one["note"]))
+
+
+@store.command("export")
+def export(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; made when missing.")],
+    form: Annotated[str, typer.Option("--format", metavar="csv|parquet|fhir", help="The form.")] = "csv",
+    pump: Serial = "",
+    offset: Annotated[
+        str,
+        typer.Option(
+            "--utc-offset", metavar="+HH:MM", help="fhir: the pump's local time is so far from UTC."
+        ),
+    ] = "+00:00",
+    subject: Annotated[
+        str,
+        typer.Option(metavar="REFERENCE", help='fhir: the patient, such as "Patient/17"; thecal knows none.'),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Write the store as CSV, Parquet or FHIR R4B (4.3.0; Device, DeviceMetric, Observation,
+    MedicationAdministration)."""
+    from thecal import store_command
+
+    if form not in store_command.FORMATS:
+        raise typer.BadParameter(f"{form!r} is none of csv, parquet, fhir.", param_hint="--format")
+    done = store_command.export(form, out, pump, _minutes(offset), subject)
+    if as_json:
+        print_json(done)
+    else:
+        for one in done["files"]:
+            print(one["path"])
+
+
+@store.command("info")
+def info(as_json: Json = False) -> None:
+    """Show where the store is and which pumps it knows."""
+    from thecal import store_command
+
+    done = store_command.info()
+    if as_json:
+        print_json(done)
+        return
+    print(f"{done['path']}  ({done['bytes']} bytes)")
+    for one in done["pumps"]:
+        print(
+            f"{one['serial']}  {one['sessions']} sessions, {one['programs']} programs, "
+            f"{one['residuals']} refills, {one['records']} records in {one['logs']} logs"
+        )
+
+
+def _minutes(offset: str) -> int:
+    match = re.fullmatch(r"([+-])([01]\d):([0-5]\d)", offset)
+    if not match:
+        raise typer.BadParameter(f"{offset!r} is no offset; write it like +01:00.", param_hint="--utc-offset")
+    minutes = int(match[2]) * 60 + int(match[3])
+    return -minutes if match[1] == "-" else minutes

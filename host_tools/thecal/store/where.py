@@ -1,0 +1,18 @@
+"""Where the store is. Imports nothing heavy: whether there is one is asked before SQLAlchemy is loaded."""
+
+import os
+from pathlib import Path
+
+VARIABLE = "THECAL_STORE"
+OFF = "off"
+
+
+def path() -> Path | None:
+    """The store's file: $THECAL_STORE, or thecal/store.sqlite in the user's data folder; None: `off`."""
+    named = os.environ.get(VARIABLE, "")
+    if named.lower() == OFF:
+        return None
+    if named:
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "thecal" / "store.sqlite"
