@@ -58,23 +58,23 @@ def thecal(place: Path, tmp_path: Path, emulator: Emulator) -> Run:
     return run
 
 
-def test_a_therapy_of_months(thecal: Run, place: Path, emulator: Emulator):
+def test_the_trend_of_four_refills(thecal: Run, place: Path, emulator: Emulator):
     """A pump that truly gives 10 % more than it counts: the trend of three refills shows it."""
     thecal("program", MORPHINE, "--yes")
     filled_ml, true = 40, Fraction(11, 10)
     for _ in range(3):
-        emulator.bench.advance_by(60 * DAY_US)
-        given_ml = 60 * Fraction(120, 1000)
+        emulator.bench.advance_by(5 * DAY_US)
+        given_ml = 5 * Fraction(120, 1000)
         left = filled_ml - given_ml * true
         thecal("refill", "--volume", "40 mL", "--residual", f"{float(left)} mL", "--yes")
     found = json.loads(thecal("trend", "--json").stdout)
     assert found["serial"] == "UNIX-0001"
     assert found["ratio"] == "1.1"
     assert [refill["ratio"] for refill in found["refills"]] == [1.1, 1.1, 1.1]
-    assert [refill["counted_nl"] for refill in found["refills"]] == ["32800000"] * 3
+    assert [refill["counted_nl"] for refill in found["refills"]] == ["39400000"] * 3
     assert "ATTENTION" not in thecal("trend").stdout
     assert "gave 110.00 % of what it counted" in thecal("trend").stdout
-    emulator.bench.advance_by(10 * DAY_US)
+    emulator.bench.advance_by(DAY_US)
     thecal("refill", "--volume", "40 mL", "--residual", "36 mL", "--yes")
     assert "ATTENTION: more than 2 mL apart" in thecal("trend").stdout
     told = json.loads(thecal("history", "--json").stdout)["history"]

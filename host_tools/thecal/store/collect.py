@@ -7,6 +7,7 @@ The pump's work is done before any of this begins, so trouble with the store is 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,5 +116,12 @@ def _program(store: Store, pump: Pump, seen: Snapshot, committed_us: int | None)
 
 
 def _as_json(therapy: dict[str, object]) -> dict[str, object]:
-    """Bytes in a program (the digest of its drug library) as hexadecimal text."""
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in therapy.items()}
+    """Bytes in a program (the digest of its drug library) as hexadecimal text, wherever they stand."""
+    shown: dict[str, object] = json.loads(json.dumps(therapy, default=_hexadecimal))
+    return shown
+
+
+def _hexadecimal(value: object) -> str:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{value!r} in a program")
+    return value.hex()
