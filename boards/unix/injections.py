@@ -135,6 +135,9 @@ class Injections:
                 raise BenchError("bad_request: percent is at most 100")
             self._board.sensors.set_charge(CELL_UC // 100 * percent)
             return
+        if "charge_permille" in request:
+            self._board.sensors.set_charge(CELL_UC // 1000 * whole(request, "charge_permille", 0))
+            return
         self._force(request, 1, None if request.get("ends") else whole(request, "millivolts", 0))
 
     def _force(self, request, sensor: int, value) -> None:

@@ -32,14 +32,14 @@ _CURVE_MV = (2200, 2400, 2700, 2850, 2950, 3050, 3250)
 _NOISE = (100, 4, 150, 300)  # at most, in the sensor's unit
 
 
-def _hash(seed: int, sensor: int, at_us: int) -> int:
-    """30 bits that look random, the same for the same instant."""
-    x = (seed * 40503 + sensor * 2654435 + (at_us & 0x3FFFFFFF) + (at_us >> 30) * 7919) & 0x3FFFFFFF
-    for _ in range(3):
-        x ^= x >> 15
-        x = x * 0x2C1B3C6D & 0x3FFFFFFF
-        x ^= x >> 12
-    return x
+def _hash(seed: int, at_us: int) -> int:
+    """60 bits that look random, the same for the same instant."""
+    x = (seed * 40503 + (at_us & 0x3FFFFFFF) + (at_us >> 30) * 7919) & 0x3FFFFFFF
+    x ^= x >> 15
+    x = x * 0x2C1B3C6D & 0x3FFFFFFF
+    x ^= x >> 12
+    x = x * 0x297A2D39
+    return x ^ x >> 31
 
 
 def _millivolts(left_uc: int) -> int:
@@ -80,15 +80,17 @@ class Sensors:
         """Read all of them now."""
         steps = self._motor.made_steps()
         at_us = self._start_us + self._clock.read()
+        dice = _hash(self._seed, at_us)
         phase_us = at_us % _DAY_US
         rise_us = phase_us if phase_us < _HALF_DAY_US else _DAY_US - phase_us
         warm_mc = _WARM_MC - _RHYTHM_MC // 2 + _RHYTHM_MC * rise_us // _HALF_DAY_US
-        self.temperature_mc = self._shown(0, warm_mc, at_us)
-        self.battery_mv = self._shown(1, _millivolts(self.charge_uc()), at_us)
-        self.upstream_pa = self._shown(2, self._reservoir.upstream_pa(steps), at_us)
-        self.downstream_pa = self._shown(3, self._reservoir.downstream_pa(steps), at_us)
+        self.temperature_mc = self._shown(0, warm_mc, dice)
+        self.battery_mv = self._shown(1, _millivolts(self.charge_uc()), dice >> 15)
+        self.upstream_pa = self._shown(2, self._reservoir.upstream_pa(steps), dice >> 30)
+        self.downstream_pa = self._shown(3, self._reservoir.downstream_pa(steps), dice >> 45)
 
-    def _shown(self, sensor: int, value: int, at_us: int) -> int:
+    def _shown(self, sensor: int, value: int, dice: int) -> int:
+        """With the sensor's noise, from the last 15 bits of `dice`."""
         if self._missing[sensor]:
             return _NO_READING
         if self._stuck[sensor] is not None:
@@ -96,7 +98,7 @@ class Sensors:
         if self._forced[sensor] is not None:
             value = self._forced[sensor]
         most = _NOISE[sensor] * self._louder[sensor]
-        return value + _hash(self._seed, sensor, at_us) % (2 * most + 1) - most
+        return value + (dice & 0x7FFF) % (2 * most + 1) - most
 
     def charge_uc(self) -> int:
         """What is left in the cell, microcoulombs."""

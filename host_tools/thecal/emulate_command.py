@@ -2,10 +2,12 @@
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
 
+from thecal.bench import PumpReset
 from thecal.emulator import ClockKind, Emulator
 from thecal.errors import SimulationError
 
@@ -26,11 +28,16 @@ def serve(
         raise SimulationError(f"there is no folder {flash.parent} for the flash file", "make it first")
     with (
         _ended_by_signals(),
-        Emulator(clock=clock, speed=speed, flash=flash, seed=seed, link=link) as pump,
+        Emulator(clock=clock, speed=speed, flash=flash, seed=seed, link=link, manifest=True) as pump,
     ):
         tell(pump.port)
-        pump.process.wait()
-        pump.bench.now()  # raises with the last words of the process
+        while True:
+            pump.process.wait()
+            try:
+                pump.bench.now()  # raises with the last words of the process
+            except PumpReset as reset:
+                print(f"the pump was reset ({reset.cause}) and starts again", file=sys.stderr)
+                pump.restart_after(reset)
 
 
 @contextlib.contextmanager
