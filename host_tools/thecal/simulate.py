@@ -62,6 +62,8 @@ def simulate(plan: Plan, watch: Watch | None = None) -> Outcome:
     with SimulatedPump(flash=plan.flash, seed=plan.seed) as pump:
         run = Run(pump, plan, watch or Watch())
         run.carry_out()
+        if watch is not None and watch.finish is not None:
+            watch.finish(pump)
         status = None if pump.off else pump.status()
         steps = pump.steps()
         pump.finish()

@@ -46,13 +46,16 @@ class Plan:
 class Watch:
     """Who looks on. `progress`: the time reached, often. `sample`: the pump at every `every_us`.
 
-    `propose`: makes the first proposal, with whatever review belongs to it.
+    `propose`: makes the first proposal, with whatever review belongs to it. `begin`, `finish`: called before
+    anything is programmed, and at the end.
     """
 
     progress: Callable[[int], None] | None = None
     propose: Callable[[SimulatedPump, Therapy], Proposal] | None = None
     sample: Callable[[int, Status], None] | None = None
     every_us: int = 0
+    begin: Callable[[SimulatedPump], None] | None = None
+    finish: Callable[[SimulatedPump], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Run:
         plan, pump = self.plan, self.pump
         pump.on_event = self._note
         pump.on_reset = self._was_reset
+        if self.watch.begin is not None:
+            self.watch.begin(pump)
         pump.begin(plan.therapy, plan.start, plan.trace, self.watch.propose)
         accounts = pump.accounts()
         self.ledger.begin(accounts)

@@ -2,7 +2,7 @@
 
 import typer
 
-from thecal.cli import alarms, campaign, dose, files, library, service, store, watch
+from thecal.cli import alarms, campaign, dose, files, library, report, service, store, watch
 
 app = typer.Typer(
     name="thecal",
@@ -28,6 +28,7 @@ app.command(rich_help_panel=_WATCH)(watch.status)
 app.command(rich_help_panel=_WATCH)(watch.monitor)
 app.command(rich_help_panel=_WATCH)(watch.log)
 app.command(rich_help_panel=_WATCH)(watch.limits)
+app.command(rich_help_panel=_WATCH)(report.report)
 app.add_typer(alarms.alarms, name="alarms", rich_help_panel=_WATCH)
 app.command(rich_help_panel=_CHANGE)(dose.program)
 app.command(rich_help_panel=_CHANGE)(dose.bolus)

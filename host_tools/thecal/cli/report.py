@@ -1,0 +1,56 @@
+"""The session report."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thecal.cli.common import Json, Port, connect, local_time, print_json, quantity
+
+
+def report(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The report.")] = Path(
+        "report.html"
+    ),
+    pdf: Annotated[Path | None, typer.Option(metavar="FILE.pdf", help="The same as PDF.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Keep the record, to make the report again.")
+    ] = None,
+    port: Port = "",
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="From a record (--save) or a log (thecal log --jsonl)."),
+    ] = None,
+    serial: Annotated[str, typer.Option(help="Whose log it is, when the file does not say.")] = "",
+    simulate: Annotated[
+        Path | None, typer.Option(metavar="THERAPY.toml", help="From a simulation of this therapy.")
+    ] = None,
+    duration: Annotated[str, typer.Option("--for", metavar="DURATION", help="Of the simulation.")] = "3d",
+    events: Annotated[Path | None, typer.Option(help="Events file of the simulation.")] = None,
+    start: Annotated[str, typer.Option(metavar="ISO-TIME", help="Its start.")] = "2026-01-05T00:00",
+    seed: Annotated[int | None, typer.Option(min=0, help="Its seed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
+    if log is not None and simulate is not None:
+        raise typer.BadParameter("stands beside --simulate: choose one.", param_hint="--log")
+    from thecal.quantities import DURATION
+    from thecal.report import command
+
+    if simulate is not None:
+        lasting_us, begin = quantity("--for", duration, DURATION), local_time("--start", start)
+        record, key = command.from_simulation(simulate, lasting_us, events, begin, seed)
+    elif log is not None:
+        record, key = command.from_file(log, serial)
+    else:
+        client, _ = connect(port)
+        with client:
+            record, key = command.from_pump(client, port)
+    wanted = command.Wanted(out, pdf, save)
+    made = command.write(record, key, wanted, datetime.now())
+    if as_json:
+        print_json(command.as_json(made, wanted))
+        return
+    print("\n".join(str(path) for path in (out, pdf, save) if path))
+    print(f"log: {made.chain.standing}, {made.chain.words}")

@@ -1,0 +1,143 @@
+"""`thecal report`: from a pump, a file or a simulation to HTML, PDF and a record to keep."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from thecal import log_keys
+from thecal.client import Client
+from thecal.errors import ThecalError
+from thecal.report import record as records
+from thecal.report.record import Flow, Record
+from thecal.report.summary import Report, build
+from thecal.report.trumpet import AMBULATORY_EVERY_US
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where the report goes; None: not that form."""
+
+    html: Path | None = None
+    pdf: Path | None = None
+    save: Path | None = None
+
+
+def from_pump(client: Client, port: str) -> tuple[Record, bytes | None]:
+    """The pump's record, and the key of its log where it is known."""
+    record = records.of_pump(client, f"the pump on {port}")
+    key = log_keys.learn(client, record.serial) if record.serial else None
+    return record, key or _stored(record.serial)
+
+
+def from_file(path: Path, serial: str) -> tuple[Record, bytes | None]:
+    """A record or a log, and the key of its log; `serial`: whose log it is, if the file does not say."""
+    record = records.of_file(path)
+    record.serial = record.serial or serial or None
+    return record, _stored(record.serial)
+
+
+def _stored(serial: str | None) -> bytes | None:
+    return log_keys.stored(serial) if serial else None
+
+
+def from_simulation(
+    therapy: Path, duration_us: int, events: Path | None, start: datetime, seed: int | None
+) -> tuple[Record, bytes | None]:
+    """Simulate a therapy; its record has the flow by every motor step."""
+    from thecal.events_file import load_events
+    from thecal.simulate import Plan, Watch, simulate
+    from thecal.simulated_pump import SimulatedPump
+    from thecal.therapy import load_therapy
+
+    keys: list[bytes] = []
+    found: list[Record] = []
+
+    def finish(pump: SimulatedPump) -> None:
+        if pump.off:
+            raise ThecalError(
+                "the pump is without power at the end: there is nothing to ask", "end the power cut"
+            )
+        found.append(records.of_pump(pump.client, f"a simulation of {therapy}"))
+
+    def begin(pump: SimulatedPump) -> None:
+        keys.append(pump.client.log_key())
+
+    with tempfile.TemporaryDirectory(prefix="thecal-report-") as folder:
+        plan = Plan(
+            therapy=load_therapy(therapy),
+            duration_us=duration_us,
+            events=load_events(events) if events else (),
+            start=start,
+            seed=seed,
+            trace=Path(folder) / "trace",
+        )
+        simulate(plan, Watch(begin=begin, finish=finish))
+        [record] = found
+        record.flow = _flow_of(record, Path(folder) / "trace", duration_us, plan.therapy.pump.step_volume_pl)
+    return record, keys[0]
+
+
+def _flow_of(record: Record, trace: Path, duration_us: int, step_volume_pl: int) -> Flow | None:
+    commits = [event.at.total_us for event in record.events if event.kind == "program_committed"]
+    if not commits:
+        return None  # the log has let go of it
+    steps_us = np.fromfile(trace, dtype="<u8").astype(np.int64)
+    times = np.arange(0, duration_us + 1, AMBULATORY_EVERY_US)
+    volumes = np.searchsorted(steps_us, times, "right") * step_volume_pl
+    how = "Counted are the steps that the simulated motor physically made"
+    return Flow(commits[0], AMBULATORY_EVERY_US, [int(volume) for volume in volumes], how)
+
+
+def write(record: Record, key: bytes | None, wanted: Wanted, made: datetime) -> Report:
+    """Build the report and write every form that is wanted: each whole or not at all."""
+    report = build(record, key, made)
+    if wanted.html is not None:
+        from thecal.report.html import html
+
+        _put(wanted.html, html(report).encode())
+    if wanted.pdf is not None:
+        from thecal.report.pdf import pdf
+
+        _put(wanted.pdf, pdf(report, made))
+    if wanted.save is not None:
+        records.save(record, wanted.save)
+    return report
+
+
+def _put(path: Path, content: bytes) -> None:
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ThecalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+
+
+def as_json(report: Report, wanted: Wanted) -> dict[str, object]:
+    """The document of `thecal report --json`."""
+    paths = {name: str(path) if path else None for name, path in vars(wanted).items()}
+    curve = report.trumpet
+    return {
+        "schema": 1,
+        **paths,
+        "serial": report.record.serial,
+        "records": len(report.record.events),
+        "log_digest": report.chain.digest,
+        "chain": report.chain.standing,
+        "flaws": [{"sequence": number, "what": what} for number, what in report.chain.flaws],
+        "trumpet": None
+        if curve is None
+        else {
+            "mean_error_percent": float(curve.mean_error),
+            "windows": [
+                {"minutes": float(w.minutes), "highest": float(w.highest), "lowest": float(w.lowest)}
+                for w in curve.windows
+            ],
+        },
+    }

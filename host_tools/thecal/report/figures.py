@@ -1,0 +1,191 @@
+"""The report's plots, drawn to be read on paper: dark lines, words beside colours, letters of 9 points."""
+
+# matplotlib's own annotations leave **kwargs untyped, which makes every method "partially unknown":
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # no display needed
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
+
+from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
+from thecal.report.course import Course, local_of
+from thecal.report.summary import Report
+
+_POINTS = 1500
+_PLAN, _GIVEN, _NO, _GREY = "#0b5394", "#c55a11", "#a61c00", "#555555"
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "thecal",
+}
+
+
+def draw(report: Report, name: str, form: str) -> bytes:
+    """A figure by its name, as "svg" or "png"."""
+    with mpl.rc_context(_STYLE):
+        figure = _DRAWN[name](report)
+        out = io.BytesIO()
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(out, format=form, dpi=180, metadata=metadata)
+        plt.close(figure)
+    return out.getvalue()
+
+
+def _course(report: Report) -> Course:
+    if report.course is None:
+        raise ValueError("no course")
+    return report.course
+
+
+def _times_us(course: Course) -> list[int]:
+    span = course.end_us - course.start_us
+    return [course.start_us + span * n // _POINTS for n in range(_POINTS + 1)]
+
+
+def _axis_of(course: Course) -> tuple[float, str]:
+    """Microseconds per unit of the time axis, and its name."""
+    if course.end_us - course.start_us > 3 * US_PER_DAY:
+        return US_PER_DAY, "days since the program began"
+    return 3600 * US_PER_S, "hours since the program began"
+
+
+def _delivery(report: Report) -> Any:
+    course = _course(report)
+    times, flow = _times_us(course), report.record.flow
+    if flow is not None and flow.start_us == course.start_us:  # compared where it was sampled
+        times = [flow.start_us + n * flow.every_us for n in range(len(flow.volumes_pl))]
+    unit, label = _axis_of(course)
+    x = (np.array(times) - course.start_us) / unit
+    planned, told = (np.array(part) / PL_PER_ML for part in course.volumes(times))
+    given, words = told, "delivered, by the log"
+    if flow is not None and flow.start_us == course.start_us:
+        given, words = np.array(flow.volumes_pl) / PL_PER_ML, "delivered, motor steps"
+    figure, (top, low) = plt.subplots(2, 1, figsize=(7.2, 4.6), sharex=True, height_ratios=(3, 1.5))
+    top.plot(x, given, color=_GIVEN, lw=3.0, label=words)
+    top.plot(x, planned, color=_PLAN, lw=1.1, label="programmed")
+    top.set_ylabel("volume (mL)")
+    top.set_ylim(0, None)
+    top.legend(loc="upper left")
+    low.plot(x, (given - planned) * 1000, color=_GIVEN, lw=1.2)
+    low.axhline(0, color=_PLAN, lw=0.8)
+    low.set_ylabel("delivered less\nprogrammed (uL)")
+    low.set_xlabel(label)
+    low.set_xlim(0, x[-1])
+    reach = max(1.0, float(np.abs(given - planned).max()) * 1000 * 1.15)
+    low.set_ylim(-reach, reach)
+    figure.align_ylabels()
+    figure.tight_layout()
+    return figure
+
+
+def _boluses(report: Report) -> Any:
+    record = report.record
+    asked, given = [0] * 24, [0] * 24
+
+    def hour(at_us: int) -> int:
+        local = local_of(record, at_us)
+        return local.hour if local is not None else at_us // (3600 * US_PER_S) % 24
+
+    for bolus in report.boluses:
+        if bolus.kind == "patient_bolus":
+            asked[hour(bolus.at_us)] += 1
+            given[hour(bolus.at_us)] += 1
+    for event in record.events:
+        if event.kind == "bolus_refused" and event.code == 2:
+            asked[hour(event.at.total_us)] += 1
+    figure, axis = plt.subplots(figsize=(7.2, 2.5))
+    hours = np.arange(24)
+    axis.bar(
+        hours, asked, width=0.8, facecolor="white", edgecolor=_NO, hatch="////", lw=0.8, label="asked for"
+    )
+    axis.bar(hours, given, width=0.8, color=_PLAN, label="given")
+    axis.set_xticks(range(0, 24, 3), [f"{h:02}:00" for h in range(0, 24, 3)])
+    axis.set_xlabel("hour of the day, pump local time" if record.local else "hour of the pump's clock")
+    axis.set_ylabel("patient boluses")
+    axis.set_ylim(0, max(*asked, 1) * 1.3)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(loc="upper right", ncols=2)
+    figure.tight_layout()
+    return figure
+
+
+def _reservoir(report: Report) -> Any:
+    course, record = _course(report), report.record
+    accounts = record.accounts or {}
+    times = np.array(_times_us(course))
+    unit, label = _axis_of(course)
+    _, given = course.volumes(times.tolist())
+    level = accounts["reservoir_pl"] + given[-1] - np.array(given)
+    figure, axis = plt.subplots(figsize=(7.2, 2.6))
+    refills = [x for x in record.events if x.kind == "refilled" and x.at.total_us > course.start_us]
+    checks = {x.at.total_us: x.a for x in record.events if x.kind == "refill_checked"}
+    for event in reversed(refills):  # backwards: what was counted before each refill
+        before = times < event.at.total_us
+        if before.any():
+            counted = checks.get(event.at.total_us, event.b)
+            level[before] += counted - level[before][-1]
+    axis.plot((times - course.start_us) / unit, level / PL_PER_ML, color=_GIVEN, lw=1.8, label="left")
+    for number, event in enumerate(refills):
+        x = (event.at.total_us - course.start_us) / unit
+        axis.plot(
+            [x], [event.b / PL_PER_ML], "v", color=_NO, ms=6, label=None if number else "came out at a refill"
+        )
+        axis.plot([x], [event.a / PL_PER_ML], "^", color=_PLAN, ms=6, label=None if number else "filled in")
+    low_ml = course.program["low_reservoir_pl"] / PL_PER_ML
+    axis.axhline(low_ml, color=_NO, lw=0.9, ls="--", label=f"low-reservoir alarm, {low_ml:g} mL")
+    axis.set_ylim(0, course.program["reservoir_pl"] / PL_PER_ML * 1.05)
+    axis.set_xlim(0, (course.end_us - course.start_us) / unit)
+    axis.set_ylabel("reservoir (mL)")
+    axis.set_xlabel(label)
+    axis.legend(loc="center right")
+    figure.tight_layout()
+    return figure
+
+
+def _trumpet(report: Report) -> Any:
+    curve = report.trumpet
+    if curve is None:
+        raise ValueError("no trumpet")
+    minutes = [float(w.minutes) for w in curve.windows]
+    figure, axis = plt.subplots(figsize=(7.2, 2.9))
+    high, low = [float(w.highest) for w in curve.windows], [float(w.lowest) for w in curve.windows]
+    axis.fill_between(minutes, low, high, color=_PLAN, alpha=0.10)
+    axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="largest error of a window")
+    axis.plot(minutes, low, color=_GIVEN, marker="s", ms=4, lw=1.6, label="smallest error of a window")
+    mean = float(curve.mean_error)
+    axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all 25 h: {mean:+.3f} %")
+    axis.set_xscale("log")
+    axis.set_xticks(minutes, [f"{m:g}" for m in minutes])
+    axis.minorticks_off()
+    axis.set_xlabel("length of the window (min)")
+    axis.set_ylabel("error of the flow (%)")
+    reach = max(0.05, max(map(abs, (*high, *low))) * 1.35)
+    axis.set_ylim(-reach, reach)
+    axis.legend(loc="upper right")
+    figure.tight_layout()
+    return figure
+
+
+_DRAWN: dict[str, Callable[[Report], Any]] = {
+    "delivery": _delivery,
+    "boluses": _boluses,
+    "reservoir": _reservoir,
+    "trumpet": _trumpet,
+}

@@ -1,0 +1,26 @@
+"""The report as one HTML file that needs nothing else: styles and plots are inside."""
+
+from __future__ import annotations
+
+import base64
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from thecal.report.figures import draw
+from thecal.report.summary import Report
+
+
+def html(report: Report) -> str:
+    """The document. Everything that came from a pump is escaped."""
+    environment = Environment(
+        loader=PackageLoader("thecal.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def figure(name: str) -> str:
+        return base64.b64encode(draw(report, name, "svg")).decode()
+
+    return environment.get_template("report.html.j2").render(report=report, figure=figure)

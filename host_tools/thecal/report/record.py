@@ -1,0 +1,198 @@
+"""A record: everything that a report needs, as one JSON document: today's report can be made again later.
+
+Gathered from a pump (`of_pump`), read from a file (`of_file`: a document, or lines of `thecal log --jsonl`).
+Tags and digests are hexadecimal; nothing in it is secret: the log's key is never part of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from thecal import local_time
+from thecal.answers import Event, Instant, LogRing, LogState
+from thecal.client import Client
+from thecal.errors import ThecalError
+from thecal.log_text import as_json
+from thecal.toml_file import Problem
+
+SCHEMA = 1
+KIND = "thecal-record"
+_MOST_BYTES = 400_000_000
+
+
+@dataclass
+class Record:
+    """One pump's record. What a file of lines does not hold is None."""
+
+    source: str
+    events: list[Event]
+    serial: str | None = None
+    pump: str | None = None  # model and firmware
+    state: str | None = None
+    local: datetime | None = None  # the pump's local time at `now_us`
+    now_us: int | None = None
+    program: dict[str, Any] | None = None
+    accounts: dict[str, Any] | None = None
+    log_state: LogState | None = None
+    flow: Flow | None = None
+    notes: list[Problem] = field(default_factory=list[Problem])
+
+
+@dataclass
+class Flow:
+    """Volume against time, sampled at equal distances."""
+
+    start_us: int  # of the pump's clock
+    every_us: int
+    volumes_pl: list[int]  # the first at the start
+    how: str
+
+
+def of_pump(client: Client, source: str) -> Record:
+    """Ask a pump; its log is read last, so that the chain's ends are known before."""
+    hello = client.hello()
+    state = client.log_state()
+    events = [event for event in client.events(0) if event.sequence < state.next_event]
+    status, accounts = client.status(), client.accounts()
+    return Record(
+        source=source,
+        events=events,
+        serial=hello.serial,
+        pump=f"{hello.model}, firmware {hello.firmware}",
+        state=status.state,
+        local=local_time.from_wire(status.local_day, status.local_s, status.local_us),
+        now_us=status.now.total_us,
+        program=client.running_program(),
+        accounts=asdict(accounts),
+        log_state=state,
+    )
+
+
+def as_document(record: Record) -> dict[str, object]:
+    """The JSON document."""
+    return {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "source": record.source,
+        "serial": record.serial,
+        "pump": record.pump,
+        "state": record.state,
+        "local": record.local.isoformat() if record.local else None,
+        "now_us": record.now_us,
+        "program": _plain(record.program),
+        "accounts": record.accounts,
+        "log_state": _plain(asdict(record.log_state)) if record.log_state else None,
+        "flow": asdict(record.flow) if record.flow else None,
+        "events": [as_json(event) for event in record.events],
+    }
+
+
+def save(record: Record, path: Path) -> None:
+    """Write the document: whole or not at all."""
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_text(json.dumps(as_document(record), ensure_ascii=False), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ThecalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+
+
+def of_file(path: Path) -> Record:
+    """Read a document, or lines of `thecal log --jsonl`. ThecalError names the line that is neither."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ThecalError(f"{path} is larger than a record can be", "is it the right file?")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ThecalError(f"{path} cannot be read: {error.strerror}", "name a record or a log") from None
+    except UnicodeDecodeError:
+        raise ThecalError(
+            f"{path} is no text", "give a record (thecal report --save) or a log --jsonl"
+        ) from None
+    first = text.lstrip()[:200]
+    try:
+        if f'"{KIND}"' in first:
+            return _of_document(json.loads(text), str(path))
+        lines = [line for line in text.splitlines() if line.strip()]
+        events = [event_of(json.loads(line), f"line {number}") for number, line in enumerate(lines, 1)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ThecalError(
+            f"{path} is neither a record nor a log: {_short(error)}",
+            "give what `thecal report --save` or `thecal log --jsonl` wrote",
+        ) from None
+    if not events:
+        raise ThecalError(
+            f"{path} is empty", "give what `thecal report --save` or `thecal log --jsonl` wrote"
+        )
+    return Record(source=str(path), events=events)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(f"{type(error).__name__} {error}".split())
+    return text[:120]
+
+
+def _of_document(document: Mapping[str, Any], source: str) -> Record:
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"schema {document['schema']} is not known")
+    local, state, flow = document["local"], document["log_state"], document["flow"]
+    return Record(
+        source=source,
+        events=[event_of(x, f"event {number}") for number, x in enumerate(document["events"], 1)],
+        serial=document["serial"],
+        pump=document["pump"],
+        state=document["state"],
+        local=datetime.fromisoformat(local) if local else None,
+        now_us=document["now_us"],
+        program=_program(document["program"]),
+        accounts=document["accounts"],
+        log_state=_log_state(state) if state else None,
+        flow=Flow(flow["start_us"], flow["every_us"], flow["volumes_pl"], flow["how"]) if flow else None,
+    )
+
+
+def event_of(x: Mapping[str, Any], where: str) -> Event:
+    """A record of the log from its JSON object."""
+    at_us = x["at_us"]
+    numbers = (x["sequence"], at_us, x["code"], x["ref"], x["a"], x["b"], x["boot"])
+    if any(not isinstance(number, int) or number < 0 for number in numbers):
+        raise ValueError(f"{where} holds a number that is none")
+    at = Instant(at_us // 1_000_000, at_us % 1_000_000)
+    tag = bytes.fromhex(x["tag"])
+    return Event(
+        x["sequence"], at, x["kind"], x["actor"], x["code"], x["ref"], x["a"], x["b"], x["boot"], tag
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Bytes as hexadecimal text, all the way down."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _program(program: dict[str, Any] | None) -> dict[str, Any] | None:
+    for library in program["library"] if program else ():
+        library["digest"] = bytes.fromhex(library["digest"])
+    return program
+
+
+def _log_state(state: Mapping[str, Any]) -> LogState:
+    def ring(x: Mapping[str, Any]) -> LogRing:
+        return LogRing(
+            x["first"], x["last"], x["records"], bytes.fromhex(x["before"]), bytes.fromhex(x["tag"])
+        )
+
+    return LogState(
+        state["next_event"], state["boot"], state["failing"], ring(state["events"]), ring(state["faults"])
+    )

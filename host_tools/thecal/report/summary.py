@@ -1,0 +1,336 @@
+"""The report in words and tables: what HTML and PDF both show, in the same order.
+
+`build` makes a `Report` of a record: sections of blocks. Figures are named here and drawn in `figures`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, Literal
+
+from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_text
+from thecal.answers import Event
+from thecal.log_text import details, instant_text
+from thecal.report import chain as chains
+from thecal.report.course import Course, Given, boluses_of, course_of, local_of
+from thecal.report.record import Record
+from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
+from thecal.therapy_wire import from_wire
+from wire.codec import name_of
+from wire.messages import ALARMS, BOLUS_KINDS, REFUSALS
+
+_ALARMS_SHOWN = 60
+_RECORDS_SHOWN = 60
+_FLAWS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Labels and values."""
+
+    rows: Sequence[tuple[str, str]]
+    kind: str = "facts"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a head. `right`: columns of numbers."""
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    right: tuple[int, ...] = ()
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph. `tone`: "bad" is shown in red, and says so in words too."""
+
+    text: str
+    tone: Literal["plain", "good", "warning", "bad"] = "plain"
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot by its name, with what it shows in words."""
+
+    name: str
+    caption: str
+    kind: str = "figure"
+
+
+Block = Facts | Table | Text | Figure
+
+
+@dataclass
+class Report:
+    """Everything that is shown, and what the figures draw from."""
+
+    title: str
+    subtitle: str
+    record: Record
+    chain: chains.Chain
+    course: Course | None
+    boluses: list[Given]
+    trumpet: Trumpet | None = None
+    sections: list[tuple[str, list[Block]]] = field(default_factory=list[tuple[str, list[Block]]])
+
+
+def build(record: Record, key: bytes | None, made: datetime) -> Report:
+    """The report of a record. `key`: of the pump's log, None when it is not known here."""
+    chain = chains.check(record, key)
+    report = Report(
+        title=f"Pump {record.serial}" if record.serial else "A pump's log",
+        subtitle=f"Session report, made {made:%Y-%m-%d %H:%M} from {record.source}",
+        record=record,
+        chain=chain,
+        course=course_of(record),
+        boluses=boluses_of(record.events),
+    )
+    add = report.sections.append
+    add(("Pump and log", [*_chain_blocks(chain), *_pump_blocks(record, chain.digest)]))
+    if record.program is not None:
+        rows = [(setting.field, setting.text) for setting in from_wire(record.program)]
+        add(("Program", [Table(("setting", "value"), rows)]))
+    add(("Delivered against programmed", list(_delivery_blocks(report))))
+    add(("Boluses", list(_bolus_blocks(report))))
+    add(("Alarms", list(_alarm_blocks(record))))
+    add(("Reservoir", list(_reservoir_blocks(report))))
+    add(("Flow accuracy", list(_trumpet_blocks(report))))
+    add(("Log", list(_log_blocks(record))))
+    return report
+
+
+def when(record: Record, at_us: int) -> str:
+    """An instant for people: pump local time, else its clock since it was first started."""
+    local = local_of(record, at_us)
+    if local is not None:
+        return f"{local:%Y-%m-%d %H:%M:%S}"
+    return instant_text(Event(0, _instant(at_us), "", "", 0, 0, 0, 0).at)
+
+
+def _instant(at_us: int) -> Any:
+    from thecal.answers import Instant
+
+    return Instant(at_us // 1_000_000, at_us % 1_000_000)
+
+
+def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
+    if chain.standing == "broken":
+        yield Text(f"THE LOG IS NOT AS THE PUMP WROTE IT. What follows rests on it. {chain.words}.", "bad")
+        rows = [(str(number), what) for number, what in chain.flaws[:_FLAWS_SHOWN]]
+        if len(chain.flaws) > _FLAWS_SHOWN:
+            rows.append(("...", f"{len(chain.flaws) - _FLAWS_SHOWN} more"))
+        yield Table(("record", "what is wrong"), rows, right=(0,))
+    elif chain.standing == "whole":
+        yield Text(f"The log is as the pump wrote it: {chain.words}.", "good")
+    else:
+        yield Text(f"The log was NOT checked: {chain.words}.", "warning")
+
+
+def _pump_blocks(record: Record, digest: str) -> Iterator[Block]:
+    rows = [("source", record.source)]
+    for label, value in (("serial number", record.serial), ("pump", record.pump), ("state", record.state)):
+        rows += [(label, value)] if value else []
+    if record.local is not None:
+        rows.append(("pump local time", f"{record.local:%a %Y-%m-%d %H:%M:%S}"))
+    for library in record.program["library"] if record.program else ():
+        rows.append(("drug library", f"version {library['version']} ({library['digest'].hex()})"))
+    if record.events:
+        first, last = record.events[0], record.events[-1]
+        rows.append(("records", f"{len(record.events)}, numbers {first.sequence} to {last.sequence}"))
+    rows.append(("log digest", digest))
+    yield Facts(rows)
+
+
+def _delivery_blocks(report: Report) -> Iterator[Block]:
+    record, course = report.record, report.course
+    if course is not None and course.end_us > course.start_us:
+        [programmed], [delivered] = course.volumes([course.end_us])
+        share = f" ({100 * delivered / programmed:.2f} %)" if programmed else ""
+        yield Figure(
+            "delivery",
+            f"Volume since the program began {when(record, course.start_us)}. Programmed: schedule and "
+            f"accepted boluses had nothing interfered. Delivered: {_how_delivered(report)}.",
+        )
+        yield Facts(
+            [
+                ("programmed", _ml(programmed)),
+                ("delivered, by the log", _ml(delivered) + share),
+            ]
+        )
+    elif record.program is None:
+        yield Text("A log alone holds no program: its course cannot be drawn.", "warning")
+    else:
+        yield Text(
+            "The log does not reach back to the program's commit: its course cannot be drawn.", "warning"
+        )
+    if record.accounts is not None:
+        yield from _ledger_blocks(record.accounts)
+
+
+def _how_delivered(report: Report) -> str:
+    flow = report.record.flow
+    return flow.how if flow else "as the log tells it; the ledger below counts every step"
+
+
+def _ml(pl: float) -> str:
+    return f"{float(pl) / PL_PER_ML:.4f} mL"
+
+
+def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
+    rows: list[tuple[str, ...]] = []
+    for filling in accounts["fillings"]:
+        volume_pl = filling["steps"] * filling["step_volume_pl"]
+        for drug in filling["drugs"]:
+            dose = Fraction(volume_pl * drug["concentration_ng_per_ml"], PL_PER_ML)
+            tip = Fraction(filling["tip_pl"] * drug["concentration_ng_per_ml"], PL_PER_ML)
+            row = (
+                str(filling["filling"]),
+                drug["name"],
+                volume_text(volume_pl),
+                mass_text(dose),
+                mass_text(tip),
+            )
+            rows.append(row)
+    head = ("filling", "drug", "volume", "dose", "of it past the catheter tip")
+    yield Table(head, rows, right=(0, 2, 3, 4))
+    sources = accounts["volume_pl_by_source"].items()
+    yield Table(
+        ("source", "volume"),
+        [(name.replace("_", " "), volume_text(pl)) for name, pl in sources],
+        right=(1,),
+    )
+    yield Text(
+        f"Counted by the pump's ledger: {accounts['steps']} motor steps in all, {accounts['resets']} resets."
+    )
+
+
+def _bolus_blocks(report: Report) -> Iterator[Block]:
+    events = report.record.events
+    refused = Counter((event.code, event.b) for event in events if event.kind == "bolus_refused")
+    begun, ends = Counter(x.kind for x in report.boluses), Counter((x.kind, x.how) for x in report.boluses)
+    kinds = [name for _, name in BOLUS_KINDS[1:]]
+    rows: list[tuple[str, ...]] = []
+    for number, kind in enumerate(kinds, 1):
+        no = sum(count for (code, _), count in refused.items() if code == number)
+        if begun[kind] or no:
+            given = sum(x.given_pl or 0 for x in report.boluses if x.kind == kind)
+            counts = (begun[kind] + no, ends[kind, "delivered"], ends[kind, "cut_short"], no)
+            rows.append((kind.replace("_", " "), *map(str, counts), volume_text(given)))
+    if not rows:
+        yield Text("No bolus was asked for or given in the time that the log covers.")
+        return
+    yield Figure("boluses", "Boluses of the patient by hour of the day: asked for, and given.")
+    head = ("kind", "asked for", "given whole", "cut short", "refused", "volume")
+    yield Table(head, rows, right=(1, 2, 3, 4, 5))
+    reasons = Counter[str]()
+    for (_, reason), count in refused.items():
+        reasons[name_of(REFUSALS, reason).replace("_", " ")] += count
+    if reasons:
+        yield Table(("refused for", "times"), [(why, str(n)) for why, n in reasons.most_common()], right=(1,))
+
+
+def alarm_name(number: int) -> tuple[str, str]:
+    """Name and class of an alarm."""
+    for row in ALARMS:
+        if row[0] == number:
+            return str(row[1]).replace("_", " "), str(row[2])
+    return f"number {number}", "unknown"
+
+
+def _alarm_blocks(record: Record) -> Iterator[Block]:
+    rows: list[list[str]] = []
+    live: dict[int, list[str]] = {}
+    for event in record.events:
+        if event.kind == "alarm_raised":
+            name, kind = alarm_name(event.code)
+            row = [when(record, event.at.total_us), name, "critical" if event.b == 1 else kind, "still live"]
+            rows.append(row)
+            live[event.code] = row
+        elif event.kind == "alarm_cleared" and event.code in live:
+            live.pop(event.code)[3] = when(record, event.at.total_us)
+    if not rows:
+        yield Text("No alarm was raised in the time that the log covers.")
+        return
+    if len(rows) > _ALARMS_SHOWN:
+        yield Text(f"The last {_ALARMS_SHOWN} of {len(rows)} alarms.")
+    yield Table(("raised", "alarm", "class", "cleared"), [tuple(row) for row in rows[-_ALARMS_SHOWN:]])
+
+
+def _reservoir_blocks(report: Report) -> Iterator[Block]:
+    record = report.record
+    course = report.course
+    if record.accounts is not None and course is not None and course.end_us > course.start_us:
+        yield Figure("reservoir", "What is left by the pump's count, and refills.")
+    if record.accounts is not None:
+        yield Facts([("left now, counted", volume_text(record.accounts["reservoir_pl"]))])
+    rows: list[tuple[str, ...]] = []
+    checks = {event.at.total_us: event for event in record.events if event.kind == "refill_checked"}
+    for event in record.events:
+        if event.kind == "refilled":
+            check = checks.get(event.at.total_us)
+            counted = volume_text(check.a) if check else "-"
+            apart = volume_text(event.b - check.a) if check else "-"
+            rows.append(
+                (when(record, event.at.total_us), volume_text(event.a), volume_text(event.b), counted, apart)
+            )
+    if rows:
+        yield Table(("refilled", "filled in", "came out", "counted", "apart"), rows, right=(1, 2, 3, 4))
+    else:
+        yield Text("No refill in the time that the log covers.")
+
+
+def _trumpet_blocks(report: Report) -> Iterator[Block]:
+    flow, course = report.record.flow, report.course
+    if flow is None:
+        yield Text(
+            "Not measured: a pump counts its steps but keeps no record of when each was made. A simulation "
+            "has one: thecal report --simulate THERAPY.toml --for 3d."
+        )
+        return
+    if course is None or flow.start_us != course.start_us or flow.every_us != AMBULATORY_EVERY_US:
+        yield Text("Not computed: the program was changed while the flow was recorded.", "warning")
+        return
+    times = [course.start_us + n * flow.every_us for n in range(len(flow.volumes_pl))]
+    wanted, _ = course.volumes(times[:200], exact=True)
+    try:
+        report.trumpet = ambulatory(flow.volumes_pl, wanted)
+    except ValueError as error:
+        yield Text(f"Not computed: {error}.")
+        return
+    yield Figure(
+        "trumpet",
+        "The largest error of the flow in any window of a length, against what was programmed for it: 25 h "
+        f"after a start-up of 24 h, sampled every 15 min. {flow.how}.",
+    )
+    rows = [
+        (f"{float(w.minutes):g} min", f"{float(w.highest):+.4f} %", f"{float(w.lowest):+.4f} %")
+        for w in report.trumpet.windows
+    ]
+    yield Table(("window", "largest", "smallest"), rows, right=(0, 1, 2))
+    yield Facts([("error over all 25 h", f"{float(report.trumpet.mean_error):+.4f} %")])
+
+
+def _log_blocks(record: Record) -> Iterator[Block]:
+    counts = Counter(event.kind for event in record.events)
+    yield Table(
+        ("kind of record", "how many"), [(kind, str(n)) for kind, n in counts.most_common()], right=(1,)
+    )
+    shown = record.events[-_RECORDS_SHOWN:]
+    yield Text(f"The last {len(shown)} of {len(record.events)} records:")
+    rows = [
+        (str(x.sequence), when(record, x.at.total_us), x.kind.replace("_", " "), x.actor, details(x))
+        for x in shown
+    ]
+    yield Table(("number", "when", "what", "by", "which says"), rows, right=(0,))
+
+
+def span_text(course: Course) -> str:
+    """How long the course is."""
+    return duration_text((course.end_us - course.start_us) // 1_000_000 * 1_000_000)
