@@ -2,11 +2,14 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thecal.cli.common import Json, Port, connect, local_time, print_json, quantity
+
+if TYPE_CHECKING:
+    from thecal.report.record import Record
 
 
 def report(
@@ -35,12 +38,10 @@ def report(
     """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
     if log is not None and simulate is not None:
         raise typer.BadParameter("stands beside --simulate: choose one.", param_hint="--log")
-    from thecal.quantities import DURATION
     from thecal.report import command
 
     if simulate is not None:
-        lasting_us, begin = quantity("--for", duration, DURATION), local_time("--start", start)
-        record, key = command.from_simulation(simulate, lasting_us, events, begin, seed)
+        record, key = _simulated(simulate, duration, events, start, seed)
     elif log is not None:
         record, key = command.from_file(log, serial)
     else:
@@ -54,3 +55,13 @@ def report(
         return
     print("\n".join(str(path) for path in (out, pdf, save) if path))
     print(f"log: {made.chain.standing}, {made.chain.words}")
+
+
+def _simulated(
+    therapy: Path, duration: str, events: Path | None, start: str, seed: int | None
+) -> "tuple[Record, bytes | None]":
+    from thecal.quantities import DURATION
+    from thecal.report import command
+
+    lasting_us, begin = quantity("--for", duration, DURATION), local_time("--start", start)
+    return command.from_simulation(therapy, lasting_us, events, begin, seed)
