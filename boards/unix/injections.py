@@ -196,8 +196,9 @@ class Injections:
         kind = one_of(request, "kind", saboteur.KINDS, "runaway")
         num = whole(request, "num", 0, 2)
         den = whole(request, "den", 1, 1)
+        unguarded = bool(request.get("unguarded"))
         bad = self._saboteur
-        self._last(request, "planner", lambda: bad.begin(kind, num, den), bad.end)
+        self._last(request, "planner", lambda: bad.begin(kind, num, den, unguarded), bad.end)
 
     def _memory_flip(self, request) -> None:
         name = request.get("name")

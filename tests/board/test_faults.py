@@ -1,4 +1,7 @@
-"""What the bench breaks in a running pump: planner faults, memory, flash, a flooded line."""
+"""What the bench breaks in a running pump: planner faults, memory, flash, a flooded line.
+
+The guard, which would stop most planner faults at once, looks away here: what it sees is for its own tests.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -39,30 +42,30 @@ def patient() -> Iterator[Patient]:
 
 def test_a_wrong_rate_is_delivered_at_once_and_ends(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", kind="rate", num=4, den=1, for_us=2 * MINUTE_US)
+    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=4, den=1, for_us=2 * MINUTE_US)
     assert abs(patient.steps_in(2 * MINUTE_US) - 4 * usual) <= 4
-    assert abs(patient.steps_in(2 * MINUTE_US) - usual) <= 1
+    assert patient.steps_in(2 * MINUTE_US) <= usual + 1  # less, when what was given too much is noticed now
 
 
 def test_a_slow_rate(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", kind="rate", num=1, den=2)
+    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=1, den=2)
     assert abs(patient.steps_in(2 * MINUTE_US) - usual // 2) <= 1
 
 
 def test_a_planner_that_believes_in_another_rate(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", kind="planner_rate", num=3, den=1)
+    patient.bench.inject("planner_fault", unguarded=1, kind="planner_rate", num=3, den=1)
     assert patient.steps_in(2 * MINUTE_US) > 2 * usual
 
 
 def test_runaway_makes_a_step_a_millisecond(patient: Patient):
-    patient.bench.inject("planner_fault", kind="runaway")
+    patient.bench.inject("planner_fault", unguarded=1, kind="runaway")
     assert patient.steps_in(100_000) >= 90
 
 
 def test_no_more_steps_are_planned(patient: Patient):
-    patient.bench.inject("planner_fault", kind="stuck_off")
+    patient.bench.inject("planner_fault", unguarded=1, kind="stuck_off")
     assert patient.steps_in(10 * MINUTE_US) == 0
 
 
@@ -72,7 +75,7 @@ def test_no_more_steps_are_planned(patient: Patient):
 def test_a_bolus_that_counts_twice_or_never_ends(patient: Patient, kind, least, most):
     """0.1 mg in 5 min are 2000 steps; in percent of them, looked at for 7.5 min."""
     if kind:
-        patient.bench.inject("planner_fault", kind=kind)
+        patient.bench.inject("planner_fault", unguarded=1, kind=kind)
     patient.client.commit(patient.client.propose_bolus(100_000, 5 * MINUTE_US, extended=False).digest)
     made = patient.steps_in(15 * MINUTE_US // 2)
     basal = 48_000 * 450 // 86_400
@@ -83,27 +86,27 @@ def test_a_stop_that_stops_nothing(patient: Patient):
     patient.client.stop()
     assert patient.steps_in(5 * MINUTE_US) == 0
     patient.client.resume()
-    patient.bench.inject("planner_fault", kind="no_stop")
+    patient.bench.inject("planner_fault", unguarded=1, kind="no_stop")
     patient.client.stop()
     assert patient.steps_in(5 * MINUTE_US) > 100
 
 
 def test_a_queue_that_is_not_cancelled(patient: Patient):
-    patient.bench.inject("planner_fault", kind="no_cancel")
+    patient.bench.inject("planner_fault", unguarded=1, kind="no_cancel")
     patient.client.stop()
     assert 0 < patient.steps_in(10 * MINUTE_US) <= 64
 
 
 @pytest.mark.parametrize("kind", ["past_change", "unledgered"])
 def test_the_other_planner_faults_stand(patient: Patient, kind):
-    patient.bench.inject("planner_fault", kind=kind)
+    patient.bench.inject("planner_fault", unguarded=1, kind=kind)
     assert patient.steps_in(2 * MINUTE_US) > 0
 
 
 def test_one_planner_fault_takes_the_place_of_another(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", kind="rate", num=4, den=1)
-    patient.bench.inject("planner_fault", kind="rate", num=2, den=1)
+    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=4, den=1)
+    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=2, den=1)
     assert abs(patient.steps_in(2 * MINUTE_US) - 2 * usual) <= 3
 
 
