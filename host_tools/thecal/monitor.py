@@ -1,14 +1,14 @@
-"""`thecal monitor`: the pump live. On a terminal a panel that is drawn anew, elsewhere a line per look."""
+"""`thecal monitor`: the pump live. On a terminal the screen of `thecal.live`, elsewhere a line per look."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.amounts import volume_text
-from thecal.errors import LinkError
 from thecal.pump import Pump
 from thecal.snapshot import Snapshot
 
@@ -24,6 +24,7 @@ class Monitor:
     """Looks at one pump again and again over one client."""
 
     def __init__(self, pump: Pump) -> None:
+        self._pump = pump
         self._port = pump.port
         self._client = pump.client
         self._hello = pump.hello
@@ -49,11 +50,12 @@ class Monitor:
 
         Console().print(self._panel(self.look(), ""))
 
-    def run(self, interval_s: float) -> None:
-        """Until Ctrl-C. PortError when the port vanishes; silence is shown and waited out."""
+    def run(self, interval_s: float, *, lines: bool = False, ascii_only: bool = False) -> None:
+        """Until Ctrl-C or q. PortError when the port vanishes. On a terminal the live screen, else, and with
+        `lines`, a line per look."""
         try:
-            if sys.stdout.isatty():
-                self._run_live(interval_s)
+            if sys.stdout.isatty() and not lines and os.environ.get("TERM") != "dumb":
+                self._run_live(interval_s, ascii_only)
             else:
                 while True:
                     print(self.look().line(), flush=True)
@@ -61,19 +63,13 @@ class Monitor:
         except KeyboardInterrupt:
             return
 
-    def _run_live(self, interval_s: float) -> None:
-        from rich.console import Console
-        from rich.live import Live
+    def _run_live(self, interval_s: float, ascii_only: bool) -> None:
+        from thecal.live.app import LiveMonitor
+        from thecal.live.words import speaks_utf8
 
-        snapshot = self.look()
-        with Live(self._panel(snapshot, ""), console=Console(), auto_refresh=False) as live:
-            while True:
-                time.sleep(interval_s)
-                try:
-                    snapshot, trouble = self.look(), ""
-                except LinkError as error:
-                    trouble = f"{error.message}: this is the last that was heard"
-                live.update(self._panel(snapshot, trouble), refresh=True)
+        error = LiveMonitor(self._pump, interval_s, ascii_only=ascii_only or not speaks_utf8()).run()
+        if error is not None:
+            raise error
 
     def _panel(self, snapshot: Snapshot, trouble: str) -> Panel:
         from rich.panel import Panel

@@ -165,7 +165,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 def test_monitor_on_a_terminal_ends_with_ctrl_c(pump: Emulator, terminal: tuple[int, int]):
     ours, theirs = terminal
-    command = [str(THECAL), "monitor", "--port", pump.port, "--interval", "50ms"]
+    command = [str(THECAL), "monitor", "--plain", "--port", pump.port, "--interval", "50ms"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment, start_new_session=True

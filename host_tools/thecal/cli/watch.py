@@ -20,9 +20,13 @@ def monitor(
     port: Port = "",
     interval: Annotated[str, typer.Option(metavar="DURATION", help="How often to look.")] = "1 s",
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="A line per look, on a terminal too.")] = False,
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", help="Only ASCII; by itself where the locale is not UTF-8.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Watch the pump live: rate, delivered, reservoir, next change, bolus. Ctrl-C ends it."""
+    """Watch the pump live: rate, windows against limits, alarms, events; keys to silence and for a bolus."""
     from thecal.quantities import DURATION
 
     if as_json and not once:
@@ -39,7 +43,7 @@ def monitor(
         elif once:
             watching.show_once()
         else:
-            watching.run(every_us / 1_000_000)
+            watching.run(every_us / 1_000_000, lines=plain, ascii_only=ascii_only)
 
 
 def log(

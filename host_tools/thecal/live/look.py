@@ -1,0 +1,154 @@
+"""What the live monitor knows of a pump: one look after the other, each asking only for what may be new.
+
+The rolling windows are this computer's sum, not the pump's: boluses from the log (a bolus that ended in the
+window counts whole) and the basal flow at its present rate. They are shown as "about"; the pump itself
+keeps to the exact limits (docs/dosing.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from thecal.alarm_view import AlarmView
+from thecal.amounts import PL_PER_ML, US_PER_S
+from thecal.answers import Event
+from thecal.log_command import Selection
+from thecal.pump import Pump
+from thecal.snapshot import Snapshot
+from wire.codec import number_of
+from wire.messages import BOLUS_KINDS
+
+DAY_US = 86_400 * US_PER_S
+HOUR_US = 3600 * US_PER_S
+KEPT = 2000  # records held at most
+_FIRST = 200  # records asked for at the start
+_PATIENT = number_of(BOLUS_KINDS, "patient_bolus")
+_NO_DOSE = (number_of(BOLUS_KINDS, "prime"), number_of(BOLUS_KINDS, "bridge"))
+_ENDED = ("bolus_delivered", "bolus_cut_short")
+_RESTART_LOCKOUT = ("program_committed", "refilled")  # so does an accepted patient's bolus
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one drug's rolling window holds, about, against its limit."""
+
+    drug: str
+    hours: int
+    about_ng: Fraction
+    limit_ng: int  # 0: there is none
+
+
+@dataclass(frozen=True)
+class PatientBolus:
+    """What the prescription allows, and how much of it is taken."""
+
+    dose_ng: int
+    duration_us: int
+    given_24h: int
+    max_24h: int
+    lockout_left_us: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """A pump at one instant, with what led there."""
+
+    snapshot: Snapshot
+    alarms: AlarmView
+    program: dict[str, Any] | None
+    events: list[Event]  # oldest first
+    windows: list[Window]
+    patient: PatientBolus | None
+
+
+class Looking:
+    """Looks at one pump again and again. Not for use from several threads."""
+
+    def __init__(self, pump: Pump) -> None:
+        self.pump = pump
+        self._digest = b""
+        self._program: dict[str, Any] | None = None
+        self._events: list[Event] | None = None
+
+    def look(self) -> Look:
+        """The pump now. LinkError, PortError: it does not answer, or the port is gone."""
+        pump, client = self.pump, self.pump.client
+        snapshot = Snapshot.take(pump.port, client, pump.hello, self._name)
+        if snapshot.status.program_digest != self._digest:
+            self._program = client.running_program()
+            self._digest = snapshot.status.program_digest
+            snapshot = Snapshot.take(pump.port, client, pump.hello, self._name)
+        events = self._new_events(snapshot)
+        alarms = AlarmView(client.alarms(), snapshot.status)
+        windows = windows_of(snapshot, self._program, events)
+        return Look(
+            snapshot, alarms, self._program, events, windows, patient_of(snapshot, self._program, events)
+        )
+
+    @property
+    def _name(self) -> str | None:
+        return str(self._program["name"]) if self._program else None
+
+    def _new_events(self, snapshot: Snapshot) -> list[Event]:
+        """At first the last day's records, afterwards what has come since."""
+        if self._events is None:
+            since_us = snapshot.status.now.total_us - DAY_US
+            count = _FIRST
+            while True:
+                self._events = Selection(count=count).read(self.pump.client)
+                whole = len(self._events) < count or self._events[0].at.total_us < since_us
+                if whole or count >= KEPT:
+                    return self._events
+                count *= 2
+        last = self._events[-1].sequence if self._events else 0
+        if snapshot.status.next_event > last + 1:
+            self._events = (self._events + self.pump.client.events(last + 1))[-KEPT:]
+        return self._events
+
+
+def windows_of(snapshot: Snapshot, program: dict[str, Any] | None, events: list[Event]) -> list[Window]:
+    """For every drug its 24 h and, where that has a limit, its hour."""
+    if program is None:
+        return []
+    now_us = snapshot.status.now.total_us
+    found: list[Window] = []
+    for hours, name in ((24, "max_dose_24h_ng"), (1, "max_dose_1h_ng")):
+        given_pl = sum(
+            event.a
+            for event in events
+            if event.kind in _ENDED
+            and event.code not in _NO_DOSE
+            and now_us - event.at.total_us < hours * HOUR_US
+        )
+        given_pl += snapshot.status.bolus_given_pl
+        primary = program["drugs"][0]["concentration_ng_per_ml"]
+        basal_pl = Fraction(snapshot.status.basal_ng_per_day * PL_PER_ML * hours, primary * 24)
+        if snapshot.status.state != "infusing":
+            basal_pl = Fraction(0)
+        for drug in program["drugs"]:
+            if hours == 24 or drug[name]:
+                about = (given_pl + basal_pl) * Fraction(drug["concentration_ng_per_ml"], PL_PER_ML)
+                found.append(Window(drug["name"], hours, about, drug[name]))
+    return found
+
+
+def patient_of(
+    snapshot: Snapshot, program: dict[str, Any] | None, events: list[Event]
+) -> PatientBolus | None:
+    """The patient's bolus by the prescription, from the records of the last day; None: none is prescribed."""
+    if program is None or not program["patient_bolus"]:
+        return None
+    rule = program["patient_bolus"][0]
+    now_us = snapshot.status.now.total_us
+    starts = [e.at.total_us for e in events if e.kind == "bolus_started" and e.code == _PATIENT]
+    resets = starts + [event.at.total_us for event in events if event.kind in _RESTART_LOCKOUT]
+    left_us = max(resets, default=now_us - rule["lockout_us"]) + rule["lockout_us"] - now_us
+    return PatientBolus(
+        rule["dose_ng"],
+        rule["duration_us"],
+        sum(now_us - start < DAY_US for start in starts),
+        rule["max_per_24h"],
+        max(0, left_us),
+    )

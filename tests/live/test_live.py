@@ -1,0 +1,292 @@
+"""The live monitor, driven by Textual's Pilot, against an emulated pump whose time we hold."""
+
+import asyncio
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Awaitable, Callable, Iterator
+from fcntl import ioctl
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from thecal import Pump, ThecalError
+from thecal.emulator import Emulator
+from thecal.errors import PortError
+from thecal.live import words
+from thecal.live.app import LiveMonitor, Question
+from thecal.live.look import Looking
+
+THECAL = Path(sys.executable).parent / "thecal"
+MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"
+HOUR_US = 3_600_000_000
+DEADLINE_S = 40.0
+
+Steps = Callable[["Shown"], Awaitable[None]]
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(seed=1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def pump(emulator: Emulator) -> Iterator[Pump]:
+    with Pump(emulator.port) as pump:
+        pump.propose_program(MORPHINE).commit()
+        emulator.bench.advance_by(3 * HOUR_US)
+        yield pump
+
+
+class Shown:
+    """The running app, and waiting for what it shows."""
+
+    def __init__(self, app: LiveMonitor, pilot: "Pilot[ThecalError | None]"):
+        self.app = app
+        self.pilot = pilot
+
+    def text(self, name: str) -> str:
+        return str(self.app.screen_stack[0].query_one(f"#{name}", Static).content)
+
+    async def until(self, name: str, part: str) -> str:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while part not in self.text(name):
+                    await self.pilot.pause(0.01)
+        except TimeoutError:
+            pytest.fail(f"{part!r} is not in {self.text(name)!r}")
+        return self.text(name)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+
+def watch(
+    pump: Pump, steps: Steps, *, size: tuple[int, int] = (80, 24), ascii_only: bool = False
+) -> LiveMonitor:
+    """Run the monitor through these steps."""
+    app = LiveMonitor(pump, 0.02, ascii_only=ascii_only)
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps(Shown(app, pilot))
+            app.exit(None)
+
+    asyncio.run(run())
+    return app
+
+
+def test_what_it_shows_is_what_the_pump_says(pump: Pump, emulator: Emulator):
+    async def steps(shown: Shown) -> None:
+        state = await shown.until("state", "infusing")
+        assert "120 uL/day" in state
+        assert "6 000" in state
+        assert "300 mcg morphine" in state
+        assert "39.985 mL" in state
+        windows = shown.text("windows")
+        assert "morphine  24 h" in windows
+        assert "2.4 mg / 6 mg" in windows
+        assert "0 of 6 in 24 h" in windows
+        assert shown.text("alarms") == "no alarm"
+        assert "program_committed" in shown.text("events")
+        assert "UNIX-0001" in shown.text("head")
+        emulator.bench.advance_by(HOUR_US)
+        await shown.until("state", "8 000")
+
+    watch(pump, steps)
+
+
+def test_everything_fits_80_by_24(pump: Pump):
+    """No line is cut or wrapped away: every part lies inside the window."""
+
+    async def steps(shown: Shown) -> None:
+        await shown.until("state", "infusing")
+        for name in ("head", "state", "windows", "alarms", "events", "message", "keys"):
+            region = shown.app.screen_stack[0].query_one(f"#{name}").region
+            assert region.right <= 80, name
+            assert region.bottom <= 24, name
+            assert region.height >= 1, name
+        assert max(map(len, shown.text("windows").splitlines())) <= 36
+        assert max(map(len, shown.text("state").splitlines())) <= 37
+
+    watch(pump, steps)
+
+
+@pytest.mark.parametrize("size", [(79, 24), (80, 23), (30, 10)])
+def test_a_window_that_is_too_small_says_so(pump: Pump, size: tuple[int, int]):
+    async def steps(shown: Shown) -> None:
+        await shown.pilot.pause()
+        assert f"This window has {size[0]} x {size[1]} characters; the monitor needs 80 x 24" in shown.text(
+            "small"
+        )
+        assert shown.app.screen_stack[0].query_one("#small").display
+        assert not shown.app.screen_stack[0].query_one("#main").display
+        await shown.pilot.resize_terminal(100, 30)
+        await shown.pilot.pause()
+        assert shown.app.screen_stack[0].query_one("#main").display
+
+    watch(pump, steps, size=size)
+
+
+def test_a_bolus_only_after_yes(pump: Pump):
+    async def steps(shown: Shown) -> None:
+        await shown.until("state", "infusing")
+        for answer in ("n", "escape", "enter"):
+            await shown.press("b")
+            assert isinstance(shown.app.screen, Question)
+            await shown.press(answer)
+            await shown.until("message", "nothing was done")
+        assert "0 of 6" in shown.text("windows")
+        await shown.press("b", "y")
+        await shown.until("windows", "1 of 6 in 24 h")
+        assert "2 h left" in await shown.until("windows", "left")
+        assert "patient bolus" in shown.text("state")
+        await shown.press("b", "y")
+        await shown.until("message", "the pump refused patient_bolus: running")
+
+    watch(pump, steps)
+
+
+def test_alarms_and_their_silence(pump: Pump, emulator: Emulator):
+    async def steps(shown: Shown) -> None:
+        await shown.until("alarms", "no alarm")
+        await shown.press("s")
+        await shown.until("message", "nothing to silence")
+        pump_stopped.set()
+        await shown.until("alarms", "max_pause")
+        assert shown.app.screen_stack[0].query_one("#alarms").has_class("alarm")
+        await shown.press("s", "n")
+        await shown.until("message", "nothing was done")
+        await shown.press("s", "y")
+        await shown.until("message", "silen")  # the pump's answer, also where its firmware cannot yet
+
+    pump_stopped = asyncio.Event()
+    pump.stop()
+    looking = LiveMonitor._show
+
+    def advance_once(app: LiveMonitor, look: object) -> None:
+        looking(app, look)  # type: ignore[arg-type]
+        if pump_stopped.is_set():
+            emulator.bench.advance_by(HOUR_US // 4)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LiveMonitor, "_show", advance_once)
+        watch(pump, steps)
+
+
+def test_ascii_only(pump: Pump):
+    async def steps(shown: Shown) -> None:
+        await shown.until("state", "infusing")
+        drawn = "\n".join(
+            "".join(segment.text for segment in strip)
+            for strip in shown.app.screen._compositor.render_strips()
+        )
+        assert "infusing" in drawn
+        assert drawn.isascii()
+        await shown.press("b")
+        assert isinstance(shown.app.screen, Question)
+
+    watch(pump, steps, ascii_only=True)
+
+
+def test_silence_is_shown_and_waited_out(pump: Pump, emulator: Emulator):
+    async def steps(shown: Shown) -> None:
+        await shown.until("state", "infusing")
+        emulator.process.send_signal(19)  # it hangs
+        await shown.until("message", "this is the last that was heard")
+        emulator.process.send_signal(18)
+        async with asyncio.timeout(DEADLINE_S):
+            while shown.text("message"):
+                await shown.pilot.pause(0.01)
+
+    watch(pump, steps)
+
+
+def test_a_port_that_vanishes_ends_it(pump: Pump, emulator: Emulator):
+    async def steps(shown: Shown) -> None:
+        await shown.until("state", "infusing")
+        emulator.close()
+        async with asyncio.timeout(DEADLINE_S):
+            while shown.app.return_value is None:
+                await shown.pilot.pause(0.01)
+        assert isinstance(shown.app.return_value, PortError)
+
+    app = LiveMonitor(pump, 0.02)
+
+    async def run() -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await steps(Shown(app, pilot))
+
+    asyncio.run(run())
+    assert "vanished while in use" in str(app.return_value)
+
+
+def test_windows_are_the_sum_of_what_was_given(pump: Pump, emulator: Emulator):
+    pump.propose_bolus("0.2 mg", over="10 min").commit()
+    emulator.bench.advance_by(HOUR_US)
+    pump.patient_bolus()
+    emulator.bench.advance_by(HOUR_US)
+    looking = Looking(pump)
+    look = looking.look()
+    (window,) = look.windows
+    assert (window.about_ng, window.limit_ng) == (Fraction(2_400_000 + 300_000), 6_000_000)
+    emulator.bench.advance_by(23 * HOUR_US - HOUR_US // 2)
+    assert looking.look().windows[0].about_ng == 2_400_000 + 100_000
+    assert looking.look().patient is not None
+
+
+def test_a_pump_without_a_program(emulator: Emulator):
+    async def steps(shown: Shown) -> None:
+        await shown.until("state", "unprogrammed")
+        await shown.press("b")
+        await shown.until("message", "prescribes no patient's bolus")
+
+    with Pump(emulator.port) as pump:
+        watch(pump, steps)
+
+
+@pytest.mark.parametrize(
+    ("environment", "speaks"),
+    [
+        ({"LANG": "en_GB.UTF-8"}, True),
+        ({"LANG": "de_DE.utf8"}, True),
+        ({"LC_ALL": "C", "LANG": "en_GB.UTF-8"}, False),
+        ({"LC_CTYPE": "C.UTF-8"}, False),
+        ({"LC_ALL": "C.UTF-8"}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, False),
+        ({}, False),
+    ],
+)
+def test_which_terminals_speak_utf8(environment: dict[str, str], speaks: bool):
+    assert words.speaks_utf8(environment) is speaks
+
+
+def test_on_a_real_terminal(pump: Pump, emulator: Emulator):
+    """The installed command on a pty of 80 x 24: it draws, q ends it, the exit code is 0."""
+    pump.close()
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [str(THECAL), "monitor", "--port", emulator.port, "--interval", "50ms"]
+    environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        while b"infusing" not in shown:
+            shown += os.read(ours, 4096)
+        os.write(ours, b"q")
+        try:
+            while os.read(ours, 4096):
+                pass
+        except OSError:  # it has ended
+            pass
+        assert process.wait(DEADLINE_S) == 0
+    os.close(ours)
+    assert b"max_pause" not in shown
