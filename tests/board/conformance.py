@@ -206,6 +206,29 @@ def _store(rig):
     rig.expect(store.load("never-saved") is None, "the store made a document up")
 
 
+def _kept(rig):
+    """A document kept open: rewritten without an allocation."""
+    kept = rig.board.store.keep("conformance")
+    first = b"0123456789abcdef"
+    second = b"fedcba9876543210"
+    kept.write(first)
+    rig.expect(kept.read() == first, "a kept document was not written")
+    micropython.heap_lock()
+    try:
+        for _ in range(20):
+            kept.write(first)
+            kept.write(second)
+        allocated = False
+    except MemoryError:
+        allocated = True
+    finally:
+        micropython.heap_unlock()
+    rig.expect(not allocated, "rewriting a kept document allocates memory")
+    if not allocated:
+        rig.expect(kept.read() == second, "a kept document was not replaced")
+        rig.expect(rig.board.store.keep("conformance").read() == second, "a kept document is not on flash")
+
+
 def _folder(rig):
     folder = rig.board.store.folder("conformance-folder")
     rig.expect(folder.sizes() == {}, "a folder is not empty at first")
@@ -377,6 +400,7 @@ def findings(board, late_us=3000):
     _latch(rig)
     _panel(rig)
     _store(rig)
+    _kept(rig)
     _folder(rig)
     _allocation(rig)
     _watchdog(rig)

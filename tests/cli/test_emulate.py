@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -63,3 +64,34 @@ def test_faster_than_real(thecal: Thecal):
         first = json.loads(thecal("status", "--json", port=port).out)["now_s"]
         second = json.loads(thecal("status", "--json", port=port).out)["now_s"]
     assert second > first
+
+
+RESETS_ONCE = """
+from board import Board
+board = Board()
+board.ticks_us()
+board.wait_us(300000)
+if board.reset_cause() == 1:
+    board.latch.put(77)
+    board.reset()
+while True:
+    board.serial.write(b"%d %d" % (board.reset_cause(), board.latch.get()))
+    board.wait_us(100000)
+"""
+
+
+def test_a_pump_that_was_reset_starts_again(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "firmware" / "wire").mkdir(parents=True)
+    (tmp_path / "firmware" / "main.py").write_text(RESETS_ONCE)
+    (tmp_path / "boards").symlink_to(repo_root / "boards")
+    monkeypatch.setenv("THECAL_HOME", str(tmp_path))
+    with emulating() as process:
+        port = os.open(first_line(process), os.O_RDWR | os.O_NOCTTY)
+        try:
+            assert select.select([port], [], [], DEADLINE_S)[0]
+            assert os.read(port, 4) == b"3 77"
+        finally:
+            os.close(port)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=DEADLINE_S)
+    assert "the pump was reset (software) and starts again\n" in err
