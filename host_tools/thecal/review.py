@@ -82,29 +82,10 @@ class Review:
         from rich.console import Console
 
         console = console or Console()
-        console.print(self._settings_table())
+        console.print(settings_table(self.prepared))
         console.print(self._worst_table())
         for warning in self.prepared.warnings:
             console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
-
-    def _settings_table(self) -> Table:
-        from rich.text import Text
-
-        title = (
-            "What the pump would do (it has no program yet)"
-            if self.prepared.running is None
-            else "What the pump would do"
-        )
-        table = _table(title)
-        table.add_column("setting", no_wrap=True)
-        for name in ("now", "new", "change"):
-            table.add_column(name, overflow="fold")
-        for change in self.prepared.changes:
-            words = "" if self.prepared.running is None else change_words(change)
-            style = "" if not words else "bold red" if change.large else "bold"
-            cells = (change.field, change.old or "-", change.new or "-", words)
-            table.add_row(*(Text(cell, style=style) for cell in cells))
-        return table
 
     def _worst_table(self) -> Table:
         table = _table("The most that any 24 h can bring")
@@ -144,6 +125,27 @@ class Review:
                 for x in self.prepared.soft_limits
             ],
         }
+
+
+def settings_table(prepared: PreparedProgram) -> Table:
+    """Every setting: now, new, change."""
+    from rich.text import Text
+
+    title = (
+        "What the pump would do (it has no program yet)"
+        if prepared.running is None
+        else "What the pump would do"
+    )
+    table = _table(title)
+    table.add_column("setting", no_wrap=True)
+    for name in ("now", "new", "change"):
+        table.add_column(name, overflow="fold")
+    for change in prepared.changes:
+        words = "" if prepared.running is None else change_words(change)
+        style = "" if not words else "bold red" if change.large else "bold"
+        cells = (change.field, change.old or "-", change.new or "-", words)
+        table.add_row(*(Text(cell, style=style) for cell in cells))
+    return table
 
 
 def _table(title: str) -> Table:

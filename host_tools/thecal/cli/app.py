@@ -2,7 +2,7 @@
 
 import typer
 
-from thecal.cli import alarms, campaign, dose, files, library, report, service, store, watch
+from thecal.cli import alarms, campaign, dose, files, guided, library, report, service, store, watch
 
 app = typer.Typer(
     name="thecal",
@@ -30,12 +30,16 @@ app.command(rich_help_panel=_WATCH)(watch.log)
 app.command(rich_help_panel=_WATCH)(watch.limits)
 app.command(rich_help_panel=_WATCH)(report.report)
 app.add_typer(alarms.alarms, name="alarms", rich_help_panel=_WATCH)
+app.command(rich_help_panel=_CHANGE)(guided.session)
 app.command(rich_help_panel=_CHANGE)(dose.program)
 app.command(rich_help_panel=_CHANGE)(dose.bolus)
 app.command(rich_help_panel=_CHANGE)(dose.stop)
 app.command(rich_help_panel=_CHANGE)(dose.resume)
 app.command(rich_help_panel=_CHANGE)(service.refill)
 app.command(rich_help_panel=_CHANGE)(service.prime)
+app.command(rich_help_panel=_CHANGE)(guided.replace)
+app.command(rich_help_panel=_CHANGE)(guided.implant)
+app.command(rich_help_panel=_CHANGE)(guided.calibrate)
 app.command("cancel-plan", rich_help_panel=_CHANGE)(service.cancel_plan)
 app.command("skip-bridge", rich_help_panel=_CHANGE)(service.skip_bridge)
 app.add_typer(dose.clock, name="clock", rich_help_panel=_CHANGE)

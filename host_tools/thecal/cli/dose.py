@@ -121,7 +121,7 @@ def stop(
 
     if lasting:
         quantity("--for", lasting, SECONDS)
-    _switch(port, as_json, lambda pump: pump.stop(lasting))
+    _switch(port, as_json, lambda pump: pump.stop(lasting), _what_a_stop_means)
 
 
 def resume(port: Port = "", as_json: Json = False) -> None:
@@ -129,10 +129,25 @@ def resume(port: Port = "", as_json: Json = False) -> None:
     _switch(port, as_json, lambda pump: pump.resume())
 
 
-def _switch(port: str, as_json: bool, action: "Callable[[Pump], object]") -> None:
+def _what_a_stop_means(pump: "Pump") -> None:
+    """It is stopped already; this is for whoever did it: on stderr."""
+    from thecal.guided.stopped import words
+
+    for line in words(pump.therapy()):
+        note(line)
+
+
+def _switch(
+    port: str,
+    as_json: bool,
+    action: "Callable[[Pump], object]",
+    afterwards: "Callable[[Pump], None] | None" = None,
+) -> None:
     with open_pump(port) as pump:
         action(pump)
         state = pump.state
+        if afterwards is not None and not as_json:
+            afterwards(pump)
     if as_json:
         print_json({"schema": 1, "state": state})
     else:

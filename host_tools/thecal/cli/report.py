@@ -36,7 +36,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
-    if log is not None and simulate is not None:
+    if log and simulate:
         raise typer.BadParameter("stands beside --simulate: choose one.", param_hint="--log")
     from thecal.report import command
 
@@ -48,8 +48,7 @@ def report(
         client, _ = connect(port)
         with client:
             record, key = command.from_pump(client, port)
-    wanted = command.Wanted(out, pdf, save)
-    made = command.write(record, key, wanted, datetime.now())
+    made = command.write(record, key, wanted := command.Wanted(out, pdf, save), datetime.now())
     if as_json:
         print_json(command.as_json(made, wanted))
         return

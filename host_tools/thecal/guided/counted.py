@@ -1,0 +1,45 @@
+"""A counted number of steps for a calibration: a bolus into a balance, counted by the pump's ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from thecal.amounts import PL_PER_ML, US_PER_S
+from thecal.client import Client
+from thecal.errors import ThecalError
+from thecal.settled import harmless, settled
+
+_LOOK_EVERY_S = 0.2
+_SLACK_S = 30
+
+
+def run_steps(
+    client: Client, volume_pl: int, duration_us: int, progress: Callable[[int], None] | None = None
+) -> tuple[int, int]:
+    """Give `volume_pl` as a bolus; (steps counted from before it to after its end, step volume that is set).
+
+    A basal flow meanwhile is counted like the rest: it reaches the balance as well.
+    """
+    program = harmless("the review", client.running_program)
+    if program is None:
+        raise ThecalError("the pump has no program to run steps by", "program a bench therapy first")
+    drugs = program["drugs"]
+    assert isinstance(drugs, list)
+    concentration = int(drugs[0]["concentration_ng_per_ml"])  # pyright: ignore[reportUnknownArgumentType]
+    dose_ng = volume_pl * concentration // PL_PER_ML
+    before = client.accounts()
+    proposal = harmless("the proposal", lambda: client.propose_bolus(dose_ng, duration_us))
+    settled(client, "the bolus", lambda: client.commit(proposal.digest))
+    deadline_s = time.monotonic() + duration_us / US_PER_S + _SLACK_S
+    while True:
+        status = client.status()
+        if status.bolus is None:
+            break
+        if status.state != "infusing" or time.monotonic() > deadline_s:
+            raise ThecalError("the run did not come to its end", "look at `thecal status` and begin anew")
+        if progress is not None:
+            progress(status.bolus_left_us)
+        time.sleep(_LOOK_EVERY_S)
+    after = client.accounts()
+    return after.steps - before.steps, after.step_volume_pl

@@ -1,0 +1,108 @@
+"""`thecal replace` and `thecal implant`: the order in which refill, program, bridge and prime belong.
+
+Of a new filling everything is checked and confirmed first; then the refill is recorded and the program
+committed right after it: the new filling runs at the old program's rate no longer than that takes.
+"""
+
+from __future__ import annotations
+
+from thecal.client import Client
+from thecal.errors import ThecalError
+from thecal.guided.prompts import Prompter
+from thecal.guided.session import Answers
+from thecal.programming import PreparedProgram, prepare_program
+from thecal.review import Review, settings_table
+from thecal.service_command import Prime, Refill
+from thecal.therapy_models import BridgeRequest, Therapy
+
+
+def replace(
+    client: Client,
+    prompter: Prompter,
+    therapy: Therapy,
+    answers: Answers,
+    *,
+    volume_pl: int,
+    residual_pl: int,
+    bridge: bool | None,
+) -> Review:
+    """Another filling: refill, program, bridge. `bridge` None: ask, when there is something to bridge."""
+    prepared = prepare_program(client, therapy)
+    if prepared.running is None:
+        raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
+    therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge)
+    refill = Refill.propose(client, volume_pl, residual_pl)
+    _show(prepared, refill)
+    _confirm(prompter, prepared, answers)
+    try:
+        prompter.confirm("Record the refill and program this?", "--yes", answers.yes)
+    except ThecalError:
+        client.abort()
+        raise
+    refill.commit()
+    try:
+        review = Review.of(client, therapy)
+        review.commit()
+    except ThecalError as error:
+        raise ThecalError(
+            f"the refill is on record, the new program is NOT: {error.message}",
+            "the old program's rate gives the new filling: stop the pump or program it now",
+        ) from error
+    return review
+
+
+def _bridged(
+    client: Client, prompter: Prompter, therapy: Therapy, prepared: PreparedProgram, bridge: bool | None
+) -> tuple[Therapy, PreparedProgram]:
+    """With the bridge asked for, or knowingly without (DEL-11)."""
+    found = prepared.bridge
+    if found is None or therapy.bridge is not None:
+        return therapy, prepared
+    print(f"The catheter still holds {found.old_filling}:")
+    print(f"  b  {found.with_in_words()}")
+    print(f"  n  {found.in_words()}")
+    if bridge is None:
+        options = [("b", "bridge it"), ("n", "no bridge: the dose error above is meant")]
+        bridge = prompter.choice("Bridge the old filling?", options, "--bridge or --no-bridge") == "b"
+    if not bridge:
+        return therapy, prepared
+    therapy = therapy.model_copy(update={"bridge": BridgeRequest()})
+    return therapy, prepare_program(client, therapy)
+
+
+def _show(prepared: PreparedProgram, refill: Refill) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(settings_table(prepared))
+    for warning in prepared.warnings:
+        console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
+    print("\n".join(refill.words()))
+
+
+def _confirm(prompter: Prompter, prepared: PreparedProgram, answers: Answers) -> None:
+    for change in prepared.large_changes:
+        question = f"MORE THAN TWOFOLD: {change.field} from {change.old} to {change.new}. Is that meant?"
+        prompter.confirm(question, "--confirm-large-change", answers.large)
+    for limit in prepared.soft_limits:
+        question = f"A SOFT LIMIT IS PASSED: {limit.message}. Is that meant? It is logged."
+        prompter.confirm(question, "--confirm-soft-limits", answers.soft)
+
+
+def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) -> Prime:
+    """The prime of an implanted or revised pump that has its program: flag, review, question, prime."""
+    if dry is None:
+        options = [
+            ("d", "dry: never primed, tubing and catheter are filled"),
+            ("p", "primed: the catheter only"),
+        ]
+        dry = prompter.choice("Is the pump dry or primed?", options, "--dry or --primed") == "d"
+    prime = Prime.propose(client, dry=dry, implant=True)
+    print("\n".join(prime.words()))
+    try:
+        prompter.confirm("Prime now?", "--yes", yes)
+    except ThecalError:
+        client.abort()
+        raise
+    prime.commit()
+    return prime
