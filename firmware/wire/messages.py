@@ -38,6 +38,9 @@ from wire.therapy import (
 
 PROTOCOL_VERSION = 1
 
+_MORE_REFUSALS = GUARD_REFUSALS + LIBRARY_REFUSALS
+_MORE_EVENTS = GUARD_EVENTS + LIBRARY_EVENTS
+
 HELLO = 0x01
 STATUS = 0x02
 LIMITS = 0x03
@@ -259,8 +262,7 @@ REFUSALS = (
     (30, "storage"),
     (31, "append_only"),
     (32, "programmed"),
-) + GUARD_REFUSALS
-REFUSALS += LIBRARY_REFUSALS
+) + _MORE_REFUSALS
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault")) + GUARD_STATES
 BOLUS_KINDS = (
@@ -305,8 +307,7 @@ EVENT_KINDS = (
     # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
     (26, "records_lost"),
     (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
-) + GUARD_EVENTS
-EVENT_KINDS += LIBRARY_EVENTS
+) + _MORE_EVENTS
 
 # Kinds that are kept in the ring of faults; all others are in the ring of events.
 FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS

@@ -21,4 +21,5 @@ def words(program: Mapping[str, Any] | None) -> Iterator[str]:
     for library in program["library"]:
         for drug, entry in zip(program["drugs"], library["drugs"], strict=True):
             if entry["rules"] & WITHDRAWAL:
-                yield f"ATTENTION: a sudden end of {drug['name']} is dangerous (withdrawal): plan what replaces it."
+                name = drug["name"]
+                yield f"ATTENTION: a sudden end of {name} is dangerous (withdrawal): plan what replaces it."
