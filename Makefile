@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format traceability emulate bench soak flash lock clean
+.PHONY: help setup run test lint format traceability emulate bench soak docs flash lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ bench: setup  ## Measure, print a table and write build/bench.json
 
 soak: setup  ## Cut the power of pumps in therapy, again and again (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
+
+docs: setup  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 flash:  ## Put the firmware on a board (PORT=/dev/ttyACM0)
 	@echo "make flash: there is no RP2040 board support yet, so nothing was written." >&2

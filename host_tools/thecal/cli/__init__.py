@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 
 FAILED = 1
+NO_INPUT = "--no-input"  # of every command, wherever it stands
+NO_INPUT_VARIABLE = "THECAL_NO_INPUT"
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
@@ -40,9 +42,13 @@ def _run_typer(arguments: Sequence[str]) -> int:
     import typer
 
     from thecal.cli.app import app
+    from thecal.cli.examples import dress
 
+    wanted = [argument for argument in arguments if argument != NO_INPUT]
+    before = os.environ.get(NO_INPUT_VARIABLE, "")
+    os.environ[NO_INPUT_VARIABLE] = "1" if len(wanted) < len(arguments) else before
     try:
-        code = app(list(arguments), prog_name="thecal", standalone_mode=False)
+        code = dress(typer.main.get_command(app))(wanted, prog_name="thecal", standalone_mode=False)
     except typer.Abort:
         return _say("interrupted", FAILED)
     except typer.TyperException as error:  # wrong usage
@@ -51,6 +57,8 @@ def _run_typer(arguments: Sequence[str]) -> int:
         message = error.format_message()  # empty when the help was shown instead
         text = f"{command}: {message} See `{command} --help`." if message else ""
         return _say(text, error.exit_code)
+    finally:
+        os.environ[NO_INPUT_VARIABLE] = before
     if code == _INTERRUPTED:
         return _say("interrupted", FAILED)
     return code if isinstance(code, int) else 0

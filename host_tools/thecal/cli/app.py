@@ -2,13 +2,19 @@
 
 import typer
 
+<<<<<<< HEAD
 from thecal.cli import alarms, campaign, dose, files, guided, library, report, service, store, watch
+=======
+from thecal.cli import alarms, campaign, dose, files, library, ports, report, service, store, watch
+>>>>>>> 324202d (Shell comfort: ports by USB ids, completion, examples in every help, --no-input)
 
 app = typer.Typer(
     name="thecal",
     help="Program, watch and simulate thecal, an open intrathecal infusion pump. Not a medical device.",
     epilog="A pump's port is given with --port or THECAL_PORT: a device, a pty, or a URL such as "
-    "socket://host:port. Start with `thecal emulate`.",
+    "socket://host:port; `thecal ports` lists devices. Start with `thecal emulate`. With --no-input (or "
+    "THECAL_NO_INPUT=1) no command ever asks: one that would fails instead. NO_COLOR=1: no colours. "
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -24,6 +30,7 @@ app.command(rich_help_panel=_OFFLINE)(files.simulate)
 app.command(rich_help_panel=_OFFLINE)(files.check)
 app.command(rich_help_panel=_OFFLINE)(campaign.campaign)
 app.add_typer(library.library, name="library", rich_help_panel=_OFFLINE)
+app.command(rich_help_panel=_WATCH)(ports.ports)
 app.command(rich_help_panel=_WATCH)(watch.status)
 app.command(rich_help_panel=_WATCH)(watch.monitor)
 app.command(rich_help_panel=_WATCH)(watch.log)

@@ -1,6 +1,7 @@
 """What the commands share: options, the port, quantities in flags, answers on stdout, questions on stderr."""
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +17,22 @@ if TYPE_CHECKING:
     from thecal.pump import Pump
     from thecal.quantities import Kind
 
+
+def complete_port() -> list[str]:
+    """For the shell's completion."""
+    from thecal.ports import likely_devices
+
+    return likely_devices()
+
+
 Port = Annotated[
     str,
-    typer.Option("--port", envvar="THECAL_PORT", help="The pump's port: a device, a pty or a pyserial URL."),
+    typer.Option(
+        "--port",
+        envvar="THECAL_PORT",
+        help="The pump's port: a device, a pty or a pyserial URL.",
+        autocompletion=complete_port,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
@@ -33,7 +47,11 @@ class WrongUsage(typer.TyperException):
 def need_port(port: str) -> None:
     """Without a port there is nothing to talk to."""
     if not port:
-        raise WrongUsage("which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.")
+        from thecal.ports import likely_devices
+
+        here = likely_devices()
+        hint = f" RP2040 boards here: {', '.join(here)}." if here else ""
+        raise WrongUsage(f"which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.{hint}")
 
 
 def open_pump(port: str) -> "Pump":
@@ -90,6 +108,10 @@ def ask(question: str, yes: bool) -> None:
     """Go on only when a person says yes. ThecalError: nothing is changed."""
     if yes:
         return
+    if os.environ.get("THECAL_NO_INPUT"):
+        raise ThecalError(
+            f"nobody may be asked ({question}): nothing was changed", "add --yes, or leave out --no-input"
+        )
     sys.stdout.flush()
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline()

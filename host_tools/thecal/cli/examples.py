@@ -1,0 +1,65 @@
+"""Examples for the help of every command; a test holds that each parses, and that no command lacks them."""
+
+from typing import Any
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "emulate": (
+        "thecal emulate --link /tmp/pump --speed 60",
+        "thecal emulate --flash pump.flash --speed max",
+    ),
+    "simulate": (
+        "thecal simulate examples/morphine-constant.toml --for 7d",
+        "thecal simulate examples/morphine-constant.toml --for 24h --json",
+    ),
+    "check": (
+        "thecal check examples/baclofen-night-rise.toml",
+        "thecal check new.toml --running old.toml --json",
+    ),
+    "campaign": ("thecal campaign power-cuts --runs 1000 --seed 7",),
+    "ports": ("thecal ports", "thecal ports --json"),
+    "status": ("thecal status --port /dev/ttyACM0", "thecal status --json"),
+    "monitor": ("thecal monitor --port /tmp/pump", "thecal monitor --plain --interval 10s >> pump.txt"),
+    "log": ("thecal log --count 20", "thecal log --jsonl --from 1 > log.jsonl", "thecal log --verify"),
+    "limits": ("thecal limits --json",),
+    "program": (
+        "thecal program examples/morphine-constant.toml",
+        "thecal program new.toml --yes --json --no-input",
+    ),
+    "bolus": ('thecal bolus --dose "0.2 mg" --duration "10 min"', "thecal bolus --patient"),
+    "stop": ("thecal stop", 'thecal stop --for "20 min"'),
+    "resume": ("thecal resume",),
+    "refill": ('thecal refill --volume "40 mL" --residual "3.1 mL"',),
+    "prime": ("thecal prime --implant --dry",),
+    "cancel-plan": ("thecal cancel-plan --yes",),
+    "skip-bridge": ("thecal skip-bridge --yes",),
+    "clock show": ("thecal clock show",),
+    "clock set": ("thecal clock set --to now", 'thecal clock set --offset "+1h" --yes'),
+    "alarms": ("thecal alarms --json",),
+    "alarms confirm": ("thecal alarms confirm all",),
+    "alarms silence": ("thecal alarms silence",),
+    "alarms test": ("thecal alarms test --critical",),
+    "fault show": ("thecal fault show",),
+    "fault clear": ("thecal fault clear --yes",),
+    "history": ("thecal history --last 20", "thecal history --pump UNIX-0001 --json"),
+    "trend": ("thecal trend --pump UNIX-0001",),
+    "store import": (
+        "thecal store import log.jsonl --pump UNIX-0001",
+        "thecal store import --port /dev/ttyACM0",
+    ),
+    "store export": (
+        "thecal store export out --format parquet",
+        'thecal store export out --format fhir --utc-offset +01:00 --subject "Patient/17"',
+    ),
+    "store info": ("thecal store info",),
+}
+
+
+def dress(command: Any, path: str = "") -> Any:
+    """Put its examples below the help of every command."""
+    for name, part in getattr(command, "commands", {}).items():
+        dress(part, f"{path} {name}".strip())
+    examples = EXAMPLES.get(path)
+    if examples:
+        lines = "\n\n".join(("Examples:", *(f"  {line}" for line in examples)))
+        command.epilog = f"{command.epilog}\n\n{lines}" if command.epilog else lines
+    return command
