@@ -115,6 +115,14 @@ def _private_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _private_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or touches the keys of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THECAL_KEYS", str(tmp_path_factory.mktemp("keys")))
+        yield
+
+
 @contextmanager
 def _as_file(code: str | Path, folder: Path) -> Iterator[Path]:
     """The code as a file that MicroPython can run: the file itself, or a temporary one with the text."""

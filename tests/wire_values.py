@@ -101,8 +101,10 @@ class Frame(NamedTuple):
 
 def plain_frame(frame: Frame) -> bytes:
     """A frame, by the words of docs/protocol.md and nothing of wire.framing."""
-    body = struct.pack("<BHHB", frame.flags, frame.session, frame.seq, frame.opcode)
-    if frame.flags & 1:
+    body = struct.pack("<BHH", frame.flags, frame.session, frame.seq)
+    if not frame.flags & 2:
+        body += bytes((frame.opcode,))
+    if frame.flags & 3 == 1:
         body += bytes((frame.result,))
     body += frame.payload
     body += binascii.crc32(body).to_bytes(4, "little")

@@ -5,6 +5,7 @@ Strictly request, then answer. The requests are described in docs/boards-unix.md
 the pump waits, never between two advances: so an advance can run with the heap locked.
 """
 
+import binascii
 import gc
 import json
 import sys
@@ -48,6 +49,7 @@ class Bench:
             "inject": self._inject,
             "flash_log": self._flash_log,
             "flash_wear": self._flash_wear,
+            "document": self._document,
             "quit": self._quit,
         }
 
@@ -204,6 +206,13 @@ class Bench:
         self._goal_us = target_us - self._start_us
         self.retarget()
         return None
+
+    def _document(self, request):
+        """A document of the pump's store, as whoever has the flash in hand reads it."""
+        answer = self._now(request)
+        data = self._board.store.load(str(request.get("name")))
+        answer["hex"] = None if data is None else binascii.hexlify(data).decode()
+        return answer
 
     def _truth(self, request):
         heap_used = gc.mem_alloc()

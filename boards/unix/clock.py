@@ -31,6 +31,7 @@ FOREVER_US = const(1 << 61)
 _LOOK_EVERY = const(64)  # waits between two looks at the doors while time jumps: a look costs 0.7 us
 _STUCK_LOOK_US = const(1_000_000)  # how long a hung pump on a real clock looks at its doors at a time
 _IDLE_US = const(1_000_000)  # a free clock that would jump this far listens for a real millisecond first
+_TALK_MS = const(50)  # after the last byte on the line
 
 
 class _Clock:
@@ -163,17 +164,27 @@ class VirtualClock(_Clock):
 
 
 class FreeClock(VirtualClock):
-    """Jumps on at once. The bench may ask to be answered at an instant, time goes on after it."""
+    """Jumps on at once. The bench may ask to be answered at an instant, time goes on after it.
+
+    While somebody talks on the line, and a moment longer, it keeps to real time: sessions and the press of a
+    button would be out of date before the next word."""
 
     stands_still = False
 
     def __init__(self, poller, line, ticks_start: int):
         super().__init__(poller, line, ticks_start)
         self.target_us = FOREVER_US
+        self._talk_ms = 0
 
     def wait_us(self, delay_us: int) -> None:
         self.waits += 1
-        idle = delay_us >= _IDLE_US
+        if self._talk_ms and delay_us > 1000:
+            self._talk_ms -= 1
+            self._until_look = 0
+            delay_us = 1000
+            idle = True
+        else:
+            idle = delay_us >= _IDLE_US
         self._until_look -= 1
         if (not idle and self._until_look > 0) or not self._listen(1 if idle else 0):
             self._sleep(self._now_us + delay_us)
@@ -184,6 +195,8 @@ class FreeClock(VirtualClock):
         """Look at both doors. True: bytes on the line, or the bench, end the wait before time passes."""
         self._until_look = _LOOK_EVERY
         found = self._poller.look(timeout_ms)
+        if found & SERIAL:
+            self._talk_ms = _TALK_MS
         if found & BENCH:
             self._bench.serve()
         return (found & SERIAL != 0 and not self._hung) or self._woken()

@@ -6,7 +6,11 @@ or the next byte. Called by: main.py. The board is passed in (docs/board-interfa
 
 import gc
 
+from pump.link.auth import Auth
 from pump.link.commands import Commands
+from pump.link.keys import Keys
+from pump.link.pairing import Pairing
+from pump.link.presence import Presence
 from pump.link.proposals import Proposals
 from pump.link.server import Server
 from pump.records.event_log import EventLog
@@ -17,7 +21,6 @@ from pump.timebase import Timebase
 from wire import codec, messages
 
 FIRMWARE = "0.1.0"
-_CAPABILITIES = 0
 _NOTE_BOOT = 1
 
 
@@ -44,14 +47,16 @@ class Pump:
         self.log.start(self.delivery.local, board.ticks_us, began_ticks)
         proposals = Proposals(course, bounds, self.keeper)
         commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper)
-        identity = {
-            "model": board.model,
-            "firmware": FIRMWARE,
-            "serial": board.serial_number,
-            "capabilities": _CAPABILITIES,
-        }
-        self._server = Server(board.serial, self.log, commands, identity)
-        self._server.start_sessions_at(int.from_bytes(board.random_bytes(2), "little"))
+        self.log.serve()  # this boot's number is on flash before anybody is answered
+        presence = Presence(board.button, self.timebase)
+        keys = Keys(board.store, self.keeper, self.log)
+        pairing = Pairing(keys, presence, self.timebase, self.log, board.serial_number)
+        boots = self.keeper.resets() << 16 | self.log.boot
+        auth = Auth(board, keys, pairing, presence, self.log, self.timebase, boots)
+        identity = {"model": board.model, "firmware": FIRMWARE}
+        self._server = Server(
+            board.serial, self.log, self.timebase, commands, presence, auth, pairing, identity
+        )
 
     def seal(self) -> None:
         """Setup is over: from here on, only commands allocate."""
@@ -64,13 +69,13 @@ class Pump:
         delivery = self.delivery
         timebase.update(board.ticks_us())
         delivery.serve(timebase.s, timebase.us)
-        self._server.serve()
+        more = self._server.serve()
         if self.keeper.is_due() and self._may_write():
             self.keeper.serve()
         while self.log.is_due() and self._may_write():
             self.log.serve()
         timebase.update(board.ticks_us())  # records and answers take time
-        board.wait_us(timebase.until(delivery.wake))
+        board.wait_us(0 if more else timebase.until(delivery.wake))
 
     def _may_write(self) -> bool:
         """May the flash take its time now? What came before may have taken some: the motor is fed first."""

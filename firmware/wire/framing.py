@@ -1,8 +1,9 @@
 """Frames of the serial link: COBS, CRC-32 and the header. Used by both ends.
 
-    frame = COBS(body) 0x00                                   at most 256 bytes
-    body  = flags u8 | session u16 | seq u16 | opcode u8 | [result u8 in answers] | payload | crc32 u32
-    flags = 0x10 (frame format 1) | 0x01 answer | 0x02 secured (a later issue: an 8 byte tag before the CRC)
+    frame   = COBS(body) 0x00                                   at most 256 bytes
+    body    = flags u8 | session u16 | seq u16 | opcode u8 | [result u8 in answers] | payload | crc32 u32
+    secured = flags u8 | session u16 | seq u16 | sealed(opcode or result u8 | payload) | tag, 8 bytes | crc32
+    flags   = 0x10 (frame format 1) | 0x01 answer | 0x02 secured
 
 All integers are little endian; the CRC (IEEE, as in binascii.crc32) covers everything before it. A body is
 at most 254 bytes, so COBS always adds exactly one byte and every body has exactly one encoding. Both ways
@@ -10,7 +11,8 @@ work in place: the body stands at `buffer[1:]`, `buffer[0]` is COBS's first code
 bytes stand where the zeros of the body were.
 
 Sending: encode the payload at `buffer[REQUEST_AT:]` or `buffer[ANSWER_AT:]` of a `bytearray(FRAME_SIZE)`,
-never past `REQUEST_END` / `ANSWER_END`, then `seal_request` / `seal_answer`; send `buffer[:n]`.
+never past `REQUEST_END` / `ANSWER_END`, then `seal_request` / `seal_answer`; send `buffer[:n]`. A secured
+frame, request or answer: the payload at `buffer[REQUEST_AT:]`, then `seal_secured`.
 
 Receiving: `FrameReader`. It never grows, and is in step again at the first 0x00 after garbage.
 
@@ -23,7 +25,7 @@ import binascii
 import struct
 
 MAX_BODY = 254
-MAX_PAYLOAD = 235  # 254 - 6 header - 1 result - 8 tag (kept free for it) - 4 CRC
+MAX_PAYLOAD = 235  # 254 - 6 header - 1 result - 8 tag  - 4 CRC
 FRAME_SIZE = 256  # COBS code byte + body + delimiter
 
 FORMAT_1 = 0x10
@@ -40,6 +42,8 @@ _CRC_SIZE = 4
 _MAX_ENCODED = 255
 _MIN_REQUEST = REQUEST_AT + _CRC_SIZE
 _MIN_ANSWER = ANSWER_AT + _CRC_SIZE
+TEXT_AT = 6  # of a secured frame: where what is sealed begins
+_MIN_SECURED = TEXT_AT + _CRC_SIZE  # with nothing sealed: whoever opens it finds that the tag is cut short
 _CRC_RESIDUE = 0x2144DF1C  # crc32 of anything followed by its own crc32 (little endian); fits 30 bits
 _COUNTER_MASK = 0x3FFFFFFF
 
@@ -82,6 +86,19 @@ def seal_answer(buffer: bytearray, end: int, session: int, seq: int, opcode: int
     return _close(buffer, end)
 
 
+def seal_secured(
+    buffer: bytearray, end: int, flags: int, session: int, seq: int, code: int, cipher: "object"
+) -> int:
+    """Finish the secured frame whose payload stands at `buffer[REQUEST_AT:end]`; returns n: send
+    `buffer[:n]`.
+
+    `flags`: 0 or FLAG_ANSWER; `code`: the opcode, or in an answer the result; `cipher`: of this
+    direction, `wire.secure.Ccm` or what the host has in its place.
+    """
+    struct.pack_into("<BHHB", buffer, 1, FORMAT_1 | FLAG_SECURED | flags, session, seq, code)
+    return _close(buffer, cipher.seal(buffer, end))  # pyright: ignore
+
+
 def _close(buffer: bytearray, end: int) -> int:
     struct.pack_into("<I", buffer, end, binascii.crc32(memoryview(buffer)[1:end]))
     end += _CRC_SIZE
@@ -102,7 +119,9 @@ class FrameReader:
     The attributes hold until the next `feed`. Frames that are too long or too short, are no COBS, have a
     wrong CRC, another frame format or unknown flags are dropped and counted in `bad`; empty ones (0x00 0x00)
     are free: a sender may put 0x00 first to part its frame from whatever noise came before. `good` and `bad`
-    wrap at 2^30. Whether an answer or a request is due, and the secured flag, are the caller's to judge.
+    wrap at 2^30. Whether an answer or a request is due is the caller's to judge. Of a secured frame, opcode
+    and result are 0 and the payload is `buffer[TEXT_AT:payload_end]`, sealed, with its tag, for the caller to
+    open.
     """
 
     def __init__(self) -> None:
@@ -155,7 +174,7 @@ class FrameReader:
 
     def _open(self, size: int) -> bool:
         buffer = self.buffer
-        if size > _MAX_ENCODED or size < _MIN_REQUEST or not unstuff(buffer, size):
+        if size > _MAX_ENCODED or size < _MIN_SECURED or not unstuff(buffer, size):
             return False
         if binascii.crc32(self._view[1:size]) != _CRC_RESIDUE:
             return False
@@ -165,10 +184,15 @@ class FrameReader:
         self.flags = flags
         self.session = buffer[2] | buffer[3] << 8
         self.seq = buffer[4] | buffer[5] << 8
-        self.opcode = buffer[6]
-        self.result = 0
-        self.payload_at = REQUEST_AT
+        self.opcode = self.result = 0
         self.payload_end = size - _CRC_SIZE
+        self.payload_at = TEXT_AT
+        if flags & FLAG_SECURED:
+            return True
+        if size < _MIN_REQUEST:
+            return False
+        self.opcode = buffer[6]
+        self.payload_at = REQUEST_AT
         if flags & FLAG_ANSWER:
             if size < _MIN_ANSWER:
                 return False

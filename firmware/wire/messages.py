@@ -36,7 +36,7 @@ from wire.therapy import (
     THERAPY,
 )
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2  # 1 had neither keys nor roles
 
 _MORE_REFUSALS = GUARD_REFUSALS + LIBRARY_REFUSALS
 _MORE_EVENTS = GUARD_EVENTS + LIBRARY_EVENTS
@@ -44,6 +44,8 @@ _MORE_EVENTS = GUARD_EVENTS + LIBRARY_EVENTS
 HELLO = 0x01
 STATUS = 0x02
 LIMITS = 0x03
+AUTH = 0x04
+PAIR = 0x05
 PROPOSE = 0x10
 READING = 0x11
 COMMIT = 0x12
@@ -98,16 +100,28 @@ MESSAGES = (
         (
             ("protocol", "u8"),
             ("table_hash", "bytes"),
-            ("session", "u16"),
+            ("session", "u16"),  # offered
             ("model", "str"),
-            ("firmware", "str"),
             ("serial", "str"),
-            ("capabilities", "u32"),
+            ("capabilities", "u32"),  # CAPABILITIES
+            ("alarm", "u8"),  # the highest class of alarm that stands: 0 none, 1 noncritical, 2 critical
+            ("challenge", "bytes"),  # never the same twice
+        ),
+    ),
+    # in the offered session; its answer is the first secured frame of it (docs/protocol.md)
+    (
+        AUTH,
+        "auth",
+        (("role", "u8"), ("nonce", "bytes"), ("proof", "bytes")),
+        (
+            ("firmware", "str"),
             ("last_session", "u16"),  # the last command carried out before this session, to settle
             ("last_seq", "u16"),  # "did it happen?" after a broken connection
             ("last_opcode", "u8"),
         ),
     ),
+    # X25519 public keys; refused as `pairing` until the pump has computed its part: ask again
+    (PAIR, "pair", (("role", "u8"), ("public", "bytes")), (("public", "bytes"),)),
     (
         STATUS,
         "status",
@@ -221,7 +235,6 @@ MESSAGES = (
             ),
         ),
     ),
-    # answered while the pump is unprogrammed: whoever sets it up keeps the key (docs/event-log.md)
     (LOG_KEY, "log_key", (), (("key", "bytes"),)),
     # always refused: the log only grows, and gives way to newer records
     (LOG_CLEAR, "log_clear", (), ()),
@@ -261,7 +274,19 @@ REFUSALS = (
     (29, "implant_flag"),
     (30, "storage"),
     (31, "append_only"),
-    (32, "programmed"),
+    # 32 was "programmed": the log's key is told by role now
+    (45, "unauthenticated"),  # a command outside of a session
+    (46, "wrong_key"),
+    (47, "not_paired"),  # no key for this role
+    (48, "slow_down"),  # after failed authentications; detail: seconds left
+    (49, "session_expired"),  # idle or too old
+    (50, "stale_counter"),
+    (51, "truncated_tag"),
+    (52, "not_authentic"),  # the tag is wrong
+    (53, "wrong_role"),
+    (54, "needs_button"),  # within 60 s before
+    (55, "pairing"),  # under way: ask again
+    (56, "bad_public_key"),
 ) + _MORE_REFUSALS
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault")) + GUARD_STATES
@@ -307,6 +332,14 @@ EVENT_KINDS = (
     # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
     (26, "records_lost"),
     (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
+    (
+        45,
+        "authentication_failed",
+    ),  # code: role, ref: how often in a row (at 1, 2, 4, 8...), b: refusal number
+    (46, "frames_refused"),  # code: refusal number, ref: how many since boot (at 1, 2, 4, 8...)
+    (47, "pairing_begun"),  # code: role
+    (48, "paired"),  # code: role, b: 1 when that revoked an older key
+    (49, "session_ended"),  # code: 1 idle, 2 too old; ref: session
 ) + _MORE_EVENTS
 
 # Kinds that are kept in the ring of faults; all others are in the ring of events.
@@ -315,6 +348,9 @@ FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
 # empty); of protocol_mismatch the pump's own `wire.codec.version_text`.
 REFUSED = (("detail", "str"),)
+
+# Bits of hello's capabilities.
+CAPABILITIES = ((1, "paired"),)  # there is a clinician's key
 
 SCHEMA = (
     (PROTOCOL_VERSION, SCHEMA_VERSION),

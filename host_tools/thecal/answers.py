@@ -30,18 +30,22 @@ class Instant:
 
 @dataclass(frozen=True)
 class Hello:
-    """Who the pump is, and which command it last carried out before this session."""
+    """Who the pump says it is. Proved once a session is open; `firmware` is told only then."""
 
     protocol: int
     table_hash: bytes
     session: int
     model: str
-    firmware: str
     serial: str
     capabilities: int
-    last_session: int
-    last_seq: int
-    last_opcode: int
+    alarm: int  # highest class of alarm that stands: 0 none, 1 noncritical, 2 critical
+    challenge: bytes
+    firmware: str = ""
+
+    @property
+    def paired(self) -> bool:
+        """Whether it has a clinician's key."""
+        return self.capabilities & 1 != 0
 
 
 @dataclass(frozen=True)
@@ -246,12 +250,10 @@ def hello_of(reply: Reply) -> Hello:
         table_hash=reply.data("table_hash"),
         session=reply.number("session"),
         model=reply.text("model"),
-        firmware=reply.text("firmware"),
         serial=reply.text("serial"),
         capabilities=reply.number("capabilities"),
-        last_session=reply.number("last_session"),
-        last_seq=reply.number("last_seq"),
-        last_opcode=reply.number("last_opcode"),
+        alarm=reply.number("alarm"),
+        challenge=reply.data("challenge"),
     )
 
 

@@ -196,6 +196,11 @@ class Bench:
         """A sensor is "stuck", "missing" or makes "noise" (ten times the normal one)."""
         self._last(f"sensor_{how}", for_us, ends, which=which)
 
+    def document(self, name: str) -> bytes | None:
+        """A document of the pump's store, as whoever has its flash in hand reads it; None: there is none."""
+        data = self._ask({"do": "document", "name": name}).get("hex")
+        return bytes.fromhex(data) if isinstance(data, str) else None
+
     def press_button(self) -> None:
         """The pump's button is pressed."""
         self.inject("press_button")

@@ -13,6 +13,7 @@ import hashlib
 from types import TracebackType
 from typing import Self
 
+from thecal import keyring
 from thecal.answers import (
     Accounts,
     Committed,
@@ -35,7 +36,7 @@ from thecal.answers import (
 )
 from thecal.errors import LinkError, ReadbackMismatch, Refused
 from thecal.guard_client import GuardClient
-from thecal.session import TIMEOUT_S, TRIES, Outcome, Session
+from thecal.session import TIMEOUT_S, TRIES, FindKey, Outcome, Session
 from thecal.transport import Link, Transport
 from wire import framing
 from wire.codec import encoded, name_of, size
@@ -77,15 +78,27 @@ _MOST_EVENTS = 255
 class Client(GuardClient):
     """One pump, reached over one `Link`. Not for use from several threads."""
 
-    def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> None:
-        self._session = Session(link, timeout_s=timeout_s, tries=tries)
+    def __init__(
+        self,
+        link: Link,
+        *,
+        role: str = "clinician",
+        find_key: FindKey = keyring.find,
+        timeout_s: float = TIMEOUT_S,
+        tries: int = TRIES,
+    ) -> None:
+        """`role`: observer, patient, clinician or manufacturer. `find_key`: where its key comes from."""
+        number = keyring.role_number(role)
+        self._session = Session(link, role=number, find_key=find_key, timeout_s=timeout_s, tries=tries)
 
     @classmethod
-    def connect(cls, port_url: str, *, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> Self:
-        """Open the port and a session on it."""
+    def connect(
+        cls, port_url: str, *, role: str = "clinician", timeout_s: float = TIMEOUT_S, tries: int = TRIES
+    ) -> Self:
+        """Open the port and a session on it, with the key that the keyring has for the pump and role."""
         link = Transport(port_url)
         try:
-            client = cls(link, timeout_s=timeout_s, tries=tries)
+            client = cls(link, role=role, timeout_s=timeout_s, tries=tries)
             client.hello()
         except BaseException:
             link.close()
@@ -107,7 +120,8 @@ class Client(GuardClient):
     # -- session
 
     def hello(self) -> Hello:
-        """Open a new session. ProtocolMismatch when the pump speaks another protocol."""
+        """Open a new session. ProtocolMismatch when the pump speaks another protocol, NoKey without a key for
+        it, Refused when the pump does not take the key."""
         return self._session.hello()
 
     def settle(self) -> Outcome:
@@ -158,7 +172,7 @@ class Client(GuardClient):
         return log_state_of(self._session.request(LOG_STATE, {}))
 
     def log_key(self) -> bytes:
-        """The key of the log's chain. Refused once the pump has been programmed; see `log_keys`."""
+        """The key of the log's chain; for clinicians and the manufacturer. See `log_keys`."""
         return self._session.request(LOG_KEY, {}).data("key")
 
     def clear_log(self) -> None:

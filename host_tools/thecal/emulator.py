@@ -10,6 +10,7 @@ Called by the command line, the simulation and the tests.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -22,10 +23,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from thecal import paths
+from thecal import keyring, pairing, paths
+from thecal.answers import Hello
 from thecal.bench import Bench, PumpReset
 from thecal.errors import SimulationError
+from thecal.session import Session
+from wire.roles import CLINICIAN
+from wire.secure import KEY_SIZE
 
+_KEYS_AT = 8  # in the document `link-keys` (docs/storage.md)
 _BOOT_S = 20.0
 _END_S = 3.0
 _CODE = (".py", ".mpy")
@@ -63,6 +69,7 @@ class Emulator:
         settings: Mapping[str, int | str] | None = None,
         script: Path | None = None,
         manifest: bool = False,
+        paired: bool = True,
         heap: str = _HEAP,
     ) -> None:
         self._settings: dict[str, int | str] = {"clock": clock, "speed": speed, **(settings or {})}
@@ -73,6 +80,7 @@ class Emulator:
         self._script = script or paths.firmware_main()
         self._heap = heap
         self._manifest = manifest
+        self._paired = paired
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._bench: Bench | None = None
@@ -150,6 +158,24 @@ class Emulator:
         self.restart({"reset_cause": 3, "start_us": start_us, **kept}, world=reset.world)
         self._settings = {**before, "start_us": start_us}  # another restart is a power cut's again
 
+    def key(self, role: int) -> bytes | None:
+        """The key that the pump has for a role (wire.roles), read from its flash; None: there is none."""
+        try:
+            document = self.bench.document("link-keys") or b""
+        except SimulationError:  # its flash cannot be read
+            return None
+        key = document[_KEYS_AT + (role - 1) * KEY_SIZE :][:KEY_SIZE]
+        return key if any(key) else None
+
+    def _find_key(self, session: Session, hello: Hello, role: int) -> bytes:
+        """For `keyring`: the key on the pump's flash; where there is none, press the button and pair."""
+        if role != CLINICIAN and self.key(CLINICIAN) is None:
+            session.open(hello, CLINICIAN, self._find_key(session, hello, CLINICIAN))
+            hello = session.greet()
+        seed = self._settings.get("seed", -1)
+        scalar = None if seed == -1 else hashlib.sha256(f"emulator {seed} {role}".encode()).digest()
+        return self.key(role) or pairing.agree(session, hello, role, self.bench.press_button, scalar=scalar)
+
     def kill(self) -> None:
         """End the pump process at once, without a word."""
         self.process.kill()
@@ -172,6 +198,9 @@ class Emulator:
         termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
         os.set_blocking(self._master, False)  # the pump's descriptor is this one: it must never block
         self.port = os.ttyname(self._slave)
+        if self._paired:
+            keyring.provide(self.port, self._find_key)
+            self._closing.callback(keyring.withdraw, self.port)
 
     def _make_link(self, link: Path) -> None:
         if link.exists() and not link.is_symlink():

@@ -27,8 +27,9 @@ class LinkError(ThecalError):
     """The port works but the conversation does not.
 
     `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
-    "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol).
-    After a LinkError or PortError amid a command, `Client.settle` tells whether it was carried out.
+    "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol),
+    "no_session". After a LinkError or PortError amid a command, `Client.settle` tells whether it was carried
+    out.
     """
 
     def __init__(self, message: str, hint: str, cause: str) -> None:
@@ -39,6 +40,20 @@ class LinkError(ThecalError):
     def silent(self) -> bool:
         """Whether nothing at all came back."""
         return self.cause == "silent"
+
+
+class SessionLost(LinkError):
+    """The pump (or somebody in its place: this cannot be proved) says that it does not know the session.
+
+    As after any LinkError amid a command, `Client.settle` tells whether it was carried out.
+    """
+
+    def __init__(self, request: str, port: str) -> None:
+        super().__init__(
+            f"no_session: the pump on {port} does not know this session any more ({request})",
+            "it restarted or another host took over: connect again",
+            "no_session",
+        )
 
 
 class ProtocolMismatch(ThecalError):
@@ -149,8 +164,22 @@ REFUSAL_TEXTS = {
         "give your library a higher version and sign it again",
     ),
     "hard_limit": ("a hard limit of the drug library is passed", "see `thecal library show`"),
-    "programmed": (
-        "it gives its log key only before its first program",
-        "use the computer that first programmed this pump",
+    "unauthenticated": ("it takes commands in sessions only", "report this: it is a fault of thecal"),
+    "wrong_key": ("the key is not the one it has for this role", "pair anew with `thecal pair`"),
+    "not_paired": ("it has no key for this role", "pair with `thecal pair`, a clinician first"),
+    "slow_down": ("too many authentications failed", "wait so many seconds, or press the pump's button"),
+    "session_expired": ("the session timed out", "connect again"),
+    "stale_counter": ("it has had this frame before", "connect again; if it stays, somebody repeats frames"),
+    "truncated_tag": ("a frame was cut short", "connect again; if it stays, somebody changes frames"),
+    "not_authentic": (
+        "a frame was not from this host",
+        "connect again; if it stays, somebody changes frames",
+    ),
+    "wrong_role": ("this role may not do that", "use the key of a role that may: docs/security.md"),
+    "needs_button": ("its button must be pressed", "press it and say it again within a minute"),
+    "pairing": ("it is computing the key", "ask again in a moment"),
+    "bad_public_key": (
+        "the public key is not safe to use",
+        "pair anew; if it stays, somebody is on the line",
     ),
 }

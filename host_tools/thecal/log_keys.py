@@ -1,8 +1,8 @@
 """Keys of pumps' logs: each in a file of its own that nobody else may read, by the pump's serial number.
 
-A pump tells its log key only while it is unprogrammed, so the computer that first programs it keeps the key
-(`learn`), below $THECAL_KEYS or the user's configuration folder. (Issue "link security" will bind the key to
-the manufacturer's role.) Called by `log_command` and by whatever is about to program a pump.
+A pump tells its log key to clinicians and its manufacturer. What it told first is kept, below $THECAL_KEYS or
+the user's configuration folder, and counts from then on: a log with another key does not verify. Called by
+`log_command`.
 """
 
 import os
@@ -17,7 +17,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class NoLogKey(ThecalError):
-    """The key of this pump's log is not known here, and the pump does not tell it any more."""
+    """The key of this pump's log is not known here, and the pump does not tell it to this role."""
 
 
 def folder() -> Path:
@@ -63,31 +63,22 @@ def store(serial: str, key: bytes) -> Path:
 
 
 def learn(client: Client, serial: str) -> bytes | None:
-    """Ask the pump for its log key and keep it; None when it does not tell (any more)."""
+    """Ask the pump for its log key and keep it; None when it does not tell."""
     try:
         key = client.log_key()
     except Refused:
         return None
-    if stored_or_none(serial) != key:
-        store(serial, key)
+    store(serial, key)
     return key
 
 
-def stored_or_none(serial: str) -> bytes | None:
-    """As `stored`, but a spoilt file counts as none."""
-    try:
-        return stored(serial)
-    except NoLogKey:
-        return None
-
-
 def obtain(client: Client, serial: str) -> bytes:
-    """The pump's log key: from the pump if it tells, else as it is kept here. NoLogKey when neither."""
-    key = learn(client, serial) or stored(serial)
+    """The pump's log key: as it is kept here, else from the pump. NoLogKey when neither."""
+    key = stored(serial) or learn(client, serial)
     if key is None:
         raise NoLogKey(
-            f"the key of this pump's log is not in {path_of(serial)}, and the pump tells it only before its"
-            " first program",
-            "copy the file from the computer that first programmed the pump",
+            f"the key of this pump's log is not in {path_of(serial)}, and the pump tells it only to a"
+            " clinician or its manufacturer",
+            "use the key of such a role, or copy the file from a computer that has it",
         )
     return key

@@ -1,4 +1,5 @@
-"""A session with a pump: retries, at-most-once requests, settling what a broken connection left open.
+"""A session with a pump: keys proved both ways, sealed frames, retries, at-most-once requests, settling what
+a broken connection left open.
 
 Called by `client.Client`, which gives the requests their meaning. The host sends one request, waits, and
 repeats the very same frame when no answer comes; the pump carries a numbered request out once, however often
@@ -9,20 +10,26 @@ once.
 import enum
 import secrets
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
-from thecal.answers import Fields, Hello, Reply, hello_of, malformed
-from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused
+from thecal import keyring
+from thecal.answers import Hello, Reply, hello_of, malformed
+from thecal.cipher import Cipher, both
+from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost
 from thecal.transport import Link
 from wire import framing
 from wire.codec import WireError, encode, name_of, table_hash, version_text
 from wire.messages import (
     ACCOUNTS,
+    AUTH,
     EVENTS,
     HELLO,
     LIMITS,
     LOG_KEY,
     LOG_STATE,
     MESSAGES,
+    PAIR,
     PROGRAM,
     PROTOCOL_VERSION,
     READING,
@@ -33,6 +40,10 @@ from wire.messages import (
     answer_fields,
     request_fields,
 )
+from wire.roles import CLINICIAN
+from wire.secure import CHALLENGE_SIZE, KEY_SIZE, PROOF_SIZE, SALT_SIZE, TAG_SIZE, session_secrets, version_of
+
+FindKey = Callable[["Session", Hello, int], bytes]
 
 TIMEOUT_S = 0.25
 TRIES = 5
@@ -41,10 +52,12 @@ _OK = 0
 _NO_SESSION = 3
 _PROTOCOL_MISMATCH = 4
 _LAST_SEQ = 0xFFFF
-_NO_OPCODE = 0  # never an opcode: always refused
+_SESSION_EXPIRED = 49
+_OFFERS = 3  # tries to take one up: the pump may restart in between, or offer the next one to somebody else
 _TABLE_HASH = table_hash(SCHEMA)
 # change nothing: may be repeated
 _READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS, LOG_STATE, LOG_KEY))
+_PLAIN = frozenset((HELLO, AUTH, PAIR))  # outside of sessions
 
 
 class Outcome(enum.Enum):
@@ -59,53 +72,52 @@ class Outcome(enum.Enum):
 class Session:
     """A conversation with one pump over one `Link`. Not for use from several threads."""
 
-    def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> None:
+    def __init__(
+        self,
+        link: Link,
+        *,
+        role: int = CLINICIAN,
+        find_key: "FindKey" = keyring.find,
+        timeout_s: float = TIMEOUT_S,
+        tries: int = TRIES,
+    ) -> None:
+        """`role`: of wire.roles. `find_key(session, hello, role)`: the key to prove it with, or raises
+        NoKey."""
         self.link = link
+        self.role = role
+        self._find_key = find_key
+        self._sealer = self._opener = Cipher(bytes(KEY_SIZE), bytes(SALT_SIZE))  # until a session is open
         self._timeout_s = timeout_s
         self._tries = tries
         self._frame = bytearray(framing.FRAME_SIZE)
         self._session: int = 0
+        self._offered: int = 0
         self._seq: int = 0
         self._before = (0, 0, 0)  # (session, seq, opcode) of the last request carried out before this session
         self._pending: tuple[int, int, int] | None = None  # the same of the command without an answer
+        self._pending_before = self._before
 
     def hello(self) -> Hello:
-        """Open a new session. ProtocolMismatch when the pump speaks another protocol."""
-        return self._hello(secrets.randbits(32))
+        """Open a new session. ProtocolMismatch when the pump speaks another protocol, NoKey without a key for
+        it, Refused when the pump does not take the key."""
+        for _ in range(_OFFERS):
+            hello = self.greet()
+            key = self._find_key(self, hello, self.role)
+            if self._offered != hello.session:  # to find the key took sessions of its own
+                hello = self.greet()
+            try:
+                return self.open(hello, self.role, key)
+            except Refused as refused:
+                if refused.name != "no_session":
+                    raise
+        raise SessionLost("auth", self.link.name)
 
-    def settle(self) -> Outcome:
-        """Right after a LinkError or PortError: a new session, and whether the unanswered command was done.
-
-        Reopens the port when it vanished. Once this has returned, the old session is dead: a copy of the
-        command that is still on its way will not be carried out any more.
-        """
-        pending, before = self._pending, self._before
+    def greet(self) -> Hello:
+        """Who is there, and its offer of a session; nothing is proved yet, nothing has changed."""
         nonce = secrets.randbits(32)
-        try:
-            self._hello(nonce)
-        except PortError:
-            self.link.reopen()
-            self._hello(nonce)
-        if pending is None:
-            return Outcome.NOTHING_PENDING
-        # The first request of the new session ends the old one; being refused, it leaves the pump's record of
-        # the last request carried out as it was. So what the same hello says now about the old one is final.
-        self._seq += 1
-        self._exchange(self._session, self._seq, _NO_OPCODE, (), {})
-        last = _last(self._hello(nonce))
-        self._pending = None
-        if last == pending:
-            return Outcome.CARRIED_OUT
-        if last[0] == pending[0] and last[1] < pending[1]:
-            return Outcome.NOT_CARRIED_OUT
-        if last == before and last[0] != 0:  # nothing at all since that session began
-            return Outcome.NOT_CARRIED_OUT
-        return Outcome.UNKNOWN
-
-    def _hello(self, nonce: int) -> Hello:
         values: dict[str, object] = {"protocol": PROTOCOL_VERSION, "table_hash": _TABLE_HASH, "nonce": nonce}
         # The seq is echoed: it tells the answer to this hello from a late one to another.
-        result, payload = self._exchange(0, nonce & 0xFFFF, HELLO, request_fields(HELLO), values)
+        result, payload = self._exchange(0, nonce & 0xFFFF, HELLO, values)
         if result == _PROTOCOL_MISMATCH:
             detail = Reply.decoded("hello", REFUSED, payload).text("detail")
             raise ProtocolMismatch(version_text(PROTOCOL_VERSION, _TABLE_HASH), detail)
@@ -118,18 +130,76 @@ class Session:
         hello = hello_of(Reply.decoded("hello", answer_fields(HELLO), payload))
         if hello.session == 0:
             raise malformed("hello", "session 0 is none")
-        if hello.session != self._session:
-            self._session = hello.session
-            self._seq = 0
-            self._before = _last(hello)
+        self._offered = hello.session
         return hello
 
+    def open(self, hello: Hello, role: int, key: bytes) -> Hello:
+        """Take up the offered session: both ends prove that they have the key. The hello, completed.
+
+        From here on the session before is dead: none of its frames is carried out any more.
+        """
+        version = version_of(PROTOCOL_VERSION, _TABLE_HASH, hello.serial)
+        nonce = secrets.token_bytes(CHALLENGE_SIZE)
+        derived = session_secrets(key, hello.challenge, nonce, hello.session, role, version)
+        self._session = 0
+        to_pump, self._opener = both(derived)
+        values: dict[str, object] = {"role": role, "nonce": nonce, "proof": derived[:PROOF_SIZE]}
+        result, payload = self._exchange(hello.session, 0, AUTH, values)
+        if result != _OK:
+            raise _refused(AUTH, result, payload)
+        reply = Reply.decoded("auth", answer_fields(AUTH), payload)
+        self.role = role
+        self._sealer = to_pump
+        self._session = hello.session
+        self._seq = 0
+        self._before = (reply.number("last_session"), reply.number("last_seq"), reply.number("last_opcode"))
+        return replace(hello, firmware=reply.text("firmware"))
+
+    def plain(self, opcode: int, values: dict[str, object]) -> Reply:
+        """A request outside of sessions that may be repeated at will."""
+        result, payload = self._exchange(0, secrets.randbits(16), opcode, values)
+        if result != _OK:
+            raise _refused(opcode, result, payload)
+        return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
+
+    def settle(self) -> Outcome:
+        """Right after a LinkError or PortError: a new session, and whether the unanswered command was done.
+
+        Reopens the port when it vanished. Once this has returned, the old session is dead: a copy of the
+        command that is still on its way will not be carried out any more. What the pump says is
+        authenticated.
+        """
+        pending, before = self._pending, self._pending_before
+        try:
+            self.hello()
+        except PortError:
+            self.link.reopen()
+            self.hello()
+        if pending is None:
+            return Outcome.NOTHING_PENDING
+        last = self._before
+        self._pending = None
+        if last == pending:
+            return Outcome.CARRIED_OUT
+        if last[0] == pending[0] and last[1] < pending[1]:
+            return Outcome.NOT_CARRIED_OUT
+        if last == before and last[0] != 0:  # nothing at all since that session began
+            return Outcome.NOT_CARRIED_OUT
+        return Outcome.UNKNOWN
+
     def request(self, opcode: int, values: dict[str, object]) -> Reply:
-        """One request of the session, carried out at most once; opens a session when there is none."""
+        """One request of the session, carried out at most once; opens a session when there is none, or when
+        the pump says, authenticated, that the session has timed out and this request was not carried out."""
         if self._session == 0 or self._seq == _LAST_SEQ:
             self.hello()
-        result, payload = self._numbered(opcode, values)
-        if result == _NO_SESSION and opcode in _READS:  # the pump restarted, or another host took over
+        try:
+            result, payload = self._numbered(opcode, values)
+        except SessionLost:  # the pump restarted, or another host took over
+            if opcode not in _READS:
+                raise
+            self.hello()
+            result, payload = self._numbered(opcode, values)
+        if result == _SESSION_EXPIRED:
             self.hello()
             result, payload = self._numbered(opcode, values)
         if result != _OK:
@@ -140,19 +210,29 @@ class Session:
         self._seq += 1
         if opcode not in _READS:
             self._pending = (self._session, self._seq, opcode)
-        result, payload = self._exchange(self._session, self._seq, opcode, request_fields(opcode), values)
-        # "No session" may be the answer to a repetition: the first copy may have been carried out.
-        if opcode not in _READS and result != _NO_SESSION:
+            self._pending_before = self._before
+        result, payload = self._exchange(self._session, self._seq, opcode, values)
+        if opcode not in _READS:
             self._pending = None
         return result, payload
 
-    def _exchange(
-        self, session: int, seq: int, opcode: int, fields: Fields, values: dict[str, object]
-    ) -> tuple[int, bytes]:
-        """Send a request until its answer comes; (result, payload). LinkError when none does."""
-        end = encode(fields, values, self._frame, framing.REQUEST_AT, framing.REQUEST_END)
-        count = framing.seal_request(self._frame, end, session, seq, opcode)
-        frame = bytes(self._frame[:count])
+    def _frame_of(self, session: int, seq: int, opcode: int, values: dict[str, object]) -> bytes:
+        buffer = self._frame
+        end = encode(request_fields(opcode), values, buffer, framing.REQUEST_AT, framing.REQUEST_END)
+        if opcode in _PLAIN:
+            count = framing.seal_request(buffer, end, session, seq, opcode)
+        else:
+            count = framing.seal_secured(buffer, end, 0, session, seq, opcode, self._sealer)
+        return bytes(buffer[:count])
+
+    def _exchange(self, session: int, seq: int, opcode: int, values: dict[str, object]) -> tuple[int, bytes]:
+        """Send a request until its answer comes; (result, payload). LinkError when none does.
+
+        Answers to what is secured, and to AUTH, are themselves secured: but for refusals of AUTH, and
+        `SessionLost`, of which nothing is proved.
+        """
+        frame = self._frame_of(session, seq, opcode, values)
+        plain = opcode in _PLAIN
         link = self.link
         reader = link.reader
         link.clear_sample()
@@ -164,14 +244,24 @@ class Session:
             while (remaining_s := deadline - time.monotonic()) > 0 and link.receive(remaining_s):
                 if not reader.flags & framing.FLAG_ANSWER:
                     echoes += 1
-                elif (reader.session, reader.seq, reader.opcode) == (session, seq, opcode):
+                elif (reader.session, reader.seq) != (session, seq):
+                    strangers += 1
+                elif reader.flags & framing.FLAG_SECURED:
+                    if (opcode == AUTH or not plain) and self._opener.open(reader.buffer, reader.payload_end):
+                        end = reader.payload_end - TAG_SIZE
+                        return reader.buffer[framing.TEXT_AT], bytes(reader.buffer[framing.REQUEST_AT : end])
+                    strangers += 1
+                elif plain and reader.opcode == opcode and (reader.result or opcode != AUTH):
                     return reader.result, bytes(reader.buffer[reader.payload_at : reader.payload_end])
+                elif not plain and reader.result == _NO_SESSION:
+                    self._session = 0
+                    raise SessionLost(name_of(MESSAGES, opcode), link.name)
                 else:
                     strangers += 1
         raise self._no_answer(opcode, echoes, strangers)
 
     def _no_answer(self, opcode: int, echoes: int, strangers: int) -> LinkError:
-        request = name_of(MESSAGES, opcode) if opcode != _NO_OPCODE else "the first request of a session"
+        request = name_of(MESSAGES, opcode)
         link = self.link
         tried = f"{request} was sent {self._tries} times in {self._tries * self._timeout_s:g} s"
         if strangers:
@@ -197,10 +287,6 @@ class Session:
             "check that the pump is powered and that this is its port",
             "silent",
         )
-
-
-def _last(hello: Hello) -> tuple[int, int, int]:
-    return hello.last_session, hello.last_seq, hello.last_opcode
 
 
 def _refused(opcode: int, result: int, payload: bytes) -> Refused | LinkError:

@@ -224,6 +224,10 @@ class SimulatedPump:
         if self._traced and not self.off:
             self._emulator.bench.trace(None)
 
+    def press_button(self) -> None:
+        """Somebody is at the pump: what needs that may be done within the next minute."""
+        self._emulator.bench.press_button()
+
     # -- faults and conditions
 
     def link_noise(self, one_in: int) -> None:

@@ -110,6 +110,7 @@ def test_at_once(pump: Pump, emulator: Emulator):
     emulator.bench.advance_by(HOUR_US // 6)
     with pytest.raises(ThecalError, match="ask again in 1 h 50 min"):
         pump.patient_bolus()
+    emulator.bench.press_button()
     for action in (pump.cancel_plan, pump.skip_bridge):
         with pytest.raises(Refused, match="not_running"):
             action()

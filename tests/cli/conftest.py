@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emulated_keys import keys_for
 from thecal import cli
 from thecal.client import Client
 from thecal.emulator import Emulator
@@ -47,7 +48,7 @@ def thecal() -> Thecal:
     """`thecal(*arguments)` runs the installed command and waits for its end."""
 
     def run(*arguments: object, stdin: str = "", port: str = "", cwd: Path | None = None) -> Done:
-        environment = {**os.environ, "THECAL_PORT": port, "COLUMNS": "100"}
+        environment = {**os.environ, "THECAL_PORT": port, "COLUMNS": "100", **keys_for(port, *arguments)}
         done = subprocess.run(
             [THECAL, *map(str, arguments)],
             input=stdin,

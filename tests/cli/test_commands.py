@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emulated_keys import keys_for
 from thecal.emulator import Emulator
 
 from .conftest import DEADLINE_S, THECAL, Thecal
@@ -57,7 +58,10 @@ def test_status_starts_light(pump: Emulator):
     )
     python = THECAL.parent / "python"
     command = [str(python), "-c", code, "status", "--port", pump.port]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    environment = {**os.environ, **keys_for(pump.port)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=DEADLINE_S, check=False, env=environment
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -166,7 +170,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 def test_monitor_on_a_terminal_ends_with_ctrl_c(pump: Emulator, terminal: tuple[int, int]):
     ours, theirs = terminal
     command = [str(THECAL), "monitor", "--plain", "--port", pump.port, "--interval", "50ms"]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", **keys_for(pump.port)}
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment, start_new_session=True
     ) as process:
@@ -180,7 +184,10 @@ def test_monitor_on_a_terminal_ends_with_ctrl_c(pump: Emulator, terminal: tuple[
 
 def test_monitor_elsewhere_prints_lines(pump: Emulator):
     command = [str(THECAL), "monitor", "--port", pump.port, "--interval", "20ms"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, **keys_for(pump.port)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(2)
@@ -194,7 +201,12 @@ def test_output_that_nobody_reads(thecal: Thecal, pump: Emulator, tmp_path: Path
 
     def shell(command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["sh", "-c", command], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+            ["sh", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+            env={**os.environ, **keys_for(pump.port)},
         )
 
     done = shell(f"'{THECAL}' log --port {pump.port} | head -n 1")

@@ -1,12 +1,14 @@
 """`thecal program`: review, question, commit; and that nothing changes without all three."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 
+from emulated_keys import keys_for
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.review import Review
@@ -91,7 +93,10 @@ def test_a_pump_killed_while_being_programmed():
     """Between the review and the answer the pump dies: clear words, exit code 1, nothing claimed."""
     with Emulator(seed=1) as emulator:
         command = [str(THECAL), "program", str(MORPHINE), "--port", emulator.port]
-        with subprocess.Popen(command, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        environment = {**os.environ, **keys_for(emulator.port)}
+        with subprocess.Popen(
+            command, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+        ) as process:
             assert process.stderr is not None
             question = process.stderr.read(len("Program this on "))  # the review is over, it asks
             emulator.kill()

@@ -34,6 +34,9 @@ def test_refill(quick_thecal: Thecal, pump: Emulator):
 def test_prime_needs_the_implant_flag(quick_thecal: Thecal, pump: Emulator):
     refused = quick_thecal("prime", "--yes", port=pump.port)
     assert "implant_flag" in refused.error
+    alone = quick_thecal("prime", "--dry", "--implant", "--yes", port=pump.port)
+    assert "needs_button" in alone.error
+    pump.bench.press_button()
     asked = quick_thecal("prime", "--dry", "--implant", port=pump.port)
     assert asked.code == 1
     assert "tubing and catheter: 335.8 uL" in asked.out
@@ -62,6 +65,7 @@ def test_cancel_plan(quick_thecal: Thecal, tmp_path: Path):
         emulator.bench.advance_by(2 * HOUR_US)
         status = json.loads(quick_thecal("status", "--json", port=emulator.port).out)
         assert status["basal_ng_per_day"] == "2400000"
+        emulator.bench.press_button()
         assert "not_running" in quick_thecal("skip-bridge", "--yes", port=emulator.port).error
 
 

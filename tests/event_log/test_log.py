@@ -37,11 +37,18 @@ def test_what_happens_is_logged_once_in_order(emulator: Emulator, client: Client
     emulator.bench.advance_by(2 * DAY)
     events = whole_log(client, key)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert [event.kind for event in events[:4]] == ["boot", "reference_time", "log_begun", "session_opened"]
+    assert [event.kind for event in events[:6]] == [
+        "boot",
+        "reference_time",
+        "log_begun",
+        "pairing_begun",
+        "paired",
+        "session_opened",
+    ]
     by_kind = {event.kind: event for event in events}
-    assert by_kind["session_opened"].actor == "host"
+    assert by_kind["session_opened"].actor == "clinician"
     assert by_kind["program_committed"].actor == "clinician"
-    assert by_kind["bolus_refused"].actor == "patient"
+    assert by_kind["bolus_refused"].actor == "clinician"  # who asked in the patient's place
     assert by_kind["bolus_refused"].at.s == 7200 + 600
     assert by_kind["command_refused"].b == codec.number_of(messages.REFUSALS, "lockout")
     started = [event for event in events if event.kind == "bolus_started"]
@@ -101,20 +108,20 @@ def test_deleting_is_refused_by_name_and_logged(client: Client):
     assert (client.events()[-1].kind, client.events()[-1].code) == ("command_refused", messages.LOG_CLEAR)
 
 
-def test_the_key_is_told_only_before_the_first_program(emulator: Emulator, client: Client):
+def test_the_key_is_told_to_clinicians_and_the_manufacturer(emulator: Emulator, client: Client):
     key = client.log_key()
     assert len(key) == 16
+    program(client)
     emulator.restart()
     client.hello()
     assert client.log_key() == key
-    program(client)
-    with pytest.raises(Refused) as refused:
-        client.log_key()
-    assert refused.value.name == "programmed"
-    emulator.restart()
-    client.hello()
-    with pytest.raises(Refused):
-        client.log_key()
+    client.close()
+    with Client.connect(emulator.port, role="manufacturer") as manufacturer:
+        assert manufacturer.log_key() == key
+    for role in ("patient", "observer"):
+        with Client.connect(emulator.port, role=role) as other, pytest.raises(Refused) as refused:
+            other.log_key()
+        assert refused.value.name == "wrong_role"
 
 
 @pytest.mark.req("REC-01", part="numbers go on over resets, and so do boots")

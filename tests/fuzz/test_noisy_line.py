@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 from dosing import oracle, rig
 from fuzz.lossy_line import LossyLine
+from thecal.cipher import Cipher
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import LinkError, Refused
@@ -157,14 +158,18 @@ class NoisyLine(RuleBasedStateMachine):
         opcode=st.sampled_from([STOP, PATIENT_BOLUS]),
     )
     def foreign_session(self, session: int, seq: int, opcode: int) -> None:
-        """A command of a session that is not the current one is refused by name."""
+        """A command of a session that is not the current one, or of none, is refused by name."""
         used = {int.from_bytes(unstuffed(frame)[1:3], "little") for frame in self.line.sent}
         if any(abs(session - one) < 1000 for one in used):
             return
         buffer = bytearray(framing.FRAME_SIZE)
-        count = framing.seal_request(buffer, framing.REQUEST_AT, session, seq, opcode)
+        cipher = Cipher(bytes(16), bytes(8))
+        count = framing.seal_secured(buffer, framing.REQUEST_AT, 0, session, seq, opcode, cipher)
         assert self.line.exchange(bytes(buffer[:count]))
         assert self.line.reader.result == NO_SESSION
+        count = framing.seal_request(buffer, framing.REQUEST_AT, session, seq, opcode)
+        assert self.line.exchange(bytes(buffer[:count]))
+        assert self.line.reader.result == UNAUTHENTICATED
 
     @invariant()
     def log_is_what_was_done(self) -> None:

@@ -1,17 +1,28 @@
 """A pump in memory for tests of the host: the device's end of docs/protocol.md, written from that page alone.
 
 `FakePump` answers frames; `FakeLink` is a `thecal.transport.Link` to it whose line loses, doubles, delays,
-reorders and corrupts frames as a list of choices tells it. Time is counted in receives that timed out, so no
-test waits. Commands carried out are counted in `FakePump.carried_out`.
+reorders and corrupts frames as a list of choices tells it. Keys and sealed frames are those of the package
+cryptography. Time is counted in receives that timed out, so no test waits. Commands carried out are counted
+in `FakePump.carried_out`.
 """
 
+import binascii
+import struct
 from collections.abc import Callable, Iterable
 
+from cobs import cobs
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from thecal import keyring
 from thecal.client import digest_of
 from wire import framing
-from wire.codec import WireError, decode, encode, table_hash, version_text
+from wire.codec import WireError, decode, encode, encoded, table_hash, version_text
 from wire.framing import FrameReader
 from wire.messages import (
+    AUTH,
     COMMIT,
     HELLO,
     PATIENT_BOLUS,
@@ -29,6 +40,9 @@ from wire.messages import (
 )
 
 OK, UNKNOWN_OPCODE, MALFORMED, NO_SESSION, MISMATCH, NO_PROPOSAL = 0, 1, 2, 3, 4, 5
+UNAUTHENTICATED, WRONG_KEY, STALE, TRUNCATED, NOT_AUTHENTIC = 45, 46, 50, 51, 52
+KEY = b"the fake pump's!"
+CLINICIAN = 3
 PIECE = 100  # of READING: smaller than need be, so that every blob takes several
 
 Values = dict[str, object]
@@ -41,6 +55,33 @@ def frame_of(session: int, seq: int, opcode: int, values: Values, *, answer: boo
         return bytes(buffer[: framing.seal_answer(buffer, framing.ANSWER_AT, session, seq, opcode, OK)])
     end = encode(request_fields(opcode), values, buffer, framing.REQUEST_AT, framing.REQUEST_END)
     return bytes(buffer[: framing.seal_request(buffer, end, session, seq, opcode)])
+
+
+class Secrets:
+    """What both ends of a session know."""
+
+    def __init__(self, key: bytes, challenge: bytes, nonce: bytes, info: bytes) -> None:
+        derived = HKDF(hashes.SHA256(), 64, salt=challenge + nonce, info=b"thecal session" + info).derive(key)
+        self.proof = derived[:16]
+        self._keys = [AESCCM(derived[at : at + 16], tag_length=8) for at in (16, 32)]  # to pump, to host
+        self._salts = [derived[48:56], derived[56:64]]
+
+    def sealed(self, session: int, seq: int, code: int, payload: bytes, *, answer: bool) -> bytes:
+        """A whole secured frame."""
+        head = struct.pack("<BHH", 0x13 if answer else 0x12, session, seq)
+        text = self._keys[answer].encrypt(self._salts[answer] + head, bytes((code,)) + payload, head)
+        body = head + text
+        body += binascii.crc32(body).to_bytes(4, "little")
+        return cobs.encode(body) + b"\0"
+
+    def opened(self, reader: FrameReader, *, answer: bool) -> bytes | None:
+        """Code and payload of the frame in the reader; None: not authentic."""
+        head = bytes(reader.buffer[1:6])
+        try:
+            text = bytes(reader.buffer[6 : reader.payload_end])
+            return self._keys[answer].decrypt(self._salts[answer] + head, text, head)
+        except InvalidTag:
+            return None
 
 
 class Refusal(Exception):
@@ -60,6 +101,10 @@ class FakePump:
         self.table_hash = table_hash(SCHEMA)
         self.next_session = first_session
         self.session = self.offered = self.hello_session = 0
+        self.key = KEY
+        self.challenge = b""
+        self.secrets: Secrets | None = None
+        self.role = 0
         self.nonce: object = None
         self.last_seq = 0
         self.kept = b""
@@ -77,7 +122,7 @@ class FakePump:
         at = 0
         while at < len(data):
             at = self.reader.feed(data, at, len(data))
-            if self.reader.ready and self.reader.flags == framing.FORMAT_1:
+            if self.reader.ready and not self.reader.flags & framing.FLAG_ANSWER:
                 answer = self._frame(self.reader)
                 if answer:
                     answers.append(answer)
@@ -91,20 +136,66 @@ class FakePump:
         self.next_session += 1000
 
     def _frame(self, reader: FrameReader) -> bytes:
-        if reader.opcode == HELLO:
-            return self._answer(reader, self._hello)
-        if reader.session == self.offered and self.offered:
-            self.session, self.offered = self.offered, 0
-            self.last_seq, self.kept = 0, b""
-        if reader.session != self.session or not self.session:
+        if not reader.flags & framing.FLAG_SECURED:
+            if reader.opcode == HELLO:
+                return self._answer(reader, self._hello)
+            if reader.opcode == AUTH:
+                return self._auth(reader)
+            return self._seal(reader, UNAUTHENTICATED, REFUSED, {"detail": ""})
+        if reader.session != self.session or not self.session or self.secrets is None:
             return self._seal(reader, NO_SESSION, REFUSED, {"detail": ""})
-        if reader.seq == self.last_seq and self.kept:
-            return self.kept
         if reader.seq <= self.last_seq:
-            return b""
+            return (
+                self.kept
+                if reader.seq == self.last_seq
+                else self._seal(reader, STALE, REFUSED, {"detail": ""})
+            )
+        text = self.secrets.opened(reader, answer=False)
+        if text is None:
+            return self._seal(reader, NOT_AUTHENTIC, REFUSED, {"detail": ""})
         self.last_seq = reader.seq
-        self.kept = self._answer(reader, lambda values: self._command(reader, values))
+        reader.opcode = text[0]
+        self.kept = self._secured(reader, text[1:])
         return self.kept
+
+    def _auth(self, reader: FrameReader) -> bytes:
+        if reader.session == self.session and self.last_seq == 0 and self.kept:
+            return self.kept
+        if reader.session != self.offered or not self.offered:
+            return self._seal(reader, NO_SESSION, REFUSED, {"detail": ""})
+        values = decode(request_fields(AUTH), reader.buffer, reader.payload_at, reader.payload_end)
+        role, nonce = _int(values["role"]), values["nonce"]
+        assert isinstance(nonce, bytes)
+        info = struct.pack("<BHB", role, reader.session, self.protocol) + self.table_hash + b"F-1"
+        secrets = Secrets(self.key, self.challenge, nonce, info)
+        if secrets.proof != values["proof"]:
+            return self._seal(reader, WRONG_KEY, REFUSED, {"detail": ""})
+        self.session, self.offered = self.offered, 0
+        self.secrets, self.role, self.last_seq = secrets, role, 0
+        answer: Values = {
+            "firmware": "0",
+            "last_session": self.done[0],
+            "last_seq": self.done[1],
+            "last_opcode": self.done[2],
+        }
+        payload = bytes(encoded(answer_fields(AUTH), answer))
+        self.kept = secrets.sealed(reader.session, 0, OK, payload, answer=True)
+        return self.kept
+
+    def _secured(self, reader: FrameReader, payload: bytes) -> bytes:
+        result, answer = OK, b""
+        try:
+            values = decode(request_fields(reader.opcode), payload, 0, len(payload))
+            fields = answer_fields(reader.opcode)
+            answer = bytes(encoded(fields, self._command(reader, values)))
+        except WireError as error:
+            result = UNKNOWN_OPCODE if error.where == "opcode" else MALFORMED
+        except Refusal as refusal:
+            result = refusal.number
+        if result:
+            answer = bytes(encoded(REFUSED, {"detail": ""}))
+        assert self.secrets is not None
+        return self.secrets.sealed(reader.session, reader.seq, result, answer, answer=True)
 
     def _answer(self, reader: FrameReader, handler: Callable[[Values], Values]) -> bytes:
         try:
@@ -136,17 +227,16 @@ class FakePump:
             self.nonce = values["nonce"]
             self.offered = self.hello_session = self.next_session
             self.next_session += 1
+            self.challenge = struct.pack("<QQ", self.offered, len(self.carried_out))
         return {
             "protocol": self.protocol,
             "table_hash": self.table_hash,
             "session": self.hello_session,
             "model": "fake",
-            "firmware": "0",
             "serial": "F-1",
-            "capabilities": 0,
-            "last_session": self.done[0],
-            "last_seq": self.done[1],
-            "last_opcode": self.done[2],
+            "capabilities": 1,
+            "alarm": 0,
+            "challenge": self.challenge,
         }
 
     def _command(self, reader: FrameReader, values: Values) -> Values:
@@ -298,6 +388,9 @@ class FakeLink:
             self._inbox += data
             self.received += len(data)
             self.sample = self.sample or data[:24]
+
+
+keyring.provide(FakeLink.name, lambda session, hello, role: KEY if role == CLINICIAN else None)
 
 
 def _int(value: object) -> int:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from host_link.fake_device import frame_of
 from thecal.client import Client
 from thecal.emulator import Emulator
-from thecal.errors import LinkError, ProtocolMismatch, Refused
+from thecal.errors import LinkError, ProtocolMismatch, SessionLost
 from thecal.session import Outcome
 from thecal.transport import Transport
 from wire import messages
@@ -91,9 +90,10 @@ def test_a_repeated_frame_is_answered_alike_and_carried_out_once(line: Lossy):
     client.status()
     before = client.status().now
     session, seq = client._session._session, client._session._seq
+    frame = client._session._frame_of(session, seq + 1, messages.STATUS, {})
     answers: list[bytes] = []
     for _ in range(3):
-        line.send(frame_of(session, seq + 1, messages.STATUS, {}))
+        line.send(frame)
         assert line.receive(2)
         answers.append(bytes(line.reader.buffer[: line.reader.payload_end]))
     assert answers[0] == answers[1] == answers[2]
@@ -105,7 +105,7 @@ def test_a_restarted_pump_is_noticed(pump: Emulator):
     with Client.connect(pump.port) as client:
         client.status()
         pump.restart()
-        with pytest.raises(Refused, match="no_session"):
+        with pytest.raises(SessionLost):
             client.stop()
         assert client.settle() is Outcome.UNKNOWN
         assert client.status().state == "unprogrammed"
@@ -115,8 +115,8 @@ def test_another_version_is_named_with_both(line: Lossy, monkeypatch: pytest.Mon
     monkeypatch.setattr("thecal.session._TABLE_HASH", b"\x01" * 8)
     with pytest.raises(ProtocolMismatch) as caught:
         Client(line).hello()
-    assert caught.value.host == "protocol 1, table 0101010101010101"
-    assert caught.value.pump.startswith("protocol 1, table ")
+    assert caught.value.host == "protocol 2, table 0101010101010101"
+    assert caught.value.pump.startswith("protocol 2, table ")
     assert caught.value.pump != caught.value.host
 
 

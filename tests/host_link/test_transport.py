@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import serial
-from host_link.fake_device import FakePump
-from thecal import transport
+from host_link.fake_device import KEY, FakePump
+from thecal import keyring, transport
 from thecal.client import Client
 from thecal.errors import LinkError, PortError
 from thecal.session import Outcome
@@ -28,6 +28,7 @@ class PtyPump:
         self.master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
+        keyring.provide(self.port, lambda session, hello, role: KEY)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -47,6 +48,7 @@ class PtyPump:
             return
         os.write(self._slave, b"\xfe")
         self._thread.join(5)
+        keyring.withdraw(self.port)
         os.close(self._slave)
         os.close(self.master)
         self.master = -1
@@ -222,8 +224,11 @@ def test_a_conversation_over_a_socket():
 
     thread = threading.Thread(target=serve)
     thread.start()
-    with Client.connect(f"socket://127.0.0.1:{server.getsockname()[1]}") as client:
+    url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+    keyring.provide(url, lambda session, hello, role: KEY)
+    with Client.connect(url) as client:
         assert client.status().state == "infusing"
+    keyring.withdraw(url)
     thread.join(10)
     server.close()
     with pytest.raises(PortError, match="cannot open"):

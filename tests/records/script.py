@@ -214,6 +214,7 @@ def play(pump: Emulator, acts: list[Act], end_s: int) -> list[Played]:
     with Client.connect(pump.port) as client:
         for act in acts:
             pump.bench.advance(act.at_s * US)
+            pump.bench.press_button()  # some of them need it
             first_op = operations(pump)
             act.do(client)
             played.append(Played(act, first_op, operations(pump)))

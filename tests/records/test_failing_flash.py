@@ -13,6 +13,8 @@ from records.script import DAY as ACTS
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused
+from thecal.session import Session
+from thecal.transport import Transport
 
 STORAGE = 3  # wire.messages.ALARMS
 FAULT_STORAGE = 2
@@ -52,7 +54,11 @@ def test_therapy_ends_with_its_reservation(tmp_path: Path):
             assert client.status().state == "fault"
             assert events(client, "alarm_raised") == [STORAGE]
             assert FAULT_STORAGE in events(client, "fault")
-        assert Records(flash.read_bytes()).ledger() == Records(before).ledger()
+        # Nothing is saved after the fault. What littlefs could not write before it may reach the flash once
+        # that works again (its cache holds it): a whole ledger of before the fault, on the safe side.
+        after = Records(flash.read_bytes()).ledger()
+        assert after == Records(before).ledger() or after.now_us < 40 * MINUTE_S * US
+        assert made <= after.steps <= made + RESERVE_STEPS
         pump.restart()
         with Client.connect(pump.port) as client:
             assert client.status().state == "infusing"
@@ -82,16 +88,17 @@ def test_a_flash_that_recovers_in_time_costs_no_step(tmp_path: Path):
 
 @pytest.mark.req("INT-04", part="a flash that fails from the start")
 def test_a_blank_flash_that_fails(tmp_path: Path):
-    with (
-        pump_at_day(tmp_path / "flash", flash_fails=1) as pump,
-        Client.connect(pump.port) as client,
-    ):
-        assert client.status().state == "unprogrammed"
-        assert client.status().alarms == 2
-        with pytest.raises(Refused, match="storage"):
-            client.commit(client.propose_program(CONSTANT).digest)
+    """No key can be kept, so nobody gets in; the alarm shows all the same, and with the flash comes the
+    pump."""
+    with pump_at_day(tmp_path / "flash", flash_fails=1) as pump:
+        with pytest.raises(Refused, match="auth: storage"):
+            Client.connect(pump.port)
+        with Transport(pump.port) as line:
+            assert Session(line).greet().alarm == 2
         pump.bench.advance_by(HOUR_S * US)
         assert pump.bench.truth().steps == 0
+    with pump_at_day(tmp_path / "flash") as pump, Client.connect(pump.port) as client:
+        assert client.status().state == "unprogrammed"
 
 
 @pytest.mark.req("INT-04", part="a flash that reads but does not write, from the start")

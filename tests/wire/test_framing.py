@@ -43,11 +43,14 @@ def _plain_unpacked(piece: bytes) -> Frame | None:
         body = cobs.decode(piece)
     except cobs.DecodeError:
         return None
-    if len(body) < 10 or binascii.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
+    if len(body) < 9 or binascii.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
         return None
-    flags, session, seq, opcode = struct.unpack_from("<BHHB", body)
-    if flags not in (0x10, 0x11, 0x12, 0x13) or (flags & 1 and len(body) < 11):
+    flags, session, seq = struct.unpack_from("<BHH", body)
+    if flags in (0x12, 0x13):
+        return Frame(flags, session, seq, 0, 0, body[5:-4])
+    if flags not in (0x10, 0x11) or len(body) < 10 + (flags & 1):
         return None
+    opcode = body[5]
     if flags & 1:
         return Frame(flags, session, seq, opcode, body[6], body[7:-4])
     return Frame(flags, session, seq, opcode, 0, body[6:-4])
@@ -79,7 +82,7 @@ payloads = st.binary(max_size=framing.MAX_PAYLOAD)
 frames = st.one_of(
     st.builds(Frame, st.just(0x10), u16, u16, u8, st.just(0), payloads),
     st.builds(Frame, st.just(0x11), u16, u16, u8, u8, payloads),
-    st.builds(Frame, st.just(0x13), u16, u16, u8, u8, payloads),
+    st.builds(Frame, st.sampled_from([0x12, 0x13]), u16, u16, st.just(0), st.just(0), payloads),
 )
 pieces = st.one_of(
     frames.map(plain_frame),

@@ -12,7 +12,7 @@ from pump.dosing.source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
-from wire import messages
+from wire import codec, messages
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6
@@ -21,9 +21,6 @@ _EVENTS_AT = 6  # in a page: after the number to go on from and the count
 _PAGE_SIZE = 235
 _FILLINGS_A_PAGE = 1
 _NONE_SCHEDULED = 0xFFFFFFFF
-_ACTOR_PUMP = 0
-_ACTOR_CLINICIAN = 3
-_ACTOR_PATIENT = 2
 
 
 def _piece(data, offset: int):
@@ -42,6 +39,7 @@ class Commands:
         self._log = log
         self._bounds = bounds
         self._page = bytearray(_PAGE_SIZE)
+        self.role = 0  # of the session, set by the server
         self.handlers = {
             messages.STATUS: self.status,
             messages.LIMITS: self.limits,
@@ -97,6 +95,13 @@ class Commands:
         self._add_bolus(answer)
         return answer
 
+    def alarm_class(self) -> int:
+        """The highest class of alarm that stands: 0 none, 1 noncritical, 2 critical."""
+        highest = 0
+        for alarm in self._guard.standing():
+            highest = max(highest, 2 if codec.row_of(messages.ALARMS, alarm)[2] == "critical" else 1)
+        return highest
+
     def _until_change(self) -> int:
         change = self._delivery.next_change()
         if change.is_never():
@@ -131,16 +136,12 @@ class Commands:
     def reading(self, values):
         return _piece(self._proposals.canonical, values["offset"])
 
-    def _as(self, actor: int, action, *values):
-        """Carry out an action at the present instant, with its actor in the log; what the action returned.
+    def _do(self, action, *values):
+        """Carry out an action at the present instant; what the action returned.
 
-        What it changed is on record before it is answered."""
-        self._log.actor = actor
+        What it changed is on record before it is answered. The actor in the log is the session's role."""
         self._delivery.at.set(self._timebase.s, self._timebase.us)
-        try:
-            result = action(*values, self._timebase.s, self._timebase.us)
-        finally:
-            self._log.actor = _ACTOR_PUMP
+        result = action(*values, self._timebase.s, self._timebase.us)
         if self._delivery.changed:
             self._keeper.save_now()
         self._serve_log()
@@ -157,7 +158,7 @@ class Commands:
         return {"at_s": self._delivery.at.s, "at_us": self._delivery.at.us}
 
     def commit(self, values):
-        ref = self._as(_ACTOR_CLINICIAN, self._proposals.commit, values["digest"])
+        ref = self._do(self._proposals.commit, values["digest"])
         answer = self._done()
         answer["ref"] = ref
         return answer
@@ -170,27 +171,27 @@ class Commands:
         return _piece(self._keeper.program, values["offset"])
 
     def stop(self, values):
-        self._as(_ACTOR_CLINICIAN, self._course.stop, values["resume_after_s"])
+        self._do(self._course.stop, values["resume_after_s"])
         return self._done()
 
     def resume(self, _):
-        self._as(_ACTOR_CLINICIAN, self._course.resume)
+        self._do(self._course.resume)
         return self._done()
 
     def implant(self, _):
-        self._as(_ACTOR_CLINICIAN, self._course.set_implant)
+        self._do(self._course.set_implant)
         return self._done()
 
     def cancel_plan(self, _):
-        self._as(_ACTOR_CLINICIAN, self._course.cancel_plan)
+        self._do(self._course.cancel_plan)
         return self._done()
 
     def skip_bridge(self, _):
-        self._as(_ACTOR_CLINICIAN, self._course.skip_bridge)
+        self._do(self._course.skip_bridge)
         return self._done()
 
     def patient_bolus(self, _):
-        return {"ref": self._as(_ACTOR_PATIENT, self._give_patient_bolus)}
+        return {"ref": self._do(self._give_patient_bolus)}
 
     def _give_patient_bolus(self, s: int, us: int) -> int:
         """It is on record before it begins: a power cut never shortens the lockout."""
@@ -234,8 +235,6 @@ class Commands:
         }
 
     def log_key(self, _):
-        if self._course.prescription is not None:
-            raise Unacceptable("programmed", "")
         if not self._log.key:
             raise Unacceptable("storage", "log-key")
         return {"key": self._log.key}

@@ -159,7 +159,7 @@ class Keeper:
         steps, though not as the new program's."""
         state = self._state
         number = self._next(state.program)
-        self._write("program-%d" % (number & 1), number, canonical)
+        self.write("program-%d" % (number & 1), number, canonical)
         self._reserve_a_run()
         self._delivery.uncommitted = True  # no save may mix the one program's progress with the other's name
         try:
@@ -201,7 +201,7 @@ class Keeper:
 
     def _start_anew(self) -> None:
         """From here on these are this pump's records, whatever was found."""
-        self._write("pump", 1, self._serial)
+        self.write("pump", 1, self._serial)
         self.keep_boluses()
 
     def keep_refill(self, before) -> None:
@@ -220,10 +220,10 @@ class Keeper:
     def _write_fillings(self) -> None:
         number = self._next(self._state.fillings)
         data = codec.encoded(FILLINGS, self._course.fillings.as_values())
-        self._write("fillings-%d" % (number & 1), number, data)
+        self.write("fillings-%d" % (number & 1), number, data)
         self._state.fillings = number
 
-    def _write(self, name: str, number: int, data) -> None:
+    def write(self, name: str, number: int, data) -> None:
         """A document; Unacceptable("storage") when the flash fails."""
         self.fill_queue()
         try:

@@ -20,9 +20,10 @@ def emulate(
     speed: Annotated[str, typer.Option(metavar="N|max", help="How many times as fast as real.")] = "1",
     seed: Seed = None,
     link: Annotated[Path | None, typer.Option(help="A name for the port that stays the same.")] = None,
+    unpaired: Annotated[bool, typer.Option("--unpaired", help="Leave the pairing to `thecal pair`.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run an emulated pump on a pty and print its path. Ctrl-C ends it."""
+    """Run an emulated pump on a pty and print its path. Ctrl-C ends it, SIGUSR1 presses its button."""
     from thecal import emulate_command
 
     clock, times = _clock_of(speed)
@@ -34,7 +35,9 @@ def emulate(
             print(link or port, flush=True)
             note(f"The pump runs. Try: thecal status --port {link or port}. Ctrl-C ends it.")
 
-    emulate_command.serve(tell, clock=clock, speed=times, flash=flash, seed=seed, link=link)
+    emulate_command.serve(
+        tell, clock=clock, speed=times, flash=flash, seed=seed, link=link, paired=not unpaired
+    )
 
 
 def _clock_of(speed: str) -> "tuple[emulate_command.ClockKind, int]":

@@ -1,0 +1,162 @@
+"""Where this host keeps the keys of its pumps: one file for each pump and role, for nobody else's eyes.
+
+    $THECAL_KEYS or ~/.config/thecal/link-keys (XDG_CONFIG_HOME counts)     folder, mode 0700
+        SERIAL.ROLE.link                                                    32 hexadecimal digits, mode 0600
+
+A file that others may read is not used. A key stands in no command line, no log and no exception. For pumps
+that live in this process (an emulator, tests) a provider may answer instead, by the port the pump is on.
+
+Called by `client`, `pairing` and the command line's `pair` and `keys`.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thecal.errors import ThecalError
+from wire.roles import ROLES
+from wire.secure import KEY_SIZE
+
+if TYPE_CHECKING:
+    from thecal.answers import Hello
+    from thecal.session import Session
+
+    # The key of a role (1 to 4), asked for with the session that is about to be opened.
+    Provider = Callable[[Session, Hello, int], bytes | None]
+
+_SUFFIX = ".link"
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_OTHERS = 0o077
+_providers: "dict[str, Provider]" = {}
+
+
+class NoKey(ThecalError):
+    """This host has no (usable) key for the pump and role."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key that is kept here."""
+
+    serial: str
+    role: str
+    path: Path
+
+
+def folder() -> Path:
+    """Where the keys are."""
+    named = os.environ.get("THECAL_KEYS")
+    if named:
+        return Path(named)
+    config = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else Path.home() / ".config") / "thecal" / "link-keys"
+
+
+def role_number(role: str) -> int:
+    """The number of a role by name. NoKey when there is no such role."""
+    for number, name in ROLES:
+        if name == role:
+            return number
+    raise NoKey(f"there is no role {role!r}", f"roles are {', '.join(name for _, name in ROLES)}")
+
+
+def role_name(number: int) -> str:
+    """The name of a role by number."""
+    return next(name for role, name in ROLES if role == number)
+
+
+def path_of(serial: str, role: str) -> Path:
+    """The file of the key of this pump and role."""
+    return folder() / f"{_NOT_IN_NAMES.sub('_', serial)}.{role}{_SUFFIX}"
+
+
+def find(session: "Session", hello: "Hello", role: int) -> bytes:
+    """The key for a pump that has said hello. NoKey: what to do to get one."""
+    provider = provider_of(session.link.name)
+    key = provider(session, hello, role) if provider else stored(hello.serial, role_name(role))
+    if key is None:
+        raise NoKey(
+            f"there is no {role_name(role)}'s key for the pump {hello.serial} in {folder()}",
+            f"pair with it: thecal pair --role {role_name(role)}",
+        )
+    return key
+
+
+def stored(serial: str, role: str) -> bytes | None:
+    """The key that is kept for this pump and role, if there is one. NoKey when the file is not safe to
+    use."""
+    path = path_of(serial, role)
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise NoKey(
+            f"{path} cannot be read: {error.strerror}", "it should belong to you, mode 0600"
+        ) from None
+    if mode & _OTHERS:
+        raise NoKey(f"others may read {path}", f"if nobody did: chmod 600 {path}; otherwise pair anew")
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_SIZE:
+        raise NoKey(f"{path} holds no key", "remove it and pair anew, or restore it from a backup")
+    return key
+
+
+def store(serial: str, role: str, key: bytes) -> Path:
+    """Keep a key, in place of an older one; the file. NoKey when that fails."""
+    path = path_of(serial, role)
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(key.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise NoKey(
+            f"the key cannot be kept in {path}: {error.strerror}", "make room, then pair anew"
+        ) from None
+    return path
+
+
+def remove(serial: str, role: str) -> bool:
+    """Forget a key; whether there was one."""
+    try:
+        path_of(serial, role).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def kept() -> list[Entry]:
+    """What is kept here; no key is read."""
+    entries: list[Entry] = []
+    for path in sorted(folder().glob(f"*{_SUFFIX}")):
+        serial, _, role = path.name.removesuffix(_SUFFIX).rpartition(".")
+        if any(role == name for _, name in ROLES):
+            entries.append(Entry(serial, role, path))
+    return entries
+
+
+def provide(port: str, provider: "Provider") -> None:
+    """Keys of the pump on this port come from the provider, until `withdraw`."""
+    _providers[os.path.realpath(port)] = provider
+
+
+def provider_of(port: str) -> "Provider | None":
+    """Whoever answers for the pump on this port."""
+    return _providers.get(os.path.realpath(port))
+
+
+def withdraw(port: str) -> None:
+    """The pump on this port is gone."""
+    _providers.pop(os.path.realpath(port), None)

@@ -1,0 +1,28 @@
+"""The keys of the emulated pumps of this process, for commands that run as processes of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from thecal import keyring
+from thecal.client import Client
+from thecal.emulator import Emulator
+from wire.roles import CLINICIAN
+
+
+def keys_for(*arguments: object) -> dict[str, str]:
+    """THECAL_KEYS for a command with these arguments: where a port among them is an emulated pump's, a folder
+    with its key alone. Several of them bear the same serial number."""
+    for argument in map(str, arguments):
+        port = argument.removeprefix("--port=")
+        emulator = getattr(keyring.provider_of(port), "__self__", None)
+        if isinstance(emulator, Emulator):
+            if emulator.key(CLINICIAN) is None:
+                Client.connect(emulator.port).close()
+            folder = Path(os.environ["THECAL_KEYS"]) / port.replace("/", "-")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("THECAL_KEYS", str(folder))
+                keyring.store("UNIX-0001", "clinician", emulator.key(CLINICIAN) or b"")
+            return {"THECAL_KEYS": str(folder)}
+    return {}
