@@ -332,10 +332,8 @@ EVENT_KINDS = (
     # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
     (26, "records_lost"),
     (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
-    (
-        45,
-        "authentication_failed",
-    ),  # code: role, ref: how often in a row (at 1, 2, 4, 8...), b: refusal number
+    # code: role, ref: how often in a row (at 1, 2, 4, 8...), b: refusal number
+    (45, "authentication_failed"),
     (46, "frames_refused"),  # code: refusal number, ref: how many since boot (at 1, 2, 4, 8...)
     (47, "pairing_begun"),  # code: role
     (48, "paired"),  # code: role, b: 1 when that revoked an older key
