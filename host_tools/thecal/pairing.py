@@ -36,7 +36,8 @@ def agree(
     """The key agreed on with the pump that said this hello; open a session with it within a minute.
 
     `button`: called once, when the pump wants its button pressed; the pump is then asked for `button_s`
-    seconds. `scalar`: 32 bytes in place of random ones, where a run has to be repeatable. Refused, LinkError, PortError: there is no new key.
+    seconds. `scalar`: 32 bytes in place of random ones, where a run has to be repeatable. Refused, LinkError,
+    PortError: there is no new key.
     """
     private = X25519PrivateKey.from_private_bytes(scalar) if scalar else X25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()

@@ -30,12 +30,14 @@ from thecal.emulator import Emulator
 from thecal.errors import LinkError, Refused
 from thecal.session import Outcome
 from wire import framing
+from wire.codec import number_of
 from wire.messages import PATIENT_BOLUS, REFUSALS, STOP
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 STEP_VOLUME_PL = 25_000
 BOLUS_KIND = {1: "bolus", 2: "patient_bolus"}
-NO_SESSION = next(number for number, name in REFUSALS if name == "no_session")
+NO_SESSION = number_of(REFUSALS, "no_session")
+UNAUTHENTICATED = number_of(REFUSALS, "unauthenticated")
 
 seeds = st.integers(0, 2**32 - 1)
 spoils = st.sampled_from([0.0, 0.1, 0.3, 0.5])

@@ -85,7 +85,9 @@ def ccm_vectors() -> list[tuple[str, str, str, str]]:
     rng = random.Random(3)
     for size in (1, 2, 15, 16, 17, 31, 32, 33, 100, 236, 240):
         head = rng.randbytes(rng.choice((1, 5, 14)))
-        vectors.append((rng.randbytes(16).hex(), rng.randbytes(13).hex(), head.hex(), rng.randbytes(size).hex()))
+        vectors.append(
+            (rng.randbytes(16).hex(), rng.randbytes(13).hex(), head.hex(), rng.randbytes(size).hex())
+        )
     return vectors
 
 
