@@ -87,7 +87,8 @@ def test_the_log_writes_many_records(values: dict[str, Any], tmp_path: Path):
         assert kinds.count("bolus_refused") == 48
         assert kinds.count("alarm_cleared") >= 2
         assert client.log_state().failing == 0
-    assert made(trace) == steps_due(values, began_us, end_us)
+    # to read the log took a session, its records took the flash some time
+    assert [at_us for at_us in made(trace) if at_us <= end_us] == steps_due(values, began_us, end_us)
     assert late_runs == 0
 
 
