@@ -13,7 +13,7 @@ from pump.link.x25519 import X25519
 from wire import secure
 
 try:
-    from cryptolib import aes as AES  # noqa: N812
+    from cryptolib import aes as AES  # noqa: N812 # pyright: ignore
 except ImportError:
     AES = None
 VECTORS = json.loads(globals()["VECTORS"])
