@@ -157,7 +157,8 @@ def test_micropython_says_the_same_and_its_ccm_is_that_of_the_rfc(lines: list[st
 
 
 def test_small_integers_of_31_bits_change_nothing(lines: list[str], run_wasm: Any):
-    """X25519's big integers are no small ones anyway, and their garbage would fill that interpreter's memory."""
+    """X25519's big integers are no small ones anyway, and their garbage would fill that interpreter's
+    memory."""
     found = run_wasm(script(x25519=[])).stdout.splitlines()
     assert found == lines[: -len(VECTORS["x25519"])]
 
