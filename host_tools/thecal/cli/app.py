@@ -2,11 +2,7 @@
 
 import typer
 
-<<<<<<< HEAD
-from thecal.cli import alarms, campaign, dose, files, guided, library, report, service, store, watch
-=======
-from thecal.cli import alarms, campaign, dose, files, library, ports, report, service, store, watch
->>>>>>> 324202d (Shell comfort: ports by USB ids, completion, examples in every help, --no-input)
+from thecal.cli import alarms, campaign, dose, files, guided, library, ports, report, service, store, watch
 
 app = typer.Typer(
     name="thecal",
