@@ -48,7 +48,7 @@ soak: setup  ## Cut the power of pumps in therapy, again and again (SOAK_RUNS=..
 	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 
 docs: setup  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
-	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 flash:  ## Put the firmware on a board (PORT=/dev/ttyACM0)
