@@ -1,4 +1,4 @@
-"""Hook of MkDocs (mkdocs.yml): the page of every command, from the code, and links that leave docs/ made plain.
+"""Hook of MkDocs (mkdocs.yml): the page of every command from the code; links that leave docs/ made plain.
 
 Called by MkDocs alone. The page reference-cli.md exists only in the site: nobody has to keep it up to date.
 """
@@ -34,7 +34,7 @@ def page() -> str:
     parts = [
         "# Commands\n",
         "Generated from the code. In words, with what can go wrong: [the command line](cli.md).\n",
-        "Every command also takes `--help`, and `--no-input`: it then never asks, and fails where it would.\n",
+        "All take `--help`, and `--no-input`: then none ever asks, and fails where it would.\n",
     ]
     for path, command in commands(typer.main.get_command(app)):
         parts += [f"## thecal {path}\n", " ".join((command.help or "").split()) + "\n"]
@@ -48,7 +48,7 @@ def page() -> str:
 
 def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every command that does something, by its path."""
-    parts = getattr(command, "commands", None)
+    parts: dict[str, Any] | None = getattr(command, "commands", None)
     if path and (parts is None or command.invoke_without_command):
         yield path, command
     for name, part in sorted((parts or {}).items()):
