@@ -16,6 +16,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from emulated_keys import keys_for
 from thecal import Pump, ThecalError
 from thecal.emulator import Emulator
 from thecal.errors import PortError
@@ -272,10 +273,11 @@ def test_which_terminals_speak_utf8(environment: dict[str, str], speaks: bool):
 def test_on_a_real_terminal(pump: Pump, emulator: Emulator):
     """The installed command on a pty of 80 x 24: it draws, q ends it, the exit code is 0."""
     pump.close()
+    keys = keys_for(emulator.port)
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [str(THECAL), "monitor", "--port", emulator.port, "--interval", "50ms"]
-    environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C"}
+    environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C", **keys}
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         shown = b""

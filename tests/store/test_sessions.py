@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from emulated_keys import keys_for
 from thecal import log_keys
 from thecal.emulator import Emulator
 from thecal.store import Store
@@ -46,7 +47,12 @@ def thecal(place: Path, tmp_path: Path, emulator: Emulator) -> Run:
     def run(*arguments: object, code: int = 0, **more: str) -> Done:
         done = subprocess.run(
             [THECAL, *map(str, arguments)],
-            env={**base, "THECAL_PORT": emulator.port, **more},
+            env={
+                **base,
+                "THECAL_PORT": emulator.port,
+                **keys_for(more.get("THECAL_PORT", emulator.port)),
+                **more,
+            },
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,
@@ -119,9 +125,11 @@ def test_opting_out(thecal: Run, place: Path):
 
 
 @pytest.mark.req("REC-04", part="no key of a pump gets into the store")
-def test_the_store_holds_no_keys(thecal: Run, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_store_holds_no_keys(
+    thecal: Run, place: Path, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+):
     """Neither the log key that the computer keeps, nor one that stands in an imported file."""
-    monkeypatch.setenv("THECAL_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("THECAL_KEYS", keys_for(emulator.port)["THECAL_KEYS"])
     thecal("log", "--verify")
     key = log_keys.stored("UNIX-0001")
     assert key is not None
