@@ -53,6 +53,8 @@ def run(
             "go on with --resume",
         ) from None
     failed = _summary(runner.rows, runs, before, time.monotonic() - began_s, runner.campaign.unit)
+    if runner.campaign.report is not None:
+        print("\n".join(runner.campaign.report(runner.rows)))
     print(f"results: {folder}")
     return FAILED if failed else 0
 

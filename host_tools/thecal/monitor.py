@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thecal.amounts import volume_text
 from thecal.pump import Pump
@@ -29,19 +30,19 @@ class Monitor:
         self._client = pump.client
         self._hello = pump.hello
         self._digest = b""
-        self._name: str | None = None
+        self._program: Mapping[str, Any] | None = None
         self._reservoir_pl = 0  # what it holds when full, by the running program
 
     def look(self) -> Snapshot:
         """The pump now. The program is read only when it is another one."""
-        snapshot = Snapshot.take(self._port, self._client, self._hello, self._name)
+        snapshot = Snapshot.take(self._port, self._client, self._hello, self._program)
         if snapshot.status.program_digest != self._digest:
             program = self._client.running_program()
-            self._name = str(program["name"]) if program else None
+            self._program = program
             full = program["reservoir_pl"] if program else 0
             self._reservoir_pl = full if isinstance(full, int) else 0
             self._digest = snapshot.status.program_digest
-            snapshot = Snapshot.take(self._port, self._client, self._hello, self._name)
+            snapshot = Snapshot.take(self._port, self._client, self._hello, self._program)
         return snapshot
 
     def show_once(self) -> None:

@@ -5,43 +5,77 @@ Imports nothing heavy: `thecal status` answers within 0.3 s, the start of Python
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
+from typing import Any, TypeVar
 
 from thecal import local_time
+from thecal.alarm_view import AlarmView, fault_json, kind_of
 from thecal.amounts import (
     US_PER_S,
     dose_rate_text,
-    duration_text,
     mass_text,
+    span_text,
     volume_rate_text,
     volume_text,
 )
 from thecal.answers import Accounts, Hello, Status
 from thecal.client import Client
+from thecal.errors import Refused
+from thecal.guard_answers import Alarms, Reservoir, Sensors
 from thecal.ledger import Ledger
 from thecal.report_json import SCHEMA, exact, nl
+
+T = TypeVar("T")
+
+NO_READING = -(1 << 29)  # of a sensor that does not answer
+_FIELDS = ("temperature_mc", "battery_mv", "upstream_pa", "downstream_pa")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the pump said of itself. `therapy`: its name, None when there is none."""
+    """What the pump said of itself. `program`: the therapy it runs, None when there is none."""
 
     port: str
     hello: Hello
     status: Status
     accounts: Accounts
-    therapy: str | None
+    program: Mapping[str, Any] | None
+    alarms: Alarms
+    sensors: Sensors | None
+    reservoir: Reservoir | None  # None: there is no program, so nothing is counted
 
     @classmethod
-    def take(cls, port: str, client: Client, hello: Hello, therapy: str | None = None) -> Snapshot:
-        """Ask the pump. `therapy`: its name, when that is known already."""
+    def take(
+        cls, port: str, client: Client, hello: Hello, program: Mapping[str, Any] | None = None
+    ) -> Snapshot:
+        """Ask the pump. `program`: what it runs, when that is known already."""
         status = client.status()
-        if therapy is None and status.program_digest:
+        if program is None and status.program_digest:
             program = client.running_program()
-            therapy = str(program["name"]) if program else None
-        return cls(port, hello, status, client.accounts(), therapy)
+        return cls(
+            port,
+            hello,
+            status,
+            client.accounts(),
+            program,
+            client.alarms(),
+            _unless_refused(client.sensors),
+            _unless_refused(client.reservoir),
+        )
+
+    @property
+    def therapy(self) -> str | None:
+        """The name of the therapy."""
+        return str(self.program["name"]) if self.program else None
+
+    @property
+    def refill_by(self) -> date | None:
+        """The pump's own date: volume with every permitted bolus, stability or battery, what is first."""
+        day = self.reservoir.refill_day if self.reservoir else None
+        return None if day is None else local_time.from_wire(day, 0).date()
 
     @property
     def local(self) -> datetime:
@@ -59,6 +93,27 @@ class Snapshot:
         """When the rate changes next by schedule."""
         seconds = self.status.next_change_s
         return "none scheduled" if seconds is None else f"in {span_text(seconds)}"
+
+    def alarms_text(self) -> str:
+        """Every alarm that stands, the announced one first."""
+        alarms = sorted(self.alarms.standing, key=lambda one: one.name != self.alarms.announced)
+        texts = [f"{one.name} ({kind_of(one)}{', confirmed' if one.confirmed else ''})" for one in alarms]
+        return ", ".join(texts) or "none"
+
+    def reservoir_text(self) -> str:
+        """What is left by count, and for how long."""
+        to_low_s = self.reservoir.to_low_s if self.reservoir else None
+        lasts = "" if to_low_s is None else f"; {span_text(to_low_s)} to low at the highest use"
+        return volume_text(self.status.reservoir_pl) + lasts
+
+    def refill_text(self) -> str:
+        """The refill date and why."""
+        if self.refill_by is None or self.reservoir is None:
+            return "not known"
+        reason = self.reservoir.refill_reason
+        return f"{self.refill_by:%a %Y-%m-%d}" + (
+            f" ({reason.replace('_', ' ')})" if reason != "unknown" else ""
+        )
 
     def bolus_text(self) -> str:
         """The running bolus."""
@@ -83,8 +138,11 @@ class Snapshot:
             ("bolus", self.bolus_text()),
             ("delivered", delivered or "nothing"),
             ("motor steps", f"{status.steps:,}".replace(",", " ")),
-            ("reservoir", volume_text(status.reservoir_pl)),
-            ("alarms", str(status.alarms) if status.alarms else "none"),
+            ("reservoir", self.reservoir_text()),
+            ("refill by", self.refill_text()),
+            ("sensors", sensors_text(self.sensors) if self.sensors else "not known"),
+            ("alarms", self.alarms_text()),
+            *([("fault", f"{self.alarms.fault}: see `thecal fault show`")] if self.alarms.fault else []),
         ]
 
     def line(self) -> str:
@@ -124,14 +182,64 @@ class Snapshot:
             "basal_ng_per_day": str(status.basal_ng_per_day),
             "next_change_s": status.next_change_s,
             "bolus": bolus,
-            "alarms": status.alarms,
+            "alarms": [AlarmView(self.alarms, status).entry(alarm) for alarm in self.alarms.standing],
+            "announced": self.alarms.announced,
+            "fault": fault_json(self.alarms),
+            "sensors": sensors_json(self.sensors) if self.sensors else None,
+            "missed_nl": nl(status.missed_pl),
+            "to_low_s": self.reservoir.to_low_s if self.reservoir else None,
+            "to_empty_s": self.reservoir.to_empty_s if self.reservoir else None,
+            "refill_by": self.refill_by.isoformat() if self.refill_by else None,
+            "refill_reason": self.reservoir.refill_reason if self.reservoir and self.refill_by else None,
             "next_event": status.next_event,
             "heap_free": status.heap_free,
         }
 
 
-def span_text(seconds: int) -> str:
-    """A span for people: "2 d 3 h", "4 h 10 min", "50 s"."""
-    parts = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min")]
-    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
-    return " ".join(shown) or duration_text(seconds * US_PER_S)
+def _unless_refused(ask: Callable[[], T]) -> T | None:
+    """What the pump answers; None when it has no answer at present."""
+    try:
+        return ask()
+    except Refused:
+        return None
+
+
+def sensors_text(sensors: Sensors) -> str:
+    """Every sensor in one line; what is wrong with one in words."""
+    parts: list[str] = []
+    for name, text in _readings(sensors):
+        state = sensors.states.get(name, "good")
+        parts.append(f"{name} {text}{_unless_good(state)}")
+    motor = sensors.states.get("motor", "good")
+    parts += [f"motor{_unless_good(motor)}"] if motor != "good" else []
+    return ", ".join(parts)
+
+
+def _unless_good(state: str) -> str:
+    return "" if state == "good" else f" ({state.replace('_', ' ').upper()})"
+
+
+def _readings(sensors: Sensors) -> list[tuple[str, str]]:
+    readings = (
+        ("temperature", sensors.temperature_mc, ".1f", "C"),
+        ("battery", sensors.battery_mv, ".2f", "V"),
+        ("upstream", sensors.upstream_pa, ".1f", "kPa"),
+        ("downstream", sensors.downstream_pa, ".1f", "kPa"),
+    )
+    return [
+        (name, "no answer" if _silent(value) else f"{value / 1000:{form}} {unit}")
+        for name, value, form, unit in readings
+    ]
+
+
+def _silent(value: int) -> bool:
+    return value <= NO_READING
+
+
+def sensors_json(sensors: Sensors) -> dict[str, object]:
+    """Readings as they came (null: no answer), states by sensor."""
+    return {
+        **{name: None if _silent(getattr(sensors, name)) else getattr(sensors, name) for name in _FIELDS},
+        "states": sensors.states,
+        "missed_steps": sensors.missed_steps,
+    }

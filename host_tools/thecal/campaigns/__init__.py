@@ -10,6 +10,7 @@ from thecal.campaigns.base import Campaign
 from thecal.errors import ThecalError
 
 MODULES = {
+    "faults": "thecal.campaigns.faults",
     "power-cuts": "thecal.campaigns.power_cuts",
 }
 

@@ -11,6 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
+
+_NEVER_US = 1 << 100
 
 
 @dataclass
@@ -62,12 +65,21 @@ class Line:
 def worst_excess(step_times_us: Iterable[int], allowed: Line, begin_us: int) -> Fraction:
     """The most by which the steps of any stretch of time since `begin_us` exceed what it allowed.
 
-    An exact pump stays at or below 1: a stretch may begin right before a step.
+    An exact pump stays at or below 1: a stretch may begin right before a step. Times in order. In whole
+    numbers, of which `unit` make a step: there may be hundreds of thousands of steps.
     """
-    worst = Fraction(0)
-    lowest = -allowed.until(begin_us)  # of (steps made - steps allowed), right before a step
-    for made, at_us in enumerate(step_times_us):
-        ahead = made - allowed.until(at_us)
+    unit = lcm(*(value.denominator for value in (*allowed.sums, *allowed.rates)))
+    sums = [int(value * unit) for value in allowed.sums]
+    rates = [int(value * unit) for value in allowed.rates]
+    edges = [*allowed.at_us, _NEVER_US]
+    at, until_us, worst = -1, edges[0], 0
+    lowest = -int(allowed.until(begin_us) * unit)  # of (steps made - steps allowed), right before a step
+    made = 0
+    for step_us in step_times_us:
+        while step_us >= until_us:
+            at, until_us = at + 1, edges[at + 2]
+        ahead = made if at < 0 else made - sums[at] - rates[at] * (step_us - edges[at])
         lowest = min(lowest, ahead)
-        worst = max(worst, ahead + 1 - lowest)
-    return worst
+        made += unit
+        worst = max(worst, ahead + unit - lowest)
+    return Fraction(worst, unit)

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -50,7 +50,9 @@ class Run:
 class Campaign:
     """`carry_out` makes one run: returns when every promise was kept, raises `Violated` when one was not.
 
-    `columns`: what it puts into `Run.details`, one column each.
+    `columns`: what it puts into `Run.details`, one column each. `cells`: how many kinds of runs there are;
+    run number n is of kind n % cells, and so is its seed: all kinds come up equally often. `report`: lines
+    about all rows, printed at the end.
     """
 
     name: str
@@ -58,12 +60,15 @@ class Campaign:
     unit: str  # what one run is, in the plural, for people: "power cuts"
     columns: Mapping[str, Kind]
     carry_out: Callable[[Run], None]
+    cells: int = 1
+    report: Callable[[Sequence[Row]], Iterable[str]] | None = None
 
 
-def seed_of(campaign: str, seed: int, number: int) -> int:
+def seed_of(campaign: str, seed: int, number: int, cells: int = 1) -> int:
     """The seed of one run of a campaign: all a replay needs."""
     text = f"{campaign} {seed} {number}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:_SEED_BYTES], "big")
+    dice = int.from_bytes(hashlib.sha256(text).digest()[:_SEED_BYTES], "big")
+    return dice - dice % cells + number % cells
 
 
 @functools.cache

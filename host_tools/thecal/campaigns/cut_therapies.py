@@ -62,7 +62,7 @@ _FLEX = [
 ]
 _PERIODIC = [
     {"dose_ng": 30_011, "duration_us": 299_999_999, "every_us": 5 * US_PER_H + 1, "first_us": 1_000_003},
-    {"dose_ng": 5_000, "duration_us": 60_000_000, "every_us": 20 * US_PER_MIN, "first_us": 600_000_000},
+    {"dose_ng": 5_000, "duration_us": 60_000_000, "every_us": 40 * US_PER_MIN, "first_us": 600_000_000},
 ]
 _PATIENT_OFTEN = [
     {"dose_ng": 9_000, "duration_us": 30_000_000, "lockout_us": 7 * US_PER_MIN, "max_per_24h": 4}

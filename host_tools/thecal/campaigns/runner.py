@@ -75,8 +75,8 @@ class Runner:
     def _missing(self) -> list[Batch]:
         finished = {_number(row) for row in self.rows}
         numbers = [number for number in range(self.runs) if number not in finished]
-        name = self.campaign.name
-        pairs = [(number, base.seed_of(name, self.seed, number)) for number in numbers]
+        name, cells = self.campaign.name, self.campaign.cells
+        pairs = [(number, base.seed_of(name, self.seed, number, cells)) for number in numbers]
         return [pairs[at : at + self.batch] for at in range(0, len(pairs), self.batch)]
 
     def _batches_done(self, scheduler: str) -> Iterator[list[Row]]:

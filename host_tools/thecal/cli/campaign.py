@@ -7,7 +7,7 @@ import typer
 
 
 def campaign(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: power-cuts.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: faults, power-cuts.")],
     runs: Annotated[int, typer.Option(min=1, help="How many runs.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other runs.")] = 1,
     scheduler: Annotated[

@@ -1,0 +1,264 @@
+"""Every fault that the bench has, with what the pump owes the patient then: `FAULTS`.
+
+For each fault: by which alarm it is announced and within which time, how many steps above the allowed may be
+made until it is stopped, and whether therapy goes on afterwards. The times follow from how often the pump
+looks: at its sensors every 5 min, and every 20 s while anything is wrong; at the motor with every second run
+of 56 steps, at least every 2 min. The campaign judges by this table and by nothing that the firmware says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from thecal.campaigns.cut_therapies import STEP_PL, US_PER_MIN, US_PER_S
+from thecal.campaigns.fault_states import Patient
+from thecal.errors import LinkError, Refused
+
+QUEUE = 64  # steps that the motor may hold: what any software can still deliver
+_NOTICED = 4 * QUEUE  # steps by which a wrong rate shows at the latest, however slow it is
+_SAMPLE_S = 430  # a sensor is looked at every 5 min, or when the pump next wakes: up to 2 min later
+_TWICE_S = _SAMPLE_S + 180  # what needs two or three samples in a row
+_STUCK_S = 12 * 360 + _SAMPLE_S
+_LOOK_S = 250  # the motor is looked at within this time
+_BAND_S = 45 * 60  # 15 min outside of the band, found out by windows that need steps to judge
+_PL_PER_PA = 100  # of the bench: what its walls give
+_DOWN_PA, _UP_PA = 25_000, 40_000  # pressures at which the pump alarms
+
+Begin = Callable[[Patient], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of the bench. `alarms`: any one of them announces it; none: nothing is to be announced."""
+
+    begin: Begin
+    alarms: tuple[str, ...] = ()
+    within_s: int = 0
+    steps: int = 0  # driven before it can be noticed, on top of `within_s`: their time is theirs to take
+    bound: int = 0  # steps above the allowed
+    bound_s: int = 0  # and so many seconds of the highest rate that was allowed
+    flow: bool = False  # can be noticed only while steps are made
+    maybe: bool = False  # whether it shows depends on what runs: it may stay silent, but never do harm
+    goes_on: bool = True  # therapy goes on, at the latest an hour after it has ended
+    record: tuple[str, ...] = ()  # kinds of records, one of which must be there; none: the alarm's
+    rots: bool = False  # what is on flash may be lost by it: nothing may flow then, and no count be kept
+    end: Begin | None = None
+    watch_s: int = 1800  # how long it stands, beyond the time in which it must be announced
+
+
+def _inject(what: str, **values: int | str) -> Begin:
+    return lambda patient: patient.pump.bench.inject(what, **values)
+
+
+def _end(what: str, **values: int | str) -> Begin:
+    def end(patient: Patient) -> None:
+        patient.pump.bench.inject(what, ends=1, **values)
+
+    return end
+
+
+def _sensor(how: str, which: str, within_s: int) -> Fault:
+    alarms = ("sensor_fault",) if within_s else ()
+    what = f"sensor_{how}"
+    return Fault(_inject(what, which=which), alarms, within_s, end=_end(what, which=which))
+
+
+def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den: int = 1) -> Fault:
+    """A planner that does something it should not. It is stopped for good."""
+    return Fault(
+        _inject("planner_fault", kind=kind, num=num, den=den),
+        alarms,
+        within_s,
+        steps=_NOTICED,
+        bound=QUEUE if kind not in _TWO_RUNS else 2 * QUEUE,
+        bound_s=4 if kind in _OF_BOLUSES else 0,
+        flow=True,
+        maybe=kind in _BY_CHANCE,
+        goes_on=False,
+        end=_end("planner_fault"),
+    )
+
+
+_TWO_RUNS = ("stuck_on", "double_commit", "stuck_off")  # noticed by what was made, so a run or two later
+_OF_BOLUSES = ("stuck_on", "double_commit")
+_BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered", "no_cancel")  # by what runs just then
+_GUARDED = ("over_infusion", "dose_guard", "memory", "fault")
+
+
+def _then_stop(kind: str) -> Fault:
+    """A stop that the planner does not carry out."""
+
+    def begin(patient: Patient) -> None:
+        patient.pump.bench.inject("planner_fault", kind=kind)
+        with contextlib.suppress(Refused):
+            patient.pump.client.stop()
+            patient.may_not_flow()
+
+    return Fault(begin, _GUARDED, _LOOK_S, bound=QUEUE, maybe=True, goes_on=False, end=_end("planner_fault"))
+
+
+# Values in the pump's memory, as paths from the pump on, and which bits of them hold anything.
+_MEMORY = (
+    ("delivery.accumulator.rate.0", 14),
+    ("delivery.accumulator.rate.1", 14),
+    ("delivery.accumulator.unit.0", 14),
+    ("delivery.accumulator.unit.2", 14),
+    ("delivery.planner.run.gap_s", 8),
+    ("delivery.planner.run.gap_us", 19),
+    ("delivery.planner.run.modulus.0", 14),
+    ("delivery.permit", 20),
+    ("supervisor.machine.word", 7),
+    ("supervisor.guard.limit_24h", 20),
+)
+
+
+def _flip(patient: Patient) -> None:
+    name, highest = patient.dice.choice(_MEMORY)
+    patient.pump.bench.inject("memory_flip", name=name, bit=patient.dice.randint(0, highest))
+
+
+def _broken_buzzer(patient: Patient) -> None:
+    """Nobody hears the next tone: here that of a test."""
+    patient.pump.bench.buzzer_broken()
+    patient.pump.client.test_alarm(critical=True)
+
+
+def _mended_buzzer(patient: Patient) -> None:
+    patient.pump.bench.buzzer_broken(ends=True)
+    patient.pump.client.test_alarm(critical=True)
+
+
+def _power_cut(patient: Patient) -> None:
+    patient.pump.cut_power()
+
+
+def _rot(patient: Patient) -> None:
+    """A bit of a file turns over, and the pump starts anew from it."""
+    patient.pump.bench.inject("flash_bit_flip", seed=patient.dice.randrange(2**20))
+    patient.pump.cut_power()
+
+
+def _worn(patient: Patient) -> None:
+    for _ in range(8):
+        block = patient.dice.randrange(352)
+        patient.pump.bench.flash_worn_block(block, fails=patient.dice.random() < 0.5)
+
+
+def _flood(patient: Patient) -> None:
+    """Ten minutes of it, in which nobody can ask anything."""
+    seed = patient.dice.randrange(2**20)
+    patient.pump.bench.inject("link_flood", bytes_per_s=1000, seed=seed, for_us=10 * US_PER_MIN)
+    patient.pump.let(10 * US_PER_MIN + US_PER_S)
+    patient.pump.client.hello()
+
+
+def _noise(patient: Patient) -> None:
+    """Commands meet a noisy line; what gets through is carried out once."""
+    bench, client = patient.pump.bench, patient.pump.client
+    bench.link_noise(200)
+    with contextlib.suppress(LinkError, Refused):
+        client.ask_on_noise()
+    bench.link_noise(0)
+    client.hello()
+
+
+def _released(patient: Patient) -> None:
+    """A blocked catheter opens: what was stored behind it comes at once."""
+    before = patient.pump.truth().left_pl
+    patient.pump.bench.occlusion("downstream", ends=True)
+    patient.released_steps = max(0, patient.pump.truth().left_pl - before) // STEP_PL
+
+
+FAULTS: dict[str, Fault] = {
+    "motor_stall": Fault(
+        lambda patient: patient.pump.bench.motor_stall(10_000 * US_PER_S),
+        ("motor_stall",),
+        _LOOK_S,
+        steps=16,
+        flow=True,
+        end=lambda patient: patient.pump.bench.motor_stall(1),
+    ),
+    "over_delivery": Fault(_inject("over_delivery", num=6, den=5), end=_end("over_delivery")),
+    "occlusion_downstream": Fault(
+        _inject("occlusion", where="downstream"),
+        ("occlusion_downstream", "motor_stall"),
+        _SAMPLE_S,
+        steps=_DOWN_PA * _PL_PER_PA // STEP_PL,
+        bound=_DOWN_PA * _PL_PER_PA // STEP_PL + 2048 + 2 * QUEUE,
+        flow=True,
+        end=_released,
+    ),
+    "occlusion_upstream": Fault(
+        _inject("occlusion", where="upstream"),
+        ("occlusion_upstream",),
+        _SAMPLE_S,
+        steps=_UP_PA * _PL_PER_PA // STEP_PL,
+        flow=True,
+        end=_end("occlusion", where="upstream"),
+    ),
+    "fever": Fault(
+        _inject("temperature", millicelsius=41_000), ("temperature",), _SAMPLE_S, end=_end("temperature")
+    ),
+    "cold": Fault(
+        _inject("temperature", millicelsius=33_000), ("temperature",), _SAMPLE_S, end=_end("temperature")
+    ),
+    "heat": Fault(
+        _inject("temperature", millicelsius=43_000),
+        ("temperature_high",),
+        _SAMPLE_S,
+        end=_end("temperature"),
+    ),
+    "battery_low": Fault(_inject("battery_level", percent=5), ("battery_eri",), _TWICE_S),
+    "battery_dead": Fault(_inject("battery_level", percent=0), ("battery_eos",), _TWICE_S, goes_on=False),
+    "missing_temperature": _sensor("missing", "temperature", _TWICE_S),
+    "missing_battery": _sensor("missing", "battery", _TWICE_S),
+    "missing_upstream": _sensor("missing", "upstream", _TWICE_S),
+    "missing_downstream": _sensor("missing", "downstream", _TWICE_S),
+    "stuck_temperature": _sensor("stuck", "temperature", _STUCK_S),
+    "stuck_battery": _sensor("stuck", "battery", _STUCK_S),
+    "stuck_upstream": _sensor("stuck", "upstream", _STUCK_S),
+    "stuck_downstream": _sensor("stuck", "downstream", _STUCK_S),
+    "noisy_temperature": _sensor("noise", "temperature", 0),
+    "noisy_downstream": _sensor("noise", "downstream", 0),
+    "rate_double": _planner("rate", *_GUARDED),
+    "rate_small_excess": _planner("rate", *_GUARDED, num=6, den=5),
+    "rate_half": Fault(
+        _inject("planner_fault", kind="rate", num=1, den=2),
+        ("under_infusion", *_GUARDED),
+        _BAND_S,
+        steps=1200,
+        flow=True,
+        end=_end("planner_fault"),
+        goes_on=False,
+    ),
+    "planner_rate_double": _planner("planner_rate", *_GUARDED),
+    "runaway": _planner("runaway", *_GUARDED),
+    "stuck_on": _planner("stuck_on", *_GUARDED, within_s=2 * 3600),
+    "stuck_off": _planner("stuck_off", "under_infusion", *_GUARDED, within_s=_BAND_S + 1200),
+    "double_commit": _planner("double_commit", *_GUARDED),
+    "past_change": _planner("past_change", *_GUARDED),
+    "unledgered": _planner("unledgered", *_GUARDED),
+    "no_stop": _then_stop("no_stop"),
+    "no_cancel": _then_stop("no_cancel"),
+    "memory_flip": Fault(
+        _flip, ("memory", *_GUARDED), _LOOK_S, steps=QUEUE, bound=QUEUE, maybe=True, goes_on=False
+    ),
+    "hang": Fault(_inject("hang"), record=("boot",)),
+    "buzzer_broken": Fault(_broken_buzzer, ("annunciator",), _LOOK_S, end=_mended_buzzer),
+    "code_damage": Fault(_inject("code_damage"), ("code",), 25 * 3600, end=_end("code_damage")),
+    "flash_fails": Fault(
+        lambda patient: patient.pump.bench.flash_fails(),
+        ("storage", "log_failing", "fault"),
+        45 * 60,
+        goes_on=False,
+        end=lambda patient: patient.pump.bench.flash_fails(False),
+    ),
+    "flash_bit_flip": Fault(_rot, maybe=True, goes_on=False, record=("boot",), rots=True),
+    "flash_worn": Fault(_worn, maybe=True, goes_on=False),
+    "link_flood": Fault(_flood),
+    "link_noise": Fault(_noise),
+    "power_cut": Fault(_power_cut, record=("boot",)),
+    "press_button": Fault(lambda patient: patient.pump.bench.press_button()),
+}
