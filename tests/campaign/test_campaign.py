@@ -163,7 +163,8 @@ def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]):
     assert campaign.main(["nothing"]) == 1
-    assert capsys.readouterr().err == "there is no campaign 'nothing'; the campaigns are: faults, power-cuts\n"
+    said = capsys.readouterr().err
+    assert said == "there is no campaign 'nothing'; the campaigns are: faults, power-cuts\n"
 
 
 def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
