@@ -75,21 +75,17 @@ class Looking:
     def look(self) -> Look:
         """The pump now. LinkError, PortError: it does not answer, or the port is gone."""
         pump, client = self.pump, self.pump.client
-        snapshot = Snapshot.take(pump.port, client, pump.hello, self._name)
+        snapshot = Snapshot.take(pump.port, client, pump.hello, self._program)
         if snapshot.status.program_digest != self._digest:
             self._program = client.running_program()
             self._digest = snapshot.status.program_digest
-            snapshot = Snapshot.take(pump.port, client, pump.hello, self._name)
+            snapshot = Snapshot.take(pump.port, client, pump.hello, self._program)
         events = self._new_events(snapshot)
         alarms = AlarmView(client.alarms(), snapshot.status)
         windows = windows_of(snapshot, self._program, events)
         return Look(
             snapshot, alarms, self._program, events, windows, patient_of(snapshot, self._program, events)
         )
-
-    @property
-    def _name(self) -> str | None:
-        return str(self._program["name"]) if self._program else None
 
     def _new_events(self, snapshot: Snapshot) -> list[Event]:
         """At first the last day's records, afterwards what has come since."""
