@@ -176,6 +176,27 @@ def store_import(quick: bool) -> Figure:
     return Figure("store_import_records_per_s", count / took, "1/s", "higher", how, ">= 16667")
 
 
+def report_s(quick: bool) -> Figure:
+    """`thecal report` of a long log: every record's tag is checked, and all of these are wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, keys = Path(folder) / "log.jsonl", Path(folder) / "keys"
+        write_log(file, 100_000)
+        keys.mkdir()
+        (keys / f"{SERIAL}.key").write_text("00" * 16 + "\n")
+        thecal = Path(sys.executable).parent / "thecal"
+        command = [thecal, "report", "--log", file, "--serial", SERIAL, "--out", Path(folder) / "r.html"]
+
+        def once() -> float:
+            began = time.perf_counter()
+            environment = {**os.environ, "THECAL_KEYS": str(keys)}
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+            return time.perf_counter() - began
+
+        took = best(1 if quick else 3, once)
+    how = "`thecal report` of 100000 records from a file to HTML, the chain checked, process start to end"
+    return Figure("report_wall_s", took, "s", "lower", how, "< 5")
+
+
 def status_ms(quick: bool) -> Figure:
     """`thecal status` as a person meets it."""
 
@@ -225,7 +246,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="shorter measurements, for a look")
     quick: bool = parser.parse_args().quick
     figures = [*speeds(quick), *link(quick), plan_run(), *steady(), firmware_bytes()]
-    figures += [status_ms(quick), store_import(quick)]
+    figures += [status_ms(quick), store_import(quick), report_s(quick)]
     print(table(figures))
     RESULT.parent.mkdir(exist_ok=True)
     entries = [
