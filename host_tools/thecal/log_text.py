@@ -33,15 +33,15 @@ def details(event: Event) -> str:
     if event.kind in ("bolus_delivered", "bolus_cut_short"):
         return f"{_bolus(event)}: {volume_text(event.a)} given"
     if event.kind == "bolus_refused":
-        return f"{_name(event.code, BOLUS_KINDS)} of {mass_text(event.a)}: {_name(event.b, REFUSALS)}"
+        return f"{name(event.code, BOLUS_KINDS)} of {mass_text(event.a)}: {name(event.b, REFUSALS)}"
     if event.kind == "command_refused":
-        return f"{_name(event.code, MESSAGES)}: {_name(event.b, REFUSALS)}"
+        return f"{name(event.code, MESSAGES)}: {name(event.b, REFUSALS)}"
     if event.kind == "proposal_refused":
-        return _name(event.b, REFUSALS)
+        return name(event.b, REFUSALS)
     if event.kind == "session_opened":
         return f"session {event.ref}"
     if event.kind == "boot":
-        cause = _name(event.code, RESET_CAUSES)
+        cause = name(event.code, RESET_CAUSES)
         return f"boot {event.boot}, after {cause}, recovered in {event.b / 1000:g} ms"
     if event.kind == "reference_time":
         local = date(2000, 1, 1) + timedelta(days=event.ref)
@@ -54,7 +54,7 @@ def details(event: Event) -> str:
     if event.kind == "log_begun":
         return "new" if event.code == 1 else f"with a new key after record {event.a}"
     if event.kind in ("alarm_raised", "alarm_cleared"):
-        return _name(event.code, ALARMS)
+        return name(event.code, ALARMS)
     if event.kind == "program_committed":
         return f"drug library version {event.a} ({event.b.to_bytes(8, 'little').hex()})" if event.a else ""
     if event.kind == "soft_limit_passed":
@@ -84,16 +84,17 @@ def as_json(event: Event) -> dict[str, object]:
 def _soft_limit(event: Event) -> str:
     """Both values, by the unit of each kind of limit."""
     text = {"concentration": concentration_text, "step": dose_rate_text}
-    what = _name(event.code, SOFT_LIMITS)
+    what = name(event.code, SOFT_LIMITS)
     shown = text.get(what, mass_text)
     return f"drug {event.ref}, {what}: {shown(event.a)} confirmed, the limit is {shown(event.b)}"
 
 
 def _bolus(event: Event) -> str:
-    return f"{_name(event.code, BOLUS_KINDS)} {event.ref}"
+    return f"{name(event.code, BOLUS_KINDS)} {event.ref}"
 
 
-def _name(number: int, table: tuple[tuple[object, ...], ...]) -> str:
+def name(number: int, table: tuple[tuple[object, ...], ...]) -> str:
+    """The words for a number; one that the table has not is shown as it is."""
     try:
         return name_of(table, number).replace("_", " ")
     except WireError:

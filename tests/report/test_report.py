@@ -218,6 +218,8 @@ BAD = [
     ('{"sequence": 1}\n', "is neither a record nor a log"),
     ("[1, 2]\n", "is neither a record nor a log"),
     (json.dumps(line(1, -5, "boot", tag="")) + "\n", "line 1 holds a number that is none"),
+    (json.dumps(line(1, 5, "boot", tag="", a=1 << 64)) + "\n", "line 1 holds a number that is none"),
+    (json.dumps(line(1, 5, "feast", tag="")) + "\n", "line 1 holds the word 'feast'"),
     ('{"kind": "thecal-record", "schema": 9}', "schema 9 is not known"),
     ('{"kind": "thecal-record"', "is neither a record nor a log"),
 ]
@@ -244,6 +246,8 @@ def test_places_that_cannot_be_written(quick_thecal: Thecal, tmp_path: Path):
 def test_what_a_log_says_is_escaped(quick_thecal: Thecal, tmp_path: Path):
     lines = a_month(40)
     lines[5]["kind"] = "unknown_77"
+    lines[8].update(kind="bolus_refused", code=77, b=1 << 60)  # numbers that no table has
+    lines[9].update(kind="bolus_started", code=78)
     path, out = write_lines(tmp_path / "<script>x.jsonl", lines), tmp_path / "r"
     assert quick_thecal("report", "--log", path, "--out", out).code == 0
     assert "<script>" not in out.read_text()

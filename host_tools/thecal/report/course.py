@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from thecal.amounts import PL_PER_ML, US_PER_DAY
 from thecal.answers import Event
+from thecal.log_text import name
 from thecal.ranges import MINIMUM_RATE_PL_PER_DAY
 from thecal.report.record import Record
-from wire.codec import name_of
 from wire.messages import BOLUS_KINDS
 from wire.therapy import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
 
@@ -79,7 +79,8 @@ def boluses_of(events: Iterable[Event]) -> list[Given]:
     running: dict[tuple[int, int], Given] = {}
     for event in events:
         if event.kind == "bolus_started":
-            bolus = Given(name_of(BOLUS_KINDS, event.code), event.at.total_us, event.a, event.b)
+            kind = name(event.code, BOLUS_KINDS).replace(" ", "_")
+            bolus = Given(kind, event.at.total_us, event.a, event.b)
             found.append(bolus)
             running[event.code, event.ref] = bolus
         elif event.kind in _ENDS:

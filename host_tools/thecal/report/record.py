@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from thecal import local_time
-from thecal.answers import Event, Instant, LogRing, LogState
+from thecal.answers import UNKNOWN, Event, Instant, LogRing, LogState
 from thecal.client import Client
 from thecal.errors import ThecalError
 from thecal.log_text import as_json
 from thecal.toml_file import Problem
+from wire.messages import ACTORS, EVENT_KINDS
 
 SCHEMA = 1
 KIND = "thecal-record"
 _MOST_BYTES = 400_000_000
+_KINDS = frozenset(name for _, name in EVENT_KINDS)
+_ACTORS = frozenset(name for _, name in ACTORS)
 
 
 @dataclass
@@ -161,8 +164,12 @@ def event_of(x: Mapping[str, Any], where: str) -> Event:
     """A record of the log from its JSON object."""
     at_us = x["at_us"]
     numbers = (x["sequence"], at_us, x["code"], x["ref"], x["a"], x["b"], x["boot"])
-    if any(not isinstance(number, int) or number < 0 for number in numbers):
-        raise ValueError(f"{where} holds a number that is none")
+    for number, bits in zip(numbers, (32, 52, 8, 16, 64, 64, 16), strict=True):
+        if not isinstance(number, int) or number < 0 or number >> bits:
+            raise ValueError(f"{where} holds a number that is none")
+    for word, known in ((x["kind"], _KINDS), (x["actor"], _ACTORS)):
+        if word not in known and not word.removeprefix(UNKNOWN).isdecimal():
+            raise ValueError(f"{where} holds the word {word!r}, which no log has")
     at = Instant(at_us // 1_000_000, at_us % 1_000_000)
     tag = bytes.fromhex(x["tag"])
     return Event(

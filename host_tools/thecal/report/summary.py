@@ -14,13 +14,12 @@ from typing import Any, Literal
 
 from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_text
 from thecal.answers import Event
-from thecal.log_text import details, instant_text
+from thecal.log_text import details, instant_text, name
 from thecal.report import chain as chains
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.record import Record
 from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
 from thecal.therapy_wire import from_wire
-from wire.codec import name_of
 from wire.messages import ALARMS, BOLUS_KINDS, REFUSALS
 
 _ALARMS_SHOWN = 60
@@ -231,7 +230,7 @@ def _bolus_blocks(report: Report) -> Iterator[Block]:
     yield Table(head, rows, right=(1, 2, 3, 4, 5))
     reasons = Counter[str]()
     for (_, reason), count in refused.items():
-        reasons[name_of(REFUSALS, reason).replace("_", " ")] += count
+        reasons[name(reason, REFUSALS)] += count
     if reasons:
         yield Table(("refused for", "times"), [(why, str(n)) for why, n in reasons.most_common()], right=(1,))
 
