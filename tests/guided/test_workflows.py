@@ -171,7 +171,9 @@ def test_nothing_to_replace(quick_thecal: Thecal, blank: Emulator):
 
 def test_an_implant(quick_thecal: Thecal):
     with Emulator(seed=1) as emulator:
-        done = quick_thecal("implant", "--therapy", MORPHINE, port=emulator.port, stdin="y\nx\nd\ny\n")
+        program(emulator, MORPHINE)
+        emulator.bench.press_button()
+        done = quick_thecal("implant", port=emulator.port, stdin="x\nd\ny\n")
         assert done.code == 0, done.err
         assert '"x" is none of d, p' in done.err
         with Client.connect(emulator.port) as client:

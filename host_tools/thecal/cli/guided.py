@@ -1,5 +1,6 @@
 """The guided workflows: session, replace, implant, calibrate."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,11 @@ Soft = Annotated[
     bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
 ]
 Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy of the new filling.")]
+
+
+def may_ask(no_input: bool) -> bool:
+    """Whether a person may be asked: --no-input of this command, or of every command."""
+    return not no_input and not os.environ.get("THECAL_NO_INPUT")
 
 
 def session(
@@ -39,7 +45,7 @@ def session(
 
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
     answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)
-    prompter = Prompter(not no_input)
+    prompter = Prompter(may_ask(no_input))
     with client:
         review = guided.run(client, prompter, answers, port)
         print("Nothing was changed." if review is None else f"{review.proposal.reading['name']} runs.")
@@ -90,7 +96,7 @@ def replace(
     for option, text in (("--volume", volume), ("--residual", residual)):
         if text:
             quantity(option, text, VOLUME)
-    wanted, prompter = load_therapy(therapy), Prompter(not no_input)
+    wanted, prompter = load_therapy(therapy), Prompter(may_ask(no_input))
     volume_pl = prompter.quantity("How much was filled in", VOLUME, "--volume", volume)
     residual_pl = prompter.quantity("How much came out before", VOLUME, "--residual", residual, zero=True)
     answers = Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
@@ -118,7 +124,7 @@ def implant(
     from thecal.guided.prompts import Prompter
     from thecal.therapy import load_therapy
 
-    prompter = Prompter(not no_input)
+    prompter = Prompter(may_ask(no_input))
     wanted = load_therapy(therapy) if therapy else None
     client, _ = connect(port)
     with client:
@@ -151,7 +157,7 @@ def calibrate(
 
     if not runs and not volume:
         raise typer.BadParameter('give --volume "100 uL" to run steps now, or --run "40000:99.8 mg".')
-    prompter = Prompter(not no_input)
+    prompter = Prompter(may_ask(no_input))
     entered = guided.Entered(
         tuple(runs or ()), volume, duration, mass, density, mass_uncertainty, density_uncertainty
     )
