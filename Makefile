@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format traceability emulate bench soak docs flash lock clean
+.PHONY: help setup run test lint format traceability emulate bench soak docs flash size lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -51,10 +51,11 @@ docs: setup  ## Build the documentation's site into build/site (no internet need
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
-flash:  ## Put the firmware on a board (PORT=/dev/ttyACM0)
-	@echo "make flash: there is no RP2040 board support yet, so nothing was written." >&2
-	@echo "Use 'make emulate' for a pump without a board." >&2
-	@exit 1
+flash: setup  ## Put the firmware on a board (PORT=/dev/ttyACM0 FLASH_ARGS="--production")
+	@$(BIN)/thecal flash --port "$(PORT)" $(FLASH_ARGS)
+
+size: setup  ## Bytes of every compiled module of the firmware, against docs/size-budget.json
+	@$(BIN)/python tools/size.py
 
 lock:  ## Write requirements.lock anew from the ranges in pyproject.toml
 	@PYTHON=$(PYTHON) tools/lock.sh

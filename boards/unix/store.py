@@ -64,6 +64,10 @@ class Store:
             self.found = FAILING
             self.fs = _NoFileSystem()
 
+    def file_system(self):
+        """What it lies on, for a board that starts from it."""
+        return self._fs
+
     def load(self, name: str):
         """The document's bytes, or None when there is none of this name. OSError when the flash fails."""
         try:

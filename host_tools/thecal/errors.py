@@ -183,3 +183,7 @@ REFUSAL_TEXTS = {
         "pair anew; if it stays, somebody is on the line",
     ),
 }
+
+
+class FlashError(ThecalError):
+    """The firmware cannot be built for, or brought onto, a board."""

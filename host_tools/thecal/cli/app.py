@@ -2,7 +2,20 @@
 
 import typer
 
-from thecal.cli import alarms, campaign, dose, files, guided, library, ports, report, service, store, watch
+from thecal.cli import (
+    alarms,
+    board,
+    campaign,
+    dose,
+    files,
+    guided,
+    library,
+    ports,
+    report,
+    service,
+    store,
+    watch,
+)
 
 app = typer.Typer(
     name="thecal",
@@ -25,6 +38,7 @@ app.command(rich_help_panel=_OFFLINE)(files.emulate)
 app.command(rich_help_panel=_OFFLINE)(files.simulate)
 app.command(rich_help_panel=_OFFLINE)(files.check)
 app.command(rich_help_panel=_OFFLINE)(campaign.campaign)
+app.command(rich_help_panel=_OFFLINE)(board.flash)
 app.add_typer(library.library, name="library", rich_help_panel=_OFFLINE)
 app.command(rich_help_panel=_WATCH)(ports.ports)
 app.command(rich_help_panel=_WATCH)(watch.status)

@@ -1,0 +1,96 @@
+"""The RP2040 board: a Raspberry Pi Pico with a stepper driver, for MicroPython's stock image.
+
+`Board` is the board interface (docs/board-interface.md); README.md says how to wire it, pins.py is the table.
+The settings stand in the file `settings`, `key=value`: serial=usb|uart0, production=0|1, serial_number.
+Called by: main.py, once.
+"""
+
+import os
+import time
+
+import machine
+import micropython
+import pins
+import rp2
+import vfs
+from lines import UartLine, UsbLine
+from machine import Pin
+from micropython import const
+from rest import Rest
+
+from code_check import Code
+from motor import Motor
+from panel import Button, Buzzer, Latch
+from sensors import Sensors
+from store import FAILING, Store, _NoFileSystem
+
+_WATCHDOG_RESET = const(3)
+_POWER_ON = const(1)
+
+
+class _ChipStore(Store):
+    """Never formats: what started this program lies there."""
+
+    def _format(self, flash) -> None:
+        self.found = FAILING
+        self._fs = _NoFileSystem()
+
+
+def read_settings():
+    """The file `settings` as a dict; without one the defaults hold."""
+    values = {"serial": "usb", "production": "0", "serial_number": ""}
+    try:
+        with open("/settings") as file:
+            for line in file.read().split("\n"):
+                key, _, value = line.partition("=")
+                values[key.strip()] = value.strip()
+    except OSError:  # there is none
+        return values
+    return values
+
+
+class Board:
+    """The board interface."""
+
+    model = "thecal-rp2040"
+    floor_pl_per_day = 48_000_000
+
+    def __init__(self):
+        settings = read_settings()
+        self.motor = Motor()
+        self._led = Pin(pins.LED, Pin.OUT, value=0)
+        uart = settings["serial"] == "uart0"
+        self.serial = UartLine() if uart else UsbLine()
+        if not uart or settings["production"] == "1":
+            micropython.kbd_intr(-1)  # 3 is a byte like any other, and nobody gets in by it
+        self.sensors = Sensors()
+        self.button = Button()
+        self.buzzer = Buzzer()
+        self.latch = Latch()
+        self.watchdog = Rest(self.serial, self.button)
+        self.wait_us = self.watchdog.wait_us
+        self.code = Code(__file__.rpartition("/")[0] + "/manifest")
+        vfs.umount("/")  # the stock mount keeps file times; ours keeps none, as on every board
+        self.store = _ChipStore(rp2.Flash())
+        vfs.mount(self.store.file_system(), "/")
+        self.serial_number = settings["serial_number"] or "RP-" + machine.unique_id().hex()[-8:].upper()
+        self.random_bytes = os.urandom
+        self.ticks_us = self._first_ticks_us
+
+    def _first_ticks_us(self) -> int:
+        """The zero of the motor's clock is the first look at the ticks."""
+        self.ticks_us = time.ticks_us
+        self.motor.set_epoch(0, 0)
+        return time.ticks_us()
+
+    def reset_cause(self) -> int:
+        """1 power on, 3 watchdog or `reset`."""
+        return _WATCHDOG_RESET if machine.reset_cause() == machine.WDT_RESET else _POWER_ON
+
+    def reset(self) -> None:
+        """Start anew; never returns."""
+        machine.reset()
+
+    def led(self, on: bool) -> None:
+        """The light."""
+        self._led.value(1 if on else 0)

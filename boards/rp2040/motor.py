@@ -1,0 +1,185 @@
+"""Board interface `motor` on RP2040: runs go to PIO through two DMA channels, one run each.
+
+`executed` is PIO's own count, read from watchdog scratch register 0 where DMA keeps it; scratch 2 marks it as
+ours, so that the next life can tell what this one made (`survived`). Called by: the planner.
+"""
+
+from array import array
+
+import expand
+import machine
+import micropython
+import pins
+import pulses
+import rp2
+import uctypes
+from machine import Pin
+from micropython import const
+
+_MAX_STEPS = const(64)
+_LIMBS = const(48)
+_FAR_S = const(2000)  # instants are compared mod 2^32 us
+_MASK = const(0x3FFFFFFF)
+_PIO = const(0x50200000)
+_SM_REGISTERS = const(0x18)
+_SM0_CLKDIV = const(0xC8)
+_INSTRUCTIONS = const(0x48)
+_TXF0 = const(0x50200010)
+_RXF0 = const(0x50200020)
+_RXF1 = const(0x50200024)
+_SCRATCH0 = const(0x4005800C)
+_SCRATCH2 = const(0x40058014)
+_OURS = const(0x1EC0FFEE)
+_DMA = const(0x50000000)
+_RX0 = const(4)  # DMA requests of PIO0
+_RX1 = const(5)
+
+
+class Motor:
+    """Steps, direction and enable line of a stepper driver."""
+
+    def __init__(self):
+        mem32 = machine.mem32
+        ours = machine.reset_cause() == machine.WDT_RESET and mem32[_SCRATCH2] == _OURS
+        self._survived = mem32[_SCRATCH0] & _MASK if ours else -1
+        mem32[_PIO] = 0  # whoever ran before
+        mem32[_SCRATCH0] = 0
+        mem32[_SCRATCH2] = _OURS
+        self._enable = Pin(pins.ENABLE, Pin.OUT, value=1)
+        self._direction = Pin(pins.DIR, Pin.OUT, value=pins.FORWARD)
+        self._stall = Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
+        self._dma = (rp2.DMA(), rp2.DMA(), rp2.DMA(), rp2.DMA())
+        self._channels = tuple([dma.channel for dma in self._dma])  # of runs, of runs, of counts, of misses
+        self._hardware_missed = array("I", [0])
+        self._words = (array("I", bytes(4 * _MAX_STEPS)), array("I", bytes(4 * _MAX_STEPS)))
+        self._lead = array("H", bytes(2 * _LIMBS))
+        self._state = array("I", bytes(4 * expand.STATE_WORDS))
+        self._end = 0  # count of steps at which the older of two runs ends
+        self._back = 0  # which channel took the newest run
+        self._off = False
+        self._off_made = 0
+        self._off_missed = 0
+        self._unmoved = 0  # steps driven while the enable line was cut
+        self._load_programs()
+        self._copy(self._channels[2], _RXF0, _SCRATCH0, _RX0)
+        self._copy(self._channels[3], _RXF1, uctypes.addressof(self._hardware_missed), _RX1)
+        for channel in self._channels[:2]:
+            mem32[_DMA + channel * 64 + 4] = _TXF0
+        Pin(pins.STEP, Pin.ALT, alt=Pin.ALT_PIO0)
+        mem32[_PIO] = 3
+        self.enable()
+
+    def _load_programs(self) -> None:
+        mem32 = machine.mem32
+        at = _PIO + _INSTRUCTIONS
+        for word in pulses.PULSE:
+            mem32[at] = word
+            at += 4
+        at = _PIO + _INSTRUCTIONS + 4 * pulses.FOLLOW_AT
+        for word in pulses.FOLLOW:
+            mem32[at] = word | (pins.STEP if word & 0xFF1F == 0x2000 else 0)
+            at += 4
+        end = pulses.FOLLOW_AT + len(pulses.FOLLOW) - 1
+        self._set_up(0, 0, len(pulses.PULSE) - 1)
+        self._set_up(1, pulses.FOLLOW_AT, end)
+
+    def _set_up(self, machine_number: int, start: int, end: int) -> None:
+        """Divider, wrap, JMP pin and SET pin; y all ones; ready to start."""
+        mem32 = machine.mem32
+        base = _PIO + _SM0_CLKDIV + machine_number * _SM_REGISTERS
+        mem32[_PIO] = 0x11 << 4 + machine_number  # restart it and its divider
+        mem32[base] = pulses.CLOCK_DIVIDER << 16
+        mem32[base + 4] = pins.STALL << 24 | end << 12 | start << 7
+        mem32[base + 8] = 3 << 18  # shift right, nothing by itself
+        mem32[base + 20] = 1 << 26 | pins.STEP << 5
+        if machine_number == 0:
+            mem32[base + 16] = 0xE081  # set pindirs, 1
+            mem32[base + 16] = 0xE000
+        mem32[base + 16] = pulses.Y_ALL_ONES
+        mem32[base + 16] = start  # jmp start
+
+    def _copy(self, channel: int, source: int, target: int, request: int) -> None:
+        """What a state machine pushes goes to `target`, for ever, without anybody's help."""
+        mem32 = machine.mem32
+        base = _DMA + channel * 64
+        mem32[base] = source
+        mem32[base + 4] = target
+        mem32[base + 8] = -1
+        mem32[base + 12] = 0x20000B | channel << 11 | request << 15
+
+    def set_epoch(self, s: int, us: int) -> None:
+        """The pump's clock stands at (s, us) now."""
+        expand.set_epoch(self._state, s, us)
+
+    def append(self, run) -> None:
+        """Take a run over. ValueError: "motor queue", it has no place; "motor run", it is too far off."""
+        steps = run.steps
+        flying = self.in_flight()
+        if not 0 < steps <= _MAX_STEPS - flying:
+            raise ValueError("motor queue")
+        if flying and ((expand.made() - self._end) & _MASK) > _MASK >> 1:
+            raise ValueError("motor queue")
+        state = self._state
+        back = 1 - self._back
+        words = self._words[back]
+        if run.gap_s > _FAR_S or run.last_s - run.first_s > _FAR_S:
+            raise ValueError("motor run")
+        expand.dues(words, run, self._lead, state)
+        channels = self._channels
+        interrupts = machine.disable_irq()
+        expand.hand_over(words, steps, state, channels[back], channels[1 - back])
+        machine.enable_irq(interrupts)
+        self._back = back
+        self._end = (self._expected() - steps) & _MASK
+
+    def executed(self) -> int:
+        """Steps driven since boot, by PIO's count."""
+        return expand.made()
+
+    def in_flight(self) -> int:
+        """Steps appended, neither driven nor cancelled."""
+        return (self._expected() - expand.made()) & _MASK
+
+    def cancel(self) -> None:
+        """Drop every step that is not under way."""
+        interrupts = machine.disable_irq()
+        expand.drop(self._state, self._channels[0], self._channels[1])
+        machine.enable_irq(interrupts)
+        self._end = expand.made()
+
+    def disable(self) -> None:
+        """Cut the enable line: nothing moves any more, whatever PIO does."""
+        self._enable.value(1)
+        if not self._off:
+            self._off = True
+            self._off_made = expand.made()
+            self._off_missed = self._seen_missed()
+
+    def enable(self) -> None:
+        """Close the enable line."""
+        if self._off:
+            self._unmoved += self._unmoved_now()
+            self._off = False
+        self._enable.value(0)
+
+    def missed(self) -> int:
+        """Steps driven that the feedback did not see move, those driven while the line was cut included."""
+        unmoved = self._unmoved
+        if self._off:
+            unmoved += self._unmoved_now()
+        return self._seen_missed() + unmoved
+
+    def _unmoved_now(self) -> int:
+        return (expand.made() - self._off_made) - (self._seen_missed() - self._off_missed)
+
+    def survived(self) -> int:
+        """Steps of the life before this boot, or -1."""
+        return self._survived
+
+    @micropython.viper
+    def _seen_missed(self) -> int:
+        return ptr32(self._hardware_missed)[0] & 0x3FFFFFFF  # noqa: F821 - viper's own types
+
+    @micropython.viper
+    def _expected(self) -> int:
+        return ptr32(self._state)[0] & 0x3FFFFFFF  # noqa: F821

@@ -1,0 +1,39 @@
+"""The step pulses, made by PIO from words that DMA brings: the processor may sleep or erase meanwhile.
+
+PIO runs at 1 MHz. State machine 0 takes one word per step, x: it counts x down, raises STEP for 5 us, and
+pushes its own count of steps; DMA carries that into watchdog scratch register 0, which outlives a reset. An
+empty FIFO is a motor that stands still. From one rising edge to the next pass x + 9 us; from a word that ends
+a stall to its edge x + 3, or one more by the divider's phase. State machine 1 counts the steps at whose end
+the STALL line was high. tests/rp2040/test_pio_program.py runs both, cycle by cycle.
+"""
+
+from micropython import const
+
+PULSE = (
+    0x80A0,  # 0  pull block        an empty queue: wait
+    0xA027,  # 1  mov x, osr
+    0x0042,  # 2  jmp x-- 2         x + 1 cycles
+    0xE001,  # 3  set pins, 1       the step
+    0x0085,  # 4  jmp y-- 5         y counts down from all ones
+    0xA0CA,  # 5  mov isr, ~y
+    0x8100,  # 6  push noblock [1]  the count
+    0xE000,  # 7  set pins, 0
+)
+FOLLOW_AT = const(8)
+FOLLOW = (
+    0x2080,  # 8  wait 1 gpio STEP  (the pin's number is put in)
+    0x2000,  # 9  wait 0 gpio STEP
+    0x00CC,  # 10 jmp pin 12        STALL is high
+    0x0008,  # 11 jmp 8
+    0x008D,  # 12 jmp y-- 13
+    0xA0CA,  # 13 mov isr, ~y
+    0x8000,  # 14 push noblock
+)
+RISES_AT = const(3)  # from this instruction on a pulse is under way
+PERIOD_US = const(9)  # from edge to edge, with x = 0
+START_US = const(4)  # from a word to its edge out of a stall, with x = 0
+MIN_GAP_US = const(50)  # 20,000 steps a second: overdue steps come at this rate
+CLOCK_DIVIDER = const(125)  # 125 MHz to 1 MHz
+Y_ALL_ONES = const(0xA04B)  # mov y, ~null
+PULL_NOBLOCK = const(0x8080)
+JMP_START = const(0x0000)

@@ -1,0 +1,55 @@
+"""Sleep and the watchdog of the RP2040 board. Nothing allocates after construction."""
+
+import select
+import time
+
+from machine import WDT
+from micropython import const
+
+_LONGEST_MS = const(8388)
+_SLICE_MS = const(1000)  # within the shortest time-out in use
+
+
+class Rest:
+    """`wait_us`, and the board interface `watchdog` (`start`, `feed`), which must know of waits."""
+
+    def __init__(self, serial, button):
+        self._button = button
+        self._poll = select.poll()
+        self._poll.register(serial.stream, select.POLLIN)
+        self._poll.register(button, select.POLLIN)
+        self._poll.ipoll(0)  # makes its tuple now
+        self._dog = None
+        self._slice_ms = _SLICE_MS
+        self._fresh = False
+
+    def start(self, timeout_ms: int) -> None:
+        """From now on `feed` must come in time. ValueError for a time that the chip cannot count."""
+        if not 0 < timeout_ms <= _LONGEST_MS:
+            raise ValueError("watchdog timeout")
+        self._dog = WDT(timeout=timeout_ms)
+        self._slice_ms = min(_SLICE_MS, timeout_ms // 2 or 1)
+        self._fresh = True
+
+    def feed(self) -> None:
+        """All is well; the next wait does not count."""
+        if self._dog is not None:
+            self._dog.feed()
+            self._fresh = True
+
+    def wait_us(self, delay_us: int) -> None:
+        """Sleep until the delay has passed, the line has bytes or the button is pressed."""
+        began_us = time.ticks_us()
+        quiet = self._fresh
+        self._fresh = False
+        woken = False
+        while not woken:
+            left_us = delay_us - time.ticks_diff(time.ticks_us(), began_us)
+            if left_us < 1000:
+                break
+            for _ in self._poll.ipoll(min(left_us // 1000, self._slice_ms) if quiet else left_us // 1000):
+                woken = True
+            if quiet:
+                self._dog.feed()
+        if not woken and left_us > 0:
+            time.sleep_us(left_us)

@@ -1,0 +1,73 @@
+"""The real host client on an emulated chip: a `Link` whose waiting is the chip's time passing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from rp2040.chip import Chip, ChipStopped
+from thecal.client import Client
+from wire.framing import FrameReader
+
+
+class ChipLink:
+    """Frames over UART0 of an emulated chip. `factor`: emulated seconds for each second of patience."""
+
+    def __init__(self, chip: Chip, factor: float = 4.0):
+        self.name = "the emulated chip"
+        self.reader = FrameReader()
+        self.received = 0
+        self.sample = b""
+        self.chip = chip
+        self._uart: Any = chip.mcu.uart[0]
+        self._factor = factor
+        self._pending = b""
+        self._uart.on_byte = self._arrived
+
+    def _arrived(self, byte: int) -> None:
+        if byte == 0:
+            self.chip.halt()
+
+    def send(self, data: bytes) -> None:
+        self.chip.uart.send(bytes(data))
+
+    def receive(self, timeout_s: float) -> bool:
+        end_us = self.chip.now_us + timeout_s * self._factor * 1e6
+        while True:
+            if self._take():
+                return True
+            left_s = (end_us - self.chip.now_us) / 1e6
+            if left_s <= 0:
+                return False
+            with contextlib.suppress(ChipStopped):
+                self.chip.run_until(lambda: 0 in self._uart.sent, left_s)
+
+    def _take(self) -> bool:
+        fresh = self.chip.uart.take()
+        self.received += len(fresh)
+        self.sample = (self.sample + fresh)[:24]
+        data = self._pending + fresh
+        at = self.reader.feed(data, 0, len(data))
+        self._pending = data[at:]
+        return self.reader.ready
+
+    def clear_sample(self) -> None:
+        self.sample = b""
+
+    def reopen(self) -> None:
+        self.reader.reset()
+        self.chip.uart.take()
+        self._pending = b""
+
+    def close(self) -> None:
+        self._uart.on_byte = None
+
+
+@contextlib.contextmanager
+def client_on(chip: Chip) -> Iterator[Client]:
+    """A client with a session."""
+    client = Client(ChipLink(chip))
+    client.hello()
+    yield client
+    client.close()

@@ -1,0 +1,57 @@
+"""What the chip holds of the protocol's tables is what the tables say."""
+
+import importlib
+
+import pytest
+
+from thecal import chip_build, chip_tables
+from wire import codec, messages
+
+WORDS = {name for name in dir(messages) if name.isupper()}
+
+
+@pytest.fixture(scope="module")
+def chip():
+    names: dict[str, object] = {}
+    exec(compile(chip_tables.messages_source(WORDS), "messages", "exec"), names)
+    return names
+
+
+def test_every_message_has_the_same_fields(chip):
+    for opcode, _, request, answer in messages.MESSAGES:
+        assert chip["request_fields"](opcode) == request
+        assert chip["answer_fields"](opcode) == answer
+    for kind, _, fields in messages.PROPOSALS:
+        assert chip["proposal_fields"](kind) == fields
+
+
+def test_a_number_that_is_none_is_refused_alike(chip):
+    for ask in ("request_fields", "answer_fields", "proposal_fields"):
+        with pytest.raises(codec.WireError) as chips:
+            chip[ask](250)
+        with pytest.raises(codec.WireError) as ours:
+            getattr(messages, ask)(250)
+        assert (chips.value.number, chips.value.where) == (ours.value.number, ours.value.where)
+
+
+def test_tables_of_names_and_numbers_are_the_same(chip):
+    for name, value in vars(messages).items():
+        if name.isupper() and name not in ("MESSAGES", "PROPOSALS", "SCHEMA") and name in chip:
+            mine = chip[name]
+            assert (tuple(mine) if isinstance(mine, chip["Rows"]) else mine) == value, name
+    assert tuple(chip["REFUSALS"]) == messages.REFUSALS
+    assert chip["own_hash"]() == messages.own_hash()
+
+
+def test_everything_that_the_firmware_names_is_there():
+    """Compiled as `thecal flash` does: each module of `wire` that holds tables gives what is asked of it."""
+    found = chip_build.sources()
+    words = set(chip_build._words(found))
+    names: dict[str, object] = {}
+    exec(chip_tables.messages_source(words), names)
+    for name in ("REFUSALS", "REFUSED", "HELLO", "PROTOCOL_VERSION", "FAULT_RECORDS"):
+        assert name in names
+    for name, file in found.items():
+        if name.startswith("wire/") and "def " not in file.read_text() and "=" in file.read_text():
+            module = importlib.import_module(name.replace("/", "."))
+            exec(chip_tables.tables_source(module, words), {})
