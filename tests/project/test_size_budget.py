@@ -1,10 +1,10 @@
 """The firmware fits the chip: bytes compiled, against docs/size-budget.json."""
 
+import ast
 import json
 from pathlib import Path
 
 import size
-
 from thecal import chip_build
 
 BUDGET = Path(__file__).resolve().parents[2] / "docs" / "size-budget.json"
@@ -26,9 +26,7 @@ def test_what_is_over_is_named():
 
 
 def test_constants_are_made_only_of_what_never_changes():
-    text = '"""Doc."""\n\nimport gc\n\n_A = 3\n_B = 4\nC = 5\n\n\ndef f(_B):\n    global _D\n    return _A + _B\n'
-    import ast
-
+    text = '"""Doc."""\n\nimport gc\n\n_A = 3\n_B = 4\nC = 5\n\n\ndef f(_B):\n    return _A + _B\n'
     made = chip_build._with_constants(text, ast.parse(text))
     assert "_A = _const(3)" in made
     assert "_B = 4" in made

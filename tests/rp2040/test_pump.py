@@ -16,7 +16,7 @@ from rp2040.patches import CYCLE_NS
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_PIN = 2
-UL_PER_DAY = 7_777
+UL_PER_DAY = 999
 STEP_PL = 2500
 DAY_US = 86_400_000_000
 
@@ -46,8 +46,8 @@ def test_a_therapy_on_the_chip(image):
         proposal = client.propose_program(constant(UL_PER_DAY))
         edges = chip.edges(STEP_PIN)
         client.commit(proposal.digest)
-        chip.run_for(2)
-        assert len(edges.rises) > 60
+        chip.run_for(4)
+        assert len(edges.rises) > 10
         rises_us = [rise * CYCLE_NS / 1000 for rise in edges.rises]
         start_us = rises_us[0] - due_us(1)
         errors_us = [at - start_us - due_us(k) for k, at in enumerate(rises_us, 1)]
