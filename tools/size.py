@@ -4,8 +4,7 @@
     tools/size.py           the table, and an error when it is over the budget
     tools/size.py --json    the same as JSON
 
-Free memory after boot is measured on the emulated chip where there is a MicroPython image
-(tests/rp2040/test_budget.py), because it costs a minute.
+Free memory after boot is not in it yet: that needs the emulated chip and a MicroPython image.
 """
 
 import json
