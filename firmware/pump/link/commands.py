@@ -12,7 +12,7 @@ from pump.dosing.source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
-from wire import codec, messages
+from wire import codec, messages, roles
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6
@@ -156,6 +156,12 @@ class Commands:
     def _done(self):
         """When the command took effect; to put it on record may have taken longer."""
         return {"at_s": self._delivery.at.s, "at_us": self._delivery.at.us}
+
+    def needs_button(self, opcode: int) -> bool:
+        """Does this request, as things stand, need the pump's button?"""
+        if opcode == messages.COMMIT:
+            return self._proposals.needs_button()
+        return roles.needs_button(opcode)
 
     def commit(self, values):
         ref = self._do(self._proposals.commit, values["digest"])

@@ -116,6 +116,23 @@ class Proposals:
         if abs(values["offset_us"]) > _LONGEST_SHIFT_US:
             raise Unacceptable("out_of_range", "offset_us")
 
+    def needs_button(self) -> bool:
+        """Does the commit need the pump's button: a prime, or a program that raises a limit of the one that
+        runs (its max_rate, or a drug's limit over 24 h; no limit is the highest one)?"""
+        running = self._course.prescription
+        new = self._prescription
+        if self.kind != messages.PROPOSAL_PROGRAM or running is None or new is None:
+            return self.kind == messages.PROPOSAL_PRIME
+        if new.max_rate_pl_per_day > running.max_rate_pl_per_day:
+            return True
+        for drug in new.drugs:
+            for before in running.drugs:
+                if drug["name"] == before["name"] and before["max_dose_24h_ng"]:
+                    limit = drug["max_dose_24h_ng"]
+                    if limit == 0 or limit > before["max_dose_24h_ng"]:
+                        return True
+        return False
+
     def commit(self, digest, s: int, us: int) -> int:
         """Carry out the proposal with this digest, once; the number of the bolus it started, or 0."""
         if not self.digest:

@@ -213,7 +213,7 @@ class Server:
             raise Unacceptable("unknown_opcode", "")
         if not roles.may(commands.role, opcode):
             raise Unacceptable("wrong_role", codec.name_of(roles.ROLES, commands.role))
-        if roles.needs_button(opcode) and not self._presence.recent():
+        if commands.needs_button(opcode) and not self._presence.recent():
             raise Unacceptable("needs_button", "")
 
     def _carry_out(self, reader) -> int:
