@@ -37,6 +37,10 @@ _DEFAULTS = {
     "flash_slow_one_in": 50,
     "flash_fails": 0,
     "flash_log": "",
+    "flash_worn": "",
+    "flash_worn_fails": 0,
+    "flash_stuck": "",
+    "power_cut": "",
     "fill_pl": 0,
     "floor_pl_per_day": 48_000_000,
     "serial_number": "UNIX-0001",
@@ -141,6 +145,10 @@ class Board:
         flash.attach(clock, self.motor)
         flash.fail(settings["flash_fails"] != 0)
         flash.log_to(settings["flash_log"])
+        try:
+            _break(flash, settings)
+        except (ValueError, IndexError):
+            _usage("power_cut is OPERATION:WHEN:SEED, flash_worn BLOCK:..., flash_stuck OFFSET:BIT:VALUE:...")
         return flash
 
     def random_bytes(self, size: int) -> bytes:
@@ -164,6 +172,19 @@ class Board:
 
     def _power_cut(self) -> None:
         self._bench.power_cut()
+
+
+def _break(flash, settings) -> None:
+    """What is wrong with the flash from the very start. ValueError, IndexError: a setting is malformed."""
+    numbers = [int(number) for number in settings["flash_worn"].split(":") if number]
+    for block in numbers:
+        flash.wear_out(block, settings["flash_worn_fails"] != 0)
+    numbers = [int(number) for number in settings["flash_stuck"].split(":") if number]
+    for at in range(0, len(numbers), 3):
+        flash.stick(numbers[at], numbers[at + 1] & 7, numbers[at + 2] & 1)
+    if settings["power_cut"]:
+        operation, when, seed = settings["power_cut"].split(":")
+        flash.plan_cut(int(operation), ("before", "torn", "after").index(when), int(seed))
 
 
 def _make_clock(settings, poller, line):

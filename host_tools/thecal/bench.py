@@ -92,6 +92,7 @@ class Bench:
         self._last_words = last_words
         self._received = b""
         self._reset: dict[str, object] | None = None  # the last words of a pump that was reset
+        self._end: SimulationError | None = None
 
     def now(self, timeout_s: float = _ANSWER_S) -> int:
         """Microseconds since boot."""
@@ -135,9 +136,9 @@ class Bench:
         """Let `duration_us` pass; returns the instant reached."""
         return self.advance(self.now() + duration_us, locked=locked, progress=progress)
 
-    def truth(self) -> Truth:
-        """What physically happened up to this instant."""
-        answer = self._ask({"do": "truth"})
+    def truth(self, *, collect: bool = True) -> Truth:
+        """What physically happened up to this instant. Without `collect` garbage counts as live: quicker."""
+        answer = self._ask({"do": "truth", "collect": collect})
         values: dict[str, Any] = {field.name: _whole(answer, field.name) for field in fields(Truth)}
         return Truth(**values)
 
@@ -267,12 +268,36 @@ class Bench:
 
     def request(self, line: bytes, timeout_s: float = _ANSWER_S) -> dict[str, object]:
         """Send one line as it is; returns the answer, also a refusal."""
+        if self._end is not None:
+            raise self._end
         deadline_s = time.monotonic() + timeout_s
         try:
             os.write(self._stdin, line + b"\n")
         except OSError:
             raise self._died() from None
         return self._answer(deadline_s, timeout_s)
+
+    @property
+    def fileno(self) -> int:
+        """Readable when the pump has something to say that nobody asked for: that it has ended."""
+        return self._stdout
+
+    @property
+    def has_spoken(self) -> bool:
+        """Has such a word been read already, together with an answer?"""
+        return b"\n" in self._received
+
+    def hear(self, timeout_s: float = _ANSWER_S) -> None:
+        """Wait for what the pump says without being asked: that it has booted. Raises what ended it."""
+        self._answer(time.monotonic() + timeout_s, timeout_s)
+
+    def how_it_ended(self, timeout_s: float = _ANSWER_S) -> SimulationError:
+        """What ended the pump, once it has: a PowerCut or another reason."""
+        try:
+            self.hear(timeout_s)
+        except SimulationError as error:
+            return error
+        return SimulationError("the emulated pump spoke without being asked")
 
     def _ask(self, document: dict[str, object], timeout_s: float = _ANSWER_S) -> dict[str, object]:
         answer = self.request(json.dumps(document).encode(), timeout_s)
@@ -298,6 +323,9 @@ class Bench:
                 pass
             raise SimulationError(f"the bench answered {line[:60]!r}", "nothing else may print to its stdout")
         self._received = rest
+        if "ended" in answer:  # one of many lives in one process (boards/unix/lives.py)
+            self._end = _ended(answer["ended"])
+            raise self._end
         if "reset" in answer:
             self._process.wait(_ANSWER_S)
             self._reset = answer
@@ -323,7 +351,7 @@ class Bench:
         except subprocess.TimeoutExpired:
             return SimulationError("the emulated pump has closed its bench but still runs")
         if code == CUT_EXIT:
-            return PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
+            return _ended(code)
         if code == RESET_EXIT:
             self._reset = self._reset or _object_in(self._received.rpartition(b"\n")[0].rpartition(b"\n")[2])
             if self._reset is not None:
@@ -338,6 +366,12 @@ class Bench:
         if text:
             error.add_note(text)
         return error
+
+
+def _ended(code: object) -> SimulationError:
+    if code == CUT_EXIT:
+        return PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
+    return SimulationError(f"the emulated pump ended by itself, exit code {code}")
 
 
 def flip_flash_bit(flash: Path, offset: int, bit: int) -> None:

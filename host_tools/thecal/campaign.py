@@ -16,6 +16,7 @@ from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
     from thecal.campaigns.base import Row
+    from thecal.campaigns.runner import Runner
 
 FAILED = 1
 _RUNS = 1000
@@ -47,12 +48,12 @@ def run(
         with _Progress(runner.campaign.title, runs, before, len(failures)) as progress:
             runner.run(scheduler, lambda row: _finished(row, progress.advance))
     except KeyboardInterrupt:
-        _summary(runner.rows, runs, before, time.monotonic() - began_s, runner.campaign.unit)
+        _summary(runner, before, time.monotonic() - began_s)
         raise ThecalError(
             f"interrupted after {len(runner.rows)} of {runs} runs, which are kept in {folder}",
             "go on with --resume",
         ) from None
-    failed = _summary(runner.rows, runs, before, time.monotonic() - began_s, runner.campaign.unit)
+    failed = _summary(runner, before, time.monotonic() - began_s)
     if runner.campaign.report is not None:
         print("\n".join(runner.campaign.report(runner.rows)))
     print(f"results: {folder}")
@@ -65,7 +66,7 @@ def replay(name: str, seed: int) -> int:
     from thecal.campaigns import base
 
     campaign = campaigns.load(name)
-    row = base.run_once(campaign, 0, seed, print)
+    row = base.run_once(campaign, 0, seed, print, whole=True)
     for column in (
         "outcome",
         "failure",
@@ -107,11 +108,15 @@ def _tell_failure(row: "Row") -> None:
     print(f"  replay: {replay_command(row)}", flush=True)
 
 
-def _summary(rows: "Sequence[Row]", runs: int, before: int, took_s: float, unit: str) -> int:
+def _summary(runner: "Runner", before: int, took_s: float) -> int:
     """Print the counts; how many failed."""
+    rows, counted = runner.rows, runner.campaign.counted
     failed = sum(row["outcome"] != "passed" for row in rows)
     new = len(rows) - before
-    text = f"{len(rows)} of {runs} {unit}, {failed} failures"
+    text = f"{len(rows)} of {runner.runs} {runner.campaign.unit}, {failed} failures"
+    if counted:
+        total = sum(count for row in rows if isinstance(count := row[counted], int))
+        text = f"{total} {counted} in {text}"
     if before:
         text += f" ({before} were finished before)"
     if new and took_s > 0:

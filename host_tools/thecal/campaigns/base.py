@@ -21,6 +21,7 @@ FAILED = "failed"  # a promise of the pump was broken
 BROKEN = "broken"  # the run itself could not be carried out: the pump died, hung or said nothing
 
 _SEED_BYTES = 6
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a flash of 1.4 MB is written anew for each run
 _VERSION_DIGITS = 12
 
 Kind = Literal["int", "text"]
@@ -40,6 +41,7 @@ class Run:
     seed: int
     folder: Path  # private, gone afterwards
     tell: Tell  # a line for whoever watches a replay
+    whole: bool = False  # every life of a pump in a process of its own, as a real one has
     steps_physical: int | None = None  # made by the motor over the whole run
     steps_accounted: int | None = None  # what the pump's ledger says in the end
     bound: int | None = None  # by how much the ledger may be ahead
@@ -57,11 +59,12 @@ class Campaign:
 
     name: str
     title: str
-    unit: str  # what one run is, in the plural, for people: "power cuts"
+    unit: str  # what one run is, in the plural, for people: "runs"
     columns: Mapping[str, Kind]
     carry_out: Callable[[Run], None]
     cells: int = 1
     report: Callable[[Sequence[Row]], Iterable[str]] | None = None
+    counted: str = ""  # the column whose sum the summary tells, after its name; "": none
 
 
 def seed_of(campaign: str, seed: int, number: int, cells: int = 1) -> int:
@@ -90,12 +93,12 @@ def silent(text: str) -> None:
     """A `Tell` for runs that nobody watches."""
 
 
-def run_once(campaign: Campaign, number: int, seed: int, tell: Tell = silent) -> Row:
+def run_once(campaign: Campaign, number: int, seed: int, tell: Tell = silent, *, whole: bool = False) -> Row:
     """Carry out one run in this process; its row."""
     began_s = time.monotonic()
     outcome, failure = PASSED, ""
-    with tempfile.TemporaryDirectory(prefix="thecal-campaign-") as folder:
-        run = Run(seed, Path(folder), tell)
+    with tempfile.TemporaryDirectory(prefix="thecal-campaign-", dir=_MEMORY) as folder:
+        run = Run(seed, Path(folder), tell, whole)
         try:
             campaign.carry_out(run)
         except Violated as broken:

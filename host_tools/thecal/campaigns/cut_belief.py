@@ -11,22 +11,34 @@ from fractions import Fraction
 from typing import Any
 
 from thecal.answers import Accounts, Event, Status
+from thecal.campaigns.cut_pump import BUSY, FAILING
 from thecal.campaigns.base import Violated
 from thecal.campaigns.cut_therapies import (
-    STEP_PL,
     US_PER_DAY,
     US_PER_S,
     Values,
+    concentration,
     periodic_once,
     periodic_rate,
     rates,
+    steps_of,
 )
+from thecal.client import digest_of
+from wire.codec import encoded
+from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 
-RESERVE_PL = 2_560_000  # of pump.records.ledger: what one reservation holds
-IN_FLIGHT = 64  # steps that the motor may hold
-BOUND = RESERVE_PL // STEP_PL + IN_FLIGHT  # the ledger may be ahead of the motor by so much a reset
+INFUSING, STOPPED, UNPROGRAMMED, FAULT = "infusing", "stopped", "unprogrammed", "fault"
+_BLUR_US = 100_000  # of pump.dosing.delivery: by how much a command may be moved where flash takes its time
 
-INFUSING, STOPPED, UNPROGRAMMED = "infusing", "stopped", "unprogrammed"
+
+def bound_steps(step_pl: int) -> int:
+    """By how much the ledger may be ahead of the motor for each reset: one reservation (docs/storage.md)."""
+    return min(max(2_560_000 // step_pl, 128), 16_384)
+
+
+def digest(values: Values) -> bytes:
+    """What the pump calls this program."""
+    return digest_of(PROPOSAL_PROGRAM, bytes(encoded(proposal_fields(PROPOSAL_PROGRAM), values)))
 
 
 def promise(kept: bool, text: str) -> None:
@@ -38,12 +50,19 @@ def promise(kept: bool, text: str) -> None:
 class Belief:
     """What one pump may be like. Counts are over all its lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_pl: int) -> None:
         self.now_us = 0
-        self.blur_us = (
-            0  # how far a command may be moved to agree with the motor (a flash that takes its time)
-        )
+        self.step_pl = step_pl
+        self.blur_us = 0  # how far a command may be moved to agree with the motor
+        self.failing = False  # writes may fail: an answer is then no promise, and therapy may end
         self.resets = 0
+        self.ahead: int | None = None  # by so much is the ledger ahead of the motor; None: not known
+        self._bound = 0  # by so much it may be
+        self._resets_seen = -1  # on the ledger, when it was last looked at
+        self._deaths = 0  # since then
+        self._exact = False  # the one death since then left a memory of the motor's count
+        self.last_event = 0
+        self.ever: dict[bytes, Values] = {}  # every program that may ever have been committed
         self.steps = 0  # physically made before this life
         self.ceiling = Fraction(0)  # the most that therapy allowed so far
         self.programs: list[Values] = []
@@ -77,6 +96,10 @@ class Belief:
         self.boluses = [bolus for bolus in self.boluses if bolus[1] > to_us]
         self.now_us = to_us
 
+    def steps_of(self, dose_ng: int, program: Values) -> Fraction:
+        """A dose in steps, exactly."""
+        return steps_of(dose_ng, concentration(program), self.step_pl)
+
     def bolus(self, steps: Fraction, duration_us: int) -> None:
         """One may begin now."""
         self.boluses.append((self.now_us, self.now_us + duration_us, steps / duration_us))
@@ -84,6 +107,7 @@ class Belief:
     def programmed(self, values: Values, asked_us: int, *, surely: bool) -> None:
         """A program was committed, between `asked_us` and now."""
         self.level = None
+        self.ever[digest(values)] = values
         if surely:
             self.programs = [values]
             self.states = {INFUSING}
@@ -124,10 +148,19 @@ class Belief:
         self._resume_by_us = 0 if at_us is None else self.now_us - asked_us + at_us
         self.may_resume = self.will_resume = False
 
-    def power_gone(self, steps_this_life: int) -> None:
-        """Boluses end with the power; periodic ones may begin anew."""
+    def on(self, flash: str) -> None:
+        """From now on the flash is like this (thecal.campaigns.cut_pump)."""
+        self.blur_us = _BLUR_US if flash == BUSY else 0
+        self.failing = flash == FAILING
+
+    def power_gone(self, steps_this_life: int, *, memory: bool = False) -> None:
+        """Boluses end with the power; periodic ones may begin anew. `memory`: what the motor made in this
+        life is remembered over the reset."""
         self.steps += steps_this_life
         self.resets += 1
+        self._deaths += 1
+        self._exact = memory and self._deaths == 1 and self.ahead is not None and steps_this_life > 0
+        self._bound += bound_steps(self.step_pl)
         self.boluses.clear()
         self.ceiling += max((periodic_once(one) for one in self.programs), default=Fraction(0))
         if self.resume_at_us is not None:  # the pump's clock may have fallen behind: it resumes later
@@ -146,48 +179,68 @@ class Belief:
             f"overdose: {made} steps made, the prescription allows {math.floor(self.ceiling)} until now",
         )
 
-    def check_ledger(self, accounts: Accounts) -> None:
-        """The ledger is never behind the motor, nor further ahead than the reservations lost."""
-        most = self.steps + BOUND * self.resets
+    @property
+    def bound(self) -> int:
+        """By how much the ledger may be ahead of the motor."""
+        return self._bound
+
+    def check_ledger(self, accounts: Accounts) -> bool:
+        """The ledger is never behind the motor, nor further ahead than the reservations lost; no more than
+        before where the count outlived the reset. Did it?"""
+        ahead = accounts.steps - self.steps
         promise(
-            self.steps <= accounts.steps,
+            ahead >= 0,
             f"under-reported: the ledger says {accounts.steps} steps, the motor made {self.steps}",
         )
         promise(
-            accounts.steps <= most,
-            f"the ledger says {accounts.steps} steps, the motor made {self.steps}: more than {BOUND} "
-            f"too many for each of {self.resets} resets",
+            ahead <= self._bound,
+            f"the ledger says {accounts.steps} steps, the motor made {self.steps}: more than {self._bound} "
+            f"too many after {self._deaths} resets",
         )
-        promise(accounts.resets == self.resets, f"{accounts.resets} resets on the ledger, {self.resets} made")
+        if self._exact and not self.failing:
+            promise(
+                ahead == self.ahead,
+                f"the ledger was {self.ahead} steps ahead and is {ahead}, though the count outlived the reset",
+            )
+        seen = accounts.resets - max(0, self._resets_seen)
+        least = 1 if self._resets_seen >= 0 else 0
+        promise(least <= seen <= self._deaths, f"{seen} resets more on the ledger, {self._deaths} made")
         if self.level is not None:
-            left_pl = self.level[1] - (accounts.steps - self.level[0]) * STEP_PL
+            left_pl = self.level[1] - (accounts.steps - self.level[0]) * self.step_pl
             promise(
                 accounts.reservoir_pl == left_pl,
                 f"the reservoir holds {accounts.reservoir_pl} pL by the pump's count, {left_pl} by its steps",
             )
+        return self._exact
 
-    def check_program(self, running: dict[str, Any] | None) -> None:
-        """The old program or the new one, whole; the new one once it was answered."""
-        if running is None:
+    def check_program(self, found: bytes) -> None:
+        """The old program or the new one, whole; the new one once it was answered. `found`: its digest."""
+        if not found:
             promise(UNPROGRAMMED in self.states, "a committed program is lost")
             return
         names = " or ".join(one["name"] for one in self.programs) or "none"
-        promise(running in self.programs, f"the pump runs {running['name']!r}, which should be {names}")
+        running = self.ever[found]["name"] if found in self.ever else "something else"
+        promise(
+            found in [digest(one) for one in self.programs],
+            f"the pump runs {running}, which should be {names}",
+        )
 
     def check_state(self, status: Status) -> None:
         """Therapy goes on by itself, a stop stays."""
         promise(
-            status.state in self.states,
+            status.state in self.states or (self.failing and status.state == FAULT),
             f"the pump is {status.state}, which should be {' or '.join(sorted(self.states))}",
         )
         if self.offsets:
             promise(offset_us(status) in self.offsets, "local time has moved against the pump's own")
 
     def check_log(self, events: list[Event]) -> None:
-        """A power cut alone makes no record untrustworthy."""
+        """A power cut alone makes no record untrustworthy; numbers go on."""
         for event in events:
+            promise(event.sequence > self.last_event, f"number {event.sequence} of the log is there again")
+            self.last_event = event.sequence
             promise(
-                event.kind not in ("records_distrusted", "fault"),
+                self.failing or event.kind not in ("records_distrusted", "fault", "records_lost"),
                 f"the log says {event.kind}, code {event.code}",
             )
 
@@ -201,11 +254,14 @@ class Belief:
         recent = [at_us for at_us in self.given_us if at_us > self.now_us - US_PER_DAY]
         return "max_per_24h" if len(recent) >= rule["max_per_24h"] else ""
 
-    def settle(self, running: dict[str, Any] | None, status: Status) -> None:
+    def settle(self, found: bytes, status: Status, accounts: Accounts) -> None:
         """After a restart that was found good: what was in doubt is known now."""
-        self.programs = [] if running is None else [running]
+        self.programs = [self.ever[found]] if found else []
         self.states = {status.state}
         self.offsets = {offset_us(status)}
+        self.ahead = self._bound = accounts.steps - self.steps
+        self._resets_seen = accounts.resets
+        self._deaths = 0
 
     def expected(self, span_us: int) -> int:
         """The least number of steps in this time without a stop."""

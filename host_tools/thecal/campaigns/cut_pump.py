@@ -1,76 +1,119 @@
 """An emulated pump that loses its power at any moment, and a client that notices at once."""
 
 import contextlib
+import random
+import select
 import struct
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from thecal.bench import Bench, CutWhen, PowerCut
-from thecal.campaigns import compiled
+from thecal.campaigns import compiled, lives
 from thecal.campaigns.base import code_version
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import SimulationError
 from thecal.transport import Transport
 
-_ANSWER_S = 30.0  # the line is clean: what is not answered at once never is, but for a busy machine
-_LOOK_S = 0.005  # how soon the end of the process is noticed
+_ANSWER_S = 60.0  # the line is clean: what is not answered at once never is, but for a busy machine
 _RECORD = struct.Struct("<HHHHQQ")  # of the flash's log (boards/unix/flash.py)
 _PROGRAM = 1
+_BLOCKS = 352
+_BLOCK_BYTES = 4096
+_WORN_BLOCKS = 60
+_STUCK_BITS = 90
+
+SOUND, BUSY, WORN, FAILING, STUCK = "sound", "busy", "worn", "failing", "stuck"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The power goes at this flash operation of a life, its boot's included."""
+
+    operation: int
+    when: CutWhen
+    torn_seed: int
 
 
 class CutPump:
     """One pump over several lives, on one flash."""
 
-    def __init__(self, folder: Path, image: bytes | None, *, seed: int, start_us: int, busy: bool) -> None:
-        flash = folder / "flash"
+    def __init__(self, folder: Path, image: bytes | None, *, seed: int, flash: str, whole: bool) -> None:
+        """`flash`: what is wrong with it (SOUND...). `whole`: each life in a process of its own."""
+        self.flash = folder / "flash"
         if image is not None:
-            flash.write_bytes(image)
-        self.flash = flash
+            self.flash.write_bytes(image)
         self._log = folder / "flash-log"
-        self._start_us = start_us
-        settings = {"start_us": start_us, "flash_busy": int(busy)}
-        script = compiled.firmware_main(code_version())
-        self._emulator = Emulator(seed=seed % 2**31, flash=flash, settings=settings, script=script)
+        self._seed = seed % 2**31
+        self._whole = whole
+        self._lives = 0
+        self._start_us = 0
+        self._driven = -1  # what the memory that outlives a watchdog reset holds
+        self._harm = _harm(flash, image, random.Random(seed))
+        self._emulator: Emulator | None = None
         self._link: _MortalLink | None = None
 
     def __enter__(self) -> Self:
-        self._emulator.start()
-        self._connect()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._disconnect()
-        self._emulator.close()
+        if self._emulator is not None and self._whole:
+            self._emulator.close()
+        elif kind is not None and self._emulator is not None and not issubclass(kind, PowerCut):
+            self._emulator.close()  # who knows what state that process is in
 
     @property
     def bench(self) -> Bench:
         """Of the present life."""
-        return self._emulator.bench
+        return self._running().bench
 
-    def restart(self, start_us: int) -> None:
-        """The power is back."""
+    def boot(self, start_us: int, cut: Cut | None, *, memory: bool) -> None:
+        """A new life. PowerCut: the cut came while it booted. `memory`: of the motor's count survives."""
         self._disconnect()
         self._start_us = start_us
-        self._emulator.restart({"start_us": start_us})
-        self._connect()
+        settings = {
+            "seed": (self._seed + self._lives) % 2**31,
+            "start_us": start_us,
+            "flash_log": str(self._log),
+            "power_cut": f"{cut.operation}:{cut.when}:{cut.torn_seed}" if cut else "",
+            "survived": self._driven if memory else -1,
+            "reset_cause": 3 if memory else 1,
+            **self._harm,
+        }
+        if not memory:
+            self._driven = -1
+        self._lives += 1
+        self._emulator = self._boot(settings)
+        self._link = _MortalLink(self._emulator)
+        self.client = Client(self._link, timeout_s=_ANSWER_S, tries=1)
+        self.client.hello()
 
-    def plan_cut(self, operation: int, when: CutWhen, torn_seed: int) -> None:
-        """Cut the power at this flash operation from now."""
-        self.bench.flash_log(self._log)
-        self.bench.power_cut_at_flash_operation(operation, when, torn_seed)
+    def _boot(self, settings: dict[str, int | str]) -> Emulator:
+        if not self._whole:
+            pump = lives.shared()
+            pump.begin(self.flash, settings)
+            return pump
+        if self._emulator is None:
+            script = compiled.firmware_main(code_version())
+            pump = Emulator(flash=self.flash, settings=settings, script=script)
+            pump.start()
+            return pump
+        self._emulator.restart(settings)
+        return self._emulator
 
     def cut_now(self) -> tuple[int, int]:
         """Cut the power between two operations; when that was, and the steps made in this life."""
-        truth = self.bench.truth()
+        truth = self.bench.truth(collect=False)
         with contextlib.suppress(PowerCut):
             self.bench.inject("power_cut")
-            self.bench.now()  # the answer came before the end
-        return truth.now_us, truth.steps
+            raise self.bench.how_it_ended()
+        return truth.now_us, self._remember(truth.steps)
 
     def cut_seen(self) -> tuple[int, int, int]:
         """After a planned cut: which operation it hit, when, and the steps made in that life."""
@@ -84,12 +127,18 @@ class CutPump:
             raise SimulationError(
                 "the flash's log ends amid a record", "report this: it is a fault of thecal"
             )
-        return operations, self._start_us + clock_us, steps
+        return operations, self._start_us + clock_us, self._remember(steps)
 
-    def _connect(self) -> None:
-        self._link = _MortalLink(self._emulator)
-        self.client = Client(self._link, timeout_s=_ANSWER_S, tries=1)
-        self.client.hello()
+    def _remember(self, steps: int) -> int:
+        """The memory is overwritten by the first step of a life."""
+        if steps:
+            self._driven = steps
+        return steps
+
+    def _running(self) -> Emulator:
+        if self._emulator is None:
+            raise SimulationError("the pump has not been started")
+        return self._emulator
 
     def _disconnect(self) -> None:
         if self._link is not None:
@@ -97,8 +146,32 @@ class CutPump:
             self._link = None
 
 
+def _harm(flash: str, image: bytes | None, dice: random.Random) -> dict[str, int | str]:
+    """Settings of the board that make the flash what it is; the two blocks of the superblock stay sound."""
+    if flash == BUSY:
+        return {"flash_busy": 1, "flash_worn": "", "flash_stuck": "", "flash_worn_fails": 0}
+    sound: dict[str, int | str] = {
+        "flash_busy": 0,
+        "flash_worn": "",
+        "flash_stuck": "",
+        "flash_worn_fails": 0,
+    }
+    if flash in (WORN, FAILING):
+        blocks = dice.sample(range(2, _BLOCKS), _WORN_BLOCKS)
+        worn = ":".join(str(block) for block in blocks)
+        return sound | {"flash_worn": worn, "flash_worn_fails": int(flash == FAILING)}
+    if flash == STUCK:
+        bits: list[int] = []
+        for _ in range(_STUCK_BITS):
+            offset, bit = dice.randrange(2 * _BLOCK_BYTES, _BLOCKS * _BLOCK_BYTES), dice.randrange(8)
+            byte = image[offset] if image is not None else 0xFF
+            bits += [offset, bit, byte >> bit & 1]  # as it is: what is written already does not rot
+        return sound | {"flash_stuck": ":".join(map(str, bits))}
+    return sound
+
+
 class _MortalLink(Transport):
-    """A line to an emulated pump; raises PowerCut as soon as its process has ended by one."""
+    """A line to an emulated pump; raises PowerCut as soon as it has lost its power."""
 
     def __init__(self, emulator: Emulator) -> None:
         super().__init__(emulator.port)
@@ -106,10 +179,14 @@ class _MortalLink(Transport):
 
     def receive(self, timeout_s: float) -> bool:
         deadline_s = time.monotonic() + timeout_s
+        bench = self._emulator.bench
         while (remaining_s := deadline_s - time.monotonic()) > 0:
-            ended = self._emulator.process.poll() is not None
-            if super().receive(min(_LOOK_S, remaining_s)):
+            if super().receive(0.0):
+                return True  # it answered before it ended
+            wait_s = 0 if bench.has_spoken else remaining_s
+            ready, _, _ = select.select([self._port.fileno(), bench.fileno], [], [], wait_s)
+            if super().receive(0.0):
                 return True
-            if ended:
-                self._emulator.bench.now()  # raises, with what ended it
+            if bench.has_spoken or bench.fileno in ready:
+                raise bench.how_it_ended()
         return False

@@ -12,16 +12,15 @@ from thecal.campaigns.base import Tell, Violated
 from thecal.campaigns.cut_belief import INFUSING, Belief, offset_us, promise
 from thecal.campaigns.cut_pump import CutPump
 from thecal.campaigns.cut_therapies import (
-    BRIDGED,
     FILL_PL,
-    THERAPIES,
     US_PER_DAY,
     US_PER_MIN,
     US_PER_S,
     Values,
+    bridged,
     concentration,
     dead_steps,
-    steps_of,
+    therapies,
 )
 from thecal.client import refill_values
 from thecal.errors import Refused
@@ -29,6 +28,7 @@ from wire.messages import PROPOSAL_BOLUS, PROPOSAL_CLOCK, PROPOSAL_PRIME, PROPOS
 
 T = TypeVar("T")
 
+_SMALL_STEP_PL = 1000
 _DAY = 9501  # 2026-01-05, a Monday
 _OUR_FAULT = ("malformed", "internal", "storage", "alarm")  # refusals that nothing done here explains
 
@@ -64,7 +64,7 @@ class Scene:
         if self.belief.programs:
             action()
         else:
-            self.begin(self.dice.choice(THERAPIES))
+            self.begin(self.dice.choice(therapies(self.belief.step_pl)))
 
     def begin(self, values: Values) -> None:
         """A new pump gets its time and its first program."""
@@ -74,8 +74,9 @@ class Scene:
     # --- time ---
 
     def wait(self) -> None:
-        """Let between a second and some hours pass."""
-        self.pass_time(int(US_PER_S * 10 ** self.dice.uniform(0, 4)))
+        """Let between a second and some hours pass; less where steps are small and many."""
+        longest = 4 if self.belief.step_pl >= _SMALL_STEP_PL else 3
+        self.pass_time(int(US_PER_S * 10 ** self.dice.uniform(0, longest)))
 
     def pass_time(self, span_us: int) -> None:
         """Let time pass; no overdose meanwhile."""
@@ -83,7 +84,7 @@ class Scene:
         to_us = self.belief.now_us + span_us
         reached_us = self.pump.bench.advance(to_us)
         self.belief.pass_time(reached_us)
-        self.belief.check_steps(self.pump.bench.truth().steps)
+        self.belief.check_steps(self.pump.bench.truth(collect=False).steps)
 
     # --- commands ---
 
@@ -102,15 +103,17 @@ class Scene:
 
     def program(self) -> None:
         """Another program of the same drug."""
-        same = [one for one in THERAPIES if concentration(one) == concentration(self.belief.programs[-1])]
+        now = concentration(self.belief.programs[-1])
+        same = [one for one in therapies(self.belief.step_pl) if concentration(one) == now]
         if same:
             self.commit(self.dice.choice(same))
 
     def bridge(self) -> None:
         """A refill of a higher concentration and the program that bridges to it."""
-        if concentration(self.belief.programs[-1]) != concentration(BRIDGED):
+        stronger = bridged(self.belief.step_pl)
+        if concentration(self.belief.programs[-1]) != concentration(stronger):
             self.refill()
-            self.commit(BRIDGED)
+            self.commit(stronger)
 
     def patient_bolus(self) -> None:
         """The patient asks; what may not be given must be refused."""
@@ -121,7 +124,7 @@ class Scene:
         def doubt() -> None:
             program = belief.programs[-1]
             for rule in program["patient_bolus"]:
-                belief.bolus(steps_of(rule["dose_ng"], concentration(program)), rule["duration_us"])
+                belief.bolus(belief.steps_of(rule["dose_ng"], program), rule["duration_us"])
 
         if self._try(self.pump.client.patient_bolus, doubt) is None:
             return
@@ -140,7 +143,7 @@ class Scene:
 
         def doubt() -> None:
             longest_us = US_PER_DAY if extended else duration_us  # an extended one may wait for others
-            steps = steps_of(dose_ng, concentration(self.belief.programs[-1]))
+            steps = self.belief.steps_of(dose_ng, self.belief.programs[-1])
             self.belief.bolus(steps * longest_us / duration_us, longest_us)
 
         self._commit(PROPOSAL_BOLUS, values, doubt)
@@ -237,10 +240,12 @@ class Scene:
             now_us = self.pump.bench.now()
             doubt()
             belief.pass_time(now_us)  # at some instant of that time it took effect
-            return answer
+            return None if belief.failing else answer
         except Refused as refused:
             self._tell(f"    refused: {refused.name} {refused.message}")
-            if refused.name in _OUR_FAULT:
+            if belief.failing and refused.name in ("storage", "alarm"):
+                doubt()  # it may have been put on record before the flash failed
+            elif refused.name in _OUR_FAULT:
                 raise Violated(f"{self.doing}: {refused}") from None
             return None
         except PowerCut:

@@ -1,9 +1,11 @@
 """What the pump runs in the power-cut campaign: therapies that between them use every way to dose.
 
-As `wire.therapy.THERAPY`. One drug and one step volume, so that each can follow each without a refill;
-`BRIDGED` comes after a refill of another concentration.
+As `wire.therapy.THERAPY`. One drug, and for one pump one step volume, so that each can follow each without a
+refill; `bridged` comes after a refill of another concentration. Small steps go with small flows, so that a
+run stays short.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -13,7 +15,9 @@ US_PER_MIN = 60 * US_PER_S
 US_PER_H = 60 * US_PER_MIN
 US_PER_DAY = 24 * US_PER_H
 
-STEP_PL = 2500
+STEP_PL = 2500  # of most pumps
+STEPS_PL = (2500, 2500, 2500, 10_000, 1000, 2500, 250, 100)
+_SMALL_STEP_PL = 1000
 FILL_PL = 40_000_000_000
 CONCENTRATION = 20_000_000  # ng/mL
 _STRONGER = 25_000_000
@@ -79,11 +83,11 @@ def _like_plain(name: str, **changes: Any) -> Values:
 
 THERAPIES = (
     _PLAIN,
-    _like_plain("often", basal_dose_ng_per_day=9_600_000, patient_bolus=_PATIENT_OFTEN),
     _like_plain("flex", basal_mode=2, basal_dose_ng_per_day=0, basal_steps=_FLEX),
     _like_plain("minimum", basal_mode=3, basal_dose_ng_per_day=0),
     _like_plain("periodic", periodic_boluses=_PERIODIC, patient_bolus=_PATIENT_OFTEN),
     _like_plain("plan", plan=_PLAN, patient_bolus=[]),
+    _like_plain("often", basal_dose_ng_per_day=9_600_000, patient_bolus=_PATIENT_OFTEN),
     _like_plain("fast", basal_dose_ng_per_day=60_000_000),
 )
 BRIDGED = _like_plain(
@@ -93,20 +97,33 @@ BRIDGED = _like_plain(
 )
 
 
+@functools.cache
+def therapies(step_pl: int) -> tuple[Values, ...]:
+    """Those for a pump of this step volume."""
+    fitting = THERAPIES if step_pl > _SMALL_STEP_PL else THERAPIES[:-2]
+    return tuple({**one, "step_volume_pl": step_pl} for one in fitting)
+
+
+@functools.cache
+def bridged(step_pl: int) -> Values:
+    """The one that follows a refill of the other concentration."""
+    return {**BRIDGED, "step_volume_pl": step_pl}
+
+
 def concentration(values: Mapping[str, Any]) -> int:
     """Of the primary drug, ng/mL."""
     return values["drugs"][0]["concentration_ng_per_ml"]
 
 
-def steps_of(dose_ng: int, ng_per_ml: int) -> Fraction:
+def steps_of(dose_ng: int, ng_per_ml: int, step_pl: int = STEP_PL) -> Fraction:
     """A dose in steps, exactly."""
-    return Fraction(dose_ng * _PL_PER_ML, ng_per_ml * STEP_PL)
+    return Fraction(dose_ng * _PL_PER_ML, ng_per_ml * step_pl)
 
 
 def dead_steps(values: Mapping[str, Any]) -> Fraction:
     """The volume of tubing and catheter in steps."""
     catheter_pl = Fraction(values["catheter_length_um"] * values["catheter_pl_per_cm"], 10_000)
-    return Fraction(values["pump_tubing_pl"] + catheter_pl, STEP_PL)
+    return Fraction(values["pump_tubing_pl"] + catheter_pl, values["step_volume_pl"])
 
 
 def rates(values: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
@@ -116,30 +133,31 @@ def rates(values: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
 
 
 def _rates(values: Mapping[str, Any]) -> Iterator[Fraction]:
-    ng_per_ml = concentration(values)
+    ng_per_ml, step_pl = concentration(values), values["step_volume_pl"]
     if values["basal_mode"] == 1:
-        yield steps_of(values["basal_dose_ng_per_day"], ng_per_ml) / US_PER_DAY
+        yield steps_of(values["basal_dose_ng_per_day"], ng_per_ml, step_pl) / US_PER_DAY
     elif values["basal_mode"] == 3:
-        yield Fraction(_FLOOR_PL_PER_DAY, STEP_PL * US_PER_DAY)
+        yield Fraction(_FLOOR_PL_PER_DAY, values["step_volume_pl"] * US_PER_DAY)
     elif values["basal_mode"] == 0:
         yield Fraction(0)
     for step in [*values["basal_steps"], *values["plan"]]:
-        yield steps_of(step["dose_ng_per_day"], ng_per_ml) / US_PER_DAY
+        yield steps_of(step["dose_ng_per_day"], ng_per_ml, step_pl) / US_PER_DAY
     for bridge in values["bridge"]:
-        yield steps_of(bridge["dose_ng_per_day"], bridge["concentration_ng_per_ml"]) / US_PER_DAY
+        yield steps_of(bridge["dose_ng_per_day"], bridge["concentration_ng_per_ml"], step_pl) / US_PER_DAY
 
 
 def periodic_rate(values: Mapping[str, Any]) -> Fraction:
     """What its periodic boluses give on average, steps/us."""
-    ng_per_ml = concentration(values)
+    ng_per_ml, step_pl = concentration(values), values["step_volume_pl"]
     parts = [
-        steps_of(bolus["dose_ng"], ng_per_ml) / bolus["every_us"] for bolus in values["periodic_boluses"]
+        steps_of(bolus["dose_ng"], ng_per_ml, step_pl) / bolus["every_us"]
+        for bolus in values["periodic_boluses"]
     ]
     return sum(parts, Fraction(0))
 
 
 def periodic_once(values: Mapping[str, Any]) -> Fraction:
     """Each of its periodic boluses once, in steps: so far a stretch of time may be ahead of the average."""
-    return sum(
-        (steps_of(b["dose_ng"], concentration(values)) for b in values["periodic_boluses"]), Fraction(0)
-    )
+    ng_per_ml, step_pl = concentration(values), values["step_volume_pl"]
+    parts = [steps_of(bolus["dose_ng"], ng_per_ml, step_pl) for bolus in values["periodic_boluses"]]
+    return sum(parts, Fraction(0))
