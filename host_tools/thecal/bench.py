@@ -279,7 +279,7 @@ class Bench:
 
     @property
     def fileno(self) -> int:
-        """Readable when the pump has something to say that nobody asked for: that it has ended."""
+        """Readable when the pump says what nobody asked for: that it has ended."""
         return self._stdout
 
     @property
@@ -287,14 +287,10 @@ class Bench:
         """Has such a word been read already, together with an answer?"""
         return b"\n" in self._received
 
-    def hear(self, timeout_s: float = _ANSWER_S) -> None:
-        """Wait for what the pump says without being asked: that it has booted. Raises what ended it."""
-        self._answer(time.monotonic() + timeout_s, timeout_s)
-
-    def how_it_ended(self, timeout_s: float = _ANSWER_S) -> SimulationError:
+    def how_it_ended(self) -> SimulationError:
         """What ended the pump, once it has: a PowerCut or another reason."""
         try:
-            self.hear(timeout_s)
+            self._answer(time.monotonic() + _ANSWER_S, _ANSWER_S)
         except SimulationError as error:
             return error
         return SimulationError("the emulated pump spoke without being asked")
@@ -369,9 +365,8 @@ class Bench:
 
 
 def _ended(code: object) -> SimulationError:
-    if code == CUT_EXIT:
-        return PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
-    return SimulationError(f"the emulated pump ended by itself, exit code {code}")
+    cut = PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
+    return cut if code == CUT_EXIT else SimulationError(f"the emulated pump ended, exit code {code}")
 
 
 def flip_flash_bit(flash: Path, offset: int, bit: int) -> None:

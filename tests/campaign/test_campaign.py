@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from thecal import campaign, campaigns, paths
-from thecal.campaigns import base, power_cuts
+from thecal.campaigns import base, lives, power_cuts
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.results import Results
 from thecal.campaigns.runner import IN_PROCESS, Runner, run_batch
@@ -204,6 +204,18 @@ def test_a_run_is_the_same_in_another_process(four_cuts: list[Row]):
     assert without_time(run_batch(NAME, batch)) == without_time(four_cuts[:2])
 
 
+def test_a_life_is_the_same_in_a_process_of_its_own(four_cuts: list[Row]):
+    """What a replay makes: no life shares a process with another, and all comes out the same."""
+    campaign_ = campaigns.load(NAME)
+    for row in four_cuts[1:3]:
+        again = base.run_once(campaign_, int(row["run"] or 0), int(row["seed"] or 0), whole=True)
+        assert without_time([again]) == without_time([row])
+
+
+def test_the_cuts_are_counted(four_cuts: list[Row]):
+    assert [row["cuts"] for row in four_cuts] == [power_cuts.CUTS] * 4
+
+
 @pytest.fixture
 def firmware_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -229,6 +241,7 @@ def firmware_with(
 def _forget() -> None:
     """What this process knows of the firmware that it ran."""
     power_cuts.prepared.cache_clear()
+    lives.shared().close()
     base.code_version.cache_clear()
 
 
@@ -238,7 +251,7 @@ def test_a_ledger_that_lags_behind_is_found_and_replayed(
     """The deliberately broken promise: steps go on record when they are made, not before."""
     firmware_with(
         "records/state.py",
-        "steps = delivery.steps_base + delivery.permit\n",
+        "steps = delivery.steps_base + permit\n",
         "steps = delivery.steps_base + delivery.motor.executed()\n",
     )
     rows = run_batch(NAME, [(number, base.seed_of(NAME, 1, number)) for number in range(4)])

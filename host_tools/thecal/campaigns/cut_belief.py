@@ -8,11 +8,10 @@ over power cuts.
 
 import math
 from fractions import Fraction
-from typing import Any
 
 from thecal.answers import Accounts, Event, Status
-from thecal.campaigns.cut_pump import BUSY, FAILING
 from thecal.campaigns.base import Violated
+from thecal.campaigns.cut_pump import BUSY, FAILING
 from thecal.campaigns.cut_therapies import (
     US_PER_DAY,
     US_PER_S,
@@ -28,6 +27,7 @@ from wire.codec import encoded
 from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 
 INFUSING, STOPPED, UNPROGRAMMED, FAULT = "infusing", "stopped", "unprogrammed", "fault"
+_IN_FLIGHT = 64  # steps that the motor may hold
 _BLUR_US = 100_000  # of pump.dosing.delivery: by how much a command may be moved where flash takes its time
 
 
@@ -193,17 +193,18 @@ class Belief:
             f"under-reported: the ledger says {accounts.steps} steps, the motor made {self.steps}",
         )
         promise(
-            ahead <= self._bound,
+            ahead <= self._bound + (_IN_FLIGHT if self.blur_us else 0),  # of this life already
             f"the ledger says {accounts.steps} steps, the motor made {self.steps}: more than {self._bound} "
             f"too many after {self._deaths} resets",
         )
-        if self._exact and not self.failing:
+        exact = self._exact and not self.failing and not self.blur_us
+        if exact:
             promise(
                 ahead == self.ahead,
-                f"the ledger was {self.ahead} steps ahead and is {ahead}, though the count outlived the reset",
+                f"the ledger was {self.ahead} steps ahead, is {ahead}, though the count outlived the reset",
             )
         seen = accounts.resets - max(0, self._resets_seen)
-        least = 1 if self._resets_seen >= 0 else 0
+        least = 1 if self._resets_seen >= 0 and not self.failing else 0
         promise(least <= seen <= self._deaths, f"{seen} resets more on the ledger, {self._deaths} made")
         if self.level is not None:
             left_pl = self.level[1] - (accounts.steps - self.level[0]) * self.step_pl
@@ -211,7 +212,7 @@ class Belief:
                 accounts.reservoir_pl == left_pl,
                 f"the reservoir holds {accounts.reservoir_pl} pL by the pump's count, {left_pl} by its steps",
             )
-        return self._exact
+        return exact
 
     def check_program(self, found: bytes) -> None:
         """The old program or the new one, whole; the new one once it was answered. `found`: its digest."""

@@ -19,7 +19,7 @@ from thecal.emulator import Emulator
 from thecal.errors import SimulationError
 
 _MOST_LIVES = 70
-_HEAP = "1600K"
+_HEAP = "2500K"
 _BOOT_S = 20.0
 
 
@@ -63,7 +63,7 @@ class Lives(Emulator):
         self._bench = Bench(process, self._last_words)
         line = json.dumps([f"{name}={value}" for name, value in settings.items()])
         os.write(process.stdin.fileno(), line.encode() + b"\n")
-        self._bench.hear(_BOOT_S)
+        self._bench.now(_BOOT_S)
 
     def _spawn(self) -> None:
         compiled_firmware = compiled.firmware_main(code_version()).parent
