@@ -112,6 +112,7 @@ class Bench:
         """The process ends, perhaps by an exception of the pump: what was recorded is kept."""
         self._unlock()
         self._trace.stop()
+        self._flash.retire()
 
     def power_cut(self) -> None:
         """Nothing more is driven, written or said; what the bench recorded stays."""

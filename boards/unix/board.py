@@ -179,7 +179,11 @@ def _break(flash, settings) -> None:
     numbers = [int(number) for number in settings["flash_worn"].split(":") if number]
     for block in numbers:
         flash.wear_out(block, settings["flash_worn_fails"] != 0)
-    numbers = [int(number) for number in settings["flash_stuck"].split(":") if number]
+    stuck = settings["flash_stuck"]
+    if stuck.startswith("/"):  # a command line takes 255 bytes
+        with open(stuck) as file:
+            stuck = file.read()
+    numbers = [int(number) for number in stuck.split(":") if number]
     for at in range(0, len(numbers), 3):
         flash.stick(numbers[at], numbers[at + 1] & 7, numbers[at + 2] & 1)
     if settings["power_cut"]:

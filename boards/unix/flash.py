@@ -70,6 +70,7 @@ class Flash:
         self._cut_when = TORN
         self._cut_seed = 0
         self._dead = False
+        self._over = False
         self._fails = False
         self._worn = bytearray(BLOCKS)  # 1: erasing does nothing, 2: erasing fails
         self._stuck = []  # (offset in the flash, mask, value under it)
@@ -143,13 +144,19 @@ class Flash:
             self._log.close()
         self._log = open(path, "wb") if path else None
 
+    def retire(self) -> None:
+        """The process ends: what littlefs still closes while memory is given back reaches nothing."""
+        self._over = True
+
     def die(self) -> None:
         """Without power nothing is written any more, whatever still runs while the process ends."""
         self._dead = True
 
     # --- block device ---
 
-    def readblocks(self, block: int, buffer, offset: int = 0) -> None:
+    def readblocks(self, block: int, buffer, offset: int = 0) -> int:
+        if self._over:
+            return -_EIO
         where = block * BLOCK_BYTES + offset
         self._file.seek(where)
         self._file.readinto(buffer)
@@ -157,9 +164,12 @@ class Flash:
             at = stuck[0] - where
             if 0 <= at < len(buffer):
                 buffer[at] = buffer[at] & ~stuck[1] | stuck[2]
+        return 0
 
     def writeblocks(self, block: int, buffer, offset: int = -1) -> int:
         """Program: the result is old AND new. Without an offset the block is erased first."""
+        if self._over:
+            return -_EIO
         if offset < 0:
             self._erase(block)
             offset = 0
@@ -184,6 +194,8 @@ class Flash:
         return 0
 
     def ioctl(self, operation: int, argument: int) -> int:
+        if self._over:
+            return -_EIO
         if operation == _IOCTL_BLOCK_COUNT:
             return BLOCKS
         if operation == _IOCTL_BLOCK_SIZE:

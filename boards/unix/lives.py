@@ -18,6 +18,8 @@ import store
 from flash import Flash
 from pump.pump import Pump
 
+_MOST_FILES = 16
+
 _lines = {}  # the serial line by its name: closing it would close it for good
 _flashes = []
 _files = []  # of the present life
@@ -59,6 +61,8 @@ class _Recorder:
 
     def open(self, name: str, mode: str):
         file = self._fs.open(name, mode)
+        if len(_files) >= _MOST_FILES:
+            _files[:] = [kept for kept in _files if _is_open(kept)]
         _files.append(file)
         return file
 

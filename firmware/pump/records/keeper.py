@@ -157,7 +157,10 @@ class Keeper:
         frees it. Refused as `storage` when the flash fails: before the switch nothing has changed, after
         it nothing flows any more. What flows in the moment until the ledger is written is on record as
         steps, though not as the new program's."""
+        if self._delivery.fault:  # nothing can be put on record, so nothing that is may be overwritten
+            raise Unacceptable("alarm", "fault")
         state = self._state
+        before = state.program, state.fillings
         number = self._next(state.program)
         self.write("program-%d" % (number & 1), number, canonical)
         self._reserve_a_run()
@@ -167,6 +170,7 @@ class Keeper:
             try:
                 self._record_switch(number)
             except Unacceptable:
+                state.program, state.fillings = before  # as the ledger on flash has them
                 self._delivery.fail(FAULT_STORAGE, self._timebase.s, self._timebase.us)
                 raise
         finally:

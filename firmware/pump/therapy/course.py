@@ -304,6 +304,8 @@ class Course:
 
     def check_refill(self, values) -> None:
         self.need_program()
+        if self.delivery.fault:  # it could not be put on record
+            raise Unacceptable("alarm", "fault")
         if values["volume_pl"] > self.prescription.values["reservoir_pl"]:
             raise Unacceptable("out_of_range", "volume")
         if values["residual_pl"] > self.prescription.values["reservoir_pl"]:

@@ -52,7 +52,7 @@ class CutPump:
         self._lives = 0
         self._start_us = 0
         self._driven = -1  # what the memory that outlives a watchdog reset holds
-        self._harm = _harm(flash, image, random.Random(seed))
+        self._harm = _harm(flash, image, folder, random.Random(seed))
         self._emulator: Emulator | None = None
         self._link: _MortalLink | None = None
 
@@ -146,7 +146,7 @@ class CutPump:
             self._link = None
 
 
-def _harm(flash: str, image: bytes | None, dice: random.Random) -> dict[str, int | str]:
+def _harm(flash: str, image: bytes | None, folder: Path, dice: random.Random) -> dict[str, int | str]:
     """Settings of the board that make the flash what it is; the two blocks of the superblock stay sound."""
     if flash == BUSY:
         return {"flash_busy": 1, "flash_worn": "", "flash_stuck": "", "flash_worn_fails": 0}
@@ -166,7 +166,9 @@ def _harm(flash: str, image: bytes | None, dice: random.Random) -> dict[str, int
             offset, bit = dice.randrange(2 * _BLOCK_BYTES, _BLOCKS * _BLOCK_BYTES), dice.randrange(8)
             byte = image[offset] if image is not None else 0xFF
             bits += [offset, bit, byte >> bit & 1]  # as it is: what is written already does not rot
-        return sound | {"flash_stuck": ":".join(map(str, bits))}
+        file = folder / "stuck"
+        file.write_text(":".join(map(str, bits)))
+        return sound | {"flash_stuck": str(file)}
     return sound
 
 

@@ -18,7 +18,7 @@ from thecal.campaigns.base import code_version
 from thecal.emulator import Emulator
 from thecal.errors import SimulationError
 
-_MOST_LIVES = 70
+_MOST_LIVES = 40
 _HEAP = "2500K"
 _BOOT_S = 20.0
 
