@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
+import records
 from thecal import paths
 from thecal.client import Client
 from thecal.emulator import Emulator
@@ -231,6 +232,26 @@ def firmware_bytes() -> Figure:
     return Figure("firmware_mpy_bytes", total, "B", "lower", how, "")
 
 
+def of_records(quick: bool) -> list[Figure]:
+    """Wear of the flash, download of the log."""
+    how = "erases of all 352 blocks, constant therapy in 2.5 nL steps, ledger and log; a block takes 100,000"
+    download = "a whole log of 30 days (4,080 records) over the pty, payload only"
+    return [
+        Figure("flash_erases_per_year", records.at_1_ml_per_day(quick), "", "lower", "1 mL/day: " + how, ""),
+        Figure(
+            "flash_erases_per_year_24_ml",
+            records.at_24_ml_per_day(quick),
+            "",
+            "lower",
+            "24 mL/day: " + how,
+            "",
+        ),
+        Figure(
+            "log_download_bytes_per_s", records.log_bytes_per_s(quick), "B/s", "higher", download, ">= 100000"
+        ),
+    ]
+
+
 def table(figures: list[Figure]) -> str:
     """The figures for a person."""
     lines = [f"{'figure':<24} {'value':>13} {'unit':<12} {'target':<10} how"]
@@ -245,7 +266,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the emulated pump.")
     parser.add_argument("--quick", action="store_true", help="shorter measurements, for a look")
     quick: bool = parser.parse_args().quick
-    figures = [*speeds(quick), *link(quick), plan_run(), *steady(), firmware_bytes()]
+    figures = [*speeds(quick), *link(quick), plan_run(), *steady(), *of_records(quick), firmware_bytes()]
     figures += [status_ms(quick), store_import(quick), report_s(quick)]
     print(table(figures))
     RESULT.parent.mkdir(exist_ok=True)

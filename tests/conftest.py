@@ -46,6 +46,18 @@ Runner = Callable[..., Run]
 
 
 @pytest.fixture(scope="session", autouse=True)
+def keys_of_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nor does any keep the keys of emulated pumps where real ones are kept."""
+    before = os.environ.get("THECAL_KEYS")
+    os.environ["THECAL_KEYS"] = str(tmp_path_factory.mktemp("log-keys"))
+    yield
+    if before is None:
+        del os.environ["THECAL_KEYS"]
+    else:
+        os.environ["THECAL_KEYS"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_store() -> Iterator[None]:
     """No test writes to the store of whoever runs it; those of the store name a file of their own."""
     before = os.environ.get("THECAL_STORE")

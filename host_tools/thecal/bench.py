@@ -86,7 +86,7 @@ class Bench:
             raise ValueError("the process has no pipes")
         self._process = process
         self._stdin = process.stdin.fileno()
-        self._stdout = process.stdout.fileno()
+        self._stdout = self.fileno = process.stdout.fileno()
         self._poll = select.poll()
         self._poll.register(self._stdout, select.POLLIN)
         self._last_words = last_words
@@ -276,11 +276,6 @@ class Bench:
         except OSError:
             raise self._died() from None
         return self._answer(deadline_s, timeout_s)
-
-    @property
-    def fileno(self) -> int:
-        """Readable when the pump says what nobody asked for: that it has ended."""
-        return self._stdout
 
     @property
     def has_spoken(self) -> bool:
