@@ -199,15 +199,22 @@ def test_power_cuts_on_a_local_cluster(four_cuts: list[Row]):
         assert row["during"]
 
 
+def repeatable(rows: list[Row]) -> list[Row]:
+    """Where the flash takes its time, an instant may depend on when the bytes of a request came."""
+    return [row for row in rows if row["flash"] != "busy"]
+
+
 def test_a_run_is_the_same_in_another_process(four_cuts: list[Row]):
-    batch = [(int(row["run"] or 0), int(row["seed"] or 0)) for row in four_cuts[:2]]
-    assert without_time(run_batch(NAME, batch)) == without_time(four_cuts[:2])
+    rows = repeatable(four_cuts)
+    assert len(rows) >= 2
+    batch = [(int(row["run"] or 0), int(row["seed"] or 0)) for row in rows]
+    assert without_time(run_batch(NAME, batch)) == without_time(rows)
 
 
 def test_a_life_is_the_same_in_a_process_of_its_own(four_cuts: list[Row]):
     """What a replay makes: no life shares a process with another, and all comes out the same."""
     campaign_ = campaigns.load(NAME)
-    for row in four_cuts[1:3]:
+    for row in repeatable(four_cuts)[:2]:
         again = base.run_once(campaign_, int(row["run"] or 0), int(row["seed"] or 0), whole=True)
         assert without_time([again]) == without_time([row])
 
