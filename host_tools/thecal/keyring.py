@@ -137,6 +137,22 @@ def remove(serial: str, role: str) -> bool:
     return True
 
 
+def stored_or_none(serial: str, role: str) -> bytes | None:
+    """As `stored`; None too when what is kept cannot be used."""
+    try:
+        return stored(serial, role)
+    except NoKey:
+        return None
+
+
+def restore(serial: str, role: str, key: bytes | None) -> None:
+    """Take a `store` back: keep what was kept before, if anything was."""
+    if key is None:
+        remove(serial, role)
+    else:
+        store(serial, role, key)
+
+
 def kept() -> list[Entry]:
     """What is kept here; no key is read."""
     entries: list[Entry] = []

@@ -85,7 +85,7 @@ def test_a_pump_that_was_reset_starts_again(tmp_path: Path, repo_root: Path, mon
     (tmp_path / "firmware" / "main.py").write_text(RESETS_ONCE)
     (tmp_path / "boards").symlink_to(repo_root / "boards")
     monkeypatch.setenv("THECAL_HOME", str(tmp_path))
-    with emulating() as process:
+    with emulating("--unpaired") as process:
         port = os.open(first_line(process), os.O_RDWR | os.O_NOCTTY)
         try:
             assert select.select([port], [], [], DEADLINE_S)[0]

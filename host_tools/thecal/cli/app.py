@@ -9,6 +9,7 @@ from thecal.cli import (
     dose,
     files,
     guided,
+    keys,
     library,
     ports,
     report,
@@ -41,6 +42,8 @@ app.command(rich_help_panel=_OFFLINE)(campaign.campaign)
 app.command(rich_help_panel=_OFFLINE)(board.flash)
 app.add_typer(library.library, name="library", rich_help_panel=_OFFLINE)
 app.command(rich_help_panel=_WATCH)(ports.ports)
+app.command(rich_help_panel=_WATCH)(keys.pair)
+app.add_typer(keys.keys, name="keys", rich_help_panel=_WATCH)
 app.command(rich_help_panel=_WATCH)(watch.status)
 app.command(rich_help_panel=_WATCH)(watch.monitor)
 app.command(rich_help_panel=_WATCH)(watch.log)

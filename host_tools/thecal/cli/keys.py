@@ -1,0 +1,68 @@
+"""The commands about keys: pair, keys. No key is ever shown, or taken from the command line."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from thecal.cli.common import Json, Port, need_port, note, print_json
+
+
+class Role(StrEnum):
+    """As whom the pump will know this user (wire.roles)."""
+
+    OBSERVER = "observer"
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+    MANUFACTURER = "manufacturer"
+
+
+def pair(
+    port: Port = "",
+    role: Annotated[Role, typer.Option("--role", help="What the key will allow.")] = Role.CLINICIAN,
+    as_json: Json = False,
+) -> None:
+    """Agree on a new key with a pump, while somebody presses its button."""
+    need_port(port)
+    from thecal import keys_command
+
+    paired = keys_command.pair(port, role.value, note)
+    if as_json:
+        print_json({"schema": 1, "serial": paired.serial, "role": paired.role, "file": str(paired.path)})
+    else:
+        print(f"{paired.serial}: paired as {paired.role}; the key is in {paired.path}")
+
+
+keys = typer.Typer(
+    help="The keys of pumps that this user has. No key is ever shown.", invoke_without_command=True
+)
+
+
+@keys.callback()
+def listing(context: typer.Context, as_json: Json = False) -> None:
+    """List the pumps and roles that this user has keys for."""
+    if context.invoked_subcommand is not None:
+        return
+    from thecal import keyring
+
+    kept = keyring.kept()
+    if as_json:
+        entries = [{"serial": key.serial, "role": key.role, "file": str(key.path)} for key in kept]
+        print_json({"schema": 1, "folder": str(keyring.folder()), "keys": entries})
+        return
+    for key in kept:
+        print(f"{key.serial}  {key.role}")
+    if not kept:
+        note(f"There are no keys in {keyring.folder()}. Get one with `thecal pair`.")
+
+
+@keys.command()
+def forget(
+    serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The pump's serial number.")],
+    role: Annotated[Role | None, typer.Argument(metavar="[ROLE]", help="Only this role's.")] = None,
+) -> None:
+    """Remove the keys of a pump from this computer; the pump still knows them."""
+    from thecal import keys_command
+
+    for gone in keys_command.forget(serial, role.value if role else None):
+        print(f"{serial}  {gone}: forgotten")
