@@ -100,13 +100,14 @@ class Session:
     def hello(self) -> Hello:
         """Open a new session. ProtocolMismatch when the pump speaks another protocol, NoKey without a key for
         it, Refused when the pump does not take the key."""
+        role = self.role  # sessions that the search for the key opens may be in another
         for _ in range(_OFFERS):
             hello = self.greet()
-            key = self._find_key(self, hello, self.role)
+            key = self._find_key(self, hello, role)
             if self._offered != hello.session:  # to find the key took sessions of its own
                 hello = self.greet()
             try:
-                return self.open(hello, self.role, key)
+                return self.open(hello, role, key)
             except Refused as refused:
                 if refused.name != "no_session":
                     raise
