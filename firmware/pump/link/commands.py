@@ -30,7 +30,7 @@ def _piece(data, offset: int):
 class Commands:
     """The table of handlers, bound to one pump."""
 
-    def __init__(self, timebase, course, proposals, log, bounds, keeper):
+    def __init__(self, timebase, course, proposals, log, bounds, keeper, supervisor):
         self._timebase = timebase
         self._keeper = keeper
         self._course = course
@@ -60,7 +60,8 @@ class Commands:
             messages.LOG_KEY: self.log_key,
             messages.LOG_CLEAR: self.log_clear,
         }
-        self._guard = GuardCommands(timebase, course, log, keeper)
+        self._guard = GuardCommands(timebase, course, log, supervisor)
+        self.allows = self._guard.allows
         self.handlers.update(self._guard.handlers)
 
     def new_session(self) -> None:
@@ -73,9 +74,7 @@ class Commands:
         self._serve_log()
         local = delivery.local
         local.at(time.s, time.us)
-        standing = self._guard.standing()
         answer = {
-            "state": self._course.state(),
             "now_s": time.s,
             "now_us": time.us,
             "local_day": local.day,
@@ -85,12 +84,10 @@ class Commands:
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "alarms": len(standing),
-            "alarm": standing[0] if standing else 0,
-            "missed_pl": 0,
             "next_event": self._log.next_stored(),
             "heap_free": gc.mem_free(),
         }
+        self._guard.add_status(answer)
         self._add_rates(answer)
         self._add_bolus(answer)
         return answer
