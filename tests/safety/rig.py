@@ -74,13 +74,13 @@ class Sensors:
 
 
 class Buzzer:
-    def __init__(self):
+    def __init__(self, motor):
+        self.motor = motor
         self.played = []
         self.broken = False
-        self.now = None
 
     def play(self, pattern):
-        self.played.append((self.now(), pattern))
+        self.played.append((self.motor.now_us // MILLION, pattern))
 
     def works(self):
         return not self.broken
@@ -134,7 +134,7 @@ class Board:
     def __init__(self, motor, store=None, latch=None):
         self.motor = motor
         self.sensors = Sensors()
-        self.buzzer = Buzzer()
+        self.buzzer = Buzzer(motor)
         self.latch = latch or Word()
         self.store = store or Store()
         self.watchdog = Watchdog()
@@ -184,7 +184,7 @@ class Guarded(Rig):
         self.delivery.motor = self.motor
         self.board = board or Board(self.motor)
         self.board.motor = self.motor
-        self.board.buzzer.now = lambda: self.motor.now_us // MILLION
+        self.board.buzzer.motor = self.motor
         self.log = Log(self.time)
         self.delivery.log = self.course.log = self.log
         self.keeper = Keeper()

@@ -12,7 +12,11 @@ from pump.dosing.source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
+<<<<<<< HEAD
 from wire import codec, messages, roles
+=======
+from wire import messages
+>>>>>>> ca3bbad (The guard tested on a rig; stalls in simulate; what the log holds at a first start)
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6
@@ -94,10 +98,7 @@ class Commands:
 
     def alarm_class(self) -> int:
         """The highest class of alarm that stands: 0 none, 1 noncritical, 2 critical."""
-        highest = 0
-        for alarm in self._guard.standing():
-            highest = max(highest, 2 if codec.row_of(messages.ALARMS, alarm)[2] == "critical" else 1)
-        return highest
+        return self._guard.highest_class()
 
     def _until_change(self) -> int:
         change = self._delivery.next_change()

@@ -59,6 +59,15 @@ class GuardCommands:
         elif opcode == messages.PATIENT_BOLUS:
             self._supervisor.check_values()
 
+    def standing(self):
+        """Numbers of the alarms that stand."""
+        return [each for each in range(1, a.COUNT) if self._alarms.stands(each)]
+
+    def highest_class(self) -> int:
+        """0 nothing stands, 1 noncritical, 2 critical."""
+        number = self._alarms.announced()
+        return 1 + self._alarms.critical[number] if number else 0
+
     def add_status(self, answer) -> None:
         """State and alarms, in the answer of STATUS."""
         alarms = self._alarms
@@ -71,7 +80,7 @@ class GuardCommands:
     def alarms(self, values):
         alarms = self._alarms
         latch = self._supervisor.latch
-        standing = [each for each in range(1, a.COUNT) if alarms.stands(each)]
+        standing = self.standing()
         standing.sort(key=lambda each: (1 - alarms.critical[each], alarms.at_s[each], alarms.at_us[each]))
         first = values["first"]
         return {

@@ -76,6 +76,7 @@ class Alarms:
         self.details = [0] * COUNT
         self._raises = array("I", bytes(4 * 3 * COUNT))  # when each acting one was raised last, ring of three
         self._turn = bytearray(COUNT)
+        self.acted_s = -_REPEATS_S  # when the last of them was raised
         self.repeated = 0  # an alarm that came three times in 10 min: the supervisor's to act on
         self.changed = False  # has any been raised or cleared? Read and cleared by the supervisor
         self.next_tone_s = NEVER_S
@@ -129,6 +130,7 @@ class Alarms:
 
     def _count_raise(self, number: int, s: int) -> None:
         """The same fault for the third time in 10 min (MOT-04)?"""
+        self.acted_s = s
         at = number * 3
         turn = self._turn[number]
         raises = self._raises
@@ -241,6 +243,5 @@ class Alarms:
         span_s = _SILENCE_CRITICAL_S if self.to_sound() == CRITICAL_TONE else _SILENCE_S
         self._buzzer.play(0)
         self.silent_until_s = s + span_s
-        if self.next_tone_s < self.silent_until_s:
-            self.next_tone_s = self.silent_until_s
+        self.next_tone_s = self.silent_until_s
         return span_s

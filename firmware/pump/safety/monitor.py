@@ -1,8 +1,8 @@
 """Motor and sensors: raw readings judged (MOT-01..04, ALM-07). A sensor that is silent, out of its range or
 shows no noise at all for 12 samples is a fault, never "normal".
 
-Samples come every 5 min or 2,048 steps, every 20 s while anything is wrong (`every_s`); the motor's
-feedback is looked at with every fourth run.
+Samples come every 5 min or 2,048 steps, every 20 s while anything is wrong or was so in the last 10 min
+(`every_s`); the motor's feedback is looked at with every fourth run.
 
 Called by: `pump.safety.supervisor`. Nothing here allocates."""
 
@@ -12,6 +12,7 @@ STALL_STEPS = 16  # driven in a row and not seen to move
 RECOVERY_STEPS = 4
 CALM_S = 300
 ALERT_S = 20
+_REPEATS_S = 600
 SAMPLE_STEPS = 2048
 STUCK_SAMPLES = 12
 _TWICE = 2  # samples in a row that make a fault
@@ -141,6 +142,8 @@ class Monitor:
             if sensor.is_suspect():
                 return ALERT_S
         alarms = self._alarms
+        if self.sampled_s - alarms.acted_s < _REPEATS_S:  # does it come again?
+            return ALERT_S
         if alarms.action() or self._low or alarms.stands(a.TEMPERATURE):
             return ALERT_S
         return CALM_S
