@@ -15,6 +15,8 @@ from pump.link.proposals import Proposals
 from pump.link.server import Server
 from pump.records.event_log import EventLog
 from pump.records.keeper import Keeper
+from pump.safety.service import Service
+from pump.safety.supervisor import DOSING, LATE_S, LINK, LOOK_RUNS, RECORDS
 from pump.therapy.bounds import Bounds
 from pump.therapy.course import Course, make_delivery
 from pump.timebase import Timebase
@@ -42,11 +44,14 @@ class Pump:
         course = Course(self.delivery, self.log)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
         self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
+        supervisor = Service(board, self.timebase, course, self.log, self.keeper, bounds.floor_pl_per_day)
+        self.supervisor = supervisor
         self.timebase.update(board.ticks_us())
         self.keeper.start()
         self.log.start(self.delivery.local, board.ticks_us, began_ticks)
-        proposals = Proposals(course, bounds, self.keeper)
-        commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper)
+        supervisor.start()
+        proposals = Proposals(course, bounds, self.keeper, supervisor)
+        commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper, supervisor)
         self.log.serve()  # this boot's number is on flash before anybody is answered
         presence = Presence(board.button, self.timebase)
         keys = Keys(board.store, self.keeper, self.log)
@@ -67,15 +72,26 @@ class Pump:
         board = self._board
         timebase = self.timebase
         delivery = self.delivery
+        supervisor = self.supervisor
         timebase.update(board.ticks_us())
-        delivery.serve(timebase.s, timebase.us)
+        if timebase.s - delivery.wake.s < LATE_S or supervisor.may_catch_up(timebase.s):
+            delivery.serve(timebase.s, timebase.us)
+            supervisor.tasks = DOSING
         more = self._server.serve()
+        supervisor.tasks |= LINK
         if self.keeper.is_due() and self._may_write():
             self.keeper.serve()
         while self.log.is_due() and self._may_write():
             self.log.serve()
+        supervisor.tasks |= RECORDS
+        if timebase.s >= supervisor.due_s or supervisor.runs >= LOOK_RUNS or supervisor.alarms.changed:
+            supervisor.serve(timebase.s, timebase.us)
         timebase.update(board.ticks_us())  # records and answers take time
-        board.wait_us(0 if more else timebase.until(delivery.wake))
+        wait_us = timebase.until(delivery.wake)
+        if supervisor.wake_s <= delivery.wake.s:
+            wait_us = min(wait_us, timebase.until_s(supervisor.wake_s))
+        fed = supervisor.feed()
+        board.wait_us(wait_us if fed and not more else 0)
 
     def _may_write(self) -> bool:
         """May the flash take its time now? What came before may have taken some: the motor is fed first."""
@@ -85,5 +101,4 @@ class Pump:
         return self.delivery.may_stall(timebase.s, timebase.us)
 
     def run(self) -> None:
-        while True:
-            self.turn()
+        self.supervisor.run(self.turn)

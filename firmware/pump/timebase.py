@@ -32,3 +32,13 @@ class Timebase:
         if us < 0:
             return 0
         return us if us < MAX_SLEEP_US else MAX_SLEEP_US
+
+    def until_s(self, at_s: int) -> int:
+        """The same until a whole second."""
+        s = at_s - self.s
+        if s > 534:
+            return MAX_SLEEP_US
+        us = s * 1_000_000 - self.us
+        if us < 0:
+            return 0
+        return us if us < MAX_SLEEP_US else MAX_SLEEP_US

@@ -21,7 +21,7 @@ ALARMS = (
     (4, "low_reservoir", "noncritical", NONE),
     # the counted volume is at 0.5 mL; by a refill
     (5, "empty_reservoir", "critical", STOP),
-    # 16 steps in a row were driven and not seen to move; when 16 in a row have moved again
+    # 16 steps in a row were driven and not seen to move; when 4 in a row have moved again
     (6, "motor_stall", "critical", HOLD),
     # more left the pump than was prescribed, by the motor's own count: above 114.5 % at once, above 110 % for
     # 15 min; by clearing the fault
@@ -29,10 +29,10 @@ ALARMS = (
     # less than 90 % of what was prescribed was seen to move for 15 min; when it is more again. Critical for
     # baclofen
     (8, "under_infusion", "noncritical", NONE),
-    # the pressure in the catheter is above 70 kPa; when it is below 50 kPa
+    # the pressure in the catheter is above 25 kPa; when it is below 12 kPa
     (9, "occlusion_downstream", "critical", STOP),
     # the reservoir is under suction, below -40 kPa; when it is above -25 kPa
-    (10, "occlusion_upstream", "critical", HOLD),
+    (10, "occlusion_upstream", "critical", STOP),
     # the body is below 35 or above 40 degrees C; when it is between 35.2 and 39.8 again
     (11, "temperature", "noncritical", NONE),
     # the body is above 42 degrees C; when it is below 41.5 again
@@ -45,7 +45,8 @@ ALARMS = (
     (15, "battery_eos", "critical", STOP),
     # nothing has flowed for 48 h; when therapy flows again
     (16, "stopped_48h", "critical", NONE),
-    # the buzzer was not heard when it should have sounded; when it sounds again
+    # the buzzer was not heard when it should have sounded: no therapy starts, a running one goes on; when it
+    # sounds again
     (17, "annunciator", "noncritical", NONE),
     # a self test failed; by clearing the fault, which tests again
     (18, "self_test", "critical", FATAL),

@@ -38,7 +38,7 @@ _CODE = (".py", ".mpy")
 RESET_TAKES_US = 100_000  # from the watchdog's bite to the first instruction of the new life
 # 64-bit cells are twice as wide: 480 KB hold what the 240 KB of an RP2040 do. The rest is for what a chip
 # has not: the bench, its trace and flash in a file, and code in memory.
-_HEAP = "720K"
+_HEAP = "832K"
 
 ClockKind = Literal["virtual", "free", "real", "scaled"]
 

@@ -37,10 +37,11 @@ def test_what_happens_is_logged_once_in_order(emulator: Emulator, client: Client
     emulator.bench.advance_by(2 * DAY)
     events = whole_log(client, key)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert [event.kind for event in events[:6]] == [
+    assert [event.kind for event in events[:7]] == [
         "boot",
         "reference_time",
         "log_begun",
+        "self_tested",
         "pairing_begun",
         "paired",
         "session_opened",

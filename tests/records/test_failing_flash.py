@@ -17,6 +17,7 @@ from thecal.session import Session
 from thecal.transport import Transport
 
 STORAGE = 3  # wire.messages.ALARMS
+FAULT = 23
 FAULT_STORAGE = 2
 LOG_ALARMS = {("alarm_raised", 2), ("alarm_cleared", 2)}  # that the log cannot be written either
 
@@ -52,7 +53,7 @@ def test_therapy_ends_with_its_reservation(tmp_path: Path):
             pump.bench.advance_by(2 * HOUR_S * US)
             assert pump.bench.truth().steps == made
             assert client.status().state == "fault"
-            assert events(client, "alarm_raised") == [STORAGE]
+            assert events(client, "alarm_raised") == [STORAGE, FAULT]
             assert FAULT_STORAGE in events(client, "fault")
         # Nothing is saved after the fault. What littlefs could not write before it may reach the flash once
         # that works again (its cache holds it): a whole ledger of before the fault, on the safe side.
@@ -113,7 +114,7 @@ def test_our_records_on_a_flash_that_fails(tmp_path: Path):
         assert pump.bench.truth().steps == 0
         pump.bench.flash_fails(False)
         pump.bench.advance_by(120 * US)
-        assert events(client, "alarm_raised") == [STORAGE]
+        assert events(client, "alarm_raised") == [STORAGE, FAULT]
 
 
 @pytest.mark.req("BOL-08", part="a bolus that cannot be put on record is not given")

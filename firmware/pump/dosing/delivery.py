@@ -4,7 +4,7 @@ A command closes the running segment at its own microsecond (`interrupt`), chang
 the next one (`go_on`). Called by: `pump.therapy.course`. Allocates: commands only."""
 
 from pump.dosing import limbs
-from pump.dosing.flow import FAULT_PHASE, Flow
+from pump.dosing.flow import FAULT_NONE, FAULT_PHASE, Flow
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
 from pump.dosing.source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
@@ -24,6 +24,7 @@ class Delivery(Flow):
         self.at = Instant(0, 0)  # when the last command took effect
         self.base = Fraction()
         self.ceiling = Fraction()  # the total rate is never above it
+        self.floor = Fraction()  # the minimum rate: what flows while an alarm holds
 
     def interrupt(self, s: int, us: int) -> bool:
         """Close the segment now, whatever was planned; `at` is the instant at which it closed.
@@ -74,10 +75,12 @@ class Delivery(Flow):
         limbs.load(self._base_parts, size, scale.parts(self.base))
         limbs.load(self._dose_factor, size, scale.dose_factor())
         limbs.load(self._ceiling, size, scale.parts_below(self.ceiling))
+        limbs.load(self._floor, size, scale.parts_below(self.floor))
         for source in prescribed:
             limbs.load(source.parts, size, scale.parts(source.rate))
         if self.plan is not None:
             self._take_dose(self.plan.dose())
+        self.gate.refit()
 
     def refill_queue(self, s: int, us: int) -> None:
         """Before something that takes up to half a second: the motor's queue shall last as long. The steps
@@ -94,6 +97,36 @@ class Delivery(Flow):
     def halt(self, s: int, us: int) -> None:
         """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where
         they are."""
+        self._suspend(s, us)
+        self.set_flowing(False)
+
+    def hold(self, level: int, s: int, us: int) -> bool:
+        """An alarm holds (HELD), stops (HALTED) or frees (FREE) delivery from here on. Boluses end, what they
+        gave is recorded (BOL-07); afterwards nothing that was missed is given (BOL-09). Allocates: an alarm's
+        coming and going."""
+        if not self.interrupt(s, us):
+            return False
+        s = self.at.s
+        us = self.at.us
+        if level and not self.held:
+            self._suspend(s, us)
+        self.held = level
+        self.gate.holding(level)
+        if self.flowing:
+            self.take_up(s, us)
+        self.go_on(s, us, False)
+        return True
+
+    def recover(self, s: int, us: int) -> None:
+        """Out of a fault: stopped, with the phase that was left; the motor's count is taken as it is."""
+        self.fault = FAULT_NONE
+        self.motor.cancel()
+        self._steps_before = self.motor.executed()
+        self._priming = False
+        self.at.set(s, us)
+        self.go_on(s, us, True)
+
+    def _suspend(self, s: int, us: int) -> None:
         for source in self.all_sources:
             if source.kind == BRIDGE:
                 if source.state == RUNNING:
@@ -102,7 +135,6 @@ class Delivery(Flow):
                 self.cut_short(source, s, us)
         if self.plan is not None:
             self.plan.hold(s, us)
-        self.flowing = False
 
     def fail(self, fault: int, s: int, us: int) -> None:
         """Stop for good: boluses end, what they gave is recorded (BOL-07). Allocates: once."""
@@ -124,17 +156,19 @@ class Delivery(Flow):
         limbs.add(self.totals[source.kind], given, VOLUME_LIMBS)
         self.log.note_at(s, us, NOTE_CUT_SHORT, source.kind, source.ref, given_pl, 0)
 
+    def primed_steps(self) -> int:
+        """Steps of primes; those before the last reset are in it too."""
+        if self._priming:
+            return self.prime_steps + self.motor.executed() - self._steps_before
+        return self.prime_steps
+
     def steps(self) -> int:
         """Steps on the ledger: made since boot, and counted as made before."""
         return self.steps_base + self.motor.executed()
 
     def dose_steps(self) -> int:
         """Those of them that count as dose: all but the steps of a prime."""
-        steps = self.motor.executed()
-        primed = self.prime_steps
-        if self._priming:
-            primed += steps - self._steps_before
-        return self.steps_base + steps - primed
+        return self.steps_base + self.motor.executed() - self.primed_steps()
 
     def rate_pl_per_day(self, step_volume_pl: int) -> int:
         """The total rate that holds now, rounded down."""

@@ -12,6 +12,7 @@ Nothing in this file allocates after construction. Needs the motor's `append`, `
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY, Accumulator
+from pump.dosing.gate import OpenGate
 from pump.dosing.history import History
 from pump.dosing.local_time import LocalTime
 from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
@@ -40,6 +41,12 @@ NOTE_ALARM = 14
 NOTE_ALARM_CLEARED = 15
 ALARM_MAX_PAUSE = 1
 ALARM_STORAGE = 3  # raised by the records
+ALARM_STOPPED = 16
+_LONGEST_STOP_S = 2 * 86_400
+
+FREE = 0
+HELD = 1  # the minimum rate, where that is less
+HALTED = 2  # nothing
 
 FAULT_NONE = 0
 FAULT_PHASE = 1  # the motor's count is not what the accumulator owes
@@ -63,9 +70,12 @@ class Flow:
         self.planner = Planner()
         self.local = LocalTime()
         self.history = History()
+        self.gate = OpenGate()
         self.flowing = False  # may anything flow?
+        self.held = FREE  # by an alarm
         self.fault = FAULT_NONE
         self.steps_base = 0  # steps made before the last reset
+        self.permit_inverse = -1
         self.permit = 0  # steps since the reset that are on record and may be handed out
         self.reserve = None  # puts more of them on record: function returning True, or None without records
         self.reserve_steps = 0
@@ -77,12 +87,14 @@ class Flow:
         self.resume_at = Instant()  # a stop that ends by itself
         self.pause_alarm_at = Instant()  # when a stop has lasted too long
         self.paused_too_long = False
+        self.max_pause_s = 0
         self.next_ref = 1
         self.prime_steps = 0  # not part of the daily dose
         self.totals = tuple([limbs.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
         self._base_parts = limbs.new(CAPACITY)
         self._dose_factor = limbs.new(CAPACITY)
         self._ceiling = limbs.new(CAPACITY)
+        self._floor = limbs.new(CAPACITY)
         self._product = limbs.new(CAPACITY + DOSE_LIMBS)
         self._change = Instant()  # next scheduled change of the rate
         self._flex = Instant()  # next flex boundary
@@ -99,11 +111,15 @@ class Flow:
     def _all_planned(self, s: int, us: int) -> bool:
         """Has every step due before the change been handed to the motor? If not, hand over what fits."""
         change = self._change
+        if not self.planner.active:
+            return True
         while self.motor.in_flight() <= LOW_WATER:
             if not self._may_hand_out(s, us):
                 return False
             if not self.planner.plan(change.s, change.us):
                 return True
+            if not self.gate.admits(self.planner.run):
+                return False
             self.motor.append(self.planner.run)
         return False
 
@@ -117,9 +133,7 @@ class Flow:
         if self.resume_at.by(s, us):
             self.resume_flow(s, us)
         if self.pause_alarm_at.by(s, us):
-            self.pause_alarm_at.set_never()
-            self.paused_too_long = True
-            self.log.note_at(s, us, NOTE_ALARM, ALARM_MAX_PAUSE, 0, 0, 0)
+            self._pause_too_long(s, us)
         self._start_sources(s, us)
         if self._flex.by(s, us):
             self._look_up_flex(s, us)
@@ -134,6 +148,7 @@ class Flow:
         if not self.accumulator.close(s, us, steps):
             self.fail(FAULT_PHASE, s, us)
             return False
+        self.gate.closing(s, us)
         self._steps_before += steps
         if self._priming:
             self.prime_steps += steps
@@ -144,13 +159,26 @@ class Flow:
         """Steps since the reset that the motor has been given, made or not."""
         return self._steps_before + self.planner.planned
 
+    def set_permit(self, steps: int) -> None:
+        """Doubly stored (INT-05)."""
+        self.permit = steps
+        self.permit_inverse = ~steps
+
+    def base_parts(self):
+        return self._base_parts
+
+    def ceiling_parts(self):
+        return self._ceiling
+
     def steps_left(self) -> int:
         """Steps on record that have not been handed out."""
         return self.permit - self.steps_handed_out()
 
     def _may_hand_out(self, s: int, us: int) -> bool:
         """Is a whole run on record, or can it be put there? No step is made that is not (the ledger); when
-        no more can be, that is a fault."""
+        no more can be, that is a fault. Nor any that the guard does not let pass."""
+        if not self.gate.may_run():
+            return False
         if self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve():
             return True
         if not self.uncommitted:
@@ -184,7 +212,7 @@ class Flow:
         for source in self.sources:
             if source.kind == PERIODIC and source.next.by(s, us):
                 source.move_on()
-                if self.flowing and self.exclusive_running() is None:
+                if self.flowing and not self.held and self.exclusive_running() is None:
                     self.start_source(source, s, us)
                 else:
                     self.log.note_at(s, us, NOTE_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
@@ -211,22 +239,49 @@ class Flow:
     def resume_flow(self, s: int, us: int) -> None:
         """Therapy flows again: the basal rate, and a bridge or plan where it stood. The caller begins a
         segment."""
-        self.flowing = True
+        self.set_flowing(True)
         self.resume_at.set_never()
         self.end_pause(s, us)
+        self.take_up(s, us)
+        self.log.note_at(s, us, NOTE_RESUMED, 0, 0, 0, 0)
+
+    def set_flowing(self, flows: bool) -> None:
+        """Is therapy to flow? An alarm may still hold it."""
+        self.flowing = flows
+        self.gate.therapy(flows)
+
+    def take_up(self, s: int, us: int) -> None:
+        """A bridge and a plan go on where they stood, unless an alarm holds them."""
+        if self.held:
+            return
         for source in self.exclusive:
             if source.kind == BRIDGE and source.state == SUSPENDED:
                 source.go_on(s, us)
         if self.plan is not None:
             self.plan.go_on(s, us)
-        self.log.note_at(s, us, NOTE_RESUMED, 0, 0, 0, 0)
 
     def end_pause(self, s: int, us: int) -> None:
         """The stop is over: its alarm clears."""
+        if self.stopped_too_long():
+            self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_STOPPED, 0, 0, 0)
         self.pause_alarm_at.set_never()
         if self.paused_too_long:
             self.paused_too_long = False
             self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_MAX_PAUSE, 0, 0, 0)
+
+    def _pause_too_long(self, s: int, us: int) -> None:
+        """First by the program's limit, then by two days (ALM-06)."""
+        if self.paused_too_long:
+            self.pause_alarm_at.set_never()
+            self.log.note_at(s, us, NOTE_ALARM, ALARM_STOPPED, 0, 0, 1)
+            return
+        self.paused_too_long = True
+        self.pause_alarm_at.add(_LONGEST_STOP_S - self.max_pause_s, 0)
+        self.log.note_at(s, us, NOTE_ALARM, ALARM_MAX_PAUSE, 0, 0, 0)
+
+    def stopped_too_long(self) -> bool:
+        """Has a stop lasted two days?"""
+        return self.paused_too_long and self.pause_alarm_at.is_never()
 
     def _look_up_flex(self, s: int, us: int) -> None:
         """Find the flex step that holds at (s, us) and the instant at which the next one starts."""
@@ -260,12 +315,13 @@ class Flow:
                 self._change_by(source.next)
         self._priming = False
         self.changed = True
-        if self.flowing:
+        if self.flowing and self.held != HALTED:
             self._add_up_rates()
         else:
             limbs.clear(accumulator.rate, accumulator.size)
         accumulator.open(s, us)
         self.planner.begin(accumulator)
+        self.gate.opening(s)
 
     def _add_up_rates(self) -> None:
         rate = self.accumulator.rate
@@ -281,6 +337,8 @@ class Flow:
                 self._change_by(source.end)
         if limbs.less(self._ceiling, rate, size):  # BOL-01; a guard that acceptance keeps from acting
             limbs.copy(rate, self._ceiling, size)
+        if self.held and limbs.less(self._floor, rate, size):
+            limbs.copy(rate, self._floor, size)
 
     def _change_by(self, instant) -> None:
         if instant.by(self._change.s, self._change.us):
@@ -301,6 +359,8 @@ class Flow:
                 return False
             if not self.planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor
+            if not self.gate.admits(run):
+                return False
             self.motor.append(run)
             if run.last_s < s or (run.last_s == s and run.last_us <= us):
                 return True
@@ -328,6 +388,7 @@ class Flow:
         if self.fault == FAULT_NONE:
             self.fault = fault
             self.log.note(NOTE_FAULT, fault, 0, 0, 0)
+            self.gate.failed(fault)
         self.flowing = False
         limbs.clear(self.accumulator.rate, self.accumulator.size)
         self.planner.begin(self.accumulator)

@@ -82,11 +82,12 @@ class Planner:
         self._only_one = False
         self._size = 1
         self._lead = limbs.new(CAPACITY)  # e of that step
-        self._strides = tuple([_Stride(k) for k in _STRIDES])
+        self.strides = tuple([_Stride(k) for k in _STRIDES])
         self._modulus = limbs.new(CAPACITY)
         self._work = limbs.new(CAPACITY + 2)
         self._quotient = limbs.new(CAPACITY + 2)
-        self.run = Run(self._strides[0].carry, self._modulus)
+        self.full = self.strides[_FULL]
+        self.run = Run(self.strides[0].carry, self._modulus)
 
     def begin(self, accumulator) -> None:
         """Start over at the accumulator's segment: its rate, its remainder, its start."""
@@ -117,7 +118,7 @@ class Planner:
     def _work_out_strides(self, accumulator, total: int) -> bool:
         """False when steps come so rarely that no segment holds two of them: then there are no strides."""
         size = self._size
-        one = self._strides[0]
+        one = self.strides[0]
         limbs.copy(self._work, accumulator.unit, total)
         limbs.divide(self._quotient, self._work, total, self._modulus, size)
         limbs.copy(one.carry, self._work, size)
@@ -130,11 +131,11 @@ class Planner:
         self.run.gap_s = one.gap_s
         self.run.gap_us = one.gap_us
         for i in range(1, _FULL):
-            half = self._strides[i - 1]
-            self._strides[i].sum_of(half, half, self._modulus, size)
-        full = self._strides[_FULL]  # 56 = 32 + 16 + 8
-        full.sum_of(self._strides[5], self._strides[4], self._modulus, size)
-        full.sum_of(full, self._strides[3], self._modulus, size)
+            half = self.strides[i - 1]
+            self.strides[i].sum_of(half, half, self._modulus, size)
+        full = self.strides[_FULL]  # 56 = 32 + 16 + 8
+        full.sum_of(self.strides[5], self.strides[4], self._modulus, size)
+        full.sum_of(full, self.strides[3], self._modulus, size)
         return True
 
     def _find_first(self, accumulator, total: int) -> bool:
@@ -202,7 +203,7 @@ class Planner:
         limbs.copy(run.lead, self._lead, self._size)
         if self._only_one:
             return self._plan_one(run)
-        full = self._strides[_FULL]
+        full = self.strides[_FULL]
         if self._reaches(full, limit_s, limit_us):
             self._advance(full)
             steps = RUN_STEPS
@@ -227,16 +228,16 @@ class Planner:
         """Less than a whole run fits before the limit: as many as do, by descending strides."""
         steps = 1
         for i in range(_FULL - 1, -1, -1):
-            stride = self._strides[i]
+            stride = self.strides[i]
             if self._reaches(stride, limit_s, limit_us):
                 self._advance(stride)
                 steps += stride.steps
-        self._advance(self._strides[0])
+        self._advance(self.strides[0])
         return steps
 
     def _set_last(self, run) -> None:
         """The last step of the run lies one gap before the next: q, or q + 1 when its lead was below r."""
-        one = self._strides[0]
+        one = self.strides[0]
         us = self.next_us - one.gap_us
         if not limbs.less(self._lead, one.rest, self._size):
             us -= 1

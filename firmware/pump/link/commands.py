@@ -12,7 +12,11 @@ from pump.dosing.source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
+<<<<<<< HEAD
 from wire import codec, messages, roles
+=======
+from wire import messages
+>>>>>>> ca3bbad (The guard tested on a rig; stalls in simulate; what the log holds at a first start)
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6
@@ -30,7 +34,7 @@ def _piece(data, offset: int):
 class Commands:
     """The table of handlers, bound to one pump."""
 
-    def __init__(self, timebase, course, proposals, log, bounds, keeper):
+    def __init__(self, timebase, course, proposals, log, bounds, keeper, supervisor):
         self._timebase = timebase
         self._keeper = keeper
         self._course = course
@@ -60,7 +64,8 @@ class Commands:
             messages.LOG_KEY: self.log_key,
             messages.LOG_CLEAR: self.log_clear,
         }
-        self._guard = GuardCommands(timebase, course, log, keeper)
+        self._guard = GuardCommands(timebase, course, log, supervisor)
+        self.allows = self._guard.allows
         self.handlers.update(self._guard.handlers)
 
     def new_session(self) -> None:
@@ -73,9 +78,7 @@ class Commands:
         self._serve_log()
         local = delivery.local
         local.at(time.s, time.us)
-        standing = self._guard.standing()
         answer = {
-            "state": self._course.state(),
             "now_s": time.s,
             "now_us": time.us,
             "local_day": local.day,
@@ -85,22 +88,17 @@ class Commands:
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "alarms": len(standing),
-            "alarm": standing[0] if standing else 0,
-            "missed_pl": 0,
             "next_event": self._log.next_stored(),
             "heap_free": gc.mem_free(),
         }
+        self._guard.add_status(answer)
         self._add_rates(answer)
         self._add_bolus(answer)
         return answer
 
     def alarm_class(self) -> int:
         """The highest class of alarm that stands: 0 none, 1 noncritical, 2 critical."""
-        highest = 0
-        for alarm in self._guard.standing():
-            highest = max(highest, 2 if codec.row_of(messages.ALARMS, alarm)[2] == "critical" else 1)
-        return highest
+        return self._guard.highest_class()
 
     def _until_change(self) -> int:
         change = self._delivery.next_change()

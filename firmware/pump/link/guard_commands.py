@@ -3,41 +3,209 @@
 Called by: `pump.link.commands`, which registers them. Raises `Unacceptable` for every refusal. Allocates:
 commands only."""
 
+from pump.safety import alarms as a
+from pump.safety.reservoir import EMPTY_PL
+from pump.therapy.bounds import Unacceptable
+from pump.units import S_PER_DAY
 from wire import guard as wire
+from wire import messages
+
+_ALARMS_A_PAGE = 8
+_CHECKS_A_PAGE = 3
+_NONE = 0xFFFFFFFF
+_NOTE_CONFIRMED = 28
+_NOTE_SILENCED = 29
+_NOTE_TESTED = 30
+_LOW, _STABILITY, _BATTERY = 1, 2, 3
+
+# Refused while a fault is latched (INT-08); a patient's request is refused as `alarm`, and logged.
+CHANGING = (
+    messages.PROPOSE,
+    messages.COMMIT,
+    messages.RESUME,
+    messages.IMPLANT,
+    messages.CANCEL_PLAN,
+    messages.SKIP_BRIDGE,
+)
 
 
 class GuardCommands:
     """Handlers of the guard's opcodes, bound to one pump."""
 
-    def __init__(self, timebase, course, log, keeper):
+    def __init__(self, timebase, course, log, supervisor):
         self._timebase = timebase
+        self._course = course
         self._delivery = course.delivery
         self._log = log
-        self._keeper = keeper
-        self.handlers = {wire.ALARMS_LIST: self.alarms}
+        self._supervisor = supervisor
+        self._alarms = supervisor.alarms
+        self.handlers = {
+            wire.ALARMS_LIST: self.alarms,
+            wire.ALARM_CONFIRM: self.confirm,
+            wire.ALARM_SILENCE: self.silence,
+            wire.ALARM_TEST: self.test,
+            wire.SENSORS_READ: self.sensors,
+            wire.SELF_TEST: self.self_test,
+            wire.CLEAR_FAULT: self.clear_fault,
+            wire.RESERVOIR: self.reservoir,
+        }
+
+    def allows(self, opcode: int) -> None:
+        """Unacceptable when a fault is latched and this request would change something."""
+        if opcode in CHANGING:
+            self._supervisor.check_values()
+            if self._delivery.fault:
+                raise Unacceptable("fault_latched", str(self._delivery.fault))
+        elif opcode == messages.PATIENT_BOLUS:
+            self._supervisor.check_values()
 
     def standing(self):
         """Numbers of the alarms that stand."""
-        found = []
-        delivery = self._delivery
-        for number, stands in (
-            (23, delivery.fault),
-            (3, self._keeper.failed),
-            (1, delivery.paused_too_long),
-            (2, self._log.failing),
-        ):
-            if stands:
-                found.append(number)
-        return found
+        return [each for each in range(1, a.COUNT) if self._alarms.stands(each)]
+
+    def highest_class(self) -> int:
+        """0 nothing stands, 1 noncritical, 2 critical."""
+        number = self._alarms.announced()
+        return 1 + self._alarms.critical[number] if number else 0
+
+    def add_status(self, answer) -> None:
+        """State and alarms, in the answer of STATUS."""
+        alarms = self._alarms
+        monitor = self._supervisor.monitor
+        answer["state"] = self._supervisor.state()
+        answer["alarms"] = alarms.count()
+        answer["alarm"] = alarms.announced()
+        answer["missed_pl"] = monitor.missed_steps() * monitor.step_volume_pl
 
     def alarms(self, values):
+        alarms = self._alarms
+        latch = self._supervisor.latch
         standing = self.standing()
-        entry = {"critical": 0, "state": wire.LIVE, "raised_s": 0, "raised_us": 0, "detail": 0}
+        standing.sort(key=lambda each: (1 - alarms.critical[each], alarms.at_s[each], alarms.at_us[each]))
+        first = values["first"]
         return {
             "total": len(standing),
-            "announced": 0,
-            "silent_s": 0,
-            "fault": 23 if self._delivery.fault else 0,
-            "fault_detail": self._delivery.fault,
-            "alarms": [dict(entry, alarm=x, critical=x & 1) for x in standing[values["first"] :]],
+            "announced": alarms.announced(),
+            "silent_s": max(0, alarms.silent_until_s - self._timebase.s),
+            "fault": latch.number,
+            "fault_detail": latch.detail,
+            "alarms": [
+                {
+                    "alarm": each,
+                    "critical": alarms.critical[each],
+                    "state": alarms.flags[each],
+                    "raised_s": alarms.at_s[each],
+                    "raised_us": alarms.at_us[each],
+                    "detail": alarms.details[each],
+                }
+                for each in standing[first : first + _ALARMS_A_PAGE]
+            ],
         }
+
+    def confirm(self, values):
+        number = values["alarm"]
+        if number >= a.COUNT or (number and not self._alarms.stands(number)):
+            raise Unacceptable("no_alarm", str(number))
+        count = self._alarms.confirm(number)
+        self._log.note(_NOTE_CONFIRMED, number, 0, count, 0)
+        if number == a.RESIDUAL or (number == 0 and self._alarms.stands(a.RESIDUAL)):
+            self._supervisor.reservoir.accept_residual()
+        return {"confirmed": count}
+
+    def silence(self, _):
+        span_s = self._alarms.silence(self._timebase.s)
+        self._log.note(_NOTE_SILENCED, 0, 0, span_s, 0)
+        return {"silent_s": span_s}
+
+    def test(self, values):
+        critical = values["critical"]
+        if critical > 1:
+            raise Unacceptable("out_of_range", "critical")
+        self._alarms.sound(1 + critical, self._timebase.s)
+        sounded = self._supervisor.buzzer_works()
+        self._log.note(_NOTE_TESTED, critical, 0, 0, sounded)
+        return {"sounded": sounded}
+
+    def sensors(self, _):
+        supervisor = self._supervisor
+        monitor = supervisor.monitor
+        values = [sensor.value for sensor in monitor.sensors]
+        states = [
+            {"sensor": index + 1, "state": sensor.state} for index, sensor in enumerate(monitor.sensors)
+        ]
+        eri_s = monitor.eri_s
+        return {
+            "sampled_s": monitor.sampled_s,
+            "temperature_mc": values[0],
+            "battery_mv": values[1],
+            "upstream_pa": values[2],
+            "downstream_pa": values[3],
+            "states": states,
+            "missed_steps": supervisor.missed(),
+            "missed_pl": monitor.missed_steps() * monitor.step_volume_pl,
+            "eri_s": _NONE if eri_s == a.NEVER_S else eri_s,
+        }
+
+    def self_test(self, _):
+        failed = self._supervisor.self_test()
+        return {"failed": failed, "took_us": self._supervisor.took_us}
+
+    def clear_fault(self, _):
+        time = self._timebase
+        self._log.actor = 3
+        try:
+            self._supervisor.clear_fault(time.s, time.us)
+        finally:
+            self._log.actor = 0
+        return {"at_s": time.s, "at_us": time.us, "state": self._supervisor.state()}
+
+    def reservoir(self, values):
+        course = self._course
+        course.need_program()
+        reservoir = self._supervisor.reservoir
+        low_pl = reservoir.low_pl()
+        record = reservoir.record
+        first = values["first"]
+        day, why = self._refill_due(low_pl)
+        checks = []
+        for check in record["checks"][first : first + _CHECKS_A_PAGE]:
+            check = dict(check)
+            check["ratio_ppm"] = reservoir.ratio_ppm(check)
+            checks.append(check)
+        return {
+            "reservoir_pl": course.reservoir_left_pl(),
+            "filled_pl": course.fillings.reservoir_pl,
+            "low_pl": low_pl,
+            "low_days": course.prescription.values["low_reservoir_days"],
+            "empty_pl": EMPTY_PL,
+            "to_low_s": self._span(reservoir.seconds_to(low_pl)),
+            "to_empty_s": self._span(reservoir.seconds_to(EMPTY_PL)),
+            "refill_day": day,
+            "refill_reason": why,
+            "lot": record["lot"],
+            "expiry_day": record["expiry_day"],
+            "total": len(record["checks"]),
+            "checks": checks,
+        }
+
+    def _span(self, seconds) -> int:
+        return _NONE if seconds is None else min(seconds, _NONE - 1)
+
+    def _refill_due(self, low_pl: int):
+        """(local day, why): the earliest of low reservoir, the drug's stability and the battery's end."""
+        supervisor = self._supervisor
+        local = self._delivery.local
+        local.at(self._timebase.s, self._timebase.us)
+        found = (0, 0)
+        seconds = supervisor.reservoir.seconds_to(low_pl)
+        if seconds is not None:
+            found = (local.day + (local.second + seconds) // S_PER_DAY, _LOW)
+        expiry = supervisor.reservoir.record["expiry_day"]
+        if expiry and (not found[0] or expiry < found[0]):
+            found = (expiry, _STABILITY)
+        left_s = supervisor.monitor.eos_in_s(self._timebase.s)
+        if left_s is not None:
+            end = local.day + (local.second + left_s) // S_PER_DAY
+            if not found[0] or end < found[0]:
+                found = (end, _BATTERY)
+        return min(found[0], 0xFFFF), found[1]

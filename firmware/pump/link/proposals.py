@@ -31,7 +31,8 @@ def digest_of(kind: int, canonical) -> bytes:
 class Proposals:
     """At most one proposal at a time: being received, or complete and awaiting its commit."""
 
-    def __init__(self, course, bounds, keeper):
+    def __init__(self, course, bounds, keeper, supervisor):
+        self._supervisor = supervisor
         self._course = course
         self._keeper = keeper
         self._bounds = bounds
@@ -98,6 +99,7 @@ class Proposals:
             self._course.check_clock(values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             self._course.check_refill(values)
+            self._supervisor.check_refill(values)
         elif self.kind == messages.PROPOSAL_PRIME:
             self._course.check_prime(values, s, us)
         else:
@@ -151,8 +153,10 @@ class Proposals:
             ref = course.prime(self._values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             before = course.fillings.as_values()
+            counted_pl = course.reservoir_left_pl()
             course.refill(self._values, s, us)
             self._keeper.keep_refill(before)
+            self._supervisor.refilled(self._values, before["reservoir_pl"], counted_pl)
         else:
             course.set_clock(s, us, self._values)
         self.forget()

@@ -223,6 +223,7 @@ class Server:
             self._check(opcode)
             fields = messages.request_fields(opcode)
             values = codec.decode(fields, reader.buffer, reader.payload_at, reader.payload_end)
+            self._commands.allows(opcode)
             answer = self._commands.handlers[opcode](values)
         except codec.WireError as error:
             return self._refuse(reader, "malformed", error.where)

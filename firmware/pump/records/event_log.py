@@ -62,6 +62,7 @@ class EventLog(EventQueue):
         self.fault_ring = EventRing(1, self.faults, store.folder("faults"), FULL_FAULT_SEGMENTS)
         self._reader = LogReader(self.ring, self.fault_ring)
         self.key = b""
+        self.alarms = None  # hears of alarms that other parts note (pump.safety.alarms)
         self.failing = False  # the alarm: what is noted does not get onto flash
         self._numbered = False
         self._retry_s = 0
@@ -159,6 +160,8 @@ class EventLog(EventQueue):
 
     def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
         EventQueue.note_at(self, s, us, kind, code, ref, a, b)
+        if (kind == _NOTE_ALARM or kind == _NOTE_ALARM_CLEARED) and self.alarms is not None:
+            self.alarms.noted(kind, code)
         if kind == _NOTE_CLOCK:
             self._reference(s, us, _AT_CLOCK_CHANGE)
 

@@ -93,12 +93,10 @@ class Keeper:
         """Put one more reservation on record; False when that fails, and no step may then follow."""
         delivery = self._delivery
         permit = delivery.permit
-        delivery.permit = delivery.motor.executed() + delivery.reserve_steps
-        if delivery.permit < permit:
-            delivery.permit = permit
+        delivery.set_permit(max(permit, delivery.motor.executed() + delivery.reserve_steps))
         if self.save():
             return True
-        delivery.permit = permit
+        delivery.set_permit(permit)
         return False
 
     def save(self) -> bool:
@@ -133,7 +131,7 @@ class Keeper:
         self._timebase.update(self._ticks_us())
         if not self.failed:
             self.failed = True
-            self._log.note(NOTE_ALARM, ALARM_STORAGE, 0, 0, 0)
+            self._log.note(NOTE_ALARM, ALARM_STORAGE, 0, 0, 1)
 
     # --- commands ---
 
@@ -311,6 +309,19 @@ class Keeper:
         delivery.at.set(time.s, time.us)
         delivery.go_on(time.s, time.us, True)
         self._log.note(NOTE_RESTORED, 1 if exact else 0, self.resets() & 0xFFFF, delivery.steps_base, 0)
+
+    def reload(self) -> None:
+        """After a fault: the program as it is on record, its plan where it stood; boluses have ended.
+        Unacceptable when it cannot be read."""
+        if not self.program or self.distrust:
+            return
+        plan = self._delivery.plan
+        try:
+            self._restore_program()
+        except (DocumentError, codec.WireError, OSError):
+            raise Unacceptable("storage", "program")
+        if plan is not None:
+            self._delivery.plan.restore(plan.index, plan.held, plan.left.s, plan.left.us)
 
     def _restore_program(self) -> None:
         """Program and fillings, both or none."""

@@ -177,7 +177,7 @@ class State:
         words = self._words
         flags = words[_DAY_FLAGS]
         delivery = self._delivery
-        delivery.flowing = flags & _FLOWING != 0
+        delivery.set_flowing(flags & _FLOWING != 0)
         delivery.paused_too_long = flags & _PAUSED_TOO_LONG != 0
         delivery.resume_at.set(words[_RESUME], words[_RESUME + 1])
         delivery.pause_alarm_at.set(words[_PAUSE], words[_PAUSE + 1])

@@ -131,6 +131,8 @@ class Boluses:
             raise Unacceptable("stopped", "")
         if delivery.fault:
             raise Unacceptable("alarm", "fault")
+        if delivery.held:
+            raise Unacceptable("alarm", "")
         if delivery.exclusive_running() is not None:  # BOL-06
             raise Unacceptable("bridge", "")
 

@@ -10,6 +10,7 @@ rate with its phase, and a bridge or plan where it stood; a bridge is not reprog
 by its own command."""
 
 from pump.dosing.delivery import Delivery
+from pump.dosing.flow import FREE
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
@@ -93,8 +94,11 @@ class Course:
     def commit(self, prescription, s: int, us: int) -> None:
         """From this microsecond on the new prescription runs; what was running ends, its phase is kept."""
         self.check_program(prescription)
-        s, us = self.interrupt(s, us)
         delivery = self.delivery
+        delivery.gate.check_start()
+        s, us = self.interrupt(s, us)
+        held = delivery.held
+        delivery.held = FREE
         delivery.cut_all_short(s, us)
         self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
         self._prescribe(prescription, s, us)
@@ -104,7 +108,7 @@ class Course:
         library.note_confirmed(prescription, self.log)
         delivery.resume_at.set_never()
         delivery.end_pause(s, us)
-        delivery.flowing = prescription.start_delay_s == 0
+        delivery.set_flowing(prescription.start_delay_s == 0)
         if not delivery.flowing:
             delivery.resume_at.set(s, us)
             delivery.resume_at.add(prescription.start_delay_s, 0)
@@ -112,6 +116,8 @@ class Course:
             self._prescribe_bridge(prescription)
             delivery.start_source(self._bridge, s, us)
         delivery.go_on(s, us, True)
+        if held:
+            delivery.hold(held, s, us)
 
     def _prescribe(self, prescription, s: int, us: int) -> None:
         """What may run from now on is what this prescription says."""
@@ -124,8 +130,11 @@ class Course:
         delivery.ceiling = volume_rate(prescription.max_rate_pl_per_day, concentration)
         delivery.scale.set_drug(concentration, prescription.step_volume_pl)
         self._prescribe_boluses(prescription, s, us)
+        delivery.floor = volume_rate(prescription.bounds.floor_pl_per_day, concentration)
+        delivery.max_pause_s = prescription.values["max_pause_s"]
         for source in delivery.exclusive:
             source.withdraw()
+        delivery.gate.prescribe(prescription)
 
     def restore(self, prescription, s: int, us: int) -> None:
         """After a reset: this program had been committed. Its progress is the caller's to put back."""
@@ -198,6 +207,8 @@ class Course:
             raise Unacceptable("alarm", "fault")
         if not self.delivery.flowing:
             raise Unacceptable("stopped", "")
+        if self.delivery.held:
+            raise Unacceptable("alarm", "")
         if self.delivery.exclusive_running() is not None:
             raise Unacceptable("bridge", "")
         if self._implant_until.by(s, us):
@@ -258,6 +269,9 @@ class Course:
             raise Unacceptable("alarm", "fault")
         if self.delivery.flowing:
             raise Unacceptable("not_stopped", "")
+        if self.delivery.held:
+            raise Unacceptable("alarm", "")
+        self.delivery.gate.check_start()
         s, us = self.interrupt(s, us)
         self.delivery.resume_flow(s, us)
         self.delivery.go_on(s, us, False)

@@ -165,6 +165,10 @@ class Fillings:
         self._reservoir_mark_pl = displaced_pl
         self._refill_mark = (dose_steps, displaced_pl)
 
+    def forget_refill(self) -> None:
+        """No program came to describe it: it was the same drug."""
+        self._refill_mark = None
+
     def was_refilled(self) -> bool:
         return self._refill_mark is not None
 

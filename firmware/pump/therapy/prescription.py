@@ -184,13 +184,20 @@ class Prescription:
     def _check_limits(self) -> None:
         """The schedule alone must keep every drug's limit, at every step of a plan (BOL-05)."""
         doses = [self.values["basal_dose_ng_per_day"]] + [x["dose_ng_per_day"] for x in self.values["plan"]]
+        highest = 0
         for index, dose in enumerate(doses):
             for reason, field, window_us in (
                 ("limit_24h", "max_dose_24h_ng", US_PER_DAY),
                 ("limit_1h", "max_dose_1h_ng", US_PER_DAY // 24),
             ):
                 scheduled = worst_case.scheduled_ng(self, dose, window_us)
+                if window_us == US_PER_DAY and scheduled > highest:
+                    highest = scheduled
                 self._check_limit(reason, field, scheduled, "plan[%d]" % index if index else "basal")
+        if self.patient_bolus:
+            highest += worst_case.patient_24h(self.patient_bolus)
+        # the most that 24 h of it can take from the reservoir, every bolus taken
+        self.daily_pl = highest * PL_PER_ML // self.concentration_ng_per_ml
         if self.bridge:  # of the old filling the pump knows the primary drug alone
             drug = self.drugs[0]
             dose = self.bridge["dose_ng_per_day"]

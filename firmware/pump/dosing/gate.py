@@ -1,0 +1,30 @@
+"""The gate between the flow and the motor: what the flow tells and asks whoever guards it.
+
+Called by: `pump.dosing.flow`, `pump.dosing.delivery`, `pump.therapy.course`. The pump's guard is
+`pump.safety.supervisor`."""
+
+
+class OpenGate:
+    """Stands where a pump has its guard (`pump.safety.supervisor`): everything passes."""
+
+    def prescribe(self, prescription) -> None: ...
+
+    def refit(self) -> None: ...
+
+    def therapy(self, flows: bool) -> None: ...
+
+    def holding(self, level: int) -> None: ...
+
+    def check_start(self) -> None: ...
+
+    def closing(self, s: int, us: int) -> None: ...
+
+    def opening(self, s: int) -> None: ...
+
+    def admits(self, run) -> bool:
+        return True
+
+    def may_run(self) -> bool:
+        return True
+
+    def failed(self, fault: int) -> None: ...

@@ -1,0 +1,321 @@
+"""The dose guard: what left the pump, by the motor's own count, against what was prescribed, by other
+arithmetic than the accumulator's (DEL-03..05, INT-07).
+
+The accumulator works with limbs, in parts of a step per microsecond; the guard in 64ths of a step per second,
+worked out from doses, concentrations and step volume alone when a command changes what may run. It keeps its
+own time of every bolus, so a bolus that does not end is too much. It judges
+
+    each run before it is handed out     steps no closer than 1/1.145 of what the rate asks, and following the
+                                         run before; so a wrong rate does not reach the motor at all
+    windows of 300 s, or of 50 steps     more than 114.5 % and 8 steps (and a quarter second's flow) over: at
+    where those take longer              once. More than 110 %, less than 90 %, 2 steps apart: for 900 s
+    1 h and 24 h                         the program's limits per drug, or its highest rate
+
+so that at most 14.5 % of 300 s of the set rate, and 8 + 64 steps, can leave the pump beyond what was
+prescribed before it acts, and a quarter second's flow. Windows after a reset begin at the reset.
+
+Called by: `pump.safety.supervisor`. Only `prescribe` and `refit` allocate (commands); values of the
+steady path stay below 2^30."""
+
+from array import array
+
+from pump.dosing.source import RUNNING
+from pump.units import PL_PER_ML, US_PER_DAY
+
+_DAY_S = 86_400
+_PARTS = 64  # of a step
+WINDOW_S = 300
+_LEAST_STEPS = 50  # expected in a window
+SLACK_STEPS = 8  # of the band at once
+_SLACK = 2  # of the bands with a time
+BAND_S = 900
+_MARK_S = 300
+_HOUR_MARKS = 11  # windows are never longer than what they are compared with
+_DAY_MARKS = 287
+_MARKS = 288
+_SMALL = 0x3FFFFFFF
+_MOST = 0x0FFFFFFF
+
+GOOD = 0
+OVER = 1
+UNDER = 2
+LIMIT_1H = 3
+LIMIT_24H = 4
+
+
+class Rate:
+    """64ths of a step: `a_s` whole ones per second, `rest` more in a day."""
+
+    def __init__(self):
+        self.a_s = 0
+        self.rest = 0
+
+    def set_per_day(self, parts: int) -> None:
+        """Commands only."""
+        self.a_s = parts // _DAY_S
+        self.rest = parts % _DAY_S
+
+    def clear(self) -> None:
+        self.a_s = 0
+        self.rest = 0
+
+    def add(self, other) -> None:
+        self.a_s += other.a_s
+        self.rest += other.rest
+        if self.rest >= _DAY_S:
+            self.rest -= _DAY_S
+            self.a_s += 1
+
+    def copy(self, other) -> None:
+        self.a_s = other.a_s
+        self.rest = other.rest
+
+    def above(self, other) -> bool:
+        return self.a_s > other.a_s or (self.a_s == other.a_s and self.rest > other.rest)
+
+
+class Meter:
+    """What one bolus, prime or bridge may give: its rate, for as long as it was prescribed."""
+
+    def __init__(self, source):
+        self.source = source
+        self.rate = Rate()
+        self.ref = -1
+        self.left_s = 0
+
+    def counts(self, s: int) -> bool:
+        """Does it run, and has it still time?"""
+        source = self.source
+        if source.state != RUNNING:
+            return False
+        if source.ref != self.ref:
+            self.ref = source.ref
+            self.left_s = source.end.s - s + 2
+        return self.left_s > 0
+
+
+class DoseGuard:
+    """Expected against made."""
+
+    def __init__(self, delivery, motor):
+        self._delivery = delivery
+        self._motor = motor
+        self.base = Rate()
+        self.floor = Rate()
+        self.most = Rate()
+        self.rate = Rate()  # what is expected now
+        self._flex = []  # rates of the steps of a week or of a plan
+        self.meters = [Meter(source) for source in delivery.all_sources]
+        self._exclusive = len(delivery.exclusive)
+        self.limit_1h = _MOST  # steps
+        self.limit_24h = _MOST
+        self._s = 0  # until when it is added up
+        self._ms = 0
+        self._rest = 0  # parts of a part: of a day
+        self._parts = 0  # 64ths expected in this window
+        self._from_s = 0
+        self._from_made = 0
+        self._from_moved = 0
+        self.over_s = 0
+        self.under_s = 0
+        self._marks = array("I", bytes(4 * _MARKS))
+        self._slot = 0
+        self._unit = 0  # concentration x step volume of the marks
+        self._gap_s = 0  # the shortest that two steps may be apart
+        self._gap_us = 0
+        self._last_s = -1  # the run before ended there
+        self._last_us = 0
+
+    # --- commands ---
+
+    def prescribe(self, prescription, floor_pl_per_day: int) -> None:
+        """A program is in force."""
+        volume_pl = prescription.step_volume_pl
+        per_ml = prescription.concentration_ng_per_ml
+        self._per_dose = per_ml * volume_pl
+        self._volume_pl = volume_pl
+        doses = []
+        if prescription.schedule is not None:
+            doses = prescription.schedule.doses_ng_per_day
+        elif prescription.values["plan"]:
+            doses = [prescription.values["basal_dose_ng_per_day"]]
+            doses += [step["dose_ng_per_day"] for step in prescription.values["plan"]]
+        self._flex = [self._dose_rate(dose) for dose in doses]
+        self.floor.set_per_day(_PARTS * floor_pl_per_day // volume_pl)
+        self.most.set_per_day(_PARTS * prescription.max_rate_pl_per_day // volume_pl + 1)
+        if prescription.mode == 3:  # the minimum rate
+            self.base.copy(self.floor)
+        else:
+            self.base.copy(self._dose_rate(prescription.values["basal_dose_ng_per_day"]))
+        day = prescription.max_rate_pl_per_day // volume_pl
+        self.limit_24h = self._limit(prescription, "max_dose_24h_ng", day)
+        self.limit_1h = self._limit(prescription, "max_dose_1h_ng", day // 24)
+        if self._unit != self._per_dose:  # a step is another dose from here on
+            self._unit = self._per_dose
+            self._forget_marks()
+
+    def _dose_rate(self, dose_ng_per_day: int) -> Rate:
+        rate = Rate()
+        rate.set_per_day(_PARTS * dose_ng_per_day * PL_PER_ML // self._per_dose)
+        return rate
+
+    def _limit(self, prescription, field: str, steps: int) -> int:
+        """Steps that the strictest drug's limit allows."""
+        for drug in prescription.drugs:
+            if drug[field]:
+                allowed = drug[field] * PL_PER_ML // (drug["concentration_ng_per_ml"] * self._volume_pl)
+                steps = min(steps, allowed)
+        return min(steps, _MOST) + SLACK_STEPS
+
+    def refit(self) -> None:
+        """What boluses may give has been prescribed anew."""
+        for meter in self.meters:
+            source = meter.source
+            if source.is_prescribed():
+                parts = _PARTS * source.volume_pl * US_PER_DAY // (source.duration_us * self._volume_pl)
+                meter.rate.set_per_day(parts)
+
+    def _forget_marks(self) -> None:
+        made = self._dose_steps()
+        for index in range(_MARKS):
+            self._marks[index] = made
+
+    def _dose_steps(self) -> int:
+        return (self._motor.executed() - self._delivery.primed_steps()) & _SMALL
+
+    # --- the steady path ---
+
+    def start(self, s: int, us: int) -> None:
+        """Begin to watch here."""
+        self._s = s
+        self._ms = us // 1000
+        self._slot = s // _MARK_S
+        self._forget_marks()
+        self._begin_window(s)
+
+    def opening(self, s: int, flows: int) -> None:
+        """A segment begins: what flows from here on, by the prescription. `flows`: `states.FLOWS`."""
+        rate = self.rate
+        rate.clear()
+        self._last_s = -1
+        if not flows:
+            self._gap_s = _SMALL
+            return
+        rate.copy(self.base)
+        delivery = self._delivery
+        if delivery.schedule is not None:
+            rate.copy(self._flex[delivery.schedule.index])
+        elif delivery.plan is not None:
+            rate.copy(self._flex[delivery.plan.index])
+        if flows == 1:
+            if rate.above(self.floor):
+                rate.copy(self.floor)
+        else:
+            self._add_boluses(s)
+        self._set_gap()
+
+    def _add_boluses(self, s: int) -> None:
+        rate = self.rate
+        first = len(self.meters) - self._exclusive
+        for index in range(first, len(self.meters)):
+            if self.meters[index].source.state == RUNNING:
+                rate.clear()
+        for meter in self.meters:
+            if meter.counts(s):
+                rate.add(meter.rate)
+        if rate.above(self.most):
+            rate.copy(self.most)
+
+    def _set_gap(self) -> None:
+        """1/1.145 of the gap between two steps, less a microsecond."""
+        a_s = self.rate.a_s
+        if a_s:  # 64 / 1.145 s = 55,895,196 us
+            self._gap_s = 55_895_196 // (a_s + 1) // 1_000_000
+            self._gap_us = 55_895_196 // (a_s + 1) % 1_000_000 - 2
+        else:  # 64 x 86400 / 1.145 s
+            self._gap_s = 4_829_344 // (self.rate.rest + 1)
+            self._gap_us = 0
+        if self._gap_us < 0:
+            self._gap_us = 0
+
+    def admits(self, run) -> bool:
+        """May this run be handed out? Its steps are no closer than the rate allows, and follow the last
+        one."""
+        if run.steps > 1 and (
+            run.gap_s < self._gap_s or (run.gap_s == self._gap_s and run.gap_us < self._gap_us)
+        ):
+            return False
+        last_s = self._last_s
+        if last_s >= 0:
+            s = run.first_s - last_s - run.gap_s
+            us = run.first_us - self._last_us - run.gap_us + s * 1_000_000
+            if s < -2 or s > 2 or us < 0 or us > 1:
+                return False
+        self._last_s = run.last_s
+        self._last_us = run.last_us
+        return True
+
+    def add_up(self, s: int, us: int) -> None:
+        """What was to be made until (s, us) at the present rate."""
+        ms = us // 1000
+        span_s = s - self._s
+        if span_s < 0 or (span_s == 0 and ms <= self._ms):
+            return
+        a_s = self.rate.a_s
+        rest = self._rest + self.rate.rest * span_s
+        self._parts += a_s * span_s + a_s * (ms - self._ms) // 1000 + rest // _DAY_S
+        self._rest = rest % _DAY_S
+        self._s = s
+        self._ms = ms
+        for meter in self.meters:
+            if meter.left_s > 0 and meter.source.state == RUNNING:
+                meter.left_s -= span_s
+                if meter.left_s <= 0:
+                    self.opening(s, self._delivery.gate.machine.flows())
+
+    def _begin_window(self, s: int) -> None:
+        self._parts = 0
+        self._from_s = s
+        self._from_made = self._motor.executed()
+        self._from_moved = self._from_made - self._motor.missed()
+
+    def look(self, s: int, us: int) -> int:
+        """GOOD, or what is wrong. `add_up` is part of it."""
+        self.add_up(s, us)
+        motor = self._motor
+        made = motor.executed() - self._from_made
+        parts = self._parts
+        expected = parts >> 6
+        if made > expected + expected * 145 // 1000 + SLACK_STEPS + (self.rate.a_s >> 8):
+            return OVER
+        found = self._judge_windows(s)
+        if found:
+            return found
+        if s - self._from_s < WINDOW_S or (expected < _LEAST_STEPS and (parts or made)):
+            return GOOD
+        span_s = s - self._from_s
+        moved = motor.executed() - motor.missed() - self._from_moved
+        self.over_s = self.over_s + span_s if made > expected + expected // 10 + _SLACK else 0
+        self.under_s = self.under_s + span_s if moved < expected - expected // 10 - _SLACK else 0
+        self._begin_window(s)
+        return self._judge_bands()
+
+    def _judge_bands(self) -> int:
+        if self.over_s >= BAND_S:
+            return OVER
+        return UNDER if self.under_s >= BAND_S else GOOD
+
+    def _judge_windows(self, s: int) -> int:
+        """The hard limits over 1 h and 24 h."""
+        slot = s // _MARK_S
+        made = self._dose_steps()
+        if slot - self._slot > _MARKS:
+            self._slot = slot - _MARKS
+        while self._slot < slot:
+            self._slot += 1
+            self._marks[self._slot % _MARKS] = made
+        if (made - self._marks[(slot - _HOUR_MARKS + _MARKS) % _MARKS]) & _SMALL > self.limit_1h:
+            return LIMIT_1H
+        if (made - self._marks[(slot - _DAY_MARKS + _MARKS) % _MARKS]) & _SMALL > self.limit_24h:
+            return LIMIT_24H
+        return GOOD

@@ -1,0 +1,164 @@
+"""The reservoir guarded: low and empty by the count, what came out at a refill, when the next one is due
+(RES).
+
+In the steady path volumes are counts of the motor's steps, worked out beforehand (`plan`, commands only).
+The last eight refills are kept: counted against measured, which shows what no step count can see, a motor
+that displaces more or less than it should (RES-03).
+
+Called by: `pump.safety.supervisor`, `pump.link.guard_commands`."""
+
+from pump.records.documents import Document, DocumentError
+from pump.safety import alarms as a
+from pump.therapy.bounds import Unacceptable
+from pump.units import PL_PER_ML, S_PER_DAY
+from wire import codec
+
+EMPTY_PL = PL_PER_ML // 2
+RESIDUAL_PL = 2 * PL_PER_ML
+_POCKET_SMALL_PL = PL_PER_ML  # of a reservoir up to 20 mL
+_POCKET_PL = 2 * PL_PER_ML
+_SMALL_PL = 20 * PL_PER_ML
+KEPT = 8
+MAX_LOT = 24
+_NEVER = 0x3FFFFFFF
+_UNKNOWN_PPM = 0xFFFFFFFF
+_NAME = "refills"
+NOTE_CHECKED = 38
+REFILL_LAPSES_S = S_PER_DAY
+NOTE_LAPSED = 43
+
+_CHECK = (
+    ("at_s", "u32"),
+    ("day", "u16"),
+    ("filled_pl", "u64"),
+    ("counted_pl", "u64"),
+    ("residual_pl", "u64"),
+)
+_RECORD = (("lot", "str"), ("expiry_day", "u16"), ("pocket", "u8"), ("off", "u8"), ("checks", _CHECK))
+
+
+class Reservoir:
+    """Thresholds in steps, and the record of refills."""
+
+    def __init__(self, course, alarms, log, store):
+        self._course = course
+        self._delivery = course.delivery
+        self._alarms = alarms
+        self._log = log
+        self._store = store
+        self._low_at = _NEVER  # motor's counts
+        self._empty_at = _NEVER
+        self.due_day = 0  # of the drug's stability, less the program's low days
+        self.refilled_s = 0
+        self.record = {"lot": "", "expiry_day": 0, "pocket": 0, "off": 0, "checks": []}
+
+    # --- the steady path ---
+
+    def look(self, s: int, us: int) -> None:
+        """Low, empty (RES-02), due."""
+        made = self._delivery.motor.executed()
+        alarms = self._alarms
+        alarms.set(a.LOW_RESERVOIR, made >= self._low_at)
+        alarms.set(a.EMPTY_RESERVOIR, made >= self._empty_at)
+        if self.due_day:
+            local = self._delivery.local
+            local.at(s, us)
+            alarms.set(a.REFILL_DUE, local.day >= self.due_day, self.due_day)
+        if self._course.fillings.was_refilled() and s - self.refilled_s > REFILL_LAPSES_S:
+            self._course.fillings.forget_refill()
+            self._log.note(NOTE_LAPSED, 0, 0, 0, 0)
+
+    # --- commands ---
+
+    def plan(self) -> None:
+        """A program, a refill or a start: when is it low, when empty?"""
+        prescription = self._course.prescription
+        if prescription is None:
+            return
+        made = self._delivery.motor.executed()
+        left_pl = self._course.reservoir_left_pl()
+        step_pl = prescription.step_volume_pl
+        self._low_at = self._count(made, left_pl - self.low_pl(), step_pl)
+        self._empty_at = self._count(made, left_pl - EMPTY_PL, step_pl)
+        days = prescription.values["low_reservoir_days"]
+        expiry = self.record["expiry_day"]
+        self.due_day = max(1, expiry - days) if expiry else 0
+        if not expiry:
+            self._alarms.clear(a.REFILL_DUE)
+
+    def _count(self, made: int, pl: int, step_pl: int) -> int:
+        """The motor's count when so much has left the reservoir."""
+        return min(_NEVER, made + max(0, -(-pl // step_pl)))
+
+    def low_pl(self) -> int:
+        """Volume at which it is low: the program's, or what its low days may take, whichever is more."""
+        values = self._course.prescription.values
+        days_pl = values["low_reservoir_days"] * self._course.prescription.daily_pl
+        return max(values["low_reservoir_pl"], days_pl)
+
+    def seconds_to(self, level_pl: int):
+        """At the present program, with every bolus it allows, counted now; None: never (RES-01, RES-04)."""
+        a_day_pl = self._course.prescription.daily_pl
+        left_pl = self._course.reservoir_left_pl() - level_pl
+        if left_pl <= 0:
+            return 0
+        return left_pl * S_PER_DAY // a_day_pl if a_day_pl else None
+
+    def check(self, values, day: int) -> None:
+        """What a refill may not say."""
+        if len(values["lot"].encode()) > MAX_LOT:
+            raise Unacceptable("too_large", "lot")
+        if values["checked"] > 1:
+            raise Unacceptable("out_of_range", "checked")
+        if values["expiry_day"] and values["expiry_day"] < day:
+            raise Unacceptable("expired", values["lot"])
+
+    def take(self, values, filled_pl: int, counted_pl: int, day: int, s: int) -> None:
+        """A refill: counted against measured, injected against found. `filled_pl`: at the one before.
+        OSError when it cannot be kept."""
+        check = {"at_s": s, "day": day, "filled_pl": filled_pl, "counted_pl": counted_pl}
+        check["residual_pl"] = values["residual_pl"]
+        record = self.record
+        off = abs(values["residual_pl"] - counted_pl) > RESIDUAL_PL
+        pocket = 0
+        if values["checked"]:
+            small = self._course.prescription.values["reservoir_pl"] <= _SMALL_PL
+            most_pl = _POCKET_SMALL_PL if small else _POCKET_PL
+            pocket = 1 if abs(values["volume_pl"] - values["measured_pl"]) > most_pl else 0
+        record["checks"] = [check] + record["checks"][: KEPT - 1]
+        record["lot"] = values["lot"]
+        record["expiry_day"] = values["expiry_day"]
+        record["pocket"] = pocket
+        record["off"] = 1 if off else 0
+        self.refilled_s = s
+        code = 2 if pocket else 1 if off else 0
+        self._log.note(NOTE_CHECKED, code, 0, counted_pl, values["residual_pl"])
+        self._show(abs(values["residual_pl"] - counted_pl))
+        self.plan()
+        Document(self._store, _NAME).write(1, codec.encoded(_RECORD, record))
+
+    def _show(self, apart_pl: int) -> None:
+        self._alarms.set(a.RESIDUAL, self.record["off"], apart_pl)
+        self._alarms.set(a.POCKET_FILL, self.record["pocket"])
+
+    def restore(self) -> None:
+        """Boot: the record of refills, as far as it can be read."""
+        try:
+            data = Document(self._store, _NAME).read(1, 0)
+            self.record = codec.decode(_RECORD, data, 0, len(data))
+        except (DocumentError, codec.WireError):
+            self.record["checks"] = []  # never written, or not to be read
+        self._show(0)
+
+    def accept_residual(self) -> None:
+        """Somebody has confirmed it."""
+        self.record["off"] = 0
+        self._alarms.clear(a.RESIDUAL)
+
+    def ratio_ppm(self, check) -> int:
+        """(filled - residual) / (filled - counted), in millionths."""
+        should_pl = check["filled_pl"] - check["counted_pl"]
+        did_pl = check["filled_pl"] - check["residual_pl"]
+        if should_pl <= 0 or did_pl < 0:
+            return _UNKNOWN_PPM
+        return min(did_pl * 1_000_000 // should_pl, _UNKNOWN_PPM - 1)

@@ -1,0 +1,116 @@
+"""The supervisor's start, and what commands ask of it.
+
+Called by: `pump.pump` (`start`), `pump.link.guard_commands`, `pump.link.proposals`. Allocates: start and
+commands only."""
+
+from pump.dosing.flow import FAULT_STORAGE
+from pump.safety import alarms as a
+from pump.safety import selftest, states
+from pump.safety.supervisor import Supervisor
+from pump.therapy.bounds import Unacceptable
+from pump.units import S_PER_DAY
+from wire.guard import FATAL
+
+CHIRP = 3
+NOTE_SELF_TESTED = 31
+NOTE_CLEARED = 37
+
+
+class Service(Supervisor):
+    """The whole guard of one pump."""
+
+    def start(self) -> None:
+        """Once, when the records have been restored: test, and let therapy go on, or not (INT-01)."""
+        s = self._time.s
+        us = self._time.us
+        self.guard.start(s, us)
+        self.reservoir.restore()
+        self.reservoir.plan()
+        self.monitor.eri_s = self.latch.load()
+        self.monitor.sample(s)
+        self.code_s = s + S_PER_DAY
+        self.alarms.sound(CHIRP, s)
+        self._restore_alarms()
+        failed = self.self_test()
+        self.testing = False
+        if self.latch.number:
+            self._log.actor = 0
+            self.fatal(self.latch.number, self.latch.detail)
+        elif not failed:
+            self._ready()
+
+    def _restore_alarms(self) -> None:
+        """Those that other parts of the pump keep."""
+        delivery = self._delivery
+        self.alarms.set(a.MAX_PAUSE, delivery.paused_too_long)
+        self.alarms.set(a.STOPPED_48H, delivery.stopped_too_long())
+
+    def _ready(self) -> None:
+        """Tests have passed: the state is what the records say."""
+        if self._course.prescription is None:
+            self.machine.take(states.IDLE)
+        else:
+            self.machine.take(states.FLOW if self._delivery.flowing else states.REST)
+
+    def self_test(self) -> int:
+        """Test now; the first that failed, which is fatal, or 0."""
+        board = self._board
+        began = board.ticks_us()
+        failed = selftest.failed(board, self.critical, self._keeper)
+        self.took_us = (board.ticks_us() - began) & 0x3FFFFFFF
+        self._log.note(NOTE_SELF_TESTED, failed, 0, self.took_us, 0)
+        if failed == selftest.RECORDS:  # nothing to latch: a reset with a sound flash finds what is on record
+            self._delivery.fail(FAULT_STORAGE, self._time.s, self._time.us)
+        elif failed:
+            self.fatal(a.SELF_TEST, failed)
+        return failed
+
+    def state(self) -> int:
+        """As it is shown: a damaged one is a fault."""
+        state = self.machine.state()
+        return states.FAULT if state == states.UNKNOWN else state
+
+    def _today(self) -> int:
+        local = self._delivery.local
+        local.at(self._time.s, self._time.us)
+        return local.day
+
+    def check_refill(self, values) -> None:
+        self.reservoir.check(values, self._today())
+
+    def refilled(self, values, filled_pl: int, counted_pl: int) -> None:
+        """A refill has been recorded. Unacceptable("storage"): not what was measured at it."""
+        try:
+            self.reservoir.take(values, filled_pl, counted_pl, self._today(), self._time.s)
+        except OSError:
+            raise Unacceptable("storage", "refills")
+
+    def buzzer_works(self) -> int:
+        return 1 if self._board.buzzer.works() else 0
+
+    def missed(self) -> int:
+        return self._motor.missed()
+
+    def clear_fault(self, s: int, us: int) -> None:
+        """Back from a fault: test again, take the program from flash; then the pump is stopped."""
+        delivery = self._delivery
+        if not delivery.fault:
+            raise Unacceptable("no_alarm", "fault")
+        failed = selftest.failed(self._board, self.critical, self._keeper)
+        if failed and failed != selftest.VALUES:
+            raise Unacceptable("self_test", str(failed))
+        number = delivery.fault
+        self._keeper.reload()
+        self.latch.clear()
+        self.testing = True
+        delivery.recover(s, us)
+        self._motor.enable()
+        for each in range(1, a.COUNT):
+            if self.alarms.actions[each] == FATAL:
+                self.alarms.clear(each)
+        self.guard.start(s, us)
+        self.testing = False
+        self.machine.take(states.CLEAR)
+        self._ready()
+        self._log.note(NOTE_CLEARED, number if number > 3 else a.FAULT, 0, 0, 0)
+        self.alarms.changed = True

@@ -1,0 +1,313 @@
+"""The supervisor: puts the guard's parts together, and stands as `gate` between the flow and the motor.
+
+Before each run: is the state one in which steps may go out, is every value that makes the run what was
+stored, does the run keep the prescribed rate? With every fourth run and at least every two minutes: did
+the motor move, is what it made what was prescribed? Sensors, reservoir and battery in their own time.
+Alarms act: the delivery is held, stopped, or, by a fatal one, ended with the motor's enable line cut; the
+first fatal one latches in the board's word and on flash until it is cleared by command (INT-08).
+
+The watchdog is fed at the end of a turn in which every task has checked in (INT-03). The one broad
+`except` of the firmware is in `run`: whatever else goes wrong ends in the safe state, which still
+answers.
+
+Called by: `pump.pump`, `pump.dosing.flow` (as its gate); extended by `pump.safety.service`. The steady
+path allocates nothing; alarms that act, and faults, do."""
+
+from pump.dosing.flow import FREE, HALTED, HELD
+from pump.safety import alarms as a
+from pump.safety import guard as g
+from pump.safety import states
+from pump.safety.alarms import Alarms
+from pump.safety.critical import STATE, Critical
+from pump.safety.guard import DoseGuard
+from pump.safety.latch import Latch
+from pump.safety.monitor import SAMPLE_STEPS, Monitor
+from pump.safety.reservoir import Reservoir
+from pump.therapy.bounds import Unacceptable
+from wire.guard import HOLD, STOP
+
+LOOK_RUNS = 4
+_LOOK_S = 60  # when awake anyway,
+_WAKE_S = 120  # else
+_DAY_S = 86_400
+_RETRY_S = 3600
+_WATCHDOG_MS = 8000
+LATE_S = 2
+_CATCH_UP_S = 600
+
+# Tasks that check in (`tasks`) before the watchdog is fed; the guard has when its next look is not overdue.
+DOSING = 1
+LINK = 2
+RECORDS = 4
+_ALL_TASKS = 7
+
+# detail of the alarm `fault`; 1 and 2 are those of pump.dosing.flow
+CRASH_MEMORY = 3
+CRASH_OS = 4
+CRASH_OTHER = 5
+TOO_LATE = 6
+
+NOTE_HELD = 34
+NOTE_RELEASED = 35
+NOTE_DAMAGED = 41
+NOTE_LATE = 42
+
+
+class Supervisor:
+    """The guard of one pump."""
+
+    def __init__(self, board, timebase, course, log, keeper, floor_pl_per_day: int):
+        self._board = board
+        self._motor = board.motor
+        self._time = timebase
+        self._course = course
+        self._delivery = course.delivery
+        self._log = log
+        self._keeper = keeper
+        self._floor_pl_per_day = floor_pl_per_day
+        self.machine = states.Machine()
+        self.alarms = Alarms(log, board.buzzer, timebase)
+        self.guard = DoseGuard(course.delivery, board.motor)
+        self.critical = Critical(course.delivery, self.guard, self.machine)
+        self.monitor = Monitor(board, self.alarms, log)
+        self.reservoir = Reservoir(course, self.alarms, log, board.store)
+        self.latch = Latch(board, log)
+        self.testing = True
+        self.runs = 0  # handed out since the last look
+        self.due_s = 0  # when `serve` has something to do, if not for runs
+        self.wake_s = 0  # when the pump must be awake for it
+        self._look_s = 0
+        self._sample_steps = 0
+        self.code_s = 0  # when the code is checked next
+        self.tasks = 0
+        self._late = False
+        self.took_us = 0  # the last self test
+        self._alert = False
+        self._acted_for = 0  # the alarm that delivery was held by
+        course.delivery.gate = self
+        log.alarms = self.alarms
+
+    # --- the gate ---
+
+    def prescribe(self, prescription) -> None:
+        self.guard.prescribe(prescription, self._floor_pl_per_day)
+        self.critical.take_prescription(prescription)
+        self.monitor.step_volume_pl = prescription.step_volume_pl
+        self.monitor.missed_from = self._motor.missed()
+        baclofen = [drug for drug in prescription.drugs if drug["name"].lower() == "baclofen"]
+        self.alarms.critical[a.UNDER_INFUSION] = 1 if baclofen else 0
+        self.reservoir.plan()
+
+    def refit(self) -> None:
+        self.guard.refit()
+
+    def therapy(self, flows: bool) -> None:
+        if not self.testing:
+            self.machine.take(states.FLOW if flows else states.REST)
+
+    def holding(self, level: int) -> None:
+        if level == FREE:
+            self.machine.take(states.RELEASE)
+        else:
+            self.machine.take(states.HOLD if level == HELD else states.HALT)
+
+    def closing(self, s: int, us: int) -> None:
+        self.guard.add_up(s, us)
+
+    def opening(self, s: int) -> None:
+        self.guard.opening(s, self.flows())
+        self.critical.seal()
+
+    def flows(self) -> int:
+        """`states.FLOWS`, by what delivery was told."""
+        delivery = self._delivery
+        if not delivery.flowing or delivery.held == HALTED or delivery.fault:
+            return states.NOTHING
+        return states.MINIMUM if delivery.held else states.THERAPY
+
+    def may_run(self) -> bool:
+        if self._delivery.fault or self.testing:
+            return False
+        damaged = self.critical.damaged_run()
+        if damaged:
+            return self._damaged(damaged)
+        if self.machine.may_run():
+            return True
+        if self.machine.state() == states.UNKNOWN or self.flows():
+            return self._damaged(STATE)
+        return False
+
+    def _damaged(self, which: int) -> bool:
+        self._motor.disable()
+        self._log.note(NOTE_DAMAGED, which, 0, 0, 0)
+        self.fatal(a.MEMORY, which)
+        return False
+
+    def admits(self, run) -> bool:
+        """May this run go to the motor? One that is overdue will be made at once: then what was made is
+        judged before each."""
+        self.runs += 1
+        time = self._time
+        if run.last_s < time.s or self.runs > LOOK_RUNS:
+            self._judge(self.guard.look(time.s, time.us))
+            if self._delivery.fault:
+                return False
+        if self.guard.admits(run):
+            return True
+        self.fatal(a.OVER_INFUSION, 0)
+        return False
+
+    def failed(self, fault: int) -> None:
+        """Delivery has failed: with a fault of its own, or by `fatal`."""
+        self._motor.disable()
+        self.machine.take(states.FATAL)
+        if fault < a.LOW_RESERVOIR:  # numbers of its own lie below
+            self.alarms.raise_(a.FAULT, fault)
+        if fault != 2:  # without flash there is nothing to latch: a reset goes back to what is on record
+            self.latch.put(fault if fault > 3 else a.FAULT, 0 if fault > 3 else fault)
+
+    def check_start(self) -> None:
+        """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket."""
+        if self.alarms.stands(a.POCKET_FILL):
+            raise Unacceptable("pocket_fill", "")
+        if self.alarms.stands(a.ANNUNCIATOR) and not self._delivery.flowing:
+            raise Unacceptable("annunciator", "")
+
+    def fatal(self, number: int, detail: int) -> None:
+        """Nothing moves from here on, whatever the planner believes; the first reason stays."""
+        self._motor.disable()
+        self.alarms.raise_(number, detail)
+        if not self._delivery.fault:
+            self.latch.put(number, detail)
+            self._delivery.fail(number, self._time.s, self._time.us)
+
+    # --- the steady path ---
+
+    def may_catch_up(self, s: int) -> bool:
+        """The motor's turn comes LATE_S late or more. False, and a fault, past the cap: then nothing is
+        caught up."""
+        late_s = s - self._delivery.wake.s
+        if not self.machine.may_run():
+            return True
+        self._late = True
+        self._log.note(NOTE_LATE, 0, 0, late_s * 1_000_000 if late_s < 1000 else 1_000_000_000, 0)
+        if late_s > _CATCH_UP_S:
+            self.fatal(a.FAULT, TOO_LATE)
+            return False
+        return True
+
+    def serve(self, s: int, us: int) -> None:
+        """After dosing, when it is due or runs have been handed out."""
+        if self.runs >= LOOK_RUNS or s >= self._look_s:
+            self._look(s, us)
+        alarms = self.alarms
+        if s >= alarms.wake_s():
+            alarms.serve(s)
+        if alarms.changed:
+            self._act(s, us)
+        self.arrange()
+
+    def _look(self, s: int, us: int) -> None:
+        self.runs = 0
+        self.monitor.watch_motor()
+        if not self._delivery.fault:
+            self._judge(self.guard.look(s, us))
+        steps = self._motor.executed() - self._sample_steps
+        if s >= self.monitor.sampled_s + self.monitor.every_s or steps >= SAMPLE_STEPS:
+            self._sample_steps += steps
+            self._sample(s, us)
+        if s >= self.code_s:
+            self._check_code(s)
+        every_s = self.monitor.every_s
+        self._alert = every_s < _LOOK_S
+        self._look_s = s + (every_s if self._alert else _LOOK_S)
+
+    def _judge(self, found: int) -> None:
+        if found == g.OVER:
+            self.fatal(a.OVER_INFUSION, 1)
+        elif found == g.LIMIT_1H or found == g.LIMIT_24H:
+            self.fatal(a.DOSE_GUARD, found)
+        self.alarms.set(a.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)
+
+    def _sample(self, s: int, us: int) -> None:
+        """Now and then: sensors, reservoir, what is not looked at before every run."""
+        self.monitor.sample(s)
+        self.latch.keep_eri(self.monitor.eri_s)
+        self.reservoir.look(s, us)
+        self.check_values()
+
+    def check_values(self) -> bool:
+        """Are state and the program's numbers what was stored? Else a fault."""
+        which = self.critical.damaged_program()
+        if self.machine.state() == states.UNKNOWN:
+            which = STATE
+        return not which or self._damaged(which)
+
+    def _check_code(self, s: int) -> None:
+        """Once a day (INT-02). It may take a second and memory: when there is none, another time."""
+        if self._delivery.planner.is_fast():
+            return
+        self.code_s = s + _DAY_S
+        try:
+            self.alarms.set(a.CODE, self._board.code.check() == 0)
+        except MemoryError:
+            self.code_s = s + _RETRY_S
+
+    def _act(self, s: int, us: int) -> None:
+        """What stands now says what may flow."""
+        alarms = self.alarms
+        alarms.changed = False
+        if alarms.repeated:
+            number = alarms.repeated
+            alarms.repeated = 0
+            self.fatal(a.REPEATED, number)
+        delivery = self._delivery
+        if delivery.fault:
+            return
+        action = alarms.action()
+        level = HALTED if action == STOP else HELD if action == HOLD else FREE
+        if level == delivery.held:
+            return
+        if level > delivery.held:
+            self._acted_for = alarms.first_of(action)
+            self._log.note(NOTE_HELD, self._acted_for, 0, 0, level)
+        if delivery.hold(level, s, us) and level == FREE:
+            self._log.note(NOTE_RELEASED, self._acted_for, 0, 0, 0)
+
+    def arrange(self) -> None:
+        """When is `serve` due, and when must the pump be awake for it?"""
+        tone_s = self.alarms.wake_s()
+        look_s = self._look_s
+        self.due_s = tone_s if tone_s < look_s else look_s
+        if not self._alert:
+            look_s += _WAKE_S - _LOOK_S
+        self.wake_s = tone_s if tone_s < look_s else look_s
+
+    def feed(self) -> bool:
+        """At the end of a turn: all is well. False: the motor's turn came late; the next turn must show that
+        it was an exception."""
+        if self._late:
+            self._late = False
+            return False
+        if self.tasks == _ALL_TASKS and (self._time.s <= self.wake_s or self.testing):
+            self.tasks = 0
+            self._board.watchdog.feed()
+        return True
+
+    def run(self, turn) -> None:
+        """The loop. Whatever a turn raises ends in the safe state, not in silence; a second failure while
+        that is brought about leaves the motor cut, and the watchdog to reset the pump."""
+        self._board.watchdog.start(_WATCHDOG_MS)
+        while True:
+            try:
+                while True:
+                    turn()
+            except Exception as error:  # noqa: BLE001  # allow: except - the one broad one of the firmware
+                self._motor.disable()
+                self.fatal(a.FAULT, _crash(error))
+
+
+def _crash(error) -> int:
+    if isinstance(error, MemoryError):
+        return CRASH_MEMORY
+    return CRASH_OS if isinstance(error, OSError) else CRASH_OTHER
