@@ -72,7 +72,7 @@ def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den
         alarms,
         within_s,
         steps=_NOTICED,
-        bound=QUEUE if kind not in _TWO_RUNS else 2 * QUEUE,
+        bound=_JUDGED if kind in _BY_MADE else QUEUE,
         bound_s=4 if kind in _OF_BOLUSES else 0,
         flow=True,
         maybe=kind in _BY_CHANCE,
@@ -81,7 +81,8 @@ def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den
     )
 
 
-_TWO_RUNS = ("stuck_on", "double_commit", "stuck_off")  # noticed by what was made, so a run or two later
+_BY_MADE = ("stuck_on", "double_commit", "stuck_off")  # every run for itself is right: noticed by the sum
+_JUDGED = 4 * QUEUE
 _OF_BOLUSES = ("stuck_on", "double_commit")
 _BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered", "no_cancel")  # by what runs just then
 _GUARDED = ("over_infusion", "dose_guard", "memory", "fault")
