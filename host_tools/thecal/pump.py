@@ -16,7 +16,7 @@ Importing this is quick: what only some commands need is loaded by them.
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from thecal.alarm_view import AlarmView
     from thecal.bolus_command import Proposed
     from thecal.clock_command import ProposedClock
+    from thecal.refill_command import Refill
     from thecal.review import Review
-    from thecal.service_command import Prime, Refill
+    from thecal.service_command import Prime
     from thecal.therapy_models import Therapy
 
 __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", "Snapshot"]
@@ -152,12 +153,28 @@ class Pump:
         dose_ng, duration_us = parse_whole(dose, MASS), parse_whole(over, DURATION)
         return bolus_command.propose(self.client, dose_ng, duration_us, extended=extended)
 
-    def propose_refill(self, volume: str, *, residual: str) -> Refill:
-        """Propose to record a refill: `volume` filled in ("40 mL"), `residual` that came out before."""
+    def propose_refill(
+        self,
+        volume: str,
+        *,
+        residual: str,
+        lot: str = "",
+        expiry: date | None = None,
+        measured: str = "",
+    ) -> Refill:
+        """Propose to record a refill: `volume` filled in ("40 mL"), `residual` that came out before, the
+        drug's lot and expiry date, and what was `measured` in the reservoir after filling."""
         from thecal.quantities import VOLUME, parse_whole
-        from thecal.service_command import Refill
+        from thecal.refill_command import Before, Wanted
 
-        return Refill.propose(self.client, parse_whole(volume, VOLUME), parse_whole(residual, VOLUME))
+        wanted = Wanted(
+            parse_whole(volume, VOLUME),
+            parse_whole(residual, VOLUME, zero=True),
+            lot,
+            expiry,
+            measured_pl=parse_whole(measured, VOLUME, zero=True) if measured else None,
+        )
+        return Before.ask(self.client).propose(wanted)
 
     def propose_prime(self, *, dry: bool, implant: bool) -> Prime:
         """Propose to prime the catheter (`dry`: the tubing too). `implant`: it is an implant or revision."""

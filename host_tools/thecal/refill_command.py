@@ -139,6 +139,11 @@ class Refill:
     proposal: Proposal
     check: RefillCheck
 
+    @classmethod
+    def propose(cls, client: Client, volume_pl: int, residual_pl: int) -> Refill:
+        """Ask the pump whether it would record it."""
+        return Before.ask(client).propose(Wanted(volume_pl, residual_pl))
+
     @property
     def volume_pl(self) -> int:
         """Filled in."""

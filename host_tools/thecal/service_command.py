@@ -1,4 +1,4 @@
-"""What a clinician does around reservoir and catheter: refill, prime, ending a plan or a bridge.
+"""What a clinician does around the catheter: prime, ending a plan or a bridge. Refills: `refill_command`.
 
 Each is proposed, shown and committed like a dose, because each changes what the patient gets. Called by
 `thecal.cli.service`.
@@ -7,65 +7,12 @@ Each is proposed, shown and committed like a dose, because each changes what the
 from dataclasses import dataclass
 from fractions import Fraction
 
-from thecal.amounts import PL_PER_ML, volume_text
+from thecal.amounts import volume_text
 from thecal.answers import Proposal
 from thecal.client import Client
 from thecal.errors import ThecalError
 from thecal.report_json import SCHEMA, nl
 from thecal.settled import harmless, settled
-
-SUSPICIOUS_PL = 2 * PL_PER_ML  # a residual this far from the count is flagged (CLINICAL, refill check)
-
-
-@dataclass(frozen=True)
-class Refill:
-    """A refill that the pump has read."""
-
-    client: Client
-    proposal: Proposal
-    volume_pl: int
-    residual_pl: int
-    counted_pl: int  # what the pump thought was left
-
-    @classmethod
-    def propose(cls, client: Client, volume_pl: int, residual_pl: int) -> "Refill":
-        """Ask the pump whether it would record it."""
-        status = harmless("the review", client.status)
-        proposal = harmless("the proposal", lambda: client.propose_refill(volume_pl, residual_pl))
-        return cls(client, proposal, volume_pl, residual_pl, status.reservoir_pl)
-
-    @property
-    def suspicious(self) -> bool:
-        """Whether more or less came out than the count explains: a wrong flow, a leak, a pocket fill."""
-        return abs(self.residual_pl - self.counted_pl) > SUSPICIOUS_PL
-
-    def words(self) -> list[str]:
-        """The refill check."""
-        apart_pl = self.residual_pl - self.counted_pl
-        more = "more" if apart_pl > 0 else "less"
-        lines = [
-            f"Filled in: {volume_text(self.volume_pl)}. Came out: {volume_text(self.residual_pl)}; "
-            f"the pump counted {volume_text(self.counted_pl)} left."
-        ]
-        if apart_pl:
-            lines.append(f"That is {volume_text(abs(apart_pl))} {more} than counted.")
-        if self.suspicious:
-            lines.append("ATTENTION: more than 2 mL apart. Check the flow, the catheter and the fill.")
-        return lines
-
-    def commit(self) -> None:
-        """Put it on record."""
-        settled(self.client, "the refill", lambda: self.client.commit(self.proposal.digest))
-
-    def as_json(self) -> dict[str, object]:
-        """The document after the commit."""
-        return {
-            "schema": SCHEMA,
-            "volume_nl": nl(self.volume_pl),
-            "residual_nl": nl(self.residual_pl),
-            "counted_nl": nl(self.counted_pl),
-            "suspicious": self.suspicious,
-        }
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Refill, prime, timed stop, the end of a plan: over the command line, asked for before they happen."""
+"""Prime, timed stop, the end of a plan: over the command line, asked for before they happen."""
 
 import json
 from pathlib import Path
@@ -8,27 +8,6 @@ from thecal.emulator import Emulator
 from .conftest import Thecal, changed, program
 
 HOUR_US = 3_600_000_000
-
-
-def test_refill(quick_thecal: Thecal, pump: Emulator):
-    wrong = ["refill", "--volume", "40 mL", "--residual", "35 mL"]
-    asked = quick_thecal(*wrong, port=pump.port, stdin="n\n")
-    assert asked.code == 1
-    assert "the pump counted 40 mL left" in asked.out
-    assert "That is 5 mL less than counted." in asked.out
-    assert "ATTENTION: more than 2 mL apart" in asked.out
-    done = quick_thecal(
-        "refill", "--volume", "30 mL", "--residual", "39 mL", "--yes", "--json", port=pump.port
-    )
-    assert json.loads(done.out) == {
-        "schema": 1,
-        "volume_nl": "30000000",
-        "residual_nl": "39000000",
-        "counted_nl": "40000000",
-        "suspicious": False,
-    }
-    assert json.loads(quick_thecal("status", "--json", port=pump.port).out)["reservoir_nl"] == "30000000"
-    assert quick_thecal("refill", "--volume", "30", "--residual", "1 mL", port=pump.port).code == 2
 
 
 def test_prime_needs_the_implant_flag(quick_thecal: Thecal, pump: Emulator):

@@ -72,7 +72,7 @@ def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den
         alarms,
         within_s,
         steps=_NOTICED,
-        bound=QUEUE if kind not in _TWO_RUNS else 2 * QUEUE,
+        bound=_JUDGED if kind in _BY_MADE else QUEUE,
         bound_s=4 if kind in _OF_BOLUSES else 0,
         flow=True,
         maybe=kind in _BY_CHANCE,
@@ -81,7 +81,8 @@ def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den
     )
 
 
-_TWO_RUNS = ("stuck_on", "double_commit", "stuck_off")  # noticed by what was made, so a run or two later
+_BY_MADE = ("stuck_on", "double_commit", "stuck_off")  # every run for itself is right: noticed by the sum
+_JUDGED = 5 * QUEUE
 _OF_BOLUSES = ("stuck_on", "double_commit")
 _BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered", "no_cancel")  # by what runs just then
 _GUARDED = ("over_infusion", "dose_guard", "memory", "fault")
@@ -147,10 +148,12 @@ def _worn(patient: Patient) -> None:
 
 
 def _flood(patient: Patient) -> None:
-    """Ten minutes of it, in which nobody can ask anything."""
+    """Ten minutes of it, in which nobody can ask anything; as long again, for sessions that were refused."""
     seed = patient.dice.randrange(2**20)
     patient.pump.bench.inject("link_flood", bytes_per_s=1000, seed=seed, for_us=10 * US_PER_MIN)
-    patient.pump.let(10 * US_PER_MIN + US_PER_S)
+    patient.pump.let(20 * US_PER_MIN)
+    with contextlib.suppress(LinkError):  # it may end what was left of a frame
+        patient.pump.client.hello()
     patient.pump.client.hello()
 
 

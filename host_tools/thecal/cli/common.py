@@ -68,12 +68,12 @@ def connect(port: str) -> "tuple[Client, Hello]":
     return pump.client, pump.hello
 
 
-def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False) -> int:
+def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False, zero: bool = False) -> int:
     """An option with a unit, in wire units. A wrong one is wrong usage, found before any port is opened."""
     from thecal.quantities import QuantityError, parse_whole
 
     try:
-        return parse_whole(text, kind, negative=negative)
+        return parse_whole(text, kind, negative=negative, zero=zero)
     except QuantityError as error:
         raise typer.BadParameter(f"{error}.", param_hint=option) from error
 
@@ -119,6 +119,21 @@ def ask(question: str, yes: bool) -> None:
         print(file=sys.stderr)
     if answer.strip().lower() not in ("y", "yes"):
         raise ThecalError("not confirmed: nothing was changed", "answer y to go on, or say --yes in scripts")
+
+
+def optional_answer_to(question: str) -> str:
+    """What a person answers; "" when nothing, or when nobody is there."""
+    sys.stdout.flush()
+    print(f"{question} ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+def answer_to(question: str, option: str, yes: bool) -> str:
+    """What a person answers to a question that needs one. WrongUsage: a script left the option out."""
+    answer = "" if yes else optional_answer_to(question)
+    if not answer:
+        raise WrongUsage(f"{option} is missing: nothing was changed.")
+    return answer
 
 
 def ask_or_withdraw(pump: "Client | Pump", question: str, yes: bool) -> None:

@@ -1,6 +1,7 @@
 """The commands around reservoir, catheter and plan: refill, prime, cancel-plan, skip-bridge."""
 
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,31 +9,53 @@ from thecal.cli.common import (
     Json,
     Port,
     Yes,
+    answer_to,
     ask_or_withdraw,
+    local_time,
     need_yes_for_json,
     open_pump,
+    optional_answer_to,
     print_json,
     quantity,
 )
 from thecal.cli.store import NoStore, remember
 
+if TYPE_CHECKING:
+    from thecal.refill_command import Wanted
+
 
 def refill(
-    volume: Annotated[str, typer.Option(metavar="VOLUME", help='Filled in: "40 mL".')],
-    residual: Annotated[str, typer.Option(metavar="VOLUME", help='Came out before: "3.1 mL".')],
+    volume: Annotated[str, typer.Option(metavar="VOLUME", help='Filled in: "40 mL".')] = "",
+    residual: Annotated[str, typer.Option(metavar="VOLUME", help='Came out before: "3.1 mL".')] = "",
+    lot: Annotated[str, typer.Option(metavar="TEXT", help="The drug's lot.")] = "",
+    expiry: Annotated[str, typer.Option(metavar="DATE", help="Of the drug, by its label: 2026-09-30.")] = "",
+    stable: Annotated[
+        str, typer.Option(metavar="DURATION", help='How long it keeps in the pump: "40 d".')
+    ] = "",
+    measured: Annotated[
+        str, typer.Option(metavar="VOLUME", help="Found in the reservoir after filling: against pocket fill.")
+    ] = "",
+    show: Annotated[bool, typer.Option("--show", help="Only show what is expected, and the trend.")] = False,
     port: Port = "",
     yes: Yes = False,
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
-    """Record a refill: what came out against what the pump counted, a question, the record."""
-    need_yes_for_json(as_json, yes)
-    from thecal.quantities import VOLUME
+    """Record a refill: what came out against what was counted, the trend, a question, the record."""
+    if not show:
+        need_yes_for_json(as_json, yes)
+    from thecal import refill_command
 
-    quantity("--volume", volume, VOLUME)
-    quantity("--residual", residual, VOLUME)
+    given = _Given(volume, residual, lot, expiry, stable, measured)
+    given.check()
     with open_pump(port) as pump:
-        refilling = pump.propose_refill(volume, residual=residual)
+        before = refill_command.Before.ask(pump.client)
+        if show:
+            print_json(refill_command.show_json(before)) if as_json else print("\n".join(before.words()))
+            return
+        if not as_json:
+            print("\n".join(before.words()))
+        refilling = before.propose(given.completed(yes).wanted())
         if not as_json:
             print("\n".join(refilling.words()))
         ask_or_withdraw(pump, "Record this refill?", yes)
@@ -40,6 +63,50 @@ def refill(
         print_json(refilling.as_json()) if as_json else print("The refill is on record.")
         amounts = (refilling.volume_pl, refilling.residual_pl, refilling.counted_pl)
         remember(pump, "refill", no_store, refill=amounts)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What was said of a refill, as text with units."""
+
+    volume: str
+    residual: str
+    lot: str
+    expiry: str
+    stable: str
+    measured: str
+
+    def check(self) -> None:
+        """Wrong usage is found before any port is opened."""
+        self.wanted(partly=True)
+
+    def completed(self, yes: bool) -> "_Given":
+        """With what is missing asked for; a script that says --yes is asked nothing."""
+        residual = self.residual or answer_to('What came out ("3.1 mL")?', "--residual", yes)
+        volume = self.volume or answer_to('What was filled in ("40 mL")?', "--volume", yes)
+        asks = not (self.volume and self.residual) and not yes
+        lot = self.lot or (optional_answer_to("The drug's lot (empty: none)?") if asks else "")
+        expiry = self.expiry or (
+            optional_answer_to("Its expiry date (2026-09-30; empty: none)?") if asks else ""
+        )
+        return replace(self, residual=residual, volume=volume, lot=lot, expiry=expiry)
+
+    def wanted(self, *, partly: bool = False) -> "Wanted":
+        """In wire units."""
+        from thecal.quantities import SECONDS, VOLUME
+        from thecal.refill_command import Wanted
+
+        def amount(option: str, text: str) -> int:
+            return 0 if partly and not text else quantity(option, text, VOLUME, zero=option != "--volume")
+
+        return Wanted(
+            volume_pl=amount("--volume", self.volume),
+            residual_pl=amount("--residual", self.residual),
+            lot=self.lot,
+            expiry=local_time("--expiry", self.expiry).date() if self.expiry else None,
+            stable_days=quantity("--stable", self.stable, SECONDS) // 86_400 if self.stable else None,
+            measured_pl=amount("--measured", self.measured) if self.measured else None,
+        )
 
 
 def prime(

@@ -11,8 +11,9 @@ from thecal.errors import ThecalError
 from thecal.guided.prompts import Prompter
 from thecal.guided.session import Answers
 from thecal.programming import PreparedProgram, prepare_program
+from thecal.refill_command import Refill
 from thecal.review import Review, settings_table
-from thecal.service_command import Prime, Refill
+from thecal.service_command import Prime
 from thecal.therapy_models import BridgeRequest, Therapy
 
 
