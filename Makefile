@@ -46,6 +46,7 @@ bench: setup  ## Measure, print a table and write build/bench.json
 
 soak: setup  ## Cut the power of pumps in therapy, again and again (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/records
 
 docs: setup  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
