@@ -52,6 +52,7 @@ class Pump:
         supervisor.start()
         proposals = Proposals(course, bounds, self.keeper, supervisor)
         commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper, supervisor)
+        self.keeper.fill_queue()  # the motor first: flash takes its time
         self.log.serve()  # this boot's number is on flash before anybody is answered
         presence = Presence(board.button, self.timebase)
         keys = Keys(board.store, self.keeper, self.log)

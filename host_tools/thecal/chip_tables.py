@@ -7,7 +7,7 @@ names, functions and answers (tests/rp2040/test_tables.py holds both together). 
 
 from collections.abc import Set
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from wire import messages
 
@@ -78,7 +78,7 @@ def fields_text(fields: Any) -> str:
 
 def _is_rows(value: Any) -> bool:
     """A table of (number, name, ...) whose rows are an integer and words."""
-    rows: Any = value if isinstance(value, tuple) else ()
+    rows = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
     return bool(rows) and all(isinstance(row, tuple) and _is_row(row) for row in rows)
 
 

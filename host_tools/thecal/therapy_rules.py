@@ -234,6 +234,8 @@ def bolus_errors(therapy: Therapy, dose_ng: int, duration_us: int, field: str) -
             (limits.max_1h_ng, "1 h", 3600 * US_PER_S),
         ):
             within = given * min(Fraction(1), Fraction(window_us, duration_us))
+            if field == "patient_bolus":  # the pump takes a prescribed one as a whole
+                within = given
             if limit is not None and within > limit:
                 amount = f"{mass_text(within)} of {drug.name}"
                 yield Problem(

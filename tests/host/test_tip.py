@@ -169,6 +169,7 @@ def running_pump():
     """A pump that has run the old program for a day: its catheter is full of the old filling."""
     with Emulator(seed=3) as emulator, Client.connect(emulator.port) as client:
         emulator.bench.set_step_volume(2500)
+        emulator.bench.fill(40 * 10**9)
         client.commit(client.propose_program(OLD).digest)
         emulator.bench.advance(emulator.bench.now() + 24 * H_US)
         yield emulator, client

@@ -174,7 +174,7 @@ def test_another_memory_in_the_same_pump(thecal: Run, tmp_path: Path):
 def test_which_pump(thecal: Run):
     thecal("log")
     with Emulator(seed=3, settings={"serial_number": "UNIX-0007"}) as other:
-        thecal("log", THECAL_PORT=other.port)
+        thecal("log", **keys_for(other.port), THECAL_PORT=other.port)
     assert "name one of these with --pump: UNIX-0001, UNIX-0007" in thecal("trend", code=1).stderr
     assert "the store knows no pump X" in thecal("history", "--pump", "X", code=1).stderr
     assert json.loads(thecal("trend", "--pump", "UNIX-0007", "--json").stdout)["refills"] == []

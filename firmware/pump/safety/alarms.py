@@ -134,8 +134,8 @@ class Alarms:
         at = number * 3
         turn = self._turn[number]
         raises = self._raises
-        before = raises[at + turn % 3]  # the last but two
         raises[at + turn % 3] = s + 1
+        before = raises[at + (turn + 1) % 3]  # the last but one before it
         self._turn[number] = turn + 1 if turn < 5 else 3
         if before and s + 1 - before <= _REPEATS_S:
             self.repeated = number

@@ -160,10 +160,15 @@ class DoseGuard:
         return rate
 
     def _limit(self, prescription, field: str, steps: int) -> int:
-        """Steps that the strictest drug's limit allows."""
-        for drug in prescription.drugs:
+        """Steps that the strictest drug's limit allows; with a bridge, at the weaker filling's concentration
+        (of the first drug: a bridge names no other), as old and new drug flow in one window."""
+        bridge = prescription.bridge
+        for drug in prescription.drugs[:1] if bridge else prescription.drugs:
             if drug[field]:
-                allowed = drug[field] * PL_PER_ML // (drug["concentration_ng_per_ml"] * self._volume_pl)
+                concentration = drug["concentration_ng_per_ml"]
+                if bridge:
+                    concentration = min(concentration, bridge["concentration_ng_per_ml"])
+                allowed = drug[field] * PL_PER_ML // (concentration * self._volume_pl)
                 steps = min(steps, allowed)
         return min(steps, _MOST) + SLACK_STEPS
 
