@@ -240,6 +240,10 @@ class RealClock(_Clock):
     def pass_time(self, us: int) -> None:
         """Real time passes by itself."""
 
+    def start_watchdog(self, timeout_us: int) -> None:
+        """The software takes the computer's time, which `speed` makes longer: so must the time-out be."""
+        super().start_watchdog(timeout_us * self._speed)
+
     def _sample(self) -> int:
         """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
         if self._zero_us < 0:

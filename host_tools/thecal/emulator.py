@@ -81,6 +81,7 @@ class Emulator:
         self._heap = heap
         self._manifest = manifest
         self._paired = paired
+        self._last_keys: dict[int, bytes] = {}
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._bench: Bench | None = None
@@ -159,13 +160,17 @@ class Emulator:
         self._settings = {**before, "start_us": start_us}  # another restart is a power cut's again
 
     def key(self, role: int) -> bytes | None:
-        """The key that the pump has for a role (wire.roles), read from its flash; None: there is none."""
+        """The key that the pump has for a role (wire.roles), read from its flash, or as last known where the
+        flash cannot be read any more; None: there is none."""
         try:
             document = self.bench.document("link-keys") or b""
-        except SimulationError:  # its flash cannot be read
-            return None
+        except SimulationError:
+            return self._last_keys.get(role)
         key = document[_KEYS_AT + (role - 1) * KEY_SIZE :][:KEY_SIZE]
-        return key if any(key) else None
+        if not any(key):
+            return None
+        self._last_keys[role] = key
+        return key
 
     def _find_key(self, session: Session, hello: Hello, role: int) -> bytes:
         """For `keyring`: the key on the pump's flash; where there is none, press the button and pair."""

@@ -156,8 +156,9 @@ def flooded(flood: bool, folder) -> tuple[str, int]:
         patient.bench.trace(folder / "trace")
         if flood:
             patient.bench.inject("link_flood", bytes_per_s=1000, for_us=20 * MINUTE_US)
+        before = patient.bench.truth().waits  # a session's bytes may come in one piece or more
         patient.bench.advance_by(30 * MINUTE_US)
-        waits = patient.bench.truth().waits
+        waits = patient.bench.truth().waits - before
         patient.bench.trace(None)
     return hashlib.sha256((folder / "trace").read_bytes()).hexdigest(), waits
 
@@ -170,7 +171,6 @@ def test_a_flood_moves_no_step(tmp_path):
     assert loud == quiet
 
 
-@pytest.mark.xfail(reason="on a busy machine two floods differed once: not understood yet")
 def test_a_flood_is_the_same_every_time(tmp_path):
     assert flooded(True, tmp_path / "one") == flooded(True, tmp_path / "two")
 

@@ -184,7 +184,6 @@ def test_an_implant(quick_thecal: Thecal):
         assert "no program" in quick_thecal("implant", "--dry", "--yes", port=emulator.port).error
 
 
-@pytest.mark.xfail(reason="pairing is not answered while this test drives the clock; since sessions came")
 @pytest.mark.parametrize(("num", "den"), [(1, 1), (6, 5)])
 def test_calibration_finds_what_the_motor_displaced(
     quick_thecal: Thecal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num: int, den: int

@@ -365,6 +365,8 @@ class Flow:
             if run.last_s < s or (run.last_s == s and run.last_us <= us):
                 return True
         self._wake_at_low_water()
+        if self.wake.by(s, us):  # due, and yet the motor has enough: a damaged gap would keep the pump awake
+            self.gate.may_run()
         return False
 
     def _wake_at_low_water(self) -> None:

@@ -152,7 +152,9 @@ class Supervisor:
             self._judge(self.guard.look(time.s, time.us))
             if self._delivery.fault:
                 return False
-        if self.guard.admits(run):
+        change = self._delivery.next_change()
+        beyond = run.last_s > change.s or (run.last_s == change.s and run.last_us > change.us)
+        if not beyond and self.guard.admits(run):
             return True
         self.fatal(a.OVER_INFUSION, 0)
         return False

@@ -11,6 +11,7 @@ by its own command."""
 
 from pump.dosing.delivery import Delivery
 from pump.dosing.flow import FREE
+from pump.dosing.flow import FAULT_PHASE
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
@@ -253,6 +254,9 @@ class Course:
             s, us = self.interrupt(s, us)
             was_to_flow = delivery.flowing or not delivery.resume_at.is_never()
             delivery.halt(s, us)
+            if delivery.flowing:  # whatever went wrong: a stop that does not stop is a fault (INT-07)
+                delivery.fail(FAULT_PHASE, s, us)
+                raise Unacceptable("alarm", "fault")
             delivery.resume_at.set_never()
             if resume_after_s:
                 delivery.resume_at.set(s, us)
