@@ -23,6 +23,6 @@ def keys_for(*arguments: object) -> dict[str, str]:
             folder = Path(os.environ["THECAL_KEYS"]) / port.replace("/", "-")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("THECAL_KEYS", str(folder))
-                keyring.store("UNIX-0001", "clinician", emulator.key(CLINICIAN) or b"")
+                keyring.store(emulator.serial_number, "clinician", emulator.key(CLINICIAN) or b"")
             return {"THECAL_KEYS": str(folder)}
     return {}

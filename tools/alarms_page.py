@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "firmware"))
 
+from pages import write_or_check  # noqa: E402 -- after the path
 from wire import guard  # noqa: E402 -- after the path
 
 TABLE = ROOT / "firmware" / "wire" / "guard.py"
@@ -68,14 +69,7 @@ def written() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; the exit code."""
-    new = written()
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == new:
-        return 0
-    if "--check" in arguments:
-        print(f"{PAGE} is out of date: run `python tools/alarms_page.py`", file=sys.stderr)
-        return 1
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, written(), arguments, "alarms_page")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "firmware"))
 
+from pages import write_or_check  # noqa: E402 -- after the path
 from thecal import cipher  # noqa: E402 -- after the path
 from wire import codec, framing, messages, roles, secure, therapy  # noqa: E402
 
@@ -205,15 +206,7 @@ def _example(plain: bool, session: int, seq: int, opcode: int, result: int | Non
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; the exit code."""
-    page = PAGE.read_text(encoding="utf-8")
-    new = written(page)
-    if new == page:
-        return 0
-    if "--check" in arguments:
-        print(f"{PAGE} is out of date: run `python tools/protocol_page.py`", file=sys.stderr)
-        return 1
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, written(PAGE.read_text(encoding="utf-8")), arguments, "protocol_page")
 
 
 if __name__ == "__main__":

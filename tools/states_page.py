@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "firmware"))
 
+from pages import write_or_check  # noqa: E402 -- after the path
 from pump.safety import states  # noqa: E402 -- after the path
 from wire import messages  # noqa: E402
 
@@ -57,14 +58,7 @@ def written() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; the exit code."""
-    new = written()
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == new:
-        return 0
-    if "--check" in arguments:
-        print(f"{PAGE} is out of date: run `python tools/states_page.py`", file=sys.stderr)
-        return 1
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, written(), arguments, "states_page")
 
 
 if __name__ == "__main__":

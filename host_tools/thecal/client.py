@@ -10,7 +10,6 @@ A method that returns was carried out exactly once, one that raises LinkError or
 """
 
 import hashlib
-from types import TracebackType
 from typing import Self
 
 from thecal import keyring
@@ -34,6 +33,7 @@ from thecal.answers import (
     malformed,
     status_of,
 )
+from thecal.closing import Closing
 from thecal.errors import LinkError, ReadbackMismatch, Refused
 from thecal.guard_client import GuardClient
 from thecal.session import TIMEOUT_S, TRIES, FindKey, Outcome, Session
@@ -75,7 +75,7 @@ LAST_EVENT = 0xFFFFFFFF  # past every number of the log
 _MOST_EVENTS = 255
 
 
-class Client(GuardClient):
+class Client(GuardClient, Closing):
     """One pump, reached over one `Link`. Not for use from several threads."""
 
     def __init__(
@@ -104,14 +104,6 @@ class Client(GuardClient):
             link.close()
             raise
         return client
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the port back. The pump's session ends by itself."""

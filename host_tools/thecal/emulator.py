@@ -32,6 +32,7 @@ from wire.roles import CLINICIAN
 from wire.secure import KEY_SIZE
 
 _KEYS_AT = 8  # in the document `link-keys` (docs/storage.md)
+_SERIAL_NUMBER = "UNIX-0001"  # of boards/unix, when no setting says another
 _BOOT_S = 20.0
 _END_S = 3.0
 _CODE = (".py", ".mpy")
@@ -158,6 +159,11 @@ class Emulator:
         before = dict(self._settings)
         self.restart({"reset_cause": 3, "start_us": start_us, **kept}, world=reset.world)
         self._settings = {**before, "start_us": start_us}  # another restart is a power cut's again
+
+    @property
+    def serial_number(self) -> str:
+        """The pump's, as it says at hello."""
+        return str(self._settings.get("serial_number", _SERIAL_NUMBER))
 
     def key(self, role: int) -> bytes | None:
         """The key that the pump has for a role (wire.roles), read from its flash, or as last known where the

@@ -10,15 +10,14 @@ Called by `client`, `pairing` and the command line's `pair` and `keys`.
 """
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thecal.errors import ThecalError
+from thecal.key_files import KeyFiles
 from wire.roles import ROLES
-from wire.secure import KEY_SIZE
 
 if TYPE_CHECKING:
     from thecal.answers import Hello
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     Provider = Callable[[Session, Hello, int], bytes | None]
 
 _SUFFIX = ".link"
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
-_OTHERS = 0o077
 _providers: "dict[str, Provider]" = {}
 
 
@@ -46,13 +43,12 @@ class Entry:
     path: Path
 
 
+_FILES = KeyFiles("link-keys", _SUFFIX, "key", "remove it and pair anew, or restore it from a backup", NoKey)
+
+
 def folder() -> Path:
     """Where the keys are."""
-    named = os.environ.get("THECAL_KEYS")
-    if named:
-        return Path(named)
-    config = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else Path.home() / ".config") / "thecal" / "link-keys"
+    return _FILES.folder()
 
 
 def role_number(role: str) -> int:
@@ -70,7 +66,7 @@ def role_name(number: int) -> str:
 
 def path_of(serial: str, role: str) -> Path:
     """The file of the key of this pump and role."""
-    return folder() / f"{_NOT_IN_NAMES.sub('_', serial)}.{role}{_SUFFIX}"
+    return _FILES.path_of(f"{serial}.{role}")
 
 
 def find(session: "Session", hello: "Hello", role: int) -> bytes:
@@ -88,44 +84,12 @@ def find(session: "Session", hello: "Hello", role: int) -> bytes:
 def stored(serial: str, role: str) -> bytes | None:
     """The key that is kept for this pump and role, if there is one. NoKey when the file is not safe to
     use."""
-    path = path_of(serial, role)
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii", errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise NoKey(
-            f"{path} cannot be read: {error.strerror}", "it should belong to you, mode 0600"
-        ) from None
-    if mode & _OTHERS:
-        raise NoKey(f"others may read {path}", f"if nobody did: chmod 600 {path}; otherwise pair anew")
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_SIZE:
-        raise NoKey(f"{path} holds no key", "remove it and pair anew, or restore it from a backup")
-    return key
+    return _FILES.read(f"{serial}.{role}")
 
 
 def store(serial: str, role: str, key: bytes) -> Path:
     """Keep a key, in place of an older one; the file. NoKey when that fails."""
-    path = path_of(serial, role)
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(key.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise NoKey(
-            f"the key cannot be kept in {path}: {error.strerror}", "make room, then pair anew"
-        ) from None
-    return path
+    return _FILES.write(f"{serial}.{role}", key)
 
 
 def remove(serial: str, role: str) -> bool:

@@ -5,61 +5,35 @@ the user's configuration folder, and counts from then on: a log with another key
 `log_command`.
 """
 
-import os
-import re
 from pathlib import Path
 
 from thecal.client import Client
 from thecal.errors import Refused, ThecalError
-
-KEY_SIZE = 16
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+from thecal.key_files import KeyFiles
 
 
 class NoLogKey(ThecalError):
     """The key of this pump's log is not known here, and the pump does not tell it to this role."""
 
 
-def folder() -> Path:
-    """Where the keys are."""
-    named = os.environ.get("THECAL_KEYS")
-    if named:
-        return Path(named)
-    config = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else Path.home() / ".config") / "thecal" / "log-keys"
+_FILES = KeyFiles(
+    "log-keys", ".key", "log key", "it is 32 hexadecimal digits: restore it from a backup", NoLogKey
+)
 
 
 def path_of(serial: str) -> Path:
     """The file of this pump's key."""
-    return folder() / (_NOT_IN_NAMES.sub("_", serial) + ".key")
+    return _FILES.path_of(serial)
 
 
 def stored(serial: str) -> bytes | None:
-    """The key that is kept for this pump, if there is one. NoLogKey when the file is not a key."""
-    path = path_of(serial)
-    try:
-        text = path.read_text(encoding="ascii", errors="replace")
-    except FileNotFoundError:
-        return None
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_SIZE:
-        raise NoLogKey(f"{path} holds no log key", "it is 32 hexadecimal digits: restore it from a backup")
-    return key
+    """The key that is kept for this pump, if there is one. NoLogKey when the file is not safe to use."""
+    return _FILES.read(serial)
 
 
 def store(serial: str, key: bytes) -> Path:
-    """Keep a pump's key, in place of an older one; the file."""
-    path = path_of(serial)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key.hex() + "\n")
-    draft.replace(path)
-    return path
+    """Keep a pump's key, in place of an older one; the file. NoLogKey when that fails."""
+    return _FILES.write(serial, key)
 
 
 def learn(client: Client, serial: str) -> bytes | None:

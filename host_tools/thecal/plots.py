@@ -65,7 +65,7 @@ class Delivery:
 def draw_day(delivery: Delivery, path: Path, dpi: int = 110) -> None:
     """Rate, cumulative dose and reservoir over the whole time, one above the other."""
     steps_us = np.fromfile(delivery.trace, dtype="<u8").astype(np.int64)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(3, 1, figsize=(9, 8.2), sharex=True, height_ratios=(3, 2.4, 1.6))
         _draw_rate(axes[0], delivery, steps_us)
         _draw_dose(axes[1], delivery, steps_us)
@@ -82,7 +82,7 @@ def draw_day(delivery: Delivery, path: Path, dpi: int = 110) -> None:
 def draw_bolus(delivery: Delivery, at_us: int, path: Path, dpi: int = 110) -> None:
     """How a bolus begins: its rate over minutes, and every motor step over seconds."""
     steps_us = np.fromfile(delivery.trace, dtype="<u8").astype(np.int64)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(9, 3.8))
         _draw_intervals(axes[0], delivery, steps_us, at_us - 120_000_000, at_us + 420_000_000)
         _draw_steps(axes[1], delivery, steps_us, at_us - 8_000_000, at_us + 2_000_000)
@@ -136,7 +136,7 @@ def _draw_steps(
     axis.set_title("Its first steps, each when its volume is due", loc="left", fontsize=10.5)
 
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -18,11 +18,11 @@ from __future__ import annotations
 import os
 from datetime import date, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from thecal.answers import Accounts, Event, Filling, Hello, Instant, Limit
 from thecal.client import LAST_EVENT, Client
+from thecal.closing import Closing
 from thecal.errors import PortError
 from thecal.settled import settled
 from thecal.snapshot import Snapshot
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", "Snapshot"]
 
 
-class Pump:
+class Pump(Closing):
     """A pump on `port`: a device, a pty or a pyserial URL; without one, what THECAL_PORT names.
 
     Opens the port and a session at once. PortError, LinkError, ProtocolMismatch: no pump, or none that
@@ -59,14 +59,6 @@ class Pump:
         except BaseException:
             self.client.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Pump({self.port!r}, serial={self.serial!r})"

@@ -13,10 +13,10 @@ import select
 import time
 from collections.abc import Generator
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import serial
+from thecal.closing import Closing
 from thecal.errors import LinkError, PortError
 from wire.framing import FrameReader
 
@@ -55,7 +55,7 @@ class Link(Protocol):
         ...
 
 
-class Transport:
+class Transport(Closing):
     """A `Link` over a serial port, pty or pyserial URL. Open for no one else while it is open."""
 
     def __init__(self, port_url: str) -> None:
@@ -64,14 +64,6 @@ class Transport:
         self.received = 0
         self.sample = b""
         self._open()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the port back; harmless when it is closed or gone already."""

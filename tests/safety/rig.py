@@ -249,3 +249,10 @@ def refused(action, *values):
     except Unacceptable as error:
         return error.reason
     return None
+
+
+def rig(**changes):
+    """A guarded pump that has infused 20 mg/day for ten minutes."""
+    found = Guarded(1_000_000_000_123, **{"basal_dose_ng_per_day": 20_000_000, **changes})
+    found.run_for(600)
+    return found

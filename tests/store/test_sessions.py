@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emulated_keys import keys_for
-from thecal import log_keys
+from thecal import key_files, log_keys
 from thecal.emulator import Emulator
 from thecal.store import Store
 from thecal.store.queries import rows
@@ -130,7 +130,7 @@ def test_the_store_holds_no_keys(thecal: Run, place: Path, tmp_path: Path, emula
     thecal("log", "--verify")
     kept = Path(keys_for(emulator.port)["THECAL_KEYS"]) / log_keys.path_of("UNIX-0001").name
     key = bytes.fromhex(kept.read_text())
-    assert len(key) == log_keys.KEY_SIZE
+    assert len(key) == key_files.KEY_SIZE
     thecal("program", MORPHINE, "--yes")
     exported = json.loads(thecal("log", "--json").stdout)
     for event in exported["events"]:
@@ -174,7 +174,7 @@ def test_another_memory_in_the_same_pump(thecal: Run, tmp_path: Path):
 def test_which_pump(thecal: Run):
     thecal("log")
     with Emulator(seed=3, settings={"serial_number": "UNIX-0007"}) as other:
-        thecal("log", **keys_for(other.port), THECAL_PORT=other.port)
+        thecal("log", THECAL_PORT=other.port)
     assert "name one of these with --pump: UNIX-0001, UNIX-0007" in thecal("trend", code=1).stderr
     assert "the store knows no pump X" in thecal("history", "--pump", "X", code=1).stderr
     assert json.loads(thecal("trend", "--pump", "UNIX-0007", "--json").stdout)["refills"] == []

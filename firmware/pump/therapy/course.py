@@ -10,8 +10,7 @@ rate with its phase, and a bridge or plan where it stood; a bridge is not reprog
 by its own command."""
 
 from pump.dosing.delivery import Delivery
-from pump.dosing.flow import FREE
-from pump.dosing.flow import FAULT_PHASE
+from pump.dosing.flow import FAULT_PHASE, FREE
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source

@@ -18,23 +18,13 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
 from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
+from thecal.plots import STYLE
 from thecal.report.course import Course, local_of
 from thecal.report.summary import Report
 
 _POINTS = 1500
 _PLAN, _GIVEN, _NO, _GREY = "#0b5394", "#c55a11", "#a61c00", "#555555"
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "thecal",
-}
+_STYLE: dict[Any, Any] = {**STYLE, "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "thecal"}
 
 
 def draw(report: Report, name: str, form: str) -> bytes:
