@@ -11,7 +11,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from thecal import local_time
+from thecal import distrust, local_time
 from thecal.alarm_view import AlarmView, fault_json, kind_of
 from thecal.amounts import (
     US_PER_S,
@@ -46,6 +46,7 @@ class Snapshot:
     alarms: Alarms
     sensors: Sensors | None
     reservoir: Reservoir | None  # None: there is no program, so nothing is counted
+    distrusted: list[int]  # without a program: what the last start could not trust (`thecal.distrust`)
 
     @classmethod
     def take(
@@ -64,6 +65,7 @@ class Snapshot:
             client.alarms(),
             _unless_refused(client.sensors),
             _unless_refused(client.reservoir),
+            [] if status.program_digest else distrust.of_last_start(client),
         )
 
     @property
@@ -130,6 +132,7 @@ class Snapshot:
         return [
             ("pump", f"{self.hello.serial} ({self.hello.model}, firmware {self.hello.firmware})"),
             ("state", status.state),
+            *[("records", distrust.text(number)) for number in self.distrusted],
             ("local time", f"{self.local:%a %Y-%m-%d %H:%M:%S}"),
             ("therapy", self.therapy or "none"),
             ("rate", volume_rate_text(status.rate_pl_per_day)),
@@ -170,6 +173,7 @@ class Snapshot:
             "model": hello.model,
             "firmware": hello.firmware,
             "state": status.state,
+            "distrusted": self.distrusted,
             "now_s": status.now.s,
             "local_time": self.local.isoformat(),
             "therapy": self.therapy,

@@ -11,7 +11,7 @@ import pytest
 from dosing import rig
 from thecal.client import Client
 from thecal.emulator import Emulator
-from thecal.errors import SimulationError
+from thecal.errors import Refused, SimulationError
 
 S = 1_000_000
 MINUTE_US = 60 * S
@@ -87,8 +87,10 @@ def test_a_stop_that_stops_nothing(patient: Patient):
     assert patient.steps_in(5 * MINUTE_US) == 0
     patient.client.resume()
     patient.bench.inject("planner_fault", unguarded=1, kind="no_stop")
-    patient.client.stop()
-    assert patient.steps_in(5 * MINUTE_US) > 100
+    with pytest.raises(Refused, match="fault"):  # the stop itself sees that something is still to flow
+        patient.client.stop()
+    assert patient.steps_in(5 * MINUTE_US) == 0
+    assert [alarm.name for alarm in patient.client.alarms().standing] == ["fault"]
 
 
 def test_a_queue_that_is_not_cancelled(patient: Patient):

@@ -190,9 +190,10 @@ def test_calibration_finds_what_the_motor_displaced(
 ):
     """The balance shows what the simulated motor physically displaced, as water of 20 C weighed in air."""
     bench_therapy = changed(tmp_path, 'mode = "continuous"\ndose = "2.4 mg/day"', 'mode = "stopped"')
-    with Emulator(seed=1, clock="scaled", speed=200) as emulator:
+    with Emulator(seed=1) as emulator:
         program(emulator, bench_therapy)
         bench = emulator.bench
+        monkeypatch.setattr("thecal.guided.counted._pause", lambda: bench.advance_by(20_000_000))
         bench.over_delivery(num, den)
         bench.set_step_volume(2500)
         bench.fill(40 * 10**9)
@@ -213,6 +214,24 @@ def test_calibration_finds_what_the_motor_displaced(
     assert found["set_pl"] == 2500
     assert found["step_volume_pl"] == 2500 * num // den
     assert found["change_it"] is (num != den)
+
+
+def test_a_calibration_that_a_fault_cuts_short(
+    quick_thecal: Thecal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What was counted by then is not offered as a run."""
+    bench_therapy = changed(tmp_path, 'mode = "continuous"\ndose = "2.4 mg/day"', 'mode = "stopped"')
+    with Emulator(seed=1) as emulator:
+        program(emulator, bench_therapy)
+
+        def fault() -> None:
+            emulator.bench.inject("planner_fault", kind="runaway")
+            emulator.bench.advance_by(60_000_000)
+
+        monkeypatch.setattr("thecal.guided.counted._pause", fault)
+        flags = ("--volume", "100 uL", "--duration", "20 min", "--density", "0.9982 g/mL")
+        flags += ("--mass-uncertainty", "0.01 mg", "--mass", "99.8 mg", "--json")
+        assert "did not come to its end" in quick_thecal("calibrate", *flags, port=emulator.port).error
 
 
 def test_calibration_by_its_formula():

@@ -14,6 +14,10 @@ _LOOK_EVERY_S = 0.2
 _SLACK_S = 30
 
 
+def _pause() -> None:
+    time.sleep(_LOOK_EVERY_S)
+
+
 def run_steps(
     client: Client, volume_pl: int, duration_us: int, progress: Callable[[int], None] | None = None
 ) -> tuple[int, int]:
@@ -34,12 +38,12 @@ def run_steps(
     deadline_s = time.monotonic() + duration_us / US_PER_S + _SLACK_S
     while True:
         status = client.status()
-        if status.bolus is None:
-            break
         if status.state != "infusing" or time.monotonic() > deadline_s:
             raise ThecalError("the run did not come to its end", "look at `thecal status` and begin anew")
+        if status.bolus is None:
+            break
         if progress is not None:
             progress(status.bolus_left_us)
-        time.sleep(_LOOK_EVERY_S)
+        _pause()
     after = client.accounts()
     return after.steps - before.steps, after.step_volume_pl
