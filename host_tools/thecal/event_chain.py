@@ -25,7 +25,8 @@ NOT_KNOWN = b""  # the tag before the first record of a file that begins somewhe
 KEPT_EVENTS = 4096  # a ring that has let go of its oldest records keeps at least so many
 KEPT_FAULTS = 1024
 
-_FIELDS = "<IIIBBBHQQH9x"  # with the zeros up to the CRC
+_FIELDS = struct.Struct("<IIIBBBHQQH9x")  # with the zeros up to the CRC
+_CRC = struct.Struct("<I")
 _FAULT_NAMES = frozenset(name for number, name in EVENT_KINDS if number in FAULT_RECORDS)
 _KINDS = {name: number for number, name in EVENT_KINDS}
 _ACTORS = {name: number for number, name in ACTORS}
@@ -58,8 +59,7 @@ class Verdict:
 
 def record_bytes(event: Event) -> bytes:
     """The 48 bytes of a record that its tag covers: fields, zeros, CRC-32."""
-    fields = struct.pack(
-        _FIELDS,
+    fields = _FIELDS.pack(
         event.sequence,
         event.at.s,
         event.at.us,
@@ -71,12 +71,13 @@ def record_bytes(event: Event) -> bytes:
         event.b,
         event.boot,
     )
-    return fields + struct.pack("<I", zlib.crc32(fields))
+    return fields + _CRC.pack(zlib.crc32(fields))
 
 
 def _number(numbers: dict[str, int], name: str) -> int:
     """The number behind a name of `answers.event_of`."""
-    return int(name.removeprefix(UNKNOWN)) if name.startswith(UNKNOWN) else numbers[name]
+    number = numbers.get(name)
+    return int(name.removeprefix(UNKNOWN)) if number is None else number
 
 
 def tag_of(key: bytes, before: bytes, event: Event) -> bytes:

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-
-mpl.use("Agg")  # no display needed
-
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from thecal.amounts import PL_PER_ML
+from thecal.plot_style import STYLE
 from thecal.prescribed import Segment
 
 if TYPE_CHECKING:
@@ -66,7 +64,8 @@ def draw_day(delivery: Delivery, path: Path, dpi: int = 110) -> None:
     """Rate, cumulative dose and reservoir over the whole time, one above the other."""
     steps_us = np.fromfile(delivery.trace, dtype="<u8").astype(np.int64)
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(3, 1, figsize=(9, 8.2), sharex=True, height_ratios=(3, 2.4, 1.6))
+        figure = Figure(figsize=(9, 8.2))
+        axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2.4, 1.6))
         _draw_rate(axes[0], delivery, steps_us)
         _draw_dose(axes[1], delivery, steps_us)
         _draw_reservoir(axes[2], delivery, steps_us)
@@ -83,7 +82,8 @@ def draw_bolus(delivery: Delivery, at_us: int, path: Path, dpi: int = 110) -> No
     """How a bolus begins: its rate over minutes, and every motor step over seconds."""
     steps_us = np.fromfile(delivery.trace, dtype="<u8").astype(np.int64)
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(9, 3.8))
+        figure = Figure(figsize=(9, 3.8))
+        axes = figure.subplots(1, 2)
         _draw_intervals(axes[0], delivery, steps_us, at_us - 120_000_000, at_us + 420_000_000)
         _draw_steps(axes[1], delivery, steps_us, at_us - 8_000_000, at_us + 2_000_000)
         figure.tight_layout()
@@ -136,22 +136,9 @@ def _draw_steps(
     axis.set_title("Its first steps, each when its volume is due", loc="left", fontsize=10.5)
 
 
-STYLE: dict[Any, Any] = {
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
-
-
 def _save(figure: Any, path: Path, dpi: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=dpi, metadata={"Software": None})
-    plt.close(figure)
 
 
 def _clock(at_us: int) -> str:

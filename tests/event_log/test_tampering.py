@@ -60,7 +60,7 @@ def changed(event: Event, field: str) -> Event:
         value = "observer"
     else:
         value ^= 1
-    return dataclasses.replace(event, **{field: value})
+    return event._replace(**{field: value})
 
 
 @pytest.mark.req("REC-04", part="a change of any field of any record shows")

@@ -9,10 +9,11 @@ the pump's clock, volumes pL.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from thecal.amounts import PL_PER_ML, US_PER_DAY
@@ -27,6 +28,9 @@ EXCLUSIVE = ("prime", "bridge")
 _ENDS = ("bolus_delivered", "bolus_cut_short", "bolus_interrupted")
 _HALTS = ("stopped", "delivery_held", "fault_latched")
 _GOES_ON = ("resumed", "delivery_released")
+_LEFT_OUT_US = 60_000_000  # over so long a bolus that was left out counts as programmed
+
+Ratio = Callable[[int, int], Any]  # `Fraction`: exact and slow; `_divided`: for plots
 
 
 class Mark(NamedTuple):
@@ -34,8 +38,18 @@ class Mark(NamedTuple):
 
     at_us: int
     what: str  # "basal", "flow", "exclusive", "bolus"
-    value: Fraction
-    other: Fraction = Fraction(0)
+    value: Any  # as the `Ratio` makes it; of flow and exclusive whole
+    other: Any = 0
+
+
+class Knot(NamedTuple):
+    """Both volumes at a time, and the rates with which they go on until the next knot."""
+
+    at_us: int
+    programmed: Any
+    delivered: Any
+    to_plan: Any
+    to_give: Any
 
 
 @dataclass
@@ -53,17 +67,35 @@ class Given:
 
 @dataclass
 class Course:
-    """What happened since the last program began."""
+    """What happened since the last program began. `events`: from its commit on."""
 
     start_us: int
     end_us: int
     program: dict[str, Any]
     boluses: list[Given]
-    marks: list[Mark] = field(default_factory=list[Mark])
+    record: Record
+    events: list[Event]
 
     def volumes(self, times_us: Sequence[int], *, exact: bool = False) -> tuple[list[Any], list[Any]]:
-        """(programmed, delivered) at these ascending times; exact ones are fractions, and slow."""
-        return _swept(self.marks, self.start_us, times_us, exact)
+        """(programmed, delivered) at these times; exact ones are fractions, and slow."""
+        knots = _knots(_marks(self, Fraction), self.start_us) if exact else self._knots
+        starts = [knot.at_us for knot in knots]
+        out: tuple[list[Any], list[Any]] = ([], [])
+        for time_us in times_us:
+            index = bisect_right(starts, time_us) - 1
+            if index < 0:
+                out[0].append(0)
+                out[1].append(0)
+                continue
+            knot = knots[index]
+            out[0].append(knot.programmed + knot.to_plan * (time_us - knot.at_us))
+            out[1].append(knot.delivered + knot.to_give * (time_us - knot.at_us))
+        return out
+
+    @cached_property
+    def _knots(self) -> list[Knot]:
+        """Of the plots, which ask again and again."""
+        return _knots(_marks(self, _divided), self.start_us)
 
 
 def local_of(record: Record, at_us: int) -> datetime | None:
@@ -77,9 +109,10 @@ def boluses_of(events: Iterable[Event]) -> list[Given]:
     """Every bolus that began, with its end."""
     found: list[Given] = []
     running: dict[tuple[int, int], Given] = {}
+    kinds = dict(BOLUS_KINDS)
     for event in events:
         if event.kind == "bolus_started":
-            kind = name(event.code, BOLUS_KINDS).replace(" ", "_")
+            kind = kinds.get(event.code) or name(event.code, BOLUS_KINDS).replace(" ", "_")
             bolus = Given(kind, event.at.total_us, event.a, event.b)
             found.append(bolus)
             running[event.code, event.ref] = bolus
@@ -102,37 +135,48 @@ def course_of(record: Record) -> Course | None:
         return None
     events = record.events[commits[-1] :]
     start_us, end_us = events[0].at.total_us, record.now_us or record.events[-1].at.total_us
-    course = Course(start_us, max(start_us, end_us), program, boluses_of(events))
-    course.marks += _basal_marks(record, course, events)
-    course.marks += _flow_marks(program, events, start_us)
+    return Course(start_us, max(start_us, end_us), program, boluses_of(events), record, events)
+
+
+def _marks(course: Course, ratio: Ratio) -> list[Mark]:
+    """Everything that changes, in the order of time."""
+    marks = [*_basal_marks(course, ratio), *_flow_marks(course)]
     for bolus in course.boluses:
-        course.marks += _bolus_marks(bolus, course)
-    course.marks += _left_out(course, events)
-    course.marks.sort(key=lambda mark: mark.at_us)
-    return course
+        marks += _bolus_marks(bolus, course, ratio)
+    marks += _left_out(course, ratio)
+    marks.sort(key=lambda mark: mark.at_us)
+    return marks
 
 
-def _pl_per_us(dose_ng_per_day: int, program: dict[str, Any]) -> Fraction:
-    concentration = program["drugs"][0]["concentration_ng_per_ml"]
-    return Fraction(dose_ng_per_day * PL_PER_ML, concentration * US_PER_DAY)
+def _divided(one: int, other: int) -> float:
+    return one / other
 
 
-def _basal_marks(record: Record, course: Course, events: list[Event]) -> Iterable[Mark]:
+def _concentration(course: Course) -> int:
+    """Of the primary drug, by which doses are meant; ng/mL."""
+    return int(course.program["drugs"][0]["concentration_ng_per_ml"])
+
+
+def _pl_per_us(dose_ng_per_day: int, course: Course, ratio: Ratio) -> Any:
+    return ratio(dose_ng_per_day * PL_PER_ML, _concentration(course) * US_PER_DAY)
+
+
+def _basal_marks(course: Course, ratio: Ratio) -> Iterable[Mark]:
     program, mode = course.program, course.program["basal_mode"]
     if mode == BASAL_CONTINUOUS:
-        yield Mark(course.start_us, "basal", _pl_per_us(program["basal_dose_ng_per_day"], program))
-        for event in events:
+        yield Mark(course.start_us, "basal", _pl_per_us(program["basal_dose_ng_per_day"], course, ratio))
+        for event in course.events:
             if event.kind == "plan_step":
-                yield Mark(event.at.total_us, "basal", _pl_per_us(event.a, program))
+                yield Mark(event.at.total_us, "basal", _pl_per_us(event.a, course, ratio))
     elif mode == BASAL_MINIMUM:
-        yield Mark(course.start_us, "basal", Fraction(MINIMUM_RATE_PL_PER_DAY, US_PER_DAY))
+        yield Mark(course.start_us, "basal", ratio(MINIMUM_RATE_PL_PER_DAY, US_PER_DAY))
     elif mode == BASAL_FLEX:
-        yield from _flex_marks(record, course)
+        yield from _flex_marks(course, ratio)
 
 
-def _flex_marks(record: Record, course: Course) -> Iterable[Mark]:
+def _flex_marks(course: Course, ratio: Ratio) -> Iterable[Mark]:
     program = course.program
-    begin = local_of(record, course.start_us)
+    begin = local_of(course.record, course.start_us)
     if begin is None:
         return
     midnight = datetime.combine(begin.date(), datetime.min.time()) - timedelta(days=7)
@@ -144,86 +188,74 @@ def _flex_marks(record: Record, course: Course) -> Iterable[Mark]:
                 at = date + timedelta(minutes=step["start_min"])
                 at_us = course.start_us + round((at - begin) / timedelta(microseconds=1))
                 if at_us <= course.end_us:  # those before the start come first: the last of them holds
-                    rate = _pl_per_us(step["dose_ng_per_day"], program)
+                    rate = _pl_per_us(step["dose_ng_per_day"], course, ratio)
                     yield Mark(max(at_us, course.start_us), "basal", rate)
 
 
-def _flow_marks(program: dict[str, Any], events: list[Event], start_us: int) -> Iterable[Mark]:
-    yield Mark(start_us, "flow", Fraction(program["start_delay_s"] == 0))
-    for event in events:
+def _flow_marks(course: Course) -> Iterable[Mark]:
+    yield Mark(course.start_us, "flow", int(course.program["start_delay_s"] == 0))
+    for event in course.events:
         if event.kind in _HALTS:
-            yield Mark(event.at.total_us, "flow", Fraction(0))
+            yield Mark(event.at.total_us, "flow", 0)
         elif event.kind in _GOES_ON:
-            yield Mark(event.at.total_us, "flow", Fraction(1))
+            yield Mark(event.at.total_us, "flow", 1)
 
 
-def _bolus_marks(bolus: Given, course: Course) -> Iterable[Mark]:
+def _bolus_marks(bolus: Given, course: Course, ratio: Ratio) -> Iterable[Mark]:
     """Programmed evenly over its duration; given evenly until its end."""
+    at_us = bolus.at_us
     end_us = course.end_us if bolus.end_us is None else bolus.end_us
-    duration_us = max(1, bolus.duration_us)
+    duration_us, lasted_us = max(1, bolus.duration_us), max(1, end_us - at_us)
+    wanted, per_pl = (bolus.dose_ng * PL_PER_ML, _concentration(course))  # their quotient is in pL
     if bolus.kind in EXCLUSIVE:
-        wanted_pl = Fraction(bolus.given_pl or 0)
-        yield Mark(bolus.at_us, "exclusive", Fraction(1))
-        yield Mark(end_us, "exclusive", Fraction(-1))
+        wanted, per_pl = bolus.given_pl or 0, 1
+        yield Mark(at_us, "exclusive", 1)
+        yield Mark(end_us, "exclusive", -1)
+    programmed = ratio(wanted, per_pl * duration_us)
+    if bolus.given_pl is None:  # nobody counted: as programmed, and no more than that
+        delivered = ratio(wanted, per_pl * max(duration_us, lasted_us))
     else:
-        wanted_pl = _pl_per_us(bolus.dose_ng, course.program) * US_PER_DAY
-    programmed = wanted_pl / duration_us
-    yield Mark(bolus.at_us, "bolus", programmed)
-    yield Mark(bolus.at_us + duration_us, "bolus", -programmed)
-    lasted_us = max(1, end_us - bolus.at_us)
-    given_pl = bolus.given_pl
-    if given_pl is None:
-        given_pl = min(wanted_pl, programmed * lasted_us)
-    delivered = Fraction(given_pl) / lasted_us
-    yield Mark(bolus.at_us, "bolus", Fraction(0), delivered)
-    yield Mark(bolus.at_us + lasted_us, "bolus", Fraction(0), -delivered)
+        delivered = ratio(bolus.given_pl, lasted_us)
+    yield Mark(at_us, "bolus", programmed, delivered)
+    yield Mark(at_us + duration_us, "bolus", -programmed)
+    yield Mark(at_us + lasted_us, "bolus", 0, -delivered)
 
 
-def _left_out(course: Course, events: list[Event]) -> Iterable[Mark]:
+def _left_out(course: Course, ratio: Ratio) -> Iterable[Mark]:
     """A scheduled bolus that fell into a stop: programmed, never given."""
-    for event in events:
+    for event in course.events:
         if event.kind == "bolus_left_out":
-            rate = _pl_per_us(event.a, course.program) * US_PER_DAY / 60_000_000
+            rate = ratio(event.a * PL_PER_ML, _concentration(course) * _LEFT_OUT_US)
             yield Mark(event.at.total_us, "bolus", rate)
-            yield Mark(event.at.total_us + 60_000_000, "bolus", -rate)
+            yield Mark(event.at.total_us + _LEFT_OUT_US, "bolus", -rate)
 
 
-def _swept(
-    marks: list[Mark], start_us: int, times_us: Sequence[int], exact: bool
-) -> tuple[list[Any], list[Any]]:
-    """Both volumes at each time: between marks they are straight lines."""
-    number: Any = Fraction if exact else float
-    basal, flow, exclusive, extra, given = number(0), False, 0, number(0), number(0)
-    knots: list[tuple[int, Any, Any, Any, Any]] = []  # (at, programmed, delivered, and their rates)
-    at_us, programmed, delivered, to_plan, to_give = start_us, number(0), number(0), number(0), number(0)
-    last_us = times_us[-1] if times_us else start_us
+def _knots(marks: list[Mark], start_us: int) -> list[Knot]:
+    """Both volumes at every mark: between marks they are straight lines."""
+    basal: Any = 0
+    extra: Any = 0
+    given: Any = 0
+    programmed: Any = 0
+    delivered: Any = 0
+    to_plan: Any = 0
+    to_give: Any = 0
+    flow = exclusive = 0
+    at_us = start_us
+    knots: list[Knot] = []
     for mark in marks:
-        if mark.at_us > last_us:
-            break
         if mark.at_us > at_us:
             span = mark.at_us - at_us
             programmed, delivered = programmed + to_plan * span, delivered + to_give * span
             at_us = mark.at_us
-        if mark.what == "basal":
-            basal = number(mark.value)
+        if mark.what == "bolus":
+            extra, given = extra + mark.value, given + mark.other
+        elif mark.what == "basal":
+            basal = mark.value
         elif mark.what == "flow":
-            flow = bool(mark.value)
-        elif mark.what == "exclusive":
-            exclusive += int(mark.value)
+            flow = mark.value
         else:
-            extra, given = extra + number(mark.value), given + number(mark.other)
-        alone = number(0) if exclusive else basal
-        to_plan, to_give = alone + extra, (alone if flow else number(0)) + given
-        knots.append((at_us, programmed, delivered, to_plan, to_give))
-    starts = [knot[0] for knot in knots]
-    out: tuple[list[Any], list[Any]] = ([], [])
-    for time_us in times_us:
-        index = bisect_right(starts, time_us) - 1
-        if index < 0:
-            out[0].append(number(0))
-            out[1].append(number(0))
-            continue
-        at_us, programmed, delivered, to_plan, to_give = knots[index]
-        out[0].append(programmed + to_plan * (time_us - at_us))
-        out[1].append(delivered + to_give * (time_us - at_us))
-    return out
+            exclusive += mark.value
+        alone = 0 if exclusive else basal
+        to_plan, to_give = alone + extra, (alone if flow else 0) + given
+        knots.append(Knot(at_us, programmed, delivered, to_plan, to_give))
+    return knots

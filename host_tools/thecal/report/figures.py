@@ -10,32 +10,48 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("Agg")  # no display needed
-
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image  # matplotlib and fpdf2 both bring it along
 
 from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
-from thecal.plots import STYLE
+from thecal.plot_style import STYLE
 from thecal.report.course import Course, local_of
 from thecal.report.summary import Report
 
 _POINTS = 1500
+_PRINT_DPI = 180
+_US_PER_H = 3600 * US_PER_S
 _PLAN, _GIVEN, _NO, _GREY = "#0b5394", "#c55a11", "#a61c00", "#555555"
 _STYLE: dict[Any, Any] = {**STYLE, "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "thecal"}
 
 
-def draw(report: Report, name: str, form: str) -> bytes:
-    """A figure by its name, as "svg" or "png"."""
+def svg(report: Report, name: str) -> bytes:
+    """A figure by its name, as a drawing."""
     with mpl.rc_context(_STYLE):
-        figure = _DRAWN[name](report)
         out = io.BytesIO()
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(out, format=form, dpi=180, metadata=metadata)
-        plt.close(figure)
+        FigureCanvasSVG(_figure(report, name)).print_svg(out, metadata={"Date": None})  # savefig draws twice
     return out.getvalue()
+
+
+def pixels(report: Report, name: str) -> Image.Image:
+    """The same figure as a picture for print."""
+    with mpl.rc_context(_STYLE):
+        figure = _figure(report, name)
+        figure.set_dpi(_PRINT_DPI)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
+
+
+def _figure(report: Report, name: str) -> Figure:
+    """Drawn once for both."""
+    if name not in report.drawn:
+        report.drawn[name] = _DRAWN[name](report)
+    return report.drawn[name]
 
 
 def _course(report: Report) -> Course:
@@ -53,10 +69,10 @@ def _axis_of(course: Course) -> tuple[float, str]:
     """Microseconds per unit of the time axis, and its name."""
     if course.end_us - course.start_us > 3 * US_PER_DAY:
         return US_PER_DAY, "days since the program began"
-    return 3600 * US_PER_S, "hours since the program began"
+    return _US_PER_H, "hours since the program began"
 
 
-def _delivery(report: Report) -> Any:
+def _delivery(report: Report) -> Figure:
     course = _course(report)
     times, flow = _times_us(course), report.record.flow
     if flow is not None and flow.start_us == course.start_us:  # compared where it was sampled
@@ -67,7 +83,8 @@ def _delivery(report: Report) -> Any:
     given, words = told, "delivered, by the log"
     if flow is not None and flow.start_us == course.start_us:
         given, words = np.array(flow.volumes_pl) / PL_PER_ML, "delivered, motor steps"
-    figure, (top, low) = plt.subplots(2, 1, figsize=(7.2, 4.6), sharex=True, height_ratios=(3, 1.5))
+    figure = Figure(figsize=(7.2, 4.6))
+    top, low = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.5))
     top.plot(x, given, color=_GIVEN, lw=3.0, label=words)
     top.plot(x, planned, color=_PLAN, lw=1.1, label="programmed")
     top.set_ylabel("volume (mL)")
@@ -85,13 +102,15 @@ def _delivery(report: Report) -> Any:
     return figure
 
 
-def _boluses(report: Report) -> Any:
+def _boluses(report: Report) -> Figure:
     record = report.record
     asked, given = [0] * 24, [0] * 24
+    zero = local_of(record, 0)  # of the pump's clock
+    zero_us = 0 if zero is None else (zero.hour * 3600 + zero.minute * 60 + zero.second) * US_PER_S
+    zero_us += 0 if zero is None else zero.microsecond
 
     def hour(at_us: int) -> int:
-        local = local_of(record, at_us)
-        return local.hour if local is not None else at_us // (3600 * US_PER_S) % 24
+        return (zero_us + at_us) // _US_PER_H % 24
 
     for bolus in report.boluses:
         if bolus.kind == "patient_bolus":
@@ -100,7 +119,8 @@ def _boluses(report: Report) -> Any:
     for event in record.events:
         if event.kind == "bolus_refused" and event.code == 2:
             asked[hour(event.at.total_us)] += 1
-    figure, axis = plt.subplots(figsize=(7.2, 2.5))
+    figure = Figure(figsize=(7.2, 2.5))
+    axis = figure.subplots()
     hours = np.arange(24)
     axis.bar(
         hours, asked, width=0.8, facecolor="white", edgecolor=_NO, hatch="////", lw=0.8, label="asked for"
@@ -116,14 +136,15 @@ def _boluses(report: Report) -> Any:
     return figure
 
 
-def _reservoir(report: Report) -> Any:
+def _reservoir(report: Report) -> Figure:
     course, record = _course(report), report.record
     accounts = record.accounts or {}
     times = np.array(_times_us(course))
     unit, label = _axis_of(course)
     _, given = course.volumes(times.tolist())
     level = accounts["reservoir_pl"] + given[-1] - np.array(given)
-    figure, axis = plt.subplots(figsize=(7.2, 2.6))
+    figure = Figure(figsize=(7.2, 2.6))
+    axis = figure.subplots()
     refills = [x for x in record.events if x.kind == "refilled" and x.at.total_us > course.start_us]
     checks = {x.at.total_us: x.a for x in record.events if x.kind == "refill_checked"}
     for event in reversed(refills):  # backwards: what was counted before each refill
@@ -149,12 +170,13 @@ def _reservoir(report: Report) -> Any:
     return figure
 
 
-def _trumpet(report: Report) -> Any:
+def _trumpet(report: Report) -> Figure:
     curve = report.trumpet
     if curve is None:
         raise ValueError("no trumpet")
     minutes = [float(w.minutes) for w in curve.windows]
-    figure, axis = plt.subplots(figsize=(7.2, 2.9))
+    figure = Figure(figsize=(7.2, 2.9))
+    axis = figure.subplots()
     high, low = [float(w.highest) for w in curve.windows], [float(w.lowest) for w in curve.windows]
     axis.fill_between(minutes, low, high, color=_PLAN, alpha=0.10)
     axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="largest error of a window")
@@ -173,7 +195,7 @@ def _trumpet(report: Report) -> Any:
     return figure
 
 
-_DRAWN: dict[str, Callable[[Report], Any]] = {
+_DRAWN: dict[str, Callable[[Report], Figure]] = {
     "delivery": _delivery,
     "boluses": _boluses,
     "reservoir": _reservoir,

@@ -6,7 +6,7 @@ import base64
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from thecal.report.figures import draw
+from thecal.report.figures import svg
 from thecal.report.summary import Report
 
 
@@ -21,6 +21,6 @@ def html(report: Report) -> str:
     )
 
     def figure(name: str) -> str:
-        return base64.b64encode(draw(report, name, "svg")).decode()
+        return base64.b64encode(svg(report, name)).decode()
 
     return environment.get_template("report.html.j2").render(report=report, figure=figure)

@@ -8,22 +8,24 @@ matplotlib brings along.
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import matplotlib as mpl
 from fpdf import FPDF
-from fpdf.enums import TableBordersLayout, XPos, YPos
-from fpdf.fonts import FontFace
+from fpdf.enums import XPos, YPos
 
-from thecal.report.figures import draw
+from thecal.report.figures import pixels
 from thecal.report.summary import Block, Facts, Figure, Report, Table, Text
 
 _FONT = "DejaVu"
 _BLUE, _RED, _GREY = (11, 83, 148), (166, 28, 0), (85, 85, 85)
 _TONES = {"bad": (251, 227, 223), "warning": (255, 243, 214), "good": (231, 243, 227)}
 _LINE_MM = 4.6
+_BASE_MM = 3.4  # from a line's top to the foot of its letters
+_GAP_MM = 4.0  # between columns
+_CELL = 7.5  # points
 
 
 class _Page(FPDF):
@@ -83,14 +85,10 @@ def _block(page: FPDF, report: Report, block: Block) -> None:
             _text(page, block)
         case Figure():
             width = page.epw
-            image = io.BytesIO(draw(report, block.name, "png"))
-            page.image(image, w=width)
+            page.image(pixels(report, block.name), w=width)
             _line(page, block.caption, 7.5, colour=_GREY)
-        case Facts():
-            rows = [(label, value) for label, value in block.rows]
-            _table(page, None, rows, (), (1, 3))
-        case Table():
-            _table(page, block.head, block.rows, block.right, _widths(block))
+        case Facts() | Table():
+            _table(page, block)
 
 
 def _text(page: FPDF, block: Text) -> None:
@@ -106,36 +104,85 @@ def _text(page: FPDF, block: Text) -> None:
     page.ln(1)
 
 
-def _widths(table: Table) -> tuple[int, ...]:
-    """By the longest of the first cells of each column."""
-    columns = zip(table.head, *table.rows[:60], strict=True)
-    return tuple(min(60, max(7, *(len(cell) + 1 for cell in column))) for column in columns)
-
-
-def _table(
-    page: FPDF,
-    head: tuple[str, ...] | None,
-    rows: object,
-    right: tuple[int, ...],
-    widths: tuple[int, ...],
-) -> None:
-    page.set_font(_FONT, size=7.5)
+def _table(page: FPDF, table: Table | Facts) -> None:
+    """A table over the pages, its head on each of them. (fpdf's own takes a millisecond for a cell.)"""
+    head = table.head if isinstance(table, Table) else None
+    right = table.right if isinstance(table, Table) else ()
+    rows = [[_shown(cell) for cell in row] for row in table.rows]
+    page.set_font(_FONT, "B", _CELL)
+    least = [page.get_string_width(cell) for cell in head] if head else [0.0] * len(rows[0]) if rows else []
+    page.set_font(_FONT, "", _CELL)
     page.set_text_color(0, 0, 0)
-    page.set_draw_color(*_GREY)
-    count = len(widths)
-    with page.table(
-        borders_layout=TableBordersLayout.NONE if head is None else TableBordersLayout.SINGLE_TOP_LINE,
-        col_widths=widths,
-        first_row_as_headings=head is not None,
-        headings_style=FontFace(emphasis="BOLD"),
-        line_height=_LINE_MM,
-        text_align=tuple("RIGHT" if index in right else "LEFT" for index in range(count)),
-        padding=(0, 1.2),
-        align="LEFT",
-        width=min(page.epw, max(60, 1.75 * sum(widths) + 3 * count)) if head else page.epw,
-    ) as table:
-        if head is not None:
-            table.row(head)
-        for cells in rows:  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
-            table.row([_shown(cell) for cell in cells])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    widths = _widths(page, rows, least)
+    if head:
+        _head(page, head, widths, right)
+    for row in rows:
+        lines = [_lines(page, cell, width) for cell, width in zip(row, widths, strict=True)]
+        height = _LINE_MM * max(len(part) for part in lines)
+        if page.will_page_break(height):
+            page.add_page()
+            if head:
+                _head(page, head, widths, right)
+            page.set_font(_FONT, "", _CELL)
+        _row(page, lines, widths, right, height)
     page.ln(2)
+
+
+def _widths(page: FPDF, rows: Sequence[Sequence[str]], least: Sequence[float]) -> list[float]:
+    """By the longest cell of each column; what is more than the page has is taken from the widest."""
+    widest = [
+        max([low, *(page.get_string_width(row[index]) for row in rows)]) + _GAP_MM
+        for index, low in enumerate(least)
+    ]
+    while (over := sum(widest) - page.epw + page.c_margin) > 0:
+        order = sorted(widest)
+        at = widest.index(order[-1])
+        second = order[-2] if len(order) > 1 else 0.0
+        widest[at] -= max(0.1, min(over, order[-1] - second))
+    return widest
+
+
+def _lines(page: FPDF, text: str, width: float) -> list[str]:
+    """Broken between words, and words that are too long anywhere."""
+    room = width - _GAP_MM + 0.01
+    if page.get_string_width(text) <= room:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}".lstrip()
+        if page.get_string_width(joined) <= room:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if lines[-1] and page.get_string_width(lines[-1] + letter) > room:
+                lines.append("")
+            lines[-1] += letter
+    return lines
+
+
+def _head(page: FPDF, head: Sequence[str], widths: Sequence[float], right: Sequence[int]) -> None:
+    page.set_font(_FONT, "B", _CELL)
+    _row(page, [[cell] for cell in head], widths, right, _LINE_MM)
+    page.set_draw_color(*_GREY)
+    left = page.l_margin + page.c_margin
+    page.line(left, page.get_y(), left + sum(widths) - _GAP_MM, page.get_y())
+    page.set_font(_FONT, "", _CELL)
+
+
+def _row(
+    page: FPDF,
+    cells: Sequence[Sequence[str]],
+    widths: Sequence[float],
+    right: Sequence[int],
+    height: float,
+) -> None:
+    top, x = page.get_y(), page.l_margin + page.c_margin
+    for index, (lines, width) in enumerate(zip(cells, widths, strict=True)):
+        for number, text in enumerate(lines):
+            room = width - _GAP_MM
+            at = x + (room - page.get_string_width(text) if index in right else 0)
+            page.text(at, top + number * _LINE_MM + _BASE_MM, text)
+        x += width
+    page.set_y(top + height)

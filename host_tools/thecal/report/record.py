@@ -7,6 +7,7 @@ Tags and digests are hexadecimal; nothing in it is secret: the log's key is neve
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -26,6 +27,8 @@ KIND = "thecal-record"
 _MOST_BYTES = 400_000_000
 _KINDS = frozenset(name for _, name in EVENT_KINDS)
 _ACTORS = frozenset(name for _, name in ACTORS)
+_NUMBERS = struct.Struct("<IQBHQQH")  # of a record: its packing tells what is no number, or has too many bits
+_AT_BITS = 52
 
 
 @dataclass
@@ -123,7 +126,7 @@ def of_file(path: Path) -> Record:
         if f'"{KIND}"' in first:
             return _of_document(json.loads(text), str(path))
         lines = [line for line in text.splitlines() if line.strip()]
-        events = [event_of(json.loads(line), f"line {number}") for number, line in enumerate(lines, 1)]
+        events = [event_of(json.loads(line), "line", number) for number, line in enumerate(lines, 1)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ThecalError(
             f"{path} is neither a record nor a log: {_short(error)}",
@@ -147,7 +150,7 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
     local, state, flow = document["local"], document["log_state"], document["flow"]
     return Record(
         source=source,
-        events=[event_of(x, f"event {number}") for number, x in enumerate(document["events"], 1)],
+        events=[event_of(x, "event", number) for number, x in enumerate(document["events"], 1)],
         serial=document["serial"],
         pump=document["pump"],
         state=document["state"],
@@ -160,21 +163,22 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
     )
 
 
-def event_of(x: Mapping[str, Any], where: str) -> Event:
-    """A record of the log from its JSON object."""
-    at_us = x["at_us"]
-    numbers = (x["sequence"], at_us, x["code"], x["ref"], x["a"], x["b"], x["boot"])
-    for number, bits in zip(numbers, (32, 52, 8, 16, 64, 64, 16), strict=True):
-        if not isinstance(number, int) or number < 0 or number >> bits:
-            raise ValueError(f"{where} holds a number that is none")
-    for word, known in ((x["kind"], _KINDS), (x["actor"], _ACTORS)):
+def event_of(x: Mapping[str, Any], what: str, where: int) -> Event:
+    """A record of the log from its JSON object, which is the `what` number `where` of a file."""
+    sequence, at_us, code, ref = x["sequence"], x["at_us"], x["code"], x["ref"]
+    a, b, boot, kind, actor = x["a"], x["b"], x["boot"], x["kind"], x["actor"]
+    try:
+        _NUMBERS.pack(sequence, at_us, code, ref, a, b, boot)
+        numbers = at_us >> _AT_BITS == 0
+    except struct.error:
+        numbers = False
+    if not numbers:
+        raise ValueError(f"{what} {where} holds a number that is none")
+    for word, known in ((kind, _KINDS), (actor, _ACTORS)):
         if word not in known and not word.removeprefix(UNKNOWN).isdecimal():
-            raise ValueError(f"{where} holds the word {word!r}, which no log has")
-    at = Instant(at_us // 1_000_000, at_us % 1_000_000)
-    tag = bytes.fromhex(x["tag"])
-    return Event(
-        x["sequence"], at, x["kind"], x["actor"], x["code"], x["ref"], x["a"], x["b"], x["boot"], tag
-    )
+            raise ValueError(f"{what} {where} holds the word {word!r}, which no log has")
+    at = Instant(*divmod(at_us, 1_000_000))
+    return Event(sequence, at, kind, actor, code, ref, a, b, boot, bytes.fromhex(x["tag"]))
 
 
 def _plain(value: Any) -> Any:

@@ -78,6 +78,7 @@ class Report:
     boluses: list[Given]
     trumpet: Trumpet | None = None
     sections: list[tuple[str, list[Block]]] = field(default_factory=list[tuple[str, list[Block]]])
+    drawn: dict[str, Any] = field(default_factory=dict[str, Any])  # figures: HTML and PDF show the same
 
 
 def build(record: Record, key: bytes | None, made: datetime) -> Report:
