@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import month
+import sessions
 from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
@@ -26,7 +27,6 @@ from thecal import keyring, paths
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.store import Store, log_files
-from wire import framing
 from wire.roles import CLINICIAN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,42 +99,6 @@ def speeds(quick: bool) -> list[Figure]:
             "sim_ratio_trace", traced, "x real time", "higher", how + ", every step in a file", ">= 10000"
         ),
         Figure("sim_ratio_year", mixture, "x real time", "higher", of_year, ">= 300000"),
-    ]
-
-
-def boot_s() -> float:
-    """Wall seconds from nothing to the first answered hello."""
-    began = time.perf_counter()
-    with Emulator(seed=1) as pump, Client.connect(pump.port):
-        return time.perf_counter() - began
-
-
-def link(quick: bool) -> list[Figure]:
-    """Boot and round trips over the pty."""
-    boot = best(3 if quick else 10, boot_s)
-    trips: list[float] = []
-    with Emulator(seed=1) as pump, Client.connect(pump.port) as client:
-        programmed(pump, client, constant(120))
-        for _ in range(500 if quick else 3000):
-            began = time.perf_counter()
-            client.status()
-            trips.append(1000 * (time.perf_counter() - began))
-    trips.sort()
-    how = f"{len(trips)} status requests on the pty, while therapy runs; host, pty and pump together"
-    buffer = bytearray(framing.FRAME_SIZE)
-    overhead = framing.seal_answer(buffer, framing.ANSWER_AT, 1, 1, 1, 0)
-    return [
-        Figure("boot_s", boot, "s", "lower", "new process to first answered hello, best of some", "< 0.15"),
-        Figure("link_round_trip_ms_p50", trips[len(trips) // 2], "ms", "lower", how, "< 2"),
-        Figure("link_round_trip_ms_p99", trips[len(trips) * 99 // 100], "ms", "lower", how, ""),
-        Figure(
-            "frame_overhead_bytes",
-            overhead,
-            "B",
-            "lower",
-            "an answer without payload, delimiter included",
-            "",
-        ),
     ]
 
 
@@ -284,7 +248,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the emulated pump.")
     parser.add_argument("--quick", action="store_true", help="shorter measurements, for a look")
     quick: bool = parser.parse_args().quick
-    figures = [*speeds(quick), *link(quick), plan_run(), *steady(), *of_records(quick), firmware_bytes()]
+    figures = [*speeds(quick), *map(Figure._make, sessions.figures(quick)), plan_run()]
+    figures += [*steady(), *of_records(quick), firmware_bytes()]
     figures += [status_ms(quick), store_import(quick), *report(quick)]
     print(table(figures))
     RESULT.parent.mkdir(exist_ok=True)

@@ -16,7 +16,9 @@ class Rest:
     def __init__(self, serial, button):
         self._button = button
         self._poll = select.poll()
-        self._poll.register(serial.stream, select.POLLIN)
+        self._line = serial.stream
+        self._poll.register(self._line, select.POLLIN)
+        serial.listen = self._listen
         self._poll.register(button, select.POLLIN)
         self._poll.ipoll(0)  # makes its tuple now
         self._dog = None
@@ -36,6 +38,10 @@ class Rest:
         if self._dog is not None:
             self._dog.feed()
             self._fresh = True
+
+    def _listen(self, on: bool) -> None:
+        """Do bytes that come in end a wait?"""
+        self._poll.modify(self._line, select.POLLIN if on else 0)
 
     def wait_us(self, delay_us: int) -> None:
         """Sleep until the delay has passed, the line has bytes or the button is pressed."""

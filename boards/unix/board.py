@@ -107,7 +107,7 @@ class Board:
         seed = max(0, settings["seed"])
         stream = open_line(settings["serial"])
         poller = Poller(stream, settings["bench"] == "on")
-        self.serial = Serial(stream, seed)
+        self.serial = Serial(stream, seed, poller)
         clock = _make_clock(settings, poller, self.serial)
         self._clock = clock
         self.trace = Trace()

@@ -145,12 +145,15 @@ class VirtualClock(_Clock):
     def _stand_still(self) -> bool:
         """At the instant that the bench asked for: until it asks for a later one. True: the wait is over."""
         bench = self._bench
+        poller = self._poller
         self._line.hush(False)
+        if not poller.line_wakes:
+            poller.listen_to_line(True)
         while True:
             if bench.arrived():
                 found = NOTHING
             else:
-                found = self._poller.look(-1)
+                found = poller.look(-1)
             if found & SERIAL and not self._hung:
                 return True
             if found & BENCH:
@@ -160,6 +163,7 @@ class VirtualClock(_Clock):
                 return True
             if self.target_us > self._now_us:
                 self._line.hush(True)
+                poller.listen_to_line(poller.line_wakes)
                 return False
 
 

@@ -225,10 +225,11 @@ class Injections:
             self._burst()
 
     def _burst(self) -> None:
-        """The next bytes of the flood come in, and wake the pump."""
+        """The next bytes of the flood come in, and wake the pump if it listens."""
         data = self._flood.burst()
         self._board.serial.flood(data)
-        self._clock.wake = True
+        if self._board.serial.wakes():
+            self._clock.wake = True
         self._agenda.at(self._clock.read() + self._flood.gap_us(len(data)), self._next_burst)
 
     def _cut(self, request) -> None:

@@ -26,6 +26,8 @@ class Poller:
             self._poll.register(serial_stream, select.POLLIN)
         if bench:
             self._poll.register(self._stdin, select.POLLIN)
+        self._line = serial_stream is not None
+        self.line_wakes = True
         self._poll.ipoll(0)  # makes its tuple at its first use
 
     def look(self, timeout_ms: int) -> int:
@@ -45,10 +47,16 @@ class Poller:
                 if event & _GONE:
                     serial_gone = True
         if serial_gone:
+            self._line = False
             self._poll.unregister(self._serial)  # for good: or it would wake the pump without end
         if bench_gone:
             sys.exit(0)
         return found
+
+    def listen_to_line(self, listen: bool) -> None:
+        """Whether bytes on the line are something to look at. They wait there otherwise."""
+        if self._line:
+            self._poll.modify(self._serial, select.POLLIN if listen else 0)
 
     def listen_to_bench(self, listen: bool) -> None:
         """Whether the next request may be taken. A bench that vanishes is noticed either way."""

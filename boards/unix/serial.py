@@ -48,10 +48,11 @@ def open_line(where: str):
 
 
 class Serial:
-    """Board interface `serial`: `readinto(buffer) -> n` and `write(buffer)`. Neither blocks."""
+    """Board interface `serial`: `readinto(buffer) -> n`, `write(buffer)` and `listen(on)`. None blocks."""
 
-    def __init__(self, stream, seed: int):
+    def __init__(self, stream, seed: int, poller):
         self._stream = stream
+        self._poller = poller
         self._quiet = stream is None
         self._room = select.poll()
         if stream is not None:
@@ -77,6 +78,15 @@ class Serial:
         self._flood_at = 0
         self.flooded_bytes += len(data)
         self._quiet = False
+
+    def listen(self, on: bool) -> None:
+        """Do bytes that come in end a wait? While the bench lets no time pass they do in any case."""
+        self._poller.line_wakes = on
+        self._poller.listen_to_line(on)
+
+    def wakes(self) -> bool:
+        """For the bench: whether it may wake the pump by its bytes."""
+        return self._poller.line_wakes
 
     def set_noise(self, one_in: int) -> None:
         """One bit in `one_in` is flipped from now on; 0: none."""

@@ -91,6 +91,8 @@ class Pump:
         wait_us = timebase.until(delivery.wake)
         if supervisor.wake_s <= delivery.wake.s:
             wait_us = min(wait_us, timebase.until_s(supervisor.wake_s))
+        if self._server.deaf:  # it listens again in the next second
+            wait_us = min(wait_us, timebase.until_s(timebase.s + 1))
         fed = supervisor.feed()
         board.wait_us(wait_us if fed and not more else 0)
 

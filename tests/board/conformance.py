@@ -368,6 +368,8 @@ def _dose_path(rig, first_us, buffer):
     rig.append(6, last_us + 5000)
     rig.wait_until(first_us + 10000)
     board.serial.readinto(buffer)
+    board.serial.listen(False)
+    board.serial.listen(True)
     board.motor.executed()
     board.motor.in_flight()
     board.motor.missed()

@@ -287,6 +287,30 @@ def test_a_session_that_was_left_open(pump: Emulator, every_s: int, times: int):
         assert [event.kind for event in client.events(0)].count("session_ended") == 1
 
 
+@pytest.mark.req("SEC-09", part="a flood wakes the pump 200 times, then 11 times a second at most")
+def test_requests_cannot_drain_the_battery(tmp_path: Path):
+    """Twenty minutes of 4,000 bytes a second, in bursts of about 100: 48,000 of them."""
+    span_s = 20 * 60
+    waits: list[int] = []
+    for flooded in (False, True):
+        with Emulator(seed=3) as pump, Client.connect(pump.port) as client:
+            client.commit(client.propose_program(rig.therapy()).digest)
+            before = pump.bench.truth()
+            if flooded:
+                pump.bench.inject("link_flood", bytes_per_s=4000)
+            pump.bench.advance_by(span_s * 1_000_000)
+            after = pump.bench.truth()
+            waits.append(after.waits - before.waits)
+            if flooded:
+                pump.bench.inject("link_flood", bytes_per_s=4000, for_us=1)
+                pump.bench.advance_by(2_000_000)
+                assert client.status().state == "infusing"  # whoever has a key gets in as before
+        assert after.steps - before.steps > 200
+    bursts = span_s * 4000 / 100
+    assert 10 * span_s < waits[1] - waits[0] <= 200 + 11 * span_s
+    assert waits[1] - waits[0] < bursts / 3
+
+
 def a_day(folder: Path, flooded: bool) -> tuple[bytes, int, int]:
     """The motor's trace of 24 h, how often the pump woke up, and by how much its heap grew."""
     trace = folder / f"trace-{flooded}"

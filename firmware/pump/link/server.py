@@ -26,6 +26,8 @@ _NOTE_ENDED = 49
 _ENDED_IDLE = 1
 _ENDED_OLD = 2
 _ACTOR_PUMP = 0
+_TRUST = 200  # passes that bytes of nobody's may wake the pump for, and
+_TRUST_PER_S = 10  # so many more each second
 _EXPIRED = 0  # the role of a session that timed out: may do nothing
 _KEYS_AT = secure.PROOF_SIZE
 _SALTS_AT = _KEYS_AT + 2 * secure.KEY_SIZE
@@ -58,6 +60,9 @@ class Server:
         self._opened_s = self._used_s = 0
         self._last_seq = 0
         self._refused = 0  # frames that were not authentic, since boot
+        self._trust = _TRUST
+        self._trust_s = 0
+        self.deaf = False  # the line has used up its wake-ups of this second
         self._done_session = 0  # what was carried out last, to settle by
         self._done_seq = 0
         self._done_opcode = 0
@@ -68,6 +73,12 @@ class Server:
         if self._pairing.busy:
             self._pairing.step()
         count = self._serial.readinto(self._chunk)
+        if self._trust < _TRUST:
+            self._regain_trust()
+        if count:
+            self._trust -= 1
+            if self._trust <= 0 and not self.deaf:
+                self._hear(False)
         at = 0
         reader = self._reader
         while at < count:
@@ -78,6 +89,20 @@ class Server:
                 else:
                     self._take_plain(reader)
         return self._pairing.busy
+
+    # --- how often the line may wake the pump (SEC-09) ---
+
+    def _regain_trust(self) -> None:
+        s = self._timebase.s
+        if s != self._trust_s:
+            self._trust = min(_TRUST, max(self._trust, 0) + _TRUST_PER_S)
+            self._trust_s = s
+            if self.deaf:
+                self._hear(True)
+
+    def _hear(self, on: bool) -> None:
+        self.deaf = not on
+        self._serial.listen(on)
 
     # --- outside of sessions ---
 
@@ -178,6 +203,7 @@ class Server:
         tag = buffer[tag_at : reader.payload_end]
         if not self._opener.open(buffer, reader.payload_end):
             return "not_authentic"
+        self._trust = _TRUST  # somebody with a key
         self._kept_tag[:] = tag
         self._last_seq = reader.seq
         reader.opcode = buffer[framing.TEXT_AT]

@@ -1,0 +1,129 @@
+"""The debug port (SEC-10): what the chip's start does with the console, and what control bytes do on the
+line.
+
+The start is boards/rp2040/loader.py itself, run with stand-ins for the chip's modules."""
+
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dosing import rig
+from thecal.client import Client
+from thecal.emulator import Emulator
+from thecal.transport import Transport
+
+LOADER = Path(__file__).resolve().parents[2] / "boards" / "rp2040" / "loader.py"
+CTRL_C = 3
+DEAD = -1
+
+
+class Chip:
+    """Stand-ins for machine, micropython, time, gc, pins and the firmware; what was done with them."""
+
+    def __init__(self, *, held: bool, fails: bool):
+        self.done: list[tuple[str, int]] = []
+        self.held = held
+        self.fails = fails
+
+    def note(self, what: str, number: int = 0) -> None:
+        self.done.append((what, number))
+
+    def modules(self) -> dict[str, ModuleType]:
+        chip = self
+
+        class Pin:
+            IN, OUT, PULL_UP = 0, 1, 2
+
+            def __init__(self, number: int, *_: int, value: int | None = None):
+                if value is not None:
+                    chip.note(f"pin {number}", value)
+
+            def value(self) -> int:
+                return 0 if chip.held else 1
+
+        names: dict[str, dict[str, Any]] = {
+            "machine": {"Pin": Pin, "reset": lambda: chip.note("reset")},
+            "micropython": {"kbd_intr": lambda byte: chip.note("console", byte)},  # pyright: ignore
+            "time": {"sleep_ms": lambda ms: chip.note("wait", ms)},  # pyright: ignore
+            "gc": {"threshold": lambda _: None},  # pyright: ignore
+            "pins": {"BUTTON": 5, "ENABLE": 6},
+        }
+        made: dict[str, ModuleType] = {}
+        for name, members in names.items():
+            module = made[name] = ModuleType(name)
+            module.__dict__.update(members)
+        return made
+
+
+def start(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: str, chip: Chip) -> list[tuple[str, int]]:
+    """Run the loader on a chip whose files lie in `folder`."""
+    (folder / "a").mkdir()
+    text = "from chip import chip\nchip.note('therapy')\nif chip.fails: raise OSError('flash')\n"
+    (folder / "a" / "thecal_main.py").write_text(text)
+    source = LOADER.read_text().replace('"/settings"', f'"{folder}/settings"')
+    source = source.replace('"/active"', f'"{folder}/active"').replace('slot = "/"', f'slot = "{folder}/"')
+    source = source.replace("sys.print_exception(error)", "pass")
+    (folder / "loader.py").write_text(source)
+    if settings:
+        (folder / "settings").write_text(settings)
+    for name, module in chip.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    bridge = ModuleType("chip")
+    bridge.chip = chip  # pyright: ignore
+    monkeypatch.setitem(sys.modules, "chip", bridge)
+    monkeypatch.delitem(sys.modules, "thecal_main", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    runpy.run_path(str(folder / "loader.py"))
+    sys.modules.pop("thecal_main", None)
+    return chip.done
+
+
+PRODUCTION = "serial=usb\nproduction=1\nserial_number=\n"
+
+
+@pytest.mark.req("SEC-10", part="production: the console is dead before anything else is done")
+@pytest.mark.parametrize("fails", [False, True], ids=["runs", "fails"])
+def test_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool):
+    done = start(tmp_path, monkeypatch, PRODUCTION, Chip(held=False, fails=fails))
+    assert done[0] == ("console", DEAD)
+    assert ("wait", 1000) not in done
+    therapy = done.index(("therapy", 0))
+    assert ("console", CTRL_C) not in done[:therapy]
+    if fails:  # the motor's driver is off, and the chip starts anew: no console after a crash
+        assert done[therapy + 1 : therapy + 3] == [("pin 6", 1), ("reset", 0)]
+
+
+@pytest.mark.req("SEC-10", part="the button at start opens maintenance")
+@pytest.mark.parametrize("settings", [PRODUCTION, ""])
+def test_the_button_opens_maintenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str):
+    done = start(tmp_path, monkeypatch, settings, Chip(held=True, fails=False))
+    assert done[-1] == ("console", CTRL_C)
+    assert ("therapy", 0) not in done
+
+
+def test_without_production_there_is_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    done = start(tmp_path, monkeypatch, "production=0\n", Chip(held=False, fails=False))
+    assert done[:2] == [("wait", 1000), ("therapy", 0)]
+
+
+@pytest.mark.req("SEC-10", part="control bytes of a console are bytes of nobody's frame")
+def test_a_console_on_the_pumps_line():
+    """Interrupt, raw mode, raw paste, soft reset, and a program: no word comes back, nothing happens."""
+    attack = b"\r\x03\x03\x01\x05A\x01import machine\nmachine.reset()\n\x04\x04\x02\x04"
+    with Emulator(seed=1) as pump:
+        with Client.connect(pump.port) as client:
+            client.commit(client.propose_program(rig.therapy()).digest)
+            steps = client.accounts().steps
+        with Transport(pump.port) as line:
+            line.send(attack * 3)
+            pump.bench.advance_by(60_000_000)
+            assert not line.receive(0.0)
+        with Client.connect(pump.port) as client:
+            assert client.status().state == "infusing"
+            assert client.log_state().boot == 1
+            assert client.accounts().steps > steps
+        assert pump.process.poll() is None
