@@ -52,7 +52,8 @@ ALARMS = (
     (18, "self_test", "critical", FATAL),
     # a critical value is not what was stored; by clearing the fault, which takes it from flash again
     (19, "memory", "critical", FATAL),
-    # the firmware on flash is not what was installed; when it is again. Checked once a day
+    # the firmware on flash is not what was installed; when all of it is again. A file
+    # is checked every 15 min, all of them within a day
     (20, "code", "critical", NONE),
     # the same fault came and went 3 times in 10 min; by clearing the fault
     (21, "repeated_fault", "critical", FATAL),

@@ -1,5 +1,6 @@
 """Sensors, fluid, buzzer, button and light of the unix board, and what the bench makes of them."""
 
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -288,6 +289,23 @@ def test_the_code_is_compared_with_the_manifest(tmp_path):
             Remote(pump) as board,
         ):
             assert board.call("code.check") == verdict
+
+
+def test_the_code_is_compared_file_by_file(tmp_path):
+    """The first file is good, the second is damaged on the flash and put right again."""
+    files = [tmp_path / name for name in ("one.py", "two.py")]
+    for file in files:
+        file.write_text(f"{file.name} = 1\n" * 1000)
+    manifest = tmp_path / "manifest"
+    manifest.write_text("".join(f"{zlib.crc32(file.read_bytes()):08x} {file}\n" for file in files))
+    with remote_emulator(settings={"manifest": str(manifest)}) as pump, Remote(pump) as board:
+        assert [board.call("code.check_next") for _ in range(4)] == [2, 2, 1, 2]
+        whole = files[1].read_bytes()
+        files[1].write_bytes(whole[:-1] + b"!")
+        assert [board.call("code.check_next") for _ in range(3)] == [0, 2, 0]
+        files[1].write_bytes(whole)
+        assert [board.call("code.check_next") for _ in range(3)] == [2, 2, 1]
+        assert board.call("code.check") == 1
 
 
 @pytest.mark.parametrize(

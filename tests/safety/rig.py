@@ -123,11 +123,22 @@ class Watchdog:
 
 
 class Code:
+    """`good`: 1 all files are, 0 the last one is not, -1 there is no manifest."""
+
+    FILES = 60
+
     def __init__(self):
         self.good = 1
+        self.at = 0
 
     def check(self):
         return self.good
+
+    def check_next(self):
+        self.at = at = (self.at + 1) % self.FILES
+        if self.good < 0 or at == 0:
+            return self.good
+        return 2
 
 
 class Board:

@@ -4,8 +4,8 @@ import pytest
 
 from pump.safety import alarms as a
 from pump.safety import states
-from pump.safety.supervisor import Supervisor
-from safety.rig import Board, Guarded, Motor, Store, Word, refused, rig
+from pump.safety.supervisor import CODE_EVERY_S, Supervisor
+from safety.rig import Board, Code, Guarded, Motor, Store, Word, refused, rig
 
 
 @pytest.mark.req("INT-08")
@@ -130,3 +130,21 @@ def test_any_exception_is_survived(error: type[Exception], detail: int):
     assert found.guard.alarms.details[a.FAULT] == detail
     assert not found.motor.enabled
     assert found.board.watchdog.timeout_ms <= 8_388
+
+
+@pytest.mark.req("INT-02", part="a damaged file of the firmware, also where steps come fast")
+@pytest.mark.parametrize("dose_ng_per_day", [2_400_000, 60_000_000])
+def test_damaged_code_is_found_within_a_day(dose_ng_per_day: int):
+    found = rig(basal_dose_ng_per_day=dose_ng_per_day, fill_pl=40_000_000_000, low_reservoir_days=0)
+    assert found.delivery.planner.is_fast() == (dose_ng_per_day > 10_000_000)
+    found.board.code.good = 0
+    most_s = Code.FILES * (CODE_EVERY_S + 120)
+    assert most_s < 86_400
+    found.run_for(most_s)
+    assert found.standing() == [a.CODE]
+    assert found.state() == states.INFUSING
+    found.board.code.good = 1
+    found.run_for(CODE_EVERY_S)
+    assert found.standing() == [a.CODE]  # until all of it has been found good
+    found.run_for(most_s)
+    assert found.standing() == []

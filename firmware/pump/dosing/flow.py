@@ -153,7 +153,7 @@ class Flow:
         if self._priming:
             self.prime_steps += steps
         self.history.mark(s, us, self.steps_base + self._steps_before - self.prime_steps)
-        return True
+        return not self.fault
 
     def steps_handed_out(self) -> int:
         """Steps since the reset that the motor has been given, made or not."""

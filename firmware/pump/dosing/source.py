@@ -97,11 +97,13 @@ class Source:
         self.state = IDLE
 
     def left_us(self, s: int, us: int) -> int:
-        """Microseconds it has still to run; 0 past its end, as after a fault."""
+        """Microseconds it has still to run: never less than 0 or more than all, whatever a fault has left."""
+        left_us = 0
         if self.state == RUNNING:
             left_us = self.end.total_us() - (s * 1_000_000 + us)
-            return min(max(0, left_us), self.duration_us)  # the clock may be read a little off
-        return self.left.total_us() if self.state == SUSPENDED else 0
+        elif self.state == SUSPENDED:
+            left_us = self.left.total_us()
+        return min(max(0, left_us), self.duration_us)
 
     def given_pl(self, s: int, us: int) -> int:
         """What it has given by now, rounded down to 1 pL."""

@@ -11,8 +11,10 @@ own time of every bolus, so a bolus that does not end is too much. It judges
     where those take longer              once. More than 110 %, less than 90 %, 2 steps apart: for 900 s
     1 h and 24 h                         the program's limits per drug, or its highest rate
 
-so that at most 14.5 % of 300 s of the set rate, and 8 + 64 steps, can leave the pump beyond what was
-prescribed before it acts, and a quarter second's flow. Windows after a reset begin at the reset.
+It looks with every fourth run, and every two minutes. So when every run for itself is right and only their
+sum is not, at most 14.5 % of what a window of 420 s or 50 steps was to hold can leave the pump beyond what
+was prescribed, 8 steps, a quarter second's flow, and what is made between two looks: 232 steps. Windows after
+a reset begin at the reset.
 
 Called by: `pump.safety.supervisor`. Only `prescribe` and `refit` allocate (commands); values of the
 steady path stay below 2^30."""
@@ -81,6 +83,7 @@ class Meter:
         self.source = source
         self.rate = Rate()
         self.ref = -1
+        self.span_s = 0
         self.left_s = 0
 
     def counts(self, s: int) -> bool:
@@ -90,7 +93,7 @@ class Meter:
             return False
         if source.ref != self.ref:
             self.ref = source.ref
-            self.left_s = source.end.s - s + 2
+            self.left_s = min(source.end.s - s, self.span_s + 1) + 1
         return self.left_s > 0
 
 
@@ -179,6 +182,7 @@ class DoseGuard:
             if source.is_prescribed():
                 parts = _PARTS * source.volume_pl * US_PER_DAY // (source.duration_us * self._volume_pl)
                 meter.rate.set_per_day(parts)
+                meter.span_s = source.duration_us // 1_000_000
 
     def _forget_marks(self) -> None:
         made = self._dose_steps()
@@ -232,16 +236,15 @@ class DoseGuard:
             rate.copy(self.most)
 
     def _set_gap(self) -> None:
-        """1/1.145 of the gap between two steps, less a microsecond."""
+        """1/1.145 of the gap between two steps, rounded down: by at most 2 %."""
         a_s = self.rate.a_s
-        if a_s:  # 64 / 1.145 s = 55,895,196 us
-            self._gap_s = 55_895_196 // (a_s + 1) // 1_000_000
-            self._gap_us = 55_895_196 // (a_s + 1) % 1_000_000 - 2
-        else:  # 64 x 86400 / 1.145 s
-            self._gap_s = 4_829_344 // (self.rate.rest + 1)
-            self._gap_us = 0
-        if self._gap_us < 0:
-            self._gap_us = 0
+        if a_s >= _PARTS:  # 64 / 1.145 s = 55,895,196 us
+            self._gap_s = 0
+            self._gap_us = max(0, 55_895_196 // (a_s + 1) - 2)
+        else:  # 64 x 86400 / 1.145 s, and 1/128 s of the rest
+            parts = a_s * _DAY_S + self.rate.rest + 1
+            self._gap_s = 4_829_344 // parts
+            self._gap_us = 4_829_344 % parts * 128 // parts * 7812
 
     def admits(self, run) -> bool:
         """May this run be handed out? Its steps are no closer than the rate allows, and follow the last

@@ -146,7 +146,8 @@ class Reservoir:
         try:
             data = Document(self._store, _NAME).read(1, 0)
             self.record = codec.decode(_RECORD, data, 0, len(data))
-        except (DocumentError, codec.WireError):
+            self.refilled_s = self.record["checks"][0]["at_s"]
+        except (DocumentError, codec.WireError, IndexError):
             self.record["checks"] = []  # never written, or not to be read
         self._show(0)
 

@@ -8,7 +8,6 @@ from pump.safety import alarms as a
 from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
 from pump.therapy.bounds import Unacceptable
-from pump.units import S_PER_DAY
 from wire.guard import FATAL
 
 CHIRP = 3
@@ -28,7 +27,6 @@ class Service(Supervisor):
         self.reservoir.plan()
         self.monitor.eri_s = self.latch.load()
         self.monitor.sample(s)
-        self.code_s = s + S_PER_DAY
         self.alarms.sound(CHIRP, s)
         self._restore_alarms()
         failed = self.self_test()

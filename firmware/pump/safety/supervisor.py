@@ -29,8 +29,7 @@ from wire.guard import HOLD, STOP
 LOOK_RUNS = 4
 _LOOK_S = 60  # when awake anyway,
 _WAKE_S = 120  # else
-_DAY_S = 86_400
-_RETRY_S = 3600
+CODE_EVERY_S = 900
 _WATCHDOG_MS = 8000
 LATE_S = 2
 _CATCH_UP_S = 600
@@ -112,6 +111,10 @@ class Supervisor:
             self.machine.take(states.HOLD if level == HELD else states.HALT)
 
     def closing(self, s: int, us: int) -> None:
+        """A segment ends: is what made it what was stored? (INT-05) It is worked out anew next."""
+        damaged = self.critical.damaged_run()
+        if damaged:
+            self._damaged(damaged)
         self.guard.add_up(s, us)
 
     def opening(self, s: int) -> None:
@@ -152,8 +155,11 @@ class Supervisor:
             self._judge(self.guard.look(time.s, time.us))
             if self._delivery.fault:
                 return False
-        change = self._delivery.next_change()
+        delivery = self._delivery
+        change = delivery.next_change()
         beyond = run.last_s > change.s or (run.last_s == change.s and run.last_us > change.us)
+        if delivery.reserve is not None and delivery.steps_left() < 0:
+            beyond = True  # not on record
         if not beyond and self.guard.admits(run):
             return True
         self.fatal(a.OVER_INFUSION, 0)
@@ -246,14 +252,15 @@ class Supervisor:
         return not which or self._damaged(which)
 
     def _check_code(self, s: int) -> None:
-        """Once a day (INT-02). It may take a second and memory: when there is none, another time."""
-        if self._delivery.planner.is_fast():
-            return
-        self.code_s = s + _DAY_S
+        """A file every 15 min, all of them in less than a day (INT-02). Takes memory: when there is none,
+        another time."""
+        self.code_s = s + CODE_EVERY_S
         try:
-            self.alarms.set(a.CODE, self._board.code.check() == 0)
+            found = self._board.code.check_next()
         except MemoryError:
-            self.code_s = s + _RETRY_S
+            return
+        if found < 2:  # of this one, or of all
+            self.alarms.set(a.CODE, found == 0)
 
     def _act(self, s: int, us: int) -> None:
         """What stands now says what may flow."""

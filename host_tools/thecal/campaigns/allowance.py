@@ -61,6 +61,11 @@ class Line:
             return Fraction(0)
         return self.sums[index] + self.rates[index] * (instant_us - self.at_us[index])
 
+    def most_in(self, span_us: int) -> Fraction:
+        """The most steps that any stretch of time so long allows: one that begins or ends at a change."""
+        begins = [at_us - before_us for at_us in self.at_us for before_us in (0, span_us)]
+        return max((self.until(at_us + span_us) - self.until(at_us) for at_us in begins), default=Fraction(0))
+
 
 def worst_excess(step_times_us: Iterable[int], allowed: Line, begin_us: int) -> Fraction:
     """The most by which the steps of any stretch of time since `begin_us` exceed what it allowed.

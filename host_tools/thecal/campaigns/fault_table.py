@@ -1,30 +1,58 @@
 """Every fault that the bench has, with what the pump owes the patient then: `FAULTS`.
 
 For each fault: by which alarm it is announced and within which time, how many steps above the allowed may be
-made until it is stopped, and whether therapy goes on afterwards. The times follow from how often the pump
-looks: at its sensors every 5 min, and every 20 s while anything is wrong; at the motor with every second run
-of 56 steps, at least every 2 min. The campaign judges by this table and by nothing that the firmware says.
+made until it is stopped, and whether therapy goes on afterwards. Every bound below follows from the design
+(docs/safety.md, What a fault may cost, says how), none from what a pump was seen to do. The campaign judges
+by this table and by nothing that the firmware says.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
+from thecal.campaigns.allowance import Line
 from thecal.campaigns.cut_therapies import STEP_PL, US_PER_MIN, US_PER_S
 from thecal.campaigns.fault_states import Patient
 from thecal.errors import LinkError, Refused
 
-QUEUE = 64  # steps that the motor may hold: what any software can still deliver
-_NOTICED = 4 * QUEUE  # steps by which a wrong rate shows at the latest, however slow it is
-_SAMPLE_S = 430  # a sensor is looked at every 5 min, or when the pump next wakes: up to 2 min later
-_TWICE_S = _SAMPLE_S + 180  # what needs two or three samples in a row
-_STUCK_S = 12 * 360 + _SAMPLE_S
-_LOOK_S = 250  # the motor is looked at within this time
-_BAND_S = 45 * 60  # 15 min outside of the band, found out by windows that need steps to judge
+# Of the design, repeated here: the firmware's own numbers are not asked.
+RUN = 56  # steps that are handed out at once, when at most 8 are left
+QUEUE = RUN + 8  # steps that the motor may hold: what any software can still deliver
+_LOOK_RUNS = 4  # runs between two looks at what was made, and at most so long:
+_LOOK_S = 120 + 1
+BETWEEN_LOOKS = QUEUE + _LOOK_RUNS * RUN - RUN  # held at the one, handed out since, still held at the other
+_SAMPLE_S = 300 + _LOOK_S  # sensors: every 5 min, when the pump looks
+_ALERT_S = 20  # as soon as anything is wrong
+_TWICE_S = _SAMPLE_S + _ALERT_S
+_THRICE_S = _SAMPLE_S + 2 * _ALERT_S
+_STUCK_S = 12 * _SAMPLE_S  # twelve samples in a row that are the same
+_SAMPLE_STEPS = 2048  # sensors: or after so many
+_WINDOW_S = 300 + _LOOK_S  # of the guard
+_WINDOW_STEPS = 50  # or as long as these take
+_BAND_S = 900 + 2 * _WINDOW_S  # 15 min of whole windows, and what came before the first of them
+_BAND_STEPS = 2 * _WINDOW_STEPS
+_OUTER = Fraction(145, 1000)  # of a window, above which the guard acts at once
+_SLACK = 8  # steps on top
+_LATE_S = Fraction(9, 4)  # and a quarter second's flow; a bolus's end is known to two seconds
+_CODE_S = 64 * (900 + _LOOK_S)  # a file every 15 min
+_SAVE_S = 1800 + _LOOK_S  # something is written at least so often
+_HEARD_S = 4 + 1  # a tone is listened for when it is over
 _PL_PER_PA = 100  # of the bench: what its walls give
 _DOWN_PA, _UP_PA = 25_000, 40_000  # pressures at which the pump alarms
+_BOLUSES = ("clinician_bolus", "extended_bolus", "patient_bolus")  # boluses that end while they are watched
+
+
+def judged_by_the_sum(line: Line) -> int:
+    """Steps that may be too many where every run for itself is right: what the guard's outer band lets pass
+    in a window, and what is made until it next looks."""
+    window = max(line.most_in(_WINDOW_S * US_PER_S), Fraction(_WINDOW_STEPS))
+    late = _LATE_S * US_PER_S * max(line.rates, default=Fraction(0))
+    return math.ceil(_OUTER * window + late) + _SLACK + BETWEEN_LOOKS
+
 
 Begin = Callable[[Patient], None]
 
@@ -38,9 +66,10 @@ class Fault:
     within_s: int = 0
     steps: int = 0  # driven before it can be noticed, on top of `within_s`: their time is theirs to take
     bound: int = 0  # steps above the allowed
-    bound_s: int = 0  # and so many seconds of the highest rate that was allowed
+    by_sum: bool = False  # and what `judged_by_the_sum` says
     flow: bool = False  # can be noticed only while steps are made
     maybe: bool = False  # whether it shows depends on what runs: it may stay silent, but never do harm
+    shows_in: tuple[str, ...] = ()  # states in which it must be announced all the same
     goes_on: bool = True  # therapy goes on, at the latest an hour after it has ended
     record: tuple[str, ...] = ()  # kinds of records, one of which must be there; none: the alarm's
     rots: bool = False  # what is on flash may be lost by it: nothing may flow then, and no count be kept
@@ -66,29 +95,31 @@ def _sensor(how: str, which: str, within_s: int) -> Fault:
 
 
 def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den: int = 1) -> Fault:
-    """A planner that does something it should not. It is stopped for good."""
+    """A planner that does something it should not. It is stopped for good.
+
+    A run that does not keep the rate or the next change is not handed out; one of a single step has no gap
+    that could be wrong."""
     return Fault(
         _inject("planner_fault", kind=kind, num=num, den=den),
         alarms,
         within_s,
-        steps=_NOTICED,
-        bound=_JUDGED if kind in _BY_MADE else QUEUE,
-        bound_s=4 if kind in _OF_BOLUSES else 0,
+        steps=BETWEEN_LOOKS if kind == "stuck_on" else QUEUE,
+        bound=1,
+        by_sum=kind == "stuck_on",  # every run for itself is right
         flow=True,
         maybe=kind in _BY_CHANCE,
+        shows_in=_SHOWS_IN.get(kind, ()),
         goes_on=False,
         end=_end("planner_fault"),
     )
 
 
-_BY_MADE = ("stuck_on", "double_commit", "stuck_off")  # every run for itself is right: noticed by the sum
-_JUDGED = 5 * QUEUE
-_OF_BOLUSES = ("stuck_on", "double_commit")
-_BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered", "no_cancel")  # by what runs just then
+_BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered")  # by what runs just then
+_SHOWS_IN = {"stuck_on": _BOLUSES, "double_commit": (*_BOLUSES, "prime", "bridge")}
 _GUARDED = ("over_infusion", "dose_guard", "memory", "fault")
 
 
-def _then_stop(kind: str) -> Fault:
+def _then_stop(kind: str, bound: int) -> Fault:
     """A stop that the planner does not carry out."""
 
     def begin(patient: Patient) -> None:
@@ -97,7 +128,8 @@ def _then_stop(kind: str) -> Fault:
             patient.pump.client.stop()
             patient.may_not_flow()
 
-    return Fault(begin, _GUARDED, _LOOK_S, bound=QUEUE, maybe=True, goes_on=False, end=_end("planner_fault"))
+    end = _end("planner_fault")
+    return Fault(begin, _GUARDED, _LOOK_S, bound=bound, maybe=True, goes_on=False, end=end)
 
 
 # Values in the pump's memory, as paths from the pump on, and which bits of them hold anything.
@@ -113,10 +145,19 @@ _MEMORY = (
     ("supervisor.machine.word", 7),
     ("supervisor.guard.limit_24h", 20),
 )
+_OF_A_PROGRAM = (
+    ("base_rate", 14),
+    ("ceiling", 14),
+    ("stride_3", 14),
+    ("stride_rest_6", 14),
+    ("max_rate_pl_per_day", 34),
+    ("concentration_ng_per_ml_0", 24),
+    ("low_reservoir_pl", 30),
+)
 
 
 def _flip(patient: Patient) -> None:
-    name, highest = patient.dice.choice(_MEMORY)
+    name, highest = patient.dice.choice(_MEMORY if patient.program is None else _MEMORY + _OF_A_PROGRAM)
     patient.pump.bench.inject("memory_flip", name=name, bit=patient.dice.randint(0, highest))
 
 
@@ -189,7 +230,7 @@ FAULTS: dict[str, Fault] = {
         ("occlusion_downstream", "motor_stall"),
         _SAMPLE_S,
         steps=_DOWN_PA * _PL_PER_PA // STEP_PL,
-        bound=_DOWN_PA * _PL_PER_PA // STEP_PL + 2048 + 2 * QUEUE,
+        bound=_DOWN_PA * _PL_PER_PA // STEP_PL + _SAMPLE_STEPS + BETWEEN_LOOKS,
         flow=True,
         end=_released,
     ),
@@ -213,8 +254,8 @@ FAULTS: dict[str, Fault] = {
         _SAMPLE_S,
         end=_end("temperature"),
     ),
-    "battery_low": Fault(_inject("battery_level", percent=5), ("battery_eri",), _TWICE_S),
-    "battery_dead": Fault(_inject("battery_level", percent=0), ("battery_eos",), _TWICE_S, goes_on=False),
+    "battery_low": Fault(_inject("battery_level", percent=5), ("battery_eri",), _THRICE_S),
+    "battery_dead": Fault(_inject("battery_level", percent=0), ("battery_eos",), _THRICE_S, goes_on=False),
     "missing_temperature": _sensor("missing", "temperature", _TWICE_S),
     "missing_battery": _sensor("missing", "battery", _TWICE_S),
     "missing_upstream": _sensor("missing", "upstream", _TWICE_S),
@@ -231,30 +272,36 @@ FAULTS: dict[str, Fault] = {
         _inject("planner_fault", kind="rate", num=1, den=2),
         ("under_infusion", *_GUARDED),
         _BAND_S,
-        steps=1200,
+        steps=_BAND_STEPS,
         flow=True,
         end=_end("planner_fault"),
         goes_on=False,
     ),
     "planner_rate_double": _planner("planner_rate", *_GUARDED),
     "runaway": _planner("runaway", *_GUARDED),
-    "stuck_on": _planner("stuck_on", *_GUARDED, within_s=2 * 3600),
-    "stuck_off": _planner("stuck_off", "under_infusion", *_GUARDED, within_s=_BAND_S + 1200),
+    "stuck_on": _planner("stuck_on", *_GUARDED, within_s=2 * 3600 + _LOOK_S),
+    "stuck_off": Fault(
+        _inject("planner_fault", kind="stuck_off"),
+        ("under_infusion", *_GUARDED),
+        _BAND_S,
+        steps=_BAND_STEPS,
+        flow=True,
+        end=_end("planner_fault"),
+        goes_on=False,
+    ),
     "double_commit": _planner("double_commit", *_GUARDED),
     "past_change": _planner("past_change", *_GUARDED),
     "unledgered": _planner("unledgered", *_GUARDED),
-    "no_stop": _then_stop("no_stop"),
-    "no_cancel": _then_stop("no_cancel"),
-    "memory_flip": Fault(
-        _flip, ("memory", *_GUARDED), _LOOK_S, steps=QUEUE, bound=QUEUE, maybe=True, goes_on=False
-    ),
+    "no_stop": _then_stop("no_stop", 0),
+    "no_cancel": _then_stop("no_cancel", QUEUE + _SLACK),
+    "memory_flip": Fault(_flip, ("memory", *_GUARDED), _SAMPLE_S, steps=QUEUE, flow=True, goes_on=False),
     "hang": Fault(_inject("hang"), record=("boot",)),
-    "buzzer_broken": Fault(_broken_buzzer, ("annunciator",), _LOOK_S, end=_mended_buzzer),
-    "code_damage": Fault(_inject("code_damage"), ("code",), 25 * 3600, end=_end("code_damage")),
+    "buzzer_broken": Fault(_broken_buzzer, ("annunciator",), _HEARD_S, end=_mended_buzzer),
+    "code_damage": Fault(_inject("code_damage"), ("code",), _CODE_S, end=_end("code_damage")),
     "flash_fails": Fault(
         lambda patient: patient.pump.bench.flash_fails(),
         ("storage", "log_failing", "fault"),
-        45 * 60,
+        _SAVE_S,
         goes_on=False,
         end=lambda patient: patient.pump.bench.flash_fails(False),
     ),

@@ -15,7 +15,6 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from thecal.answers import Event
 from thecal.campaigns.allowance import worst_excess
@@ -23,7 +22,7 @@ from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.cut_therapies import US_PER_H, US_PER_MIN, US_PER_S
 from thecal.campaigns.fault_pump import FaultPump, Raised
 from thecal.campaigns.fault_states import STATES, Patient
-from thecal.campaigns.fault_table import FAULTS, Fault
+from thecal.campaigns.fault_table import FAULTS, Fault, judged_by_the_sum
 from wire.messages import STATES as STATE_NAMES
 
 _FAULTS, _STATES = tuple(FAULTS), tuple(STATES)
@@ -114,6 +113,7 @@ def _check_state(course: _Course) -> None:
 
 def _check_announced(course: _Course, raised: Sequence[Raised], due_us: int) -> None:
     fault = course.fault
+    silent = fault.maybe and course.run.details["state"] not in fault.shows_in
     before = {alarm.name for alarm in course.pump.client.alarms().standing}
     named = [one for one in raised if one.name in fault.alarms]
     if named:
@@ -121,11 +121,11 @@ def _check_announced(course: _Course, raised: Sequence[Raised], due_us: int) -> 
         course.run.details["announced_s"] = math.ceil(took_us / US_PER_S)
         course.run.details["alarm"] = named[0].name
         dormant = fault.flow and not course.flowed
-        if took_us > due_us and not fault.maybe and not dormant:
+        if took_us > due_us and not silent and not dormant:
             course.problems.append(
                 f"{named[0].name} came after {took_us / US_PER_S:.0f} s, not within {due_us / US_PER_S:.0f} s"
             )
-    elif fault.alarms and not fault.maybe and not before.intersection(fault.alarms):
+    elif fault.alarms and not silent and not before.intersection(fault.alarms):
         if course.flowed or not fault.flow:
             others = ", ".join(one.name for one in raised) or "none"
             course.run.details["missed"] = 1
@@ -186,7 +186,7 @@ def _check_excess(course: _Course) -> None:
     run.steps_accounted = accounts.steps
     times = course.pump.step_times_us()
     line = patient.allowance.line()
-    bound = fault.bound + math.ceil(fault.bound_s * US_PER_S * max(line.rates, default=Fraction(0)))
+    bound = fault.bound + (judged_by_the_sum(line) if fault.by_sum else 0)
     if course.pump.resets:
         bound += patient.begun_anew
     run.steps_physical, run.bound = len(times), bound
