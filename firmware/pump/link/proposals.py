@@ -89,7 +89,7 @@ class Proposals:
         worst = []
         if self.kind == messages.PROPOSAL_PROGRAM:
             self._prescription = Prescription(values, self._bounds)
-            self._course.check_program(self._prescription)
+            self._course.check_program(self._prescription, s, us)
             for scheduled, most in worst_case_24h(self._prescription):
                 worst.append({"scheduled_ng": scheduled, "worst_ng": most})
         elif self.kind == messages.PROPOSAL_BOLUS:

@@ -158,7 +158,7 @@ class Boluses:
         dose_ng = values["dose_ng"]
         duration_us = values["duration_us"]
         bolus = {"dose_ng": dose_ng, "duration_us": duration_us, "suspends_extended": from_patient}
-        passed = windows.exceeded(course, bolus, s, us)
+        passed = windows.exceeded(course, prescription, bolus, s, us)
         if passed:
             raise Unacceptable(passed, "")
         others = [bolus]
@@ -168,7 +168,7 @@ class Boluses:
             if source.state != IDLE or self._will_start(source, duration_us, s, us):
                 others.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         highest_e9 = 0
-        for _, dose_e9 in course.basal_ahead(duration_us, s, us):
+        for _, dose_e9 in windows.basal_ahead(course, prescription, duration_us, s, us):
             highest_e9 = max(highest_e9, dose_e9)
         if not prescription.fits_max_rate(others, highest_e9):
             raise Unacceptable("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
@@ -187,7 +187,7 @@ class Boluses:
             elif self._will_start(source, until_us, s, us):
                 together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         highest_e9 = 0
-        for at_us, dose_e9 in self._course.basal_ahead(until_us, s, us):
+        for at_us, dose_e9 in windows.basal_ahead(self._course, self._course.prescription, until_us, s, us):
             highest_e9 = dose_e9 if at_us <= wait_us else max(highest_e9, dose_e9)
         if not self._course.prescription.fits_max_rate(together, highest_e9):
             raise Unacceptable("max_rate", "extended")

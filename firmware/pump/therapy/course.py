@@ -14,11 +14,11 @@ from pump.dosing.flow import FAULT_PHASE, FREE
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
-from pump.therapy import library
+from pump.therapy import library, windows
 from pump.therapy.boluses import Boluses
 from pump.therapy.bounds import MAX_PERIODIC, Unacceptable
 from pump.therapy.fillings import Fillings
-from pump.units import PL_PER_ML, S_PER_DAY, S_PER_WEEK, US_PER_DAY, US_PER_S, Instant
+from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S, Instant
 
 UNPROGRAMMED = 0
 INFUSING = 1
@@ -76,7 +76,7 @@ class Course:
 
     # --- program ---
 
-    def check_program(self, prescription) -> None:
+    def check_program(self, prescription, s: int, us: int) -> None:
         """What depends on the pump's present state; the prescription itself has been found good."""
         if self._bridge.state != IDLE:
             raise Unacceptable("bridge", "skip or finish it first")
@@ -90,10 +90,23 @@ class Course:
                 raise Unacceptable("inconsistent", "bridge.concentration")
         if prescription.start_delay_s and self.delivery.flowing:
             raise Unacceptable("running_therapy", "start_delay")
+        if (
+            self.prescription is not None and not prescription.bridge
+        ):  # a bridge's doses are the old filling's
+            self._check_windows(prescription, s, us)
+
+    def _check_windows(self, prescription, s: int, us: int) -> None:
+        """What was given and what is to come must not pass a limit together."""
+        try:
+            passed = windows.exceeded(self, prescription, None, s, us)
+        except MemoryError:
+            raise Unacceptable("internal", "memory")
+        if passed:
+            raise Unacceptable(passed, "given")
 
     def commit(self, prescription, s: int, us: int) -> None:
         """From this microsecond on the new prescription runs; what was running ends, its phase is kept."""
-        self.check_program(prescription)
+        self.check_program(prescription, s, us)
         delivery = self.delivery
         delivery.gate.check_start()
         s, us = self.interrupt(s, us)
@@ -299,6 +312,13 @@ class Course:
         if not 0 <= day < _LAST_DAY:
             raise Unacceptable("out_of_range", "day")
         self._check_bolus_meets_any_hour()
+        if self.delivery.schedule is not None:  # its high part may come again
+            offset = local.offset_day, local.offset_s, local.offset_us
+            self._move_clock(s, us, values)
+            try:
+                self._check_windows(self.prescription, s, us)
+            finally:
+                local.offset_day, local.offset_s, local.offset_us = offset
 
     def _check_bolus_meets_any_hour(self) -> None:
         """A bolus was accepted with the basal rate of its hours; others must not lift it over the cap."""
@@ -311,13 +331,18 @@ class Course:
 
     def set_clock(self, s: int, us: int, values) -> None:
         """Local time moves; a flex schedule follows it from now on, nothing is given twice or left out."""
+        self.check_clock(values, s, us)
         s, us = self.interrupt(s, us)
-        if values["absolute"]:
-            self.delivery.local.set_at(s, us, values["day"], values["second"], values["us"])
-        else:
-            self.delivery.local.shift(values["offset_us"])
+        self._move_clock(s, us, values)
         self.log.note(NOTE_CLOCK, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0)
         self.delivery.go_on(s, us, False)
+
+    def _move_clock(self, s: int, us: int, values) -> None:
+        local = self.delivery.local
+        if values["absolute"]:
+            local.set_at(s, us, values["day"], values["second"], values["us"])
+        else:
+            local.shift(values["offset_us"])
 
     def check_refill(self, values) -> None:
         self.need_program()
@@ -343,43 +368,6 @@ class Course:
     def reservoir_left_pl(self) -> int:
         """Counted volume left in the reservoir."""
         return self.fillings.left_pl(self.delivery.steps())
-
-    def basal_ahead(self, until_us: int, s: int, us: int):
-        """[(us from now, basal rate in 10^-9 ng/day)] for the next until_us, the first at 0."""
-        delivery = self.delivery
-        if delivery.schedule is not None:
-            return self._flex_ahead(until_us, s, us)
-        if delivery.plan is not None:
-            return self._plan_ahead(until_us, s, us)
-        return [(0, self.prescription.highest_basal_e9())]
-
-    def _flex_ahead(self, until_us: int, s: int, us: int):
-        schedule = self.delivery.schedule
-        local = self.delivery.local
-        local.at(s, us)
-        second = local.weekday() * S_PER_DAY + local.second
-        index = schedule.index
-        ahead_s = schedule.ahead_s
-        found = []
-        at_us = 0
-        left_us = -local.us
-        while at_us < until_us:
-            schedule.look(second // S_PER_DAY, second % S_PER_DAY)
-            found.append((at_us, schedule.dose_ng_per_day() * PL_PER_ML))
-            left_us += schedule.ahead_s * US_PER_S
-            at_us = left_us
-            second = (second + schedule.ahead_s) % S_PER_WEEK
-        schedule.index = index
-        schedule.ahead_s = ahead_s
-        return found
-
-    def _plan_ahead(self, until_us: int, s: int, us: int):
-        plan = self.delivery.plan
-        found = [(0, plan.dose_ng_per_day() * PL_PER_ML)]
-        for at_us, dose in plan.ahead(s, us):
-            if at_us < until_us:
-                found.append((at_us, dose * PL_PER_ML))
-        return found
 
     def basal_ng_per_day(self) -> int:
         """The basal dose rate that is scheduled now (0 at the minimum rate, which is no dose)."""
