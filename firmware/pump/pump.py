@@ -75,9 +75,10 @@ class Pump:
         delivery = self.delivery
         supervisor = self.supervisor
         timebase.update(board.ticks_us())
-        if timebase.s - delivery.wake.s < LATE_S or supervisor.may_catch_up(timebase.s):
-            delivery.serve(timebase.s, timebase.us)
-            supervisor.tasks = DOSING
+        if timebase.s - delivery.wake.s >= LATE_S:
+            supervisor.late(timebase.s)
+        delivery.serve(timebase.s, timebase.us)
+        supervisor.tasks = DOSING
         more = self._server.serve()
         supervisor.tasks |= LINK
         if self.keeper.is_due() and self._may_write():

@@ -4,7 +4,7 @@ import pytest
 
 from pump.safety import alarms as a
 from pump.safety import critical, states
-from safety.rig import rig
+from safety.rig import refused, rig
 
 
 def flip(name: str, bit: int) -> None:
@@ -34,6 +34,20 @@ def test_one_flipped_bit_is_found_before_the_next_run(name: str):
         assert found.standing() == [a.MEMORY]
         assert not found.motor.enabled
         assert len(found.motor.made) + len(found.motor.queue) <= handed
+
+
+@pytest.mark.req("INT-05", part="before a command works it out anew")
+@pytest.mark.parametrize("name", ["rate", "unit", "stride_2", "base_rate"])
+def test_a_flipped_bit_is_found_before_the_rate_changes(name: str):
+    """A command would copy it, or take it for sound."""
+    found = rig()
+    flip(name, 3)
+    made = len(found.motor.made)
+    assert refused(found.bolus, 100_000, 600) == "alarm"
+    assert found.state() == states.FAULT
+    assert found.standing() == [a.MEMORY]
+    found.run_for(600)
+    assert len(found.motor.made) == made
 
 
 PROGRAM = ["step_volume_pl", "max_rate_pl_per_day", "basal_dose_ng_per_day", "max_pause_s"]

@@ -32,7 +32,7 @@ _WAKE_S = 120  # else
 CODE_EVERY_S = 900
 _WATCHDOG_MS = 8000
 LATE_S = 2
-_CATCH_UP_S = 600
+CATCH_UP_S = 60
 
 # Tasks that check in (`tasks`) before the watchdog is fed; the guard has when its next look is not overdue.
 DOSING = 1
@@ -148,9 +148,12 @@ class Supervisor:
 
     def admits(self, run) -> bool:
         """May this run go to the motor? One that is overdue will be made at once: then what was made is
-        judged before each."""
+        judged before each. What should have been made over CATCH_UP_S ago is not given any more: a fault."""
         self.runs += 1
         time = self._time
+        if time.s - run.first_s > CATCH_UP_S:
+            self.fatal(a.FAULT, TOO_LATE)
+            return False
         if run.last_s < time.s or self.runs > LOOK_RUNS:
             self._judge(self.guard.look(time.s, time.us))
             if self._delivery.fault:
@@ -191,18 +194,12 @@ class Supervisor:
 
     # --- the steady path ---
 
-    def may_catch_up(self, s: int) -> bool:
-        """The motor's turn comes LATE_S late or more. False, and a fault, past the cap: then nothing is
-        caught up."""
-        late_s = s - self._delivery.wake.s
-        if not self.machine.may_run():
-            return True
-        self._late = True
-        self._log.note(NOTE_LATE, 0, 0, late_s * 1_000_000 if late_s < 1000 else 1_000_000_000, 0)
-        if late_s > _CATCH_UP_S:
-            self.fatal(a.FAULT, TOO_LATE)
-            return False
-        return True
+    def late(self, s: int) -> None:
+        """The motor's turn comes LATE_S late or more."""
+        if self.machine.may_run():
+            self._late = True
+            late_s = s - self._delivery.wake.s
+            self._log.note(NOTE_LATE, 0, 0, late_s * 1_000_000 if late_s < 1000 else 1_000_000_000, 0)
 
     def serve(self, s: int, us: int) -> None:
         """After dosing, when it is due or runs have been handed out."""

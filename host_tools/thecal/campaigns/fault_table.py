@@ -115,7 +115,7 @@ def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den
 
 
 _BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered")  # by what runs just then
-_SHOWS_IN = {"stuck_on": _BOLUSES, "double_commit": (*_BOLUSES, "prime", "bridge")}
+_SHOWS_IN = {"stuck_on": _BOLUSES, "double_commit": (*_BOLUSES, "prime")}
 _GUARDED = ("over_infusion", "dose_guard", "memory", "fault")
 
 
