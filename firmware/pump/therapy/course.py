@@ -305,8 +305,9 @@ class Course:
         """Local time must stay between 2000-01-01 and the year 2179, where its days end."""
         local = self.delivery.local
         local.at(s, us)
-        day = values["day"]
-        if not values["absolute"]:
+        if values["absolute"]:
+            day = values["day"]
+        else:
             now_us = (local.day * S_PER_DAY + local.second) * US_PER_S + local.us
             day = (now_us + values["offset_us"]) // US_PER_DAY
         if not 0 <= day < _LAST_DAY:
