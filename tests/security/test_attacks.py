@@ -304,7 +304,12 @@ def test_requests_cannot_drain_the_battery(tmp_path: Path):
             if flooded:
                 pump.bench.inject("link_flood", bytes_per_s=4000, for_us=1)
                 pump.bench.advance_by(2_000_000)
-                assert client.status().state == "infusing"  # whoever has a key gets in as before
+                for _ in range(300):  # at one instant: the budget is used up
+                    ask(client._session.link, hello())
+                assert client.status().state == "infusing"  # whoever has a key gets in as before,
+                calm = pump.bench.truth()
+                pump.bench.advance_by(3600_000_000)  # and the pump sleeps as before
+                assert pump.bench.truth().waits - calm.waits < 2 * waits[0] * 3600 / span_s + 60
         assert after.steps - before.steps > 200
     bursts = span_s * 4000 / 100
     assert 10 * span_s < waits[1] - waits[0] <= 200 + 11 * span_s

@@ -204,6 +204,8 @@ class Server:
         if not self._opener.open(buffer, reader.payload_end):
             return "not_authentic"
         self._trust = _TRUST  # somebody with a key
+        if self.deaf:
+            self._hear(True)
         self._kept_tag[:] = tag
         self._last_seq = reader.seq
         reader.opcode = buffer[framing.TEXT_AT]
