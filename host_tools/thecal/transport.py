@@ -58,6 +58,8 @@ class Link(Protocol):
 class Transport(Closing):
     """A `Link` over a serial port, pty or pyserial URL. Open for no one else while it is open."""
 
+    write_timeout_s = WRITE_TIMEOUT_S
+
     def __init__(self, port_url: str) -> None:
         self.name = port_url
         self.reader = FrameReader()
@@ -117,7 +119,7 @@ class Transport(Closing):
         self.reader.reset()
         with _opening(self.name):
             self._port = serial.serial_for_url(
-                self.name, baudrate=BAUD, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
+                self.name, baudrate=BAUD, timeout=0, write_timeout=self.write_timeout_s, exclusive=True
             )
         self._poll: select.poll | None = None
         if type(self._port) is serial.Serial and hasattr(select, "poll"):

@@ -256,9 +256,14 @@ class Belief:
         return "max_per_24h" if len(recent) >= rule["max_per_24h"] else ""
 
     def settle(self, found: bytes, status: Status, accounts: Accounts) -> None:
-        """After a restart that was found good: what was in doubt is known now."""
-        self.programs = [self.ever[found]] if found else []
-        self.states = {status.state}
+        """After a restart that was found good: what was in doubt is known now.
+
+        Where writes fail, a fault hides what the records say: it ends with the next reset (docs/storage.md, The
+        promises), which goes back to them."""
+        hidden = self.failing and status.state == FAULT
+        if found or not hidden:
+            self.programs = [self.ever[found]] if found else []
+        self.states = self.states | {FAULT} if hidden else {status.state}
         self.offsets = {offset_us(status)}
         self.ahead = self._bound = accounts.steps - self.steps
         self._resets_seen = accounts.resets

@@ -175,6 +175,8 @@ def _harm(flash: str, image: bytes | None, folder: Path, dice: random.Random) ->
 class _MortalLink(Transport):
     """A line to an emulated pump; raises PowerCut as soon as it has lost its power."""
 
+    write_timeout_s = _ANSWER_S
+
     def __init__(self, emulator: Emulator) -> None:
         super().__init__(emulator.port)
         self._emulator = emulator
