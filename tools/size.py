@@ -1,31 +1,32 @@
 #!/usr/bin/env python3
-"""`make size`: bytes of every module of the firmware, compiled for the chip, against docs/size-budget.json.
+"""`make size`: bytes of the firmware compiled for the chip, against docs/size-budget.json.
 
-    tools/size.py           the table, and an error when it is over the budget
+    tools/size.py           the share of every module, the files, and an error when they are over the budget
     tools/size.py --json    the same as JSON
 
-Free memory after boot is not in it yet: that needs the emulated chip and a MicroPython image.
+`firmware_mpy_bytes` counts every .mpy file on the chip, the board's code too. It only ever comes down; `aim`
+is what is wanted. Free memory after boot needs an emulated chip: `make bench`, tests/rp2040/test_heap.py.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from thecal import chip_build
 
 BUDGET = Path(__file__).resolve().parents[1] / "docs" / "size-budget.json"
 
 
-def over_budget(table: dict[str, int], budget: dict[str, int]) -> list[str]:
+def over_budget(table: dict[str, int], budget: dict[str, Any]) -> list[str]:
     """What is too big, in words."""
     total = sum(table.values())
-    most = max(table.values())
     found: list[str] = []
     if total > budget["firmware_mpy_bytes"]:
         found.append(f"the firmware has {total} bytes, the budget is {budget['firmware_mpy_bytes']}")
-    if most > budget["module_mpy_bytes"]:
-        name = max(table, key=lambda name: table[name])
-        found.append(f"{name} has {most} bytes, the budget of one module is {budget['module_mpy_bytes']}")
+    aim = budget["aim"]["firmware_mpy_bytes"]
+    if budget["firmware_mpy_bytes"] > aim:
+        found.append(f"the budget of {budget['firmware_mpy_bytes']} bytes is more than the aim, {aim}")
     return found
 
 
@@ -36,8 +37,10 @@ def main() -> int:
     if "--json" in sys.argv[1:]:
         print(json.dumps({"modules": table, "firmware_mpy_bytes": sum(table.values())}, indent=1))
     else:
-        for name, size in sorted(table.items(), key=lambda item: -item[1]):
-            print(f"{size:7} {name}")
+        for each in (chip_build.shares(), table):
+            for name, size in sorted(each.items(), key=lambda item: -item[1]):
+                print(f"{size:7} {name}")
+            print()
         print(f"{sum(table.values()):7} in all; the budget is {budget['firmware_mpy_bytes']}")
     found = over_budget(table, budget)
     for line in found:

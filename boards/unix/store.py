@@ -66,7 +66,7 @@ class Store:
 
     def file_system(self):
         """What it lies on, for a board that starts from it."""
-        return self._fs
+        return self.fs
 
     def load(self, name: str):
         """The document's bytes, or None when there is none of this name. OSError when the flash fails."""

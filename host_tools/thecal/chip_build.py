@@ -1,38 +1,43 @@
 """The firmware for the chip: which files, compiled how, and the manifest that names them.
 
-Every file is compiled by mpy-cross for the RP2040's processor. Two things are done to the text before, which
-change nothing of what it does: tables of the protocol become text (`chip_tables`), private whole numbers that
-never change become constants of the compiler. Called by: `chip_flash`, `make size`, tests.
+Three things are done to the text, which change nothing of what it does: tables of the protocol become text
+(`chip_tables`), all modules become one, without what nobody uses (`chip_program`), and names become short
+(`chip_names`). mpy-cross then compiles it for the RP2040's processor. Called by:
+`chip_flash`, `make size`, tests.
 """
 
 import ast
 import hashlib
 import importlib
-import json
 import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
-from thecal import chip_tables, paths
+from thecal import chip_names, chip_program, chip_tables, paths
 from thecal.errors import FlashError
 
 MANIFEST = "manifest"
+PROGRAM = "thecal"  # the one module with everything in it
 START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
 _OPTIONS = ("-march=armv6m", "-msmall-int-bits=31", "-O3")
 _SHARED = ("store", "folder", "code_check")  # the same files on both boards
 _TABLES_ONLY = (ast.FunctionDef, ast.ClassDef)
 
 
+def firmware_sources() -> dict[str, Path]:
+    """Every module of firmware/: its path on the chip, without suffix, and its file."""
+    root = paths.project_root() / "firmware"
+    names = {file: file.relative_to(root).with_suffix("").as_posix() for file in sorted(root.rglob("*.py"))}
+    return {START if name == "main" else name: file for file, name in names.items()}
+
+
 def sources() -> dict[str, Path]:
-    """Every module that goes onto the chip: its path there, without suffix, and its file."""
+    """Every module that goes onto the chip, the board's too."""
     root = paths.project_root()
-    found: dict[str, Path] = {}
-    for file in sorted((root / "firmware").rglob("*.py")):
-        name = file.relative_to(root / "firmware").with_suffix("").as_posix()
-        found[START if name == "main" else name] = file
+    found = firmware_sources()
     for file in sorted((root / "boards" / "rp2040").glob("*.py")):
         found[file.stem] = file
     for name in _SHARED:
@@ -46,19 +51,69 @@ def loader() -> bytes:
     return (paths.project_root() / "boards" / "rp2040" / "loader.py").read_bytes()
 
 
-def build() -> dict[str, bytes]:
+def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str, bytes]:
     """The compiled firmware: path on the chip, below the slot's folder, and contents.
 
-    FlashError when mpy-cross is missing or refuses a file.
+    One module holds all of it; a second calls what it ends with, so that nothing of the first one's own code
+    stays in memory. `more`: modules beside, by name; `root`: the one that it starts with. FlashError when
+    mpy-cross is missing or refuses a file.
     """
-    found = sources()
-    words = set(_words(found))
-    files: dict[str, bytes] = {}
+    program, starter = _in_two(program_text(more, root), root)
+    pins = sources()["pins"].read_text(encoding="utf-8")  # the loader looks at it
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
-        for name, file in found.items():
-            text = _chip_text(name, file, words)
-            files[name + ".mpy"] = compiled(name, text, Path(folder))
-    return files
+        return {
+            f"{name}.mpy": compiled(name, text, Path(folder))
+            for name, text in ((PROGRAM, program), (START, starter), ("pins", pins))
+        }
+
+
+def build_for(board: Path) -> dict[str, bytes]:
+    """The firmware built alike for a board whose own files stay as they are: `main.py` and what it starts."""
+    program, starter = _in_two(_text_for(board), START)
+    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
+        return {f"{PROGRAM}.mpy": compiled(PROGRAM, program, Path(folder)), "main.py": starter.encode()}
+
+
+def _in_two(text: str, root: str) -> tuple[str, str]:
+    tree = ast.parse(text)
+    start = tree.body.pop()
+    if not isinstance(start, ast.Expr):
+        raise FlashError(f"{root} does not end with a call", "let its last statement start the program")
+    called = ast.unparse(start)
+    return ast.unparse(tree), f"from {PROGRAM} import {called.partition('(')[0]}\n{called}\n"
+
+
+def program_text(more: Mapping[str, str] | None = None, root: str = START) -> str:
+    """The whole firmware as one module of Python, as it is compiled."""
+    return _one_text({**_chip_texts(sources()), **(more or {})}, root, frozenset())
+
+
+def _text_for(board: Path) -> str:
+    """The same without its board, for the one that lies in `board` and stays as it is."""
+    names: set[str] = set()
+    for file in board.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.FunctionDef):
+                names.add(node.name)
+    return _one_text(_chip_texts(firmware_sources()), START, names)
+
+
+def _one_text(texts: Mapping[str, str], root: str, keep: Set[str]) -> str:
+    tree = chip_program.merged(texts, root)
+    chip_names.shorten(tree, keep)
+    return ast.unparse(tree)
+
+
+def _chip_texts(found: Mapping[str, Path]) -> dict[str, str]:
+    """The text of every module by dotted name, with the protocol's tables as the chip holds them."""
+    words = set(_words(found))
+    return {_dotted(name): _chip_text(name, file, words) for name, file in found.items()}
+
+
+def _dotted(name: str) -> str:
+    return name.replace("/", ".").removesuffix(".__init__")
 
 
 def manifest(files: Mapping[str, bytes], slot: str) -> bytes:
@@ -97,7 +152,7 @@ def _chip_text(name: str, file: Path, words: set[str]) -> str:
     elif name.startswith("wire/") and _is_tables(tree):
         text = chip_tables.tables_source(importlib.import_module(name.replace("/", ".")), words)
         tree = ast.parse(text)
-    return _with_constants(text, tree)
+    return text
 
 
 def _is_tables(tree: ast.Module) -> bool:
@@ -106,37 +161,6 @@ def _is_tables(tree: ast.Module) -> bool:
         and not any(isinstance(node, _TABLES_ONLY) for node in tree.body[1:])
         and any(isinstance(node, ast.Assign) for node in tree.body)
     )
-
-
-def _with_constants(text: str, tree: ast.Module) -> str:
-    """Private whole numbers, bound once, become `const(...)`: no name, no global, no look-up on the chip."""
-    counts: dict[str, int] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            counts[node.id] = counts.get(node.id, 0) + 1
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            counts.update(dict.fromkeys(node.names, 2))
-        elif isinstance(node, ast.arg):
-            counts[node.arg] = 2
-    lines = text.split("\n")
-    changed = False
-    for node in tree.body:
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1 or node.lineno != node.end_lineno:
-            continue
-        target = node.targets[0]
-        if not isinstance(target, ast.Name) or not target.id.startswith("_") or counts[target.id] != 1:
-            continue
-        if isinstance(node.value, ast.Constant) and type(node.value.value) is int:
-            lines[node.lineno - 1] = f"{target.id} = _const({node.value.value})"
-            changed = True
-    if not changed:
-        return text
-    at = next((node.lineno for node in tree.body[1:] if not _is_future(node)), 2) - 1
-    return "\n".join([*lines[:at], "from micropython import const as _const", *lines[at:]])
-
-
-def _is_future(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def compiled(name: str, text: str, folder: Path) -> bytes:
@@ -163,11 +187,22 @@ def compiled(name: str, text: str, folder: Path) -> bytes:
 
 
 def size_table() -> dict[str, int]:
-    """Bytes of every compiled module of firmware/, by its path."""
-    firmware = {name for name, file in sources().items() if "boards" not in file.parts}
-    return {name: len(data) for name, data in build().items() if name.removesuffix(".mpy") in firmware}
+    """Bytes of every file that goes onto the chip."""
+    return {name: len(data) for name, data in build().items()}
 
 
-def as_json(table: Mapping[str, int]) -> str:
-    """The table as the budget file holds it."""
-    return json.dumps(table, indent=1, sort_keys=True) + "\n"
+def shares() -> dict[str, int]:
+    """Bytes of every module's part of the program, compiled by itself: in all a little more than the whole,
+    in which names and constants stand once."""
+    origins: dict[int, str] = {}
+    tree = chip_program.merged(_chip_texts(sources()), START, origins)
+    chip_names.shorten(tree)
+    parts: dict[str, list[ast.stmt]] = {}
+    for node in tree.body:
+        if id(node) in origins:
+            parts.setdefault(origins[id(node)], []).append(node)
+    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
+        return {
+            name: len(compiled(name, ast.unparse(ast.Module(body, [])), Path(folder)))
+            for name, body in parts.items()
+        }

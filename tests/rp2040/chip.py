@@ -26,6 +26,7 @@ from rp2040py.usb.cdc import USBCDC
 from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
 from rp2040.patches import Edges, PioPacer, patch_dma, patch_flash, patch_uart, patch_usb
+from rp2040.quick import Quick, library
 from thecal import chip_build
 
 FS_START = 0xA0000
@@ -79,6 +80,8 @@ class Chip:
         self.pacer = PioPacer(self.mcu, self.clock)
         patch_dma(self.mcu, self.pacer)
         self.mcu.core.pc = FLASH_START_ADDRESS
+        compiled = library()
+        self._quick = Quick(self.simulator, compiled) if compiled else None
 
     def _on_watchdog(self) -> None:
         self.resets += 1
@@ -127,7 +130,10 @@ class Chip:
 
     def _batch(self) -> None:
         self.simulator.stopped = False
-        self.simulator._execute_batch()
+        if self._quick:
+            self._quick.batch()
+        else:
+            self.simulator._execute_batch()
         self.simulator.stopped = True
 
     def at(self, in_us: float, act: Callable[[], None]) -> None:
