@@ -135,7 +135,7 @@ REFUSAL_TEXTS = {
     "not_stopped": ("delivery is not stopped", "stop first with `thecal stop`"),
     "alarm": ("an alarm holds delivery", "see `thecal alarms`"),
     "bridge": ("a bridge bolus is running", "wait until it has ended"),
-    "running": ("a bolus of this kind is running", "wait until it has ended"),
+    "running": ("a bolus of this kind, or the patient's, is running", "wait until it has ended"),
     "lockout": ("the lockout since the last bolus, commit or refill has not passed", "wait and ask again"),
     "max_per_24h": ("the boluses allowed in 24 h have been given", "wait until the oldest is 24 h old"),
     "limit_24h": ("the dose limit over 24 h would be passed", "ask for less, or later"),

@@ -57,6 +57,20 @@ class PreparedProgram:
         """Changes that need a confirmation of their own (HOST-03)."""
         return [change for change in self.changes if change.large]
 
+    @property
+    def raises_a_limit(self) -> bool:
+        """Whether a limit rises or goes, so that the pump wants its button pressed for the commit."""
+        running, new = self.running, self.values
+        if running is None:
+            return False
+        before: dict[str, int] = {x["name"]: x["max_dose_24h_ng"] for x in running["drugs"]}
+        drugs: Any = new["drugs"]
+        limits = [(before.get(x["name"], 0), x["max_dose_24h_ng"]) for x in drugs]
+        rate: Any = new["max_rate_pl_per_day"]
+        return rate > running["max_rate_pl_per_day"] or any(
+            old and (not limit or limit > old) for old, limit in limits
+        )
+
 
 def prepare_program(client: Client, therapy: Therapy) -> PreparedProgram:
     """Prepare `therapy` for this pump. TherapyError: it, or the change to it, is wrong."""

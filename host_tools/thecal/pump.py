@@ -20,6 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thecal import keyring
 from thecal.answers import Accounts, Event, Filling, Hello, Instant, Limit
 from thecal.client import LAST_EVENT, Client
 from thecal.closing import Closing
@@ -43,17 +44,23 @@ __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", 
 class Pump(Closing):
     """A pump on `port`: a device, a pty or a pyserial URL; without one, what THECAL_PORT names.
 
+    `role`: "observer", "patient", "clinician" or "manufacturer", whose key is used; without one, what
+    THECAL_ROLE names, else the clinician's. What a role may not do the pump refuses (`wrong_role`).
     Opens the port and a session at once. PortError, LinkError, ProtocolMismatch: no pump, or none that
     answers. `client` is the layer below, in wire units.
     """
 
-    def __init__(self, port: str | os.PathLike[str] = "", *, client: Client | None = None) -> None:
+    def __init__(
+        self, port: str | os.PathLike[str] = "", *, role: str = "", client: Client | None = None
+    ) -> None:
         self.port = os.fspath(port) or os.environ.get("THECAL_PORT", "")
         if not self.port:
             raise PortError(
                 "which pump? No port was given", "name one, such as /dev/ttyACM0, or set THECAL_PORT"
             )
-        self.client = client or Client(Transport(self.port))
+        self.role = role or os.environ.get("THECAL_ROLE", "") or "clinician"
+        keyring.role_number(self.role)  # a wrong one is found before the port is opened
+        self.client = client or Client(Transport(self.port), role=self.role)
         try:
             self.hello = self.client.hello()
         except BaseException:

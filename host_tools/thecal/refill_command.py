@@ -160,6 +160,11 @@ class Refill:
         return self.check.counted_pl
 
     @property
+    def amounts(self) -> tuple[int, int, int]:
+        """Filled in, came out, counted: as the store keeps it."""
+        return self.volume_pl, self.residual_pl, self.counted_pl
+
+    @property
     def trend(self) -> Trend:
         """This one and the last ones."""
         return Trend([*self.before.past, self.check][-_LATEST:])

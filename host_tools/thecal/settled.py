@@ -3,12 +3,18 @@
 Used by every command that changes a pump.
 """
 
+from __future__ import annotations
+
+import contextlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from thecal.client import Client
 from thecal.errors import LinkError, PortError, ThecalError
 from thecal.session import Outcome
+
+if TYPE_CHECKING:
+    from thecal.pump import Pump
 
 T = TypeVar("T")
 
@@ -56,3 +62,10 @@ def harmless(what: str, action: Callable[[], T]) -> T:
             lost.hint,
             Outcome.NOT_CARRIED_OUT,
         ) from lost
+
+
+def withdraw(client: Client | Pump) -> None:
+    """The pump forgets what was proposed. One that is gone has nothing to forget: what is being reported
+    already matters more than that."""
+    with contextlib.suppress(LinkError, PortError):
+        client.abort()

@@ -41,7 +41,7 @@ class Snapshot:
     port: str
     hello: Hello
     status: Status
-    accounts: Accounts
+    accounts: Accounts | None  # None: this role may not read them
     program: Mapping[str, Any] | None
     alarms: Alarms
     sensors: Sensors | None
@@ -55,23 +55,27 @@ class Snapshot:
         """Ask the pump. `program`: what it runs, when that is known already."""
         status = client.status()
         if program is None and status.program_digest:
-            program = client.running_program()
+            program = _unless_refused(client.running_program)
         return cls(
             port,
             hello,
             status,
-            client.accounts(),
+            _unless_refused(client.accounts),
             program,
             client.alarms(),
             _unless_refused(client.sensors),
             _unless_refused(client.reservoir),
-            [] if status.program_digest else distrust.of_last_start(client),
+            [] if status.program_digest else _unless_refused(lambda: distrust.of_last_start(client)) or [],
         )
 
     @property
     def therapy(self) -> str | None:
         """The name of the therapy."""
         return str(self.program["name"]) if self.program else None
+
+    def therapy_text(self) -> str:
+        """Its name for people."""
+        return self.therapy or ("not told to this role" if self.status.program_digest else "none")
 
     @property
     def refill_by(self) -> date | None:
@@ -88,7 +92,8 @@ class Snapshot:
     def delivered_ng(self) -> dict[str, Fraction]:
         """What each drug's dose came to, as the pump counted it."""
         ledger = Ledger()
-        ledger.take(self.accounts)
+        if self.accounts is not None:
+            ledger.take(self.accounts)
         return ledger.delivered_ng
 
     def next_change_text(self) -> str:
@@ -134,12 +139,12 @@ class Snapshot:
             ("state", status.state),
             *[("records", distrust.text(number)) for number in self.distrusted],
             ("local time", f"{self.local:%a %Y-%m-%d %H:%M:%S}"),
-            ("therapy", self.therapy or "none"),
+            ("therapy", self.therapy_text()),
             ("rate", volume_rate_text(status.rate_pl_per_day)),
             ("basal dose", dose_rate_text(status.basal_ng_per_day)),
             ("next change", self.next_change_text()),
             ("bolus", self.bolus_text()),
-            ("delivered", delivered or "nothing"),
+            ("delivered", delivered or ("nothing" if self.accounts else "not told to this role")),
             ("motor steps", f"{status.steps:,}".replace(",", " ")),
             ("reservoir", self.reservoir_text()),
             ("refill by", self.refill_text()),
@@ -166,6 +171,7 @@ class Snapshot:
         if status.bolus is not None:
             given, left_us = nl(status.bolus_given_pl), status.bolus_left_us
             bolus = {"kind": status.bolus.removesuffix("_bolus"), "given_nl": given, "left_us": left_us}
+        by_source = self.accounts.volume_pl_by_source if self.accounts else {}
         return {
             "schema": SCHEMA,
             "port": self.port,
@@ -180,7 +186,7 @@ class Snapshot:
             "program_digest": status.program_digest.hex(),
             "steps": status.steps,
             "delivered_ng": {name: exact(ng) for name, ng in self.delivered_ng.items()},
-            "by_source_nl": {name: nl(pl) for name, pl in self.accounts.volume_pl_by_source.items()},
+            "by_source_nl": {name: nl(pl) for name, pl in by_source.items()},
             "reservoir_nl": nl(status.reservoir_pl),
             "rate_nl_per_day": nl(status.rate_pl_per_day),
             "basal_ng_per_day": str(status.basal_ng_per_day),
@@ -201,7 +207,7 @@ class Snapshot:
 
 
 def _unless_refused(ask: Callable[[], T]) -> T | None:
-    """What the pump answers; None when it has no answer at present."""
+    """What the pump answers; None when it has no answer at present, or none for this role."""
     try:
         return ask()
     except Refused:

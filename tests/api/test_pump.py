@@ -151,3 +151,28 @@ def test_the_pump_dies_before_the_commit(emulator: Emulator):
         emulator.kill()
         with pytest.raises(Unanswered, match="not known"):
             review.commit()
+
+
+@pytest.mark.req("SEC-05", part="the Python API with the patient's key")
+def test_roles(emulator: Emulator, pump: Pump, monkeypatch: pytest.MonkeyPatch):
+    pump.close()
+    with Pump(emulator.port, role="observer") as watching:
+        assert watching.status().therapy == "Constant morphine"
+        with pytest.raises(Refused, match="wrong_role"):
+            watching.stop()
+    with Pump(emulator.port, role="patient") as patient:
+        shown = patient.status()
+        assert dict(shown.rows())["therapy"] == "not told to this role"
+        assert dict(shown.rows())["delivered"] == "not told to this role"
+        assert shown.as_json()["delivered_ng"] == {}
+        assert isinstance(patient.patient_bolus(), int)
+        for forbidden in (patient.therapy, patient.log, patient.accounts):
+            with pytest.raises(Refused, match="wrong_role"):
+                forbidden()
+    monkeypatch.setenv("THECAL_ROLE", "manufacturer")
+    with Pump(emulator.port) as maker, pytest.raises(Refused, match="wrong_role"):
+        maker.resume()
+    with pytest.raises(ThecalError, match="there is no role 'nurse'"):
+        Pump(emulator.port, role="nurse")
+    with Pump(emulator.port, role="clinician") as again:  # the port was never taken by the wrong one
+        assert again.role == "clinician"

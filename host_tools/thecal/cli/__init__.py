@@ -10,6 +10,7 @@ from collections.abc import Sequence
 FAILED = 1
 NO_INPUT = "--no-input"  # of every command, wherever it stands
 NO_INPUT_VARIABLE = "THECAL_NO_INPUT"
+ROLE_VARIABLE = "THECAL_ROLE"
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
@@ -45,7 +46,7 @@ def _run_typer(arguments: Sequence[str]) -> int:
     from thecal.cli.examples import dress
 
     wanted = [argument for argument in arguments if argument != NO_INPUT]
-    before = os.environ.get(NO_INPUT_VARIABLE, "")
+    before, role = os.environ.get(NO_INPUT_VARIABLE, ""), os.environ.get(ROLE_VARIABLE, "")
     os.environ[NO_INPUT_VARIABLE] = "1" if len(wanted) < len(arguments) else before
     try:
         code = dress(typer.main.get_command(app))(wanted, prog_name="thecal", standalone_mode=False)
@@ -59,6 +60,7 @@ def _run_typer(arguments: Sequence[str]) -> int:
         return _say(text, error.exit_code)
     finally:
         os.environ[NO_INPUT_VARIABLE] = before
+        os.environ[ROLE_VARIABLE] = role  # --role sets it
     if code == _INTERRUPTED:
         return _say("interrupted", FAILED)
     return code if isinstance(code, int) else 0

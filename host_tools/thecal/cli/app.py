@@ -1,5 +1,8 @@
 """Every command under one roof. The commands import what they need when they run: starting stays quick."""
 
+import os
+from typing import Annotated
+
 import typer
 
 from thecal.cli import (
@@ -29,6 +32,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def everywhere(
+    role: Annotated[
+        keys.Role | None,
+        typer.Option("--role", envvar="THECAL_ROLE", help="Whose key is used. Default: the clinician's."),
+    ] = None,
+) -> None:
+    """Before every command: as whom the pump is talked to."""
+    if role is not None:
+        os.environ["THECAL_ROLE"] = role.value
+
 
 _OFFLINE = "Without a pump"
 _WATCH = "Look at a pump"

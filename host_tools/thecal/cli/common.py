@@ -1,5 +1,7 @@
 """What the commands share: options, the port, quantities in flags, answers on stdout, questions on stderr."""
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -10,10 +12,9 @@ import typer
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from datetime import datetime
 
-    from thecal.answers import Hello
-    from thecal.client import Client
     from thecal.pump import Pump
     from thecal.quantities import Kind
 
@@ -62,12 +63,6 @@ def open_pump(port: str) -> "Pump":
     return Pump(port)
 
 
-def connect(port: str) -> "tuple[Client, Hello]":
-    """A client with its session open, and who answered."""
-    pump = open_pump(port)
-    return pump.client, pump.hello
-
-
 def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False, zero: bool = False) -> int:
     """An option with a unit, in wire units. A wrong one is wrong usage, found before any port is opened."""
     from thecal.quantities import QuantityError, parse_whole
@@ -90,12 +85,22 @@ def local_time(option: str, text: str) -> "datetime":
 
 def print_json(document: object) -> None:
     """The one document on stdout."""
-    print(json.dumps(document, ensure_ascii=False))
+    print(json.dumps(document, ensure_ascii=False), flush=True)
 
 
 def note(text: str) -> None:
     """A remark that is no part of the answer: on stderr."""
     print(text, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def only_json(as_json: bool) -> "Generator[None]":
+    """Words for people, which stand on stdout otherwise, go nowhere: the document alone is wanted."""
+    if not as_json:
+        yield
+        return
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
 
 
 def need_yes_for_json(as_json: bool, yes: bool) -> None:
@@ -136,10 +141,12 @@ def answer_to(question: str, option: str, yes: bool) -> str:
     return answer
 
 
-def ask_or_withdraw(pump: "Client | Pump", question: str, yes: bool) -> None:
+def ask_or_withdraw(pump: "Pump", question: str, yes: bool) -> None:
     """`ask`, and after a no the pump forgets what was proposed."""
     try:
         ask(question, yes)
     except ThecalError:
-        pump.abort()
+        from thecal.settled import withdraw
+
+        withdraw(pump)
         raise

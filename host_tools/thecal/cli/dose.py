@@ -82,6 +82,7 @@ def bolus(
         bool, typer.Option("--patient", help="Ask for the patient's bolus, as the patient's button would.")
     ] = False,
     yes: Yes = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Give a bolus: the clinician's of --dose over --duration, or the patient's with --patient."""
@@ -96,6 +97,7 @@ def bolus(
 
         with open_pump(port) as pump:
             answer = patient_json(pump.patient_bolus())
+            remember(pump, "bolus", no_store)
     else:
         need_yes_for_json(as_json, yes)
         quantity("--dose", dose, MASS)
@@ -106,6 +108,7 @@ def bolus(
                 print("\n".join(proposed.words()))
             ask_or_withdraw(pump, "Give this bolus now?", yes)
             answer = proposed.commit()
+            remember(pump, "bolus", no_store)
     print_json(answer) if as_json else print(answer["text"])
 
 
@@ -114,6 +117,7 @@ def stop(
     lasting: Annotated[
         str, typer.Option("--for", metavar="DURATION", help="Resume by itself after this time.")
     ] = "",
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Stop delivery at once; a running bolus ends, and what it gave is recorded."""
@@ -121,12 +125,12 @@ def stop(
 
     if lasting:
         quantity("--for", lasting, SECONDS)
-    _switch(port, as_json, lambda pump: pump.stop(lasting), _what_a_stop_means)
+    _switch("stop", port, as_json, no_store, lambda pump: pump.stop(lasting), _what_a_stop_means)
 
 
-def resume(port: Port = "", as_json: Json = False) -> None:
+def resume(port: Port = "", no_store: NoStore = False, as_json: Json = False) -> None:
     """Resume delivery at the basal rate that is scheduled now."""
-    _switch(port, as_json, lambda pump: pump.resume())
+    _switch("resume", port, as_json, no_store, lambda pump: pump.resume())
 
 
 def _what_a_stop_means(pump: "Pump") -> None:
@@ -138,8 +142,10 @@ def _what_a_stop_means(pump: "Pump") -> None:
 
 
 def _switch(
+    command: str,
     port: str,
     as_json: bool,
+    no_store: bool,
     action: "Callable[[Pump], object]",
     afterwards: "Callable[[Pump], None] | None" = None,
 ) -> None:
@@ -148,6 +154,7 @@ def _switch(
         state = pump.state
         if afterwards is not None and not as_json:
             afterwards(pump)
+        remember(pump, command, no_store)
     if as_json:
         print_json({"schema": 1, "state": state})
     else:
@@ -175,6 +182,7 @@ def clock_set(
     to: Annotated[str, typer.Option(metavar="ISO-TIME|now", help="The new local time.")] = "",
     offset: Annotated[str, typer.Option(metavar="DURATION", help='Move it: "+1h", "-30min".')] = "",
     yes: Yes = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Set the pump's local time. A day schedule follows it; nothing is given twice or left out."""
@@ -192,6 +200,7 @@ def clock_set(
             note("\n".join(change.words()))
         ask_or_withdraw(pump, "Set it?", yes)
         local = change.commit()
+        remember(pump, "clock set", no_store)
     if as_json:
         print_json({"schema": 1, "local_time": local.isoformat()})
     else:

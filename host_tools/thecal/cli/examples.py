@@ -54,6 +54,32 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'thecal store export out --format fhir --utc-offset +01:00 --subject "Patient/17"',
     ),
     "store info": ("thecal store info",),
+    "session": (
+        "thecal session",
+        'thecal session --dose "2.6 mg/day" --report today.html --no-input --yes',
+    ),
+    "replace": (
+        "thecal replace weaker.toml",
+        'thecal replace weaker.toml --volume "40 mL" --residual "3 mL" --bridge --yes --json',
+    ),
+    "implant": ("thecal implant --therapy examples/morphine-constant.toml", "thecal implant --dry --yes"),
+    "calibrate": (
+        'thecal calibrate --volume "100 uL" --duration "20 min"',
+        'thecal calibrate --run "40000:99.8 mg" --density "0.9982 g/mL" --mass-uncertainty "0.02 mg"',
+    ),
+    "report": (
+        "thecal report --port /dev/ttyACM0 --out today.html --pdf today.pdf",
+        "thecal report --log log.jsonl --serial UNIX-0001",
+        "thecal report --simulate examples/morphine-constant.toml --for 3d",
+    ),
+    "flash": ("thecal flash --port /dev/ttyACM0", "thecal flash --image thecal.uf2"),
+    "library show": ("thecal library show morphine", "thecal library show --json"),
+    "library verify": ("thecal library verify ours.toml",),
+    "library make": ('thecal library make ours.toml --name "St. Mary" --issuer "St. Mary, pharmacy"',),
+    "library make-key": ("thecal library make-key pharmacy.pem",),
+    "library sign": ("thecal library sign ours.toml --key pharmacy.pem",),
+    "library trust": (f"thecal library trust {'0f' * 32} --name pharmacy",),
+    "library use": ("thecal library use ours.toml",),
 }
 
 

@@ -2,11 +2,27 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thecal.cli.common import Json, Port, Yes, connect, print_json, quantity
+from thecal.cli.common import (
+    Json,
+    Port,
+    Yes,
+    need_yes_for_json,
+    only_json,
+    open_pump,
+    print_json,
+    quantity,
+)
+from thecal.cli.store import NoStore, remember
+from thecal.errors import ThecalError
+
+if TYPE_CHECKING:
+    from thecal.answers import Committed
+    from thecal.guided.prompts import Prompter
+    from thecal.pump import Pump
 
 NoInput = Annotated[bool, typer.Option("--no-input", help="Ask nobody: what is missing is an error.")]
 Large = Annotated[
@@ -23,6 +39,13 @@ def may_ask(no_input: bool) -> bool:
     return not no_input and not os.environ.get("THECAL_NO_INPUT")
 
 
+def prompter_of(no_input: bool, as_json: bool) -> "Prompter":
+    """Whoever is asked; with --json nobody."""
+    from thecal.guided.prompts import Prompter
+
+    return Prompter(may_ask(no_input) and not as_json)
+
+
 def session(
     port: Port = "",
     dose: Annotated[str, typer.Option(metavar="DOSE", help='New basal dose: "2.6 mg/day".')] = "",
@@ -37,40 +60,58 @@ def session(
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
     no_input: NoInput = False,
+    no_store: NoStore = False,
+    as_json: Json = False,
 ) -> None:
     """See what the pump does, change it with a review of old, new and change, and write a report."""
-    client, _ = connect(port)
+    need_yes_for_json(as_json, yes)
     from thecal.guided import session as guided
-    from thecal.guided.prompts import Prompter
 
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
     answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)
-    prompter = Prompter(may_ask(no_input))
-    with client:
-        review = guided.run(client, prompter, answers, port)
-        print("Nothing was changed." if review is None else f"{review.proposal.reading['name']} runs.")
-        _report(client, prompter, port, report)
+    prompter = prompter_of(no_input, as_json)
+    with open_pump(port) as pump:
+        with only_json(as_json):
+            programmed = guided.run(pump.client, prompter, answers, port)
+            name = programmed[1].proposal.reading["name"] if programmed else ""
+            print(f"{name} runs." if programmed else "Nothing was changed.")
+        committed = programmed[0] if programmed else None
+        _remember(pump, "session", no_store, committed)
+        prompter.done = f"{name} runs" if programmed else ""
+        made = _report(pump, prompter, report)
+    if as_json:
+        program = programmed[1].as_json(committed) if programmed else None
+        print_json({"schema": 1, "changed": programmed is not None, "program": program, "report": made})
+    elif made:
+        print(f"{made['html']}: log {made['chain']}, {made['chain_words']}")
 
 
-def _report(client: object, prompter: object, port: str, path: Path | None) -> None:
-    from datetime import datetime
+def _remember(pump: "Pump", command: str, no_store: bool, committed: "Committed | None") -> None:
+    remember(pump, command, no_store, committed_us=committed.at.total_us if committed else None)
 
-    from thecal.client import Client
-    from thecal.guided.prompts import Prompter
-    from thecal.report import command
 
-    assert isinstance(client, Client)
-    assert isinstance(prompter, Prompter)
+def _report(pump: "Pump", prompter: "Prompter", path: Path | None) -> "dict[str, Any] | None":
+    """Written to `path`, or to where a person says; None: nowhere."""
     if path is None:
         if not prompter.allowed:
-            return
+            return None
         name = prompter.line("Report to which file (empty: none)?", "--report")
         if not name:
-            return
+            return None
         path = Path(name)
-    record, key = command.from_pump(client, port)
-    made = command.write(record, key, command.Wanted(path), datetime.now())
-    print(f"{path}: log {made.chain.standing}, {made.chain.words}")
+    from datetime import datetime
+
+    from thecal.report import command
+
+    try:
+        record, key = command.from_pump(pump.client, pump.port)
+        wanted = command.Wanted(path)
+        made = command.write(record, key, wanted, datetime.now())
+    except ThecalError as error:
+        if not prompter.done:
+            raise
+        raise ThecalError(f"{prompter.done}; of the report: {error.message}", error.hint) from error
+    return command.as_json(made, wanted) | {"chain_words": made.chain.words}
 
 
 def replace(
@@ -85,26 +126,35 @@ def replace(
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
     no_input: NoInput = False,
+    no_store: NoStore = False,
+    as_json: Json = False,
 ) -> None:
     """Fill in another concentration: review, bridge, refill and program, in one step after the last yes."""
+    need_yes_for_json(as_json, yes)
     from thecal.guided import replace as guided
-    from thecal.guided.prompts import Prompter
     from thecal.guided.session import Answers
     from thecal.quantities import VOLUME
     from thecal.therapy import load_therapy
 
     for option, text in (("--volume", volume), ("--residual", residual)):
         if text:
-            quantity(option, text, VOLUME)
-    wanted, prompter = load_therapy(therapy), Prompter(may_ask(no_input))
+            quantity(option, text, VOLUME, zero=option == "--residual")
+    wanted, prompter = load_therapy(therapy), prompter_of(no_input, as_json)
     volume_pl = prompter.quantity("How much was filled in", VOLUME, "--volume", volume)
     residual_pl = prompter.quantity("How much came out before", VOLUME, "--residual", residual, zero=True)
     answers = Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
     amounts = {"volume_pl": volume_pl, "residual_pl": residual_pl}
-    client, _ = connect(port)
-    with client:
-        review = guided.replace(client, prompter, wanted, answers, **amounts, bridge=bridge)
-    print(f"The refill is on record; {review.proposal.reading['name']} runs.")
+    with open_pump(port) as pump:
+        with only_json(as_json):
+            refill, (committed, review) = guided.replace(
+                pump.client, prompter, wanted, answers, **amounts, bridge=bridge
+            )
+        at_us = committed.at.total_us if committed else None
+        remember(pump, "replace", no_store, committed_us=at_us, refill=refill.amounts)
+    if as_json:
+        print_json({"schema": 1, "refill": refill.as_json(), "program": review.as_json(committed)})
+    else:
+        print(f"The refill is on record; {review.proposal.reading['name']} runs.")
 
 
 def implant(
@@ -117,22 +167,38 @@ def implant(
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
     no_input: NoInput = False,
+    no_store: NoStore = False,
+    as_json: Json = False,
 ) -> None:
     """Implant or revise a pump: program it, set the flag, prime tubing and catheter."""
+    need_yes_for_json(as_json, yes)
     from thecal.guided import replace as guided
     from thecal.guided import session
-    from thecal.guided.prompts import Prompter
     from thecal.therapy import load_therapy
 
-    prompter = Prompter(may_ask(no_input))
+    prompter = prompter_of(no_input, as_json)
     wanted = load_therapy(therapy) if therapy else None
-    client, _ = connect(port)
-    with client:
-        if wanted is not None:
-            answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
-            session.commit(client, prompter, wanted, answers, port)
-        guided.implant(client, prompter, dry=dry, yes=yes)
-    print("The prime runs.")
+    programmed = None
+    with open_pump(port) as pump:
+        try:
+            with only_json(as_json):
+                if wanted is not None:
+                    answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
+                    programmed = session.commit(pump.client, prompter, wanted, answers, port)
+                    prompter.done = f"{wanted.name} runs, without a prime"
+                prime = guided.implant(pump.client, prompter, dry=dry, yes=yes)
+        except ThecalError as error:
+            if programmed is None:
+                raise
+            _remember(pump, "implant", no_store, programmed[0])
+            again = "then say `thecal implant` again, without --therapy"
+            raise ThecalError(f"{prompter.done}: {error.message}", f"{error.hint}; {again}") from error
+        _remember(pump, "implant", no_store, programmed[0] if programmed else None)
+    if as_json:
+        program = programmed[1].as_json(programmed[0]) if programmed else None
+        print_json({"schema": 1, "program": program, "prime": prime.as_json()})
+    else:
+        print("The prime runs.")
 
 
 def calibrate(
@@ -149,22 +215,22 @@ def calibrate(
         str, typer.Option(metavar="DENSITY", help="Of it (k = 1).")
     ] = "0.0002 g/mL",
     no_input: NoInput = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Find the volume of a motor step: run counted steps into a balance, enter the mass, get the figure."""
     from thecal.guided import calibrate_command as guided
-    from thecal.guided.prompts import Prompter
 
     if not runs and not volume:
         raise typer.BadParameter('give --volume "100 uL" to run steps now, or --run "40000:99.8 mg".')
-    prompter = Prompter(may_ask(no_input))
+    prompter = prompter_of(no_input, as_json=False)
     entered = guided.Entered(
         tuple(runs or ()), volume, duration, mass, density, mass_uncertainty, density_uncertainty
     )
     if volume:
-        client, _ = connect(port)
-        with client:
-            found = guided.run(client, prompter, entered)
+        with open_pump(port) as pump:
+            found = guided.run(pump.client, prompter, entered)
+            remember(pump, "calibrate", no_store)
     else:
         found = guided.run(None, prompter, entered)
     print_json(found.as_json()) if as_json else print("\n".join(found.words()))

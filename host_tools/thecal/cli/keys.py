@@ -60,9 +60,14 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
 def forget(
     serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The pump's serial number.")],
     role: Annotated[Role | None, typer.Argument(metavar="[ROLE]", help="Only this role's.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Remove the keys of a pump from this computer; the pump still knows them."""
     from thecal import keys_command
 
-    for gone in keys_command.forget(serial, role.value if role else None):
+    forgotten = keys_command.forget(serial, role.value if role else None)
+    if as_json:
+        print_json({"schema": 1, "serial": serial, "forgotten": forgotten})
+        return
+    for gone in forgotten:
         print(f"{serial}  {gone}: forgotten")

@@ -56,11 +56,15 @@ def make(
     name: Annotated[str, typer.Option(help="The library's name.")],
     issuer: Annotated[str, typer.Option(help="Who answers for it.")],
     version: Annotated[int, typer.Option(min=0, help="Default: one above the library in use.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Write a copy of the library in use, to edit and sign as one's own."""
     from thecal.library import commands
 
     commands.make(path, name, issuer, version)
+    if as_json:
+        print_json({"schema": 1, "path": str(path)})
+        return
     print(path)
     note("Edit it, then: thecal library sign " + str(path) + " --key KEY")
 
@@ -68,11 +72,13 @@ def make(
 @library.command("make-key")
 def make_key(
     path: Annotated[Path, typer.Argument(metavar="KEY", help="File of the new signing key.")],
+    as_json: Json = False,
 ) -> None:
     """Make a key to sign libraries with; its public half is printed. Keep the file secret and safe."""
     from thecal.library import signing
 
-    print(signing.new_key(path))
+    public = signing.new_key(path)
+    print_json({"schema": 1, "path": str(path), "public_key": public}) if as_json else print(public)
 
 
 @library.command()
@@ -95,16 +101,19 @@ def sign(
 def trust(
     public: Annotated[str, typer.Argument(metavar="PUBLIC-KEY", help="64 hexadecimal digits.")],
     name: Annotated[str, typer.Option(help="Whose key it is.")],
+    as_json: Json = False,
 ) -> None:
     """Take libraries that this key has signed."""
     from thecal.library import store
 
-    print(store.trust(public, name))
+    kept = store.trust(public, name)
+    print_json({"schema": 1, "path": str(kept), "name": name}) if as_json else print(kept)
 
 
 @library.command()
-def use(path: File) -> None:
+def use(path: File, as_json: Json = False) -> None:
     """Make a verified library the one that every command of this user goes by."""
     from thecal.library import commands
 
-    print("\n".join(commands.head(commands.use(path))))
+    used = commands.use(path)
+    print_json(commands.as_json(used)) if as_json else print("\n".join(commands.head(used)))

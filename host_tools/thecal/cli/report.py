@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, connect, local_time, print_json, quantity
+from thecal.cli.common import Json, Port, local_time, open_pump, print_json, quantity
 
 if TYPE_CHECKING:
     from thecal.report.record import Record
@@ -45,9 +45,8 @@ def report(
     elif log is not None:
         record, key = command.from_file(log, serial)
     else:
-        client, _ = connect(port)
-        with client:
-            record, key = command.from_pump(client, port)
+        with open_pump(port) as pump:
+            record, key = command.from_pump(pump.client, port)
     made = command.write(record, key, wanted := command.Wanted(out, pdf, save), datetime.now())
     if as_json:
         print_json(command.as_json(made, wanted))

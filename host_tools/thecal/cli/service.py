@@ -61,8 +61,7 @@ def refill(
         ask_or_withdraw(pump, "Record this refill?", yes)
         refilling.commit()
         print_json(refilling.as_json()) if as_json else print("The refill is on record.")
-        amounts = (refilling.volume_pl, refilling.residual_pl, refilling.counted_pl)
-        remember(pump, "refill", no_store, refill=amounts)
+        remember(pump, "refill", no_store, refill=refilling.amounts)
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,7 @@ def prime(
         bool, typer.Option("--implant", help="Say that this is an implant or revision: required.")
     ] = False,
     yes: Yes = False,
+    no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
     """Prime the catheter, at an implant or a revision only. It is no dose, and it is on record."""
@@ -128,24 +128,26 @@ def prime(
             print("\n".join(priming.words()))
         ask_or_withdraw(pump, "Prime now?", yes)
         priming.commit()
+        remember(pump, "prime", no_store)
     print_json(priming.as_json()) if as_json else print("The prime runs.")
 
 
-def cancel_plan(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
+def cancel_plan(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
     """End a taper or titration where it stands: its present dose stays."""
-    _at_once(port, yes, as_json, "cancel_plan", "End the plan at its present dose?")
+    _at_once(port, yes, no_store, as_json, "cancel_plan", "End the plan at its present dose?")
 
 
-def skip_bridge(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
+def skip_bridge(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
     """Leave a bridge before its volume is through: the program's own rate begins."""
-    _at_once(port, yes, as_json, "skip_bridge", "Leave the bridge now?")
+    _at_once(port, yes, no_store, as_json, "skip_bridge", "Leave the bridge now?")
 
 
-def _at_once(port: str, yes: bool, as_json: bool, what: str, question: str) -> None:
+def _at_once(port: str, yes: bool, no_store: bool, as_json: bool, what: str, question: str) -> None:
     need_yes_for_json(as_json, yes)
     from thecal import service_command
 
     with open_pump(port) as pump:
         ask_or_withdraw(pump, question, yes)
         done = service_command.at_once(pump.client, what)
+        remember(pump, what.replace("_", "-"), no_store)
     print_json(done) if as_json else print(done["text"])

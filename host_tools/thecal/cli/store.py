@@ -35,7 +35,7 @@ def remember(
     """
     from thecal.store import where
 
-    if no_store or where.path() is None:
+    if no_store or where.path() is None or pump.role == "patient":  # who may read neither log nor program
         return
     from thecal.store.collect import remember as into_store
 

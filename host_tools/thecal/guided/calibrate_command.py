@@ -43,6 +43,7 @@ def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibrat
             parse_whole(entered.mass, MASS)
         steps, set_pl = run_steps(client, volume_pl, duration_us)
         print(f"  {steps} steps were made", file=sys.stderr)
+        prompter.done = f"{steps} steps were made"
         runs.append(Run(steps, prompter.quantity("Mass on the balance", MASS, "--mass", entered.mass)))
     return calibrate(
         runs,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from thecal.amounts import PL_PER_ML, US_PER_S
 from thecal.client import Client
-from thecal.errors import ThecalError
+from thecal.errors import LinkError, PortError, ThecalError
 from thecal.settled import harmless, settled
 
 _LOOK_EVERY_S = 0.2
@@ -35,6 +35,18 @@ def run_steps(
     before = client.accounts()
     proposal = harmless("the proposal", lambda: client.propose_bolus(dose_ng, duration_us))
     settled(client, "the bolus", lambda: client.commit(proposal.digest))
+    try:
+        _until_it_ends(client, duration_us, progress)
+        after = client.accounts()
+    except (LinkError, PortError) as lost:
+        raise ThecalError(
+            f"{lost.message} amid the run: the pump may go on with it, and its steps are not counted",
+            "look at `thecal status` and begin anew",
+        ) from lost
+    return after.steps - before.steps, after.step_volume_pl
+
+
+def _until_it_ends(client: Client, duration_us: int, progress: Callable[[int], None] | None) -> None:
     deadline_s = time.monotonic() + duration_us / US_PER_S + _SLACK_S
     while True:
         status = client.status()
@@ -45,5 +57,3 @@ def run_steps(
         if progress is not None:
             progress(status.bolus_left_us)
         _pause()
-    after = client.accounts()
-    return after.steps - before.steps, after.step_volume_pl

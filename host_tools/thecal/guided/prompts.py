@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from thecal.amounts import concentration_text, dose_rate_text, duration_text, mass_text, volume_text
-from thecal.errors import ThecalError
+from thecal.errors import Refused, ThecalError
 from thecal.quantities import (
     CONCENTRATION,
     DOSE_RATE,
@@ -22,6 +23,8 @@ from thecal.quantities import (
     QuantityError,
     parse_whole,
 )
+
+T = TypeVar("T")
 
 _TRIES = 5
 _TEXTS: dict[str, Callable[[int], str]] = {
@@ -35,15 +38,24 @@ _TEXTS: dict[str, Callable[[int], str]] = {
 
 @dataclass
 class Prompter:
-    """Asks a person, or (`allowed` false) says which flag is missing. `asked`: how many questions."""
+    """Asks a person, or (`allowed` false) says which flag is missing. `asked`: how many questions.
+
+    `done`: what was committed already, for whoever breaks off after that.
+    """
 
     allowed: bool = True
     asked: int = 0
+    done: str = ""
+
+    def so_far(self) -> str:
+        """What became of it all, when it ends here."""
+        return f"{self.done}, and nothing after that was done" if self.done else "nothing was changed"
 
     def line(self, question: str, flag: str) -> str:
         """One answer as it was typed."""
         if not self.allowed:
-            raise ThecalError(f"{question} -- nobody may be asked (--no-input)", f"say it with {flag}")
+            done = f"; {self.so_far()}" if self.done else ""
+            raise ThecalError(f"{question} -- nobody may be asked (--no-input){done}", f"say it with {flag}")
         self.asked += 1
         sys.stdout.flush()
         print(f"{question} ", end="", file=sys.stderr, flush=True)
@@ -51,7 +63,7 @@ class Prompter:
         if not answer.endswith("\n"):
             print(file=sys.stderr)
             raise ThecalError(
-                "the input ended amid the questions: nothing was changed", f"answer them, or say {flag}"
+                f"the input ended amid the questions: {self.so_far()}", f"answer them, or say {flag}"
             )
         return answer.strip()
 
@@ -67,7 +79,7 @@ class Prompter:
             except QuantityError as error:
                 print(f"  {error}", file=sys.stderr)
         raise ThecalError(
-            f"no answer to be understood in {_TRIES} tries: nothing was changed", f"say it with {flag}"
+            f"no answer to be understood in {_TRIES} tries: {self.so_far()}", f"say it with {flag}"
         )
 
     def _understood(self, amount: int, kind: Kind) -> int:
@@ -86,7 +98,7 @@ class Prompter:
                 return answer
             print(f'  "{answer}" is none of {", ".join(keys)}', file=sys.stderr)
         raise ThecalError(
-            f"no answer to be understood in {_TRIES} tries: nothing was changed", f"say it with {flag}"
+            f"no answer to be understood in {_TRIES} tries: {self.so_far()}", f"say it with {flag}"
         )
 
     def confirm(self, question: str, flag: str, said: bool) -> None:
@@ -95,5 +107,17 @@ class Prompter:
             return
         if self.line(f"{question} [y/N]", flag).lower() not in ("y", "yes"):
             raise ThecalError(
-                "not confirmed: nothing was changed", f"answer y to go on, or say {flag} in scripts"
+                f"not confirmed: {self.so_far()}", f"answer y to go on, or say {flag} in scripts"
             )
+
+    def with_button(self, action: Callable[[], T]) -> T:
+        """Carry out what may need the pump's button pressed: a person is asked to press it, and it is tried
+        again. Refused: nobody may be asked, or it was not pressed."""
+        for _ in range(_TRIES):
+            try:
+                return action()
+            except Refused as refused:
+                if refused.name != "needs_button" or not self.allowed:
+                    raise
+                self.line("Press the pump's button, then Enter:", "the button, within a minute before this")
+        return action()

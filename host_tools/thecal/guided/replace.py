@@ -9,11 +9,12 @@ from __future__ import annotations
 from thecal.client import Client
 from thecal.errors import ThecalError
 from thecal.guided.prompts import Prompter
-from thecal.guided.session import Answers
+from thecal.guided.session import Answers, Programmed, confirm_large_and_soft
 from thecal.programming import PreparedProgram, prepare_program
 from thecal.refill_command import Refill
 from thecal.review import Review, settings_table
 from thecal.service_command import Prime
+from thecal.settled import harmless, withdraw
 from thecal.therapy_models import BridgeRequest, Therapy
 
 
@@ -26,30 +27,33 @@ def replace(
     volume_pl: int,
     residual_pl: int,
     bridge: bool | None,
-) -> Review:
+) -> tuple[Refill, Programmed]:
     """Another filling: refill, program, bridge. `bridge` None: ask, when there is something to bridge."""
-    prepared = prepare_program(client, therapy)
+    prepared = harmless("the review", lambda: prepare_program(client, therapy))
     if prepared.running is None:
         raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
     therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge)
-    refill = Refill.propose(client, volume_pl, residual_pl)
+    refill = harmless("the review", lambda: Refill.propose(client, volume_pl, residual_pl))
     _show(prepared, refill)
-    _confirm(prompter, prepared, answers)
+    confirm_large_and_soft(prompter, prepared, answers)
     try:
         prompter.confirm("Record the refill and program this?", "--yes", answers.yes)
+        if prepared.raises_a_limit:  # else the pump would refuse the program, the refill being on record
+            prompter.line("A limit rises: press the pump's button, then Enter:", "a person at the button")
     except ThecalError:
-        client.abort()
+        withdraw(client)
         raise
     refill.commit()
+    prompter.done = "the refill is on record"
     try:
         review = Review.of(client, therapy)
-        review.commit()
+        committed = prompter.with_button(review.commit)
     except ThecalError as error:
         raise ThecalError(
             f"the refill is on record, the new program is NOT: {error.message}",
             "the old program's rate gives the new filling: stop the pump or program it now",
         ) from error
-    return review
+    return refill, (committed, review)
 
 
 def _bridged(
@@ -68,7 +72,7 @@ def _bridged(
     if not bridge:
         return therapy, prepared
     therapy = therapy.model_copy(update={"bridge": BridgeRequest()})
-    return therapy, prepare_program(client, therapy)
+    return therapy, harmless("the review", lambda: prepare_program(client, therapy))
 
 
 def _show(prepared: PreparedProgram, refill: Refill) -> None:
@@ -81,15 +85,6 @@ def _show(prepared: PreparedProgram, refill: Refill) -> None:
     print("\n".join(refill.words()))
 
 
-def _confirm(prompter: Prompter, prepared: PreparedProgram, answers: Answers) -> None:
-    for change in prepared.large_changes:
-        question = f"MORE THAN TWOFOLD: {change.field} from {change.old} to {change.new}. Is that meant?"
-        prompter.confirm(question, "--confirm-large-change", answers.large)
-    for limit in prepared.soft_limits:
-        question = f"A SOFT LIMIT IS PASSED: {limit.message}. Is that meant? It is logged."
-        prompter.confirm(question, "--confirm-soft-limits", answers.soft)
-
-
 def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) -> Prime:
     """The prime of an implanted or revised pump that has its program: flag, review, question, prime."""
     if dry is None:
@@ -98,12 +93,12 @@ def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) 
             ("p", "primed: the catheter only"),
         ]
         dry = prompter.choice("Is the pump dry or primed?", options, "--dry or --primed") == "d"
-    prime = Prime.propose(client, dry=dry, implant=True)
+    prime = prompter.with_button(lambda: Prime.propose(client, dry=dry, implant=True))
     print("\n".join(prime.words()))
     try:
         prompter.confirm("Prime now?", "--yes", yes)
+        prompter.with_button(prime.commit)
     except ThecalError:
-        client.abort()
+        withdraw(client)
         raise
-    prime.commit()
     return prime

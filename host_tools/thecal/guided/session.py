@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from thecal.amounts import dose_rate_text, duration_text, mass_text, volume_text
+from thecal.answers import Committed
 from thecal.client import Client
 from thecal.errors import ThecalError, TherapyError
 from thecal.guided.prompts import Prompter
 from thecal.guided.running import document_of, therapy_of
+from thecal.programming import PreparedProgram
 from thecal.quantities import DOSE_RATE, DURATION, MASS, VOLUME, QuantityError, parse_number, parse_whole
 from thecal.review import Review
+from thecal.settled import harmless, withdraw
 from thecal.snapshot import Snapshot
 from thecal.therapy import load_therapy
 from thecal.therapy_models import Therapy
 from thecal.therapy_wire import from_wire
 
 Document = dict[str, Any]
+Programmed = tuple[Committed | None, Review]  # None: the pump did it, and its answer was lost
 
 
 @dataclass(frozen=True)
@@ -179,30 +183,34 @@ def _menu(prompter: Prompter, document: Document) -> None:
             print(f"  {error}")
 
 
-def commit(client: Client, prompter: Prompter, therapy: Therapy, answers: Answers, port: str) -> Review:
+def confirm_large_and_soft(prompter: Prompter, prepared: PreparedProgram, answers: Answers) -> None:
+    """More than twofold and a soft limit that is passed each want a yes of their own (HOST-03)."""
+    large = [f"{x.field} from {x.old} to {x.new}" for x in prepared.large_changes]
+    if large:
+        question = f"MORE THAN TWOFOLD: {'; '.join(large)}. Is that meant?"
+        prompter.confirm(question, "--confirm-large-change", answers.large)
+    soft = [limit.message for limit in prepared.soft_limits]
+    if soft:
+        question = f"A SOFT LIMIT IS PASSED: {'; '.join(soft)}. Is that meant? It is logged."
+        prompter.confirm(question, "--confirm-soft-limits", answers.soft)
+
+
+def commit(client: Client, prompter: Prompter, therapy: Therapy, answers: Answers, port: str) -> Programmed:
     """Review old | new | change, every confirmation that it needs, and the commit."""
     review = Review.of(client, therapy)
     try:
         review.print_tables()
-        large = [f"{x.field} from {x.old} to {x.new}" for x in review.prepared.large_changes]
-        if large:
-            question = f"MORE THAN TWOFOLD: {'; '.join(large)}. Is that meant?"
-            prompter.confirm(question, "--confirm-large-change", answers.large)
-        soft = [limit.message for limit in review.prepared.soft_limits]
-        if soft:
-            question = f"A SOFT LIMIT IS PASSED: {'; '.join(soft)}. Is that meant? It is logged."
-            prompter.confirm(question, "--confirm-soft-limits", answers.soft)
+        confirm_large_and_soft(prompter, review.prepared, answers)
         prompter.confirm(f"Program this on {port}?", "--yes", answers.yes)
     except ThecalError:
-        client.abort()
+        withdraw(client)
         raise
-    review.commit()
-    return review
+    return prompter.with_button(review.commit), review
 
 
-def run(client: Client, prompter: Prompter, answers: Answers, port: str) -> Review | None:
+def run(client: Client, prompter: Prompter, answers: Answers, port: str) -> Programmed | None:
     """The whole session up to the commit; None: nothing was changed."""
-    snapshot, program = interrogate(client, port)
+    snapshot, program = harmless("the look at the pump", lambda: interrogate(client, port))
     show(snapshot, program)
     try:
         therapy = adjusted(prompter, program, answers)
