@@ -6,6 +6,7 @@ import json
 import re
 import time
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -276,3 +277,65 @@ def test_figures_are_drawings(quick_thecal: Thecal, tmp_path: Path):
             or "reservoir" in drawing
             or "window" in drawing
         )
+
+
+def weighed(path: Path, head: str, samples: Sequence[tuple[object, object]]) -> Path:
+    path.write_text("\n".join([head, *(f"{at},{volume}" for at, volume in samples)]) + "\n")
+    return path
+
+
+@pytest.mark.req("DEL-02", part="the trumpet curve of a flow that was weighed, from a CSV file")
+def test_a_flow_that_was_weighed(quick_thecal: Thecal, tmp_path: Path):
+    """0.5 mL/day in strokes of 1 uL, every 15 min, the first day not counted: the golden vector's figures."""
+    count = 96 + 100
+    samples = [(15 * n, F * 15 * n // 1) for n in range(count + 1) for F in [Fraction(25, 72)]]
+    path, out, pdf = tmp_path / "f.csv", tmp_path / "r.html", tmp_path / "r.pdf"
+    weighed(path, "minutes,uL", samples)
+    flags = ("--rate", "0.5 mL/day", "--out", out, "--pdf", pdf)
+    done = quick_thecal("report", "--flow", path, *flags, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    day = [Fraction(25, 72) * 15 * n // 1 for n in range(count + 1)][96:]
+    for window in found["trumpet"]["windows"]:
+        length = int(window["minutes"] / 15)
+        set_ul = Fraction(25, 72) * 15 * length
+        errors = [100 * (day[j + length] - day[j] - set_ul) / set_ul for j in range(101 - length)]
+        assert (window["highest"], window["lowest"]) == (float(max(errors)), float(min(errors)))
+    assert [w["minutes"] for w in found["trumpet"]["windows"]] == [15, 60, 150, 330, 570, 930]
+    assert "Measured flow" in text_of(out)
+    assert "500 uL/day" in text_of(out)
+    assert pdf.read_bytes().startswith(b"%PDF")
+    # the short windows of a bench, its first hour not counted
+    close = [(n / 2, Fraction(50, 3) * n / 2 // 10 * 10) for n in range(240 + 1)]
+    path = weighed(tmp_path / "b.csv", "minutes, uL", close)
+    document = json.loads(
+        quick_thecal("report", "--flow", path, "--rate", "24 mL/day", "--out", out, "--json").out
+    )
+    assert [w["minutes"] for w in document["trumpet"]["windows"]] == [2, 5, 11, 19, 31]
+    assert document["trumpet"]["windows"][0]["highest"] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("head", "samples", "said"),
+    [
+        ("time,volume", [(0, 0)], "line 1: the head names no time and volume"),
+        ("minutes,uL", [(0, 0), (15, 1)], "holds 2 samples"),
+        ("minutes,uL", [(0, 0), (15, 1), (31, 2), (45, 3)], "line 4: the samples are not at equal distances"),
+        ("minutes,uL", [(0, 0), (15, 5), (30, 2), (45, 3)], "line 4: the volume falls"),
+        ("minutes,uL", [(0, 0), (15, "5 uL"), (30, 2)], "line 3: '15,5 uL' is no pair of numbers"),
+        ("hours,mL", [(0, 0), (1, 5), (2, 6), (3, 7)], "too short or too coarse"),
+        ("minutes,uL", [(0, 0), (0, 0), (0, 0)], "not at equal distances"),
+    ],
+)  # fmt: skip
+def test_what_is_no_flow(
+    head: str, samples: list[tuple[object, object]], said: str, quick_thecal: Thecal, tmp_path: Path
+):
+    path, out = weighed(tmp_path / "f.csv", head, samples), tmp_path / "r.html"
+    assert said in quick_thecal("report", "--flow", path, "--rate", "1 mL/day", "--out", out).error
+    assert not out.exists()
+
+
+def test_a_flow_needs_its_rate(quick_thecal: Thecal, tmp_path: Path):
+    assert quick_thecal("report", "--flow", tmp_path / "f.csv").code == 2
+    assert quick_thecal("report", "--rate", "1 mL/day").code == 2
+    assert "cannot be read" in quick_thecal("report", "--flow", tmp_path / "none", "--rate", "1 mL/day").error

@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "thecal report --port /dev/ttyACM0 --out today.html --pdf today.pdf",
         "thecal report --log log.jsonl --serial UNIX-0001",
         "thecal report --simulate examples/morphine-constant.toml --for 3d",
+        'thecal report --flow weighed.csv --rate "0.5 mL/day"',
     ),
     "flash": ("thecal flash --port /dev/ttyACM0", "thecal flash --image thecal.uf2"),
     "library show": ("thecal library show morphine", "thecal library show --json"),

@@ -9,6 +9,7 @@ import typer
 from thecal.cli.common import Json, Port, local_time, open_pump, print_json, quantity
 
 if TYPE_CHECKING:
+    from thecal.report.flow_file import MeasuredFlow
     from thecal.report.record import Record
 
 
@@ -33,6 +34,11 @@ def report(
     events: Annotated[Path | None, typer.Option(help="Events file of the simulation.")] = None,
     start: Annotated[str, typer.Option(metavar="ISO-TIME", help="Its start.")] = "2026-01-05T00:00",
     seed: Annotated[int | None, typer.Option(min=0, help="Its seed.")] = None,
+    flow: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help='A flow that was weighed ("minutes,uL"): its trumpet curve.'),
+    ] = None,
+    rate: Annotated[str, typer.Option(metavar="RATE", help='That was set for it: "0.5 mL/day".')] = "",
     as_json: Json = False,
 ) -> None:
     """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
@@ -40,19 +46,35 @@ def report(
         raise typer.BadParameter("stands beside --simulate: choose one.", param_hint="--log")
     from thecal.report import command
 
+    measured = _measured(flow, rate)
     if simulate is not None:
         record, key = _simulated(simulate, duration, events, start, seed)
     elif log is not None:
         record, key = command.from_file(log, serial)
+    elif measured is not None and not port:
+        record, key = command.of_flow(measured), None
     else:
         with open_pump(port) as pump:
             record, key = command.from_pump(pump.client, port)
-    made = command.write(record, key, wanted := command.Wanted(out, pdf, save), datetime.now())
+    made = command.write(record, key, wanted := command.Wanted(out, pdf, save), datetime.now(), measured)
     if as_json:
         print_json(command.as_json(made, wanted))
         return
     print("\n".join(str(path) for path in (out, pdf, save) if path))
     print(f"log: {made.chain.standing}, {made.chain.words}")
+
+
+def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":
+    if flow is None:
+        if rate:
+            raise typer.BadParameter("goes with --flow.", param_hint="--rate")
+        return None
+    if not rate:
+        raise typer.BadParameter('needs the rate that was set: --rate "0.5 mL/day".', param_hint="--flow")
+    from thecal.quantities import VOLUME_RATE
+    from thecal.report import flow_file
+
+    return flow_file.read(flow, quantity("--rate", rate, VOLUME_RATE))
 
 
 def _simulated(

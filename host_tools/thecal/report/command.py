@@ -14,6 +14,7 @@ from thecal import log_keys
 from thecal.client import Client
 from thecal.errors import ThecalError
 from thecal.report import record as records
+from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import Flow, Record
 from thecal.report.summary import Report, build
 from thecal.report.trumpet import AMBULATORY_EVERY_US
@@ -108,10 +109,17 @@ def _flow_of(record: Record, trace: Path, duration_us: int, step_volume_pl: int)
     return Flow(commits[0], AMBULATORY_EVERY_US, [int(volume) for volume in volumes], how)
 
 
-def write(record: Record, key: bytes | None, wanted: Wanted, made: datetime) -> Report:
+def of_flow(measured: MeasuredFlow) -> Record:
+    """No pump at all: a flow alone."""
+    return Record(source=measured.source, events=[])
+
+
+def write(
+    record: Record, key: bytes | None, wanted: Wanted, made: datetime, measured: MeasuredFlow | None = None
+) -> Report:
     """Build the report and write every form that is wanted: each whole or not at all."""
     with no_collector():
-        report = build(record, key, made)
+        report = build(record, key, made, measured)
         if wanted.html is not None:
             from thecal.report.html import html
 

@@ -182,7 +182,7 @@ def _trumpet(report: Report) -> Figure:
     axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="largest error of a window")
     axis.plot(minutes, low, color=_GIVEN, marker="s", ms=4, lw=1.6, label="smallest error of a window")
     mean = float(curve.mean_error)
-    axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all 25 h: {mean:+.3f} %")
+    axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all: {mean:+.3f} %")
     axis.set_xscale("log")
     axis.set_xticks(minutes, [f"{m:g}" for m in minutes])
     axis.minorticks_off()

@@ -12,11 +12,12 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Literal
 
-from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_text
+from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_rate_text, volume_text
 from thecal.answers import Event
 from thecal.log_text import details, instant_text, name
 from thecal.report import chain as chains
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
+from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import Record
 from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
 from thecal.therapy_wire import from_wire
@@ -81,11 +82,12 @@ class Report:
     drawn: dict[str, Any] = field(default_factory=dict[str, Any])  # figures: HTML and PDF show the same
 
 
-def build(record: Record, key: bytes | None, made: datetime) -> Report:
-    """The report of a record. `key`: of the pump's log, None when it is not known here."""
+def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredFlow | None = None) -> Report:
+    """The report of a record. `key`: of the pump's log, None when it is not known here. `measured`: a flow
+    that was weighed; of a record without a log nothing else is shown."""
     chain = chains.check(record, key)
     report = Report(
-        title=f"Pump {record.serial}" if record.serial else "A pump's log",
+        title=f"Pump {record.serial}" if record.serial else f"A pump's {'log' if record.events else 'flow'}",
         subtitle=f"Session report, made {made:%Y-%m-%d %H:%M} from {record.source}",
         record=record,
         chain=chain,
@@ -93,6 +95,10 @@ def build(record: Record, key: bytes | None, made: datetime) -> Report:
         boluses=boluses_of(record.events),
     )
     add = report.sections.append
+    if measured is not None:
+        add(("Measured flow", list(_measured_blocks(report, measured))))
+        if not record.events:
+            return report
     add(("Pump and log", [*_chain_blocks(chain), *_pump_blocks(record, chain.digest)]))
     if record.program is not None:
         rows = [(setting.field, setting.text) for setting in from_wire(record.program)]
@@ -101,7 +107,8 @@ def build(record: Record, key: bytes | None, made: datetime) -> Report:
     add(("Boluses", list(_bolus_blocks(report))))
     add(("Alarms", list(_alarm_blocks(record))))
     add(("Reservoir", list(_reservoir_blocks(report))))
-    add(("Flow accuracy", list(_trumpet_blocks(report))))
+    if measured is None:
+        add(("Flow accuracy", list(_trumpet_blocks(report))))
     add(("Log", list(_log_blocks(record))))
     return report
 
@@ -309,12 +316,28 @@ def _trumpet_blocks(report: Report) -> Iterator[Block]:
         "The largest error of the flow in any window of a length, against what was programmed for it: 25 h "
         f"after a start-up of 24 h, sampled every 15 min. {flow.how}.",
     )
+    yield from _windows(report.trumpet, "25 h")
+
+
+def _measured_blocks(report: Report, measured: MeasuredFlow) -> Iterator[Block]:
+    report.trumpet = curve = measured.curve()
+    start_up, every = duration_text(measured.start_up_us), duration_text(measured.every_us)
+    yield Figure(
+        "trumpet",
+        f"The largest error of the flow in any window of a length, against the rate that was set: "
+        f"{curve.samples} samples {every} apart, after a start-up of {start_up}, from {measured.source}.",
+    )
+    yield Facts([("rate that was set", volume_rate_text(measured.rate_pl_per_day))])
+    yield from _windows(curve, duration_text(curve.samples * measured.every_us))
+
+
+def _windows(curve: Trumpet, span: str) -> Iterator[Block]:
     rows = [
         (f"{float(w.minutes):g} min", f"{float(w.highest):+.4f} %", f"{float(w.lowest):+.4f} %")
-        for w in report.trumpet.windows
+        for w in curve.windows
     ]
     yield Table(("window", "largest", "smallest"), rows, right=(0, 1, 2))
-    yield Facts([("error over all 25 h", f"{float(report.trumpet.mean_error):+.4f} %")])
+    yield Facts([(f"error over all {span}", f"{float(curve.mean_error):+.4f} %")])
 
 
 def _log_blocks(record: Record) -> Iterator[Block]:

@@ -1,0 +1,104 @@
+"""Flow that somebody measured: volume against time from a CSV file, for a trumpet curve (docs/report.md).
+
+minutes,uL          the head line names the units: seconds, minutes or hours; nL, uL or mL
+0,0                 cumulative volume, at equal distances
+15,5.2
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
+from thecal.errors import ThecalError
+from thecal.report.trumpet import AMBULATORY_WINDOWS_MIN, US_PER_MIN, Trumpet, trumpet
+
+TIMES = {"seconds": US_PER_S, "minutes": US_PER_MIN, "hours": 60 * US_PER_MIN}
+VOLUMES = {"nL": 1000, "uL": 1_000_000, "mL": PL_PER_ML}
+BENCH_WINDOWS_MIN = (2, 5, 11, 19, 31)  # of samples a minute apart or closer
+_LONGEST_BENCH_US = US_PER_MIN
+_START_UP = {True: 60 * US_PER_MIN, False: 24 * 60 * US_PER_MIN}  # by whether it is a bench's
+_MOST_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class MeasuredFlow:
+    """Cumulative volumes at equal distances, and the rate that was set."""
+
+    source: str
+    every_us: int
+    volumes_pl: list[Fraction]
+    rate_pl_per_day: int
+
+    @property
+    def bench(self) -> bool:
+        """Whether it was sampled closely, so that the short windows are meant."""
+        return self.every_us <= _LONGEST_BENCH_US
+
+    @property
+    def start_up_us(self) -> int:
+        """How much at the beginning does not count."""
+        return _START_UP[self.bench]
+
+    def curve(self) -> Trumpet:
+        """The curve of what follows the start-up. ThecalError: it is too short, or sampled too coarsely."""
+        sample_min = Fraction(self.every_us, US_PER_MIN)
+        skipped = -(-self.start_up_us // self.every_us)
+        minutes = BENCH_WINDOWS_MIN if self.bench else AMBULATORY_WINDOWS_MIN
+        lengths = [int(wide / sample_min) for wide in minutes if (wide / sample_min).denominator == 1]
+        shown = self.volumes_pl[skipped:]
+        if not lengths or len(shown) <= lengths[0]:
+            first = self.start_up_us // US_PER_MIN
+            raise ThecalError(
+                f"{self.source} is too short or too coarse for a trumpet curve",
+                f"sample at a whole part of {minutes[0]} min, for more than {first + minutes[0]} min: the "
+                f"first {first} min do not count",
+            )
+        each = Fraction(self.rate_pl_per_day * self.every_us, US_PER_DAY)
+        return trumpet(shown, each, lengths, sample_min)
+
+
+def read(path: Path, rate_pl_per_day: int) -> MeasuredFlow:
+    """Read the file. ThecalError names the line that is wrong."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row, _ in zip(csv.reader(file), range(_MOST_ROWS), strict=False) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ThecalError(f"{path} cannot be read: {why}", "name a CSV file of time and volume") from None
+    head = [cell.strip() for cell in rows[0]] if rows else []
+    if len(head) != 2 or head[0] not in TIMES or head[1] not in VOLUMES:
+        raise ThecalError(
+            f"{path}, line 1: the head names no time and volume",
+            f'write for example "minutes,uL"; known are {", ".join(TIMES)}; {", ".join(VOLUMES)}',
+        )
+    points = [_point(path, number, row, head) for number, row in enumerate(rows[1:], 2)]
+    if len(points) < 3:
+        raise ThecalError(f"{path} holds {len(points)} samples", "a curve needs many more")
+    every = points[1][0] - points[0][0]
+    for number, ((before, low), (at, high)) in enumerate(pairwise(points), 3):
+        if at - before != every or every <= 0:
+            raise ThecalError(
+                f"{path}, line {number}: the samples are not at equal distances", "sample regularly"
+            )
+        if high < low:
+            raise ThecalError(
+                f"{path}, line {number}: the volume falls", "give the volume since the beginning of the flow"
+            )
+    if every.denominator != 1:
+        raise ThecalError(f"{path}: the samples' distance is no whole microsecond", "round the times")
+    return MeasuredFlow(str(path), int(every), [volume for _, volume in points], rate_pl_per_day)
+
+
+def _point(path: Path, number: int, row: list[str], head: list[str]) -> tuple[Fraction, Fraction]:
+    try:
+        time, volume = (Fraction(cell.strip()) for cell in row)
+    except (ValueError, ZeroDivisionError):
+        raise ThecalError(
+            f"{path}, line {number}: {','.join(row)[:40]!r} is no pair of numbers", "write 15,5.2"
+        ) from None
+    return time * TIMES[head[0]], volume * VOLUMES[head[1]]
