@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from thecal.report.record import Record
 
 
+Flow = Annotated[
+    Path | None,
+    typer.Option("--flow", metavar="FILE.csv", help='A flow that was weighed ("minutes,uL"): its curve.'),
+]
+Rate = Annotated[str, typer.Option("--rate", metavar="RATE", help='That was set for it: "0.5 mL/day".')]
+
+
 def report(
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The report.")] = Path(
         "report.html"
@@ -34,11 +41,8 @@ def report(
     events: Annotated[Path | None, typer.Option(help="Events file of the simulation.")] = None,
     start: Annotated[str, typer.Option(metavar="ISO-TIME", help="Its start.")] = "2026-01-05T00:00",
     seed: Annotated[int | None, typer.Option(min=0, help="Its seed.")] = None,
-    flow: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.csv", help='A flow that was weighed ("minutes,uL"): its trumpet curve.'),
-    ] = None,
-    rate: Annotated[str, typer.Option(metavar="RATE", help='That was set for it: "0.5 mL/day".')] = "",
+    flow: Flow = None,
+    rate: Rate = "",
     as_json: Json = False,
 ) -> None:
     """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
@@ -54,14 +58,21 @@ def report(
     elif measured is not None and not port:
         record, key = command.of_flow(measured), None
     else:
-        with open_pump(port) as pump:
-            record, key = command.from_pump(pump.client, port)
-    made = command.write(record, key, wanted := command.Wanted(out, pdf, save), datetime.now(), measured)
+        record, key = _of_pump(port)
+    wanted = command.Wanted(out, pdf, save)
+    made = command.write(record, key, wanted, datetime.now(), measured)
     if as_json:
         print_json(command.as_json(made, wanted))
         return
     print("\n".join(str(path) for path in (out, pdf, save) if path))
     print(f"log: {made.chain.standing}, {made.chain.words}")
+
+
+def _of_pump(port: str) -> "tuple[Record, bytes | None]":
+    from thecal.report import command
+
+    with open_pump(port) as pump:
+        return command.from_pump(pump.client, port)
 
 
 def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":
