@@ -293,7 +293,8 @@ def test_requests_cannot_drain_the_battery(tmp_path: Path):
     span_s = 20 * 60
     waits: list[int] = []
     for flooded in (False, True):
-        with Emulator(seed=3) as pump, Client.connect(pump.port) as client:
+        with Emulator(seed=3) as pump, Transport(pump.port) as line:
+            client = Client(line)
             client.commit(client.propose_program(rig.therapy()).digest)
             before = pump.bench.truth()
             if flooded:
@@ -305,7 +306,7 @@ def test_requests_cannot_drain_the_battery(tmp_path: Path):
                 pump.bench.inject("link_flood", bytes_per_s=4000, for_us=1)
                 pump.bench.advance_by(2_000_000)
                 for _ in range(300):  # at one instant: the budget is used up
-                    ask(client._session.link, hello())
+                    ask(line, hello())
                 assert client.status().state == "infusing"  # whoever has a key gets in as before,
                 calm = pump.bench.truth()
                 pump.bench.advance_by(3600_000_000)  # and the pump sleeps as before

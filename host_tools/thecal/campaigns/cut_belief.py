@@ -258,8 +258,8 @@ class Belief:
     def settle(self, found: bytes, status: Status, accounts: Accounts) -> None:
         """After a restart that was found good: what was in doubt is known now.
 
-        Where writes fail, a fault hides what the records say: it ends with the next reset (docs/storage.md, The
-        promises), which goes back to them."""
+        Where writes fail, a fault hides what the records say: it ends with the next reset, which goes back to
+        them (docs/storage.md, The promises)."""
         hidden = self.failing and status.state == FAULT
         if found or not hidden:
             self.programs = [self.ever[found]] if found else []
