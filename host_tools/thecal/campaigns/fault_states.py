@@ -92,7 +92,9 @@ class Patient:
         """From now on nothing is allowed."""
         now_us = self.now()
         self.allowance.stretches = [
-            (begin_us, min(end_us, now_us), rate) for begin_us, end_us, rate in self.allowance.stretches
+            (begin_us, min(end_us, now_us), rate)
+            for begin_us, end_us, rate in self.allowance.stretches
+            if begin_us < now_us
         ]
         self.flows = False
         self.stopped = True
