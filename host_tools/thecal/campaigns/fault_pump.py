@@ -167,6 +167,14 @@ class FaultPump:
             if event.kind == "alarm_raised"
         ]
 
+    def standing(self) -> list[Raised]:
+        """The alarms that stand, those too that could not be put into the log."""
+        zero_us = self._zero_us[self.client.log_state().boot]
+        return [
+            Raised(alarm.name, zero_us + alarm.raised.total_us, alarm.critical)
+            for alarm in self.client.alarms().standing
+        ]
+
     def truth(self) -> Truth:
         """What physically happened in this life."""
         return self.bench.truth()

@@ -114,8 +114,10 @@ def _check_state(course: _Course) -> None:
 def _check_announced(course: _Course, raised: Sequence[Raised], due_us: int) -> None:
     fault = course.fault
     silent = fault.maybe and course.run.details["state"] not in fault.shows_in
-    before = {alarm.name for alarm in course.pump.client.alarms().standing}
-    named = [one for one in raised if one.name in fault.alarms]
+    standing = course.pump.standing()
+    before = {one.name for one in standing if one.at_us < course.began_us}
+    every = sorted([*raised, *standing], key=lambda one: one.at_us)
+    named = [one for one in every if one.name in fault.alarms and one.at_us >= course.began_us]
     if named:
         took_us = named[0].at_us - course.began_us
         course.run.details["announced_s"] = math.ceil(took_us / US_PER_S)
@@ -156,6 +158,14 @@ def _check_recorded(course: _Course, events: Sequence[Event]) -> None:
         course.problems.append(f"no record of it: none of {', '.join(fault.record)} is in the log")
 
 
+def _check_alarm_recorded(course: _Course) -> None:
+    """What was announced is on record, at the latest when what was broken has been mended."""
+    name = course.run.details.get("alarm")
+    records = course.pump.events(0 if course.fault.rots else course.first_record)
+    if name and all(one.name != name for one in course.pump.raised(records)):
+        course.problems.append(f"{name} was announced and is not on record")
+
+
 def _mend(course: _Course) -> None:
     """It ends; therapy goes on by itself where it may."""
     fault, patient, pump = course.fault, course.patient, course.pump
@@ -164,6 +174,7 @@ def _mend(course: _Course) -> None:
     course.run.tell(f"{patient.now() / US_PER_S:14.6f} s  mended; the pump is {pump.client.status().state}")
     pump.let(US_PER_H)
     _check_state(course)
+    _check_alarm_recorded(course)
     if not fault.goes_on or not course.flowed or patient.stopped:
         return
     before = pump.truth().steps
