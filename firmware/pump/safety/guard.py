@@ -110,6 +110,7 @@ class DoseGuard:
         self._flex = []  # rates of the steps of a week or of a plan
         self.meters = [Meter(source) for source in delivery.all_sources]
         self._exclusive = len(delivery.exclusive)
+        self._metered = False  # does any of them count?
         self.limit_1h = _MOST  # steps
         self.limit_24h = _MOST
         self._s = 0  # until when it is added up
@@ -185,12 +186,9 @@ class DoseGuard:
                 meter.span_s = source.duration_us // 1_000_000
 
     def _forget_marks(self) -> None:
-        made = self._dose_steps()
+        made = (self._motor.executed() - self._delivery.primed_steps()) & _SMALL
         for index in range(_MARKS):
             self._marks[index] = made
-
-    def _dose_steps(self) -> int:
-        return (self._motor.executed() - self._delivery.primed_steps()) & _SMALL
 
     # --- the steady path ---
 
@@ -207,6 +205,7 @@ class DoseGuard:
         rate = self.rate
         rate.clear()
         self._last_s = -1
+        self._metered = False
         if not flows:
             self._gap_s = _SMALL
             return
@@ -232,6 +231,7 @@ class DoseGuard:
         for meter in self.meters:
             if meter.counts(s):
                 rate.add(meter.rate)
+                self._metered = True
         if rate.above(self.most):
             rate.copy(self.most)
 
@@ -275,6 +275,8 @@ class DoseGuard:
         self._rest = rest % _DAY_S
         self._s = s
         self._ms = ms
+        if not self._metered:
+            return
         for meter in self.meters:
             if meter.left_s > 0 and meter.source.state == RUNNING:
                 meter.left_s -= span_s
@@ -291,18 +293,19 @@ class DoseGuard:
         """GOOD, or what is wrong. `add_up` is part of it."""
         self.add_up(s, us)
         motor = self._motor
-        made = motor.executed() - self._from_made
+        driven = motor.executed()
+        made = driven - self._from_made
         parts = self._parts
         expected = parts >> 6
         if made > expected + expected * 145 // 1000 + SLACK_STEPS + (self.rate.a_s >> 8):
             return OVER
-        found = self._judge_windows(s)
+        found = self._judge_windows(s, (driven - self._delivery.primed_steps()) & _SMALL)
         if found:
             return found
         if s - self._from_s < WINDOW_S or (expected < _LEAST_STEPS and (parts or made)):
             return GOOD
         span_s = s - self._from_s
-        moved = motor.executed() - motor.missed() - self._from_moved
+        moved = driven - motor.missed() - self._from_moved
         self.over_s = self.over_s + span_s if made > expected + expected // 10 + _SLACK else 0
         self.under_s = self.under_s + span_s if moved < expected - expected // 10 - _SLACK else 0
         self._begin_window(s)
@@ -313,10 +316,9 @@ class DoseGuard:
             return OVER
         return UNDER if self.under_s >= BAND_S else GOOD
 
-    def _judge_windows(self, s: int) -> int:
+    def _judge_windows(self, s: int, made: int) -> int:
         """The hard limits over 1 h and 24 h."""
         slot = s // _MARK_S
-        made = self._dose_steps()
         if slot - self._slot > _MARKS:
             self._slot = slot - _MARKS
         while self._slot < slot:

@@ -103,11 +103,10 @@ class Monitor:
         """Driven and not seen to move since the commit."""
         return self._motor.missed() - self.missed_from
 
-    def watch_motor(self) -> None:
+    def watch_motor(self, driven: int) -> None:
         """Has it moved as it was driven? (MOT-01)"""
         if self._alarms.changed:
             self.every_s = self._interval_s()
-        driven = self._motor.executed()
         missed = self._motor.missed()
         newly = driven - self._driven
         if not newly:

@@ -214,10 +214,11 @@ class Supervisor:
 
     def _look(self, s: int, us: int) -> None:
         self.runs = 0
-        self.monitor.watch_motor()
+        driven = self._motor.executed()
+        self.monitor.watch_motor(driven)
         if not self._delivery.fault:
             self._judge(self.guard.look(s, us))
-        steps = self._motor.executed() - self._sample_steps
+        steps = driven - self._sample_steps
         if s >= self.monitor.sampled_s + self.monitor.every_s or steps >= SAMPLE_STEPS:
             self._sample_steps += steps
             self._sample(s, us)
