@@ -253,10 +253,10 @@ class Guarded(Rig):
         return self.course.boluses.start_clinician(values, *self.now())
 
 
-def refused(action, *values):
+def refused(action, *values, **named):
     """The reason of a refusal, or None."""
     try:
-        action(*values)
+        action(*values, **named)
     except Unacceptable as error:
         return error.reason
     return None

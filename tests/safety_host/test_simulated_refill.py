@@ -15,6 +15,8 @@ DAY_US = 86_400_000_000
 REFILL = '[[event]]\nat = "100d"\ndo = "refill"\nvolume = "40 mL"\nresidual = "measured"\n'
 OVER = '[[event]]\nat = "0s"\ninject = "over_delivery"\nfactor = "1.2"\n'
 
+pytestmark = pytest.mark.timeout(400)  # months each: on a busy machine they take their time
+
 
 def simulated(folder: Path, events: str, days: int = 101) -> Outcome:
     path = folder / "events.toml"

@@ -111,8 +111,7 @@ def test_a_motor_stall_is_announced_and_nothing_missed_is_given_late():
     assert 16 <= lost < 1_000  # at the minimum rate, most of the time
     assert outcome.steps <= 47_000
     raised = [(alarm.name, alarm.cleared_us is not None) for alarm in outcome.alarms]
-    assert raised[0] == ("motor_stall", True)
-    assert raised[1:] in ([], [("under_infusion", True)])  # what was missed is missing from the window
+    assert raised == [("motor_stall", True)]  # which says that less was given
     assert 480 * 60_000_000 < outcome.alarms[0].raised_us < 485 * 60_000_000
     assert outcome.state == "infusing"
 

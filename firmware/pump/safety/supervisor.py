@@ -222,7 +222,7 @@ class Supervisor:
         if s >= self.monitor.sampled_s + self.monitor.every_s or steps >= SAMPLE_STEPS:
             self._sample_steps += steps
             self._sample(s, us)
-        if s >= self.code_s:
+        if s >= self.code_s and self._delivery.may_stall(s, us):
             self._check_code(s)
         every_s = self.monitor.every_s
         self._alert = every_s < _LOOK_S
@@ -233,6 +233,8 @@ class Supervisor:
             self.fatal(a.OVER_INFUSION, 1)
         elif found == g.LIMIT_1H or found == g.LIMIT_24H:
             self.fatal(a.DOSE_GUARD, found)
+        if self.alarms.stands(a.MOTOR_STALL):  # which says it
+            self.guard.under_s = 0
         self.alarms.set(a.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)
 
     def _sample(self, s: int, us: int) -> None:

@@ -141,9 +141,9 @@ def _check_announced(course: _Course, raised: Sequence[Raised], due_us: int) -> 
 def _check_quiet(course: _Course, raised: Sequence[Raised]) -> None:
     """What is no fault for the patient raises no alarm of its own."""
     state = course.run.details["state"]
-    expected = {"max_pause", "low_reservoir", "motor_stall", "under_infusion"}
-    if state != "alarm_hold":
-        expected -= {"motor_stall", "under_infusion"}
+    expected = {"max_pause", "low_reservoir"}
+    if state == "alarm_hold":
+        expected.add("motor_stall")
     nuisance = sorted({one.name for one in raised} - expected)
     if nuisance and not course.fault.maybe:
         course.problems.append(f"alarms without a cause in {state}: {', '.join(nuisance)}")
