@@ -4,8 +4,10 @@
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
-# Runs of `make soak`, ten power cuts each: less than an hour on two idle cores (docs/campaigns.md).
+# Runs of `make soak`, ten power cuts each: less than an hour on two idle cores (docs/campaigns.md). And runs of the
+# fault campaign: three of every fault in every state.
 SOAK_RUNS ?= 10000
+SOAK_FAULTS ?= 2268
 SOAK_SEED ?= 1
 SOAK_ARGS ?=
 
@@ -44,10 +46,12 @@ emulate: setup  ## Run an emulated pump on a pty and print its path
 bench: setup  ## Measure, print a table and write build/bench.json
 	@$(BIN)/python benchmarks/run.py
 
-soak: setup  ## Cut the power of pumps in therapy, again and again (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
+soak: setup  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
+	@$(BIN)/python -m thecal.campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/records
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/safety_host/test_nuisance.py
 
 docs: setup  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
