@@ -26,7 +26,7 @@ ALARMS = (
     # more left the pump than was prescribed, by the motor's own count: above 114.5 % at once, above 110 % for
     # 15 min; by clearing the fault
     (7, "over_infusion", "critical", FATAL),
-    # less than 90 % of what was prescribed was seen to move for 15 min, and no motor_stall says so; when it is
+    # less than 90 % of what was prescribed was seen to move for 15 min, and no motor_stall stands; when it is
     # more again. Critical for baclofen
     (8, "under_infusion", "noncritical", NONE),
     # the pressure in the catheter is above 25 kPa; when it is below 12 kPa

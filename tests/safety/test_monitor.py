@@ -101,7 +101,7 @@ def test_a_silent_thermometer_does_not_clear_its_alarm():
     found = rig()
     found.board.sensors.shown[TEMPERATURE] = 42_500
     found.run_for(SAMPLE_S)
-    found.board.sensors.shown[TEMPERATURE] = None
+    found.board.sensors.show(TEMPERATURE, None)
     found.run_for(100)
     assert found.standing() == [a.TEMPERATURE_HIGH, a.SENSOR]
     assert found.state() == states.HALTED
