@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from thecal import chip_build
+from thecal import bundle, chip_build
 from thecal.client import Client
 from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, ThecalError
 from thecal.transport import Transport
@@ -28,6 +28,7 @@ _UF2_FAMILY = 0xE48BFF56  # RP2040
 _UF2_PAGE = 256
 _UF2_BLOCK = 512
 _BOOT_S = 20.0
+_MARK = "/signed"  # by whom the board's firmware is signed, and its version
 
 Tell = Callable[[str], None]
 
@@ -79,12 +80,15 @@ def settings_text(*, serial: str, production: bool, serial_number: str) -> bytes
 # --- over the line ---
 
 
-def flash(port: str, settings: bytes, tell: Tell) -> None:
-    """Build the firmware and bring it onto the board at `port`; ThecalError says what went wrong."""
-    built = chip_build.build()
+def flash(
+    port: str, settings: bytes, tell: Tell, *, signed: bundle.Bundle | None = None, signer: str = ""
+) -> None:
+    """Bring a bundle's firmware, or what is built here, onto the board at `port`; ThecalError says what went
+    wrong."""
+    built = chip_build.build() if signed is None else signed.files
     Transport(port).close()  # the plain errors of a port: not there, no permission, in use
     with _console(port) as console:
-        install(console, built, settings, tell)
+        install(console, built, settings, tell, signed=signed, signer=signer)
         with contextlib.suppress(Exception):
             console.exec(_RESET)
     if b"serial=usb" in settings:
@@ -93,9 +97,22 @@ def flash(port: str, settings: bytes, tell: Tell) -> None:
         tell("Installed. The pump speaks on UART0 now: look at it with `thecal status --port ...`.")
 
 
-def install(console: Console, built: Mapping[str, bytes], settings: bytes, tell: Tell) -> str:
-    """Write the firmware into the free slot and switch over; returns the slot."""
+def install(
+    console: Console,
+    built: Mapping[str, bytes],
+    settings: bytes,
+    tell: Tell,
+    *,
+    signed: bundle.Bundle | None = None,
+    signer: str = "",
+) -> str:
+    """Write the firmware into the free slot and switch over; returns the slot. Nothing is written that the
+    board's mark does not admit (`bundle.admit`)."""
     try:
+        _check_board(console)
+        bundle.admit(_text(console, _MARK), signed, signer)
+        if signed is not None:  # kept first: from here on nothing older comes in
+            _replace(console, _MARK, bundle.mark(signed))
         return _install(console, built, settings, tell)
     except ThecalError:
         raise

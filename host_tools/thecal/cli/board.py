@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thecal.cli.common import Port, WrongUsage
+
+if TYPE_CHECKING:
+    from thecal.bundle import Bundle
 
 
 class Line(StrEnum):
@@ -28,12 +31,27 @@ def flash(
     production: Annotated[
         bool, typer.Option("--production", help="No console: maintenance only with the button held at boot.")
     ] = False,
+    from_bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="A signed bundle instead of this checkout's firmware.")
+    ] = None,
+    signer: Annotated[
+        str, typer.Option("--signer", help="With --bundle, once for a board: the key that you vouch for.")
+    ] = "",
+    make_bundle: Annotated[
+        Path | None, typer.Option("--make-bundle", help="Only write this checkout's firmware as a bundle.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="With --make-bundle: the signing key.")] = None,
     serial_number: Annotated[str, typer.Option("--serial-number", help="Else the chip's own.")] = "",
 ) -> None:
     """Bring the firmware onto an RP2040 board, over its line or as a UF2 file."""
     from thecal import chip_flash
 
+    if make_bundle is not None:
+        _make_bundle(make_bundle, key)
+        return
     settings = chip_flash.settings_text(serial=line, production=production, serial_number=serial_number)
+    if image is not None and from_bundle is not None:
+        raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
     if image is not None:
         chip_flash.write_image(image, settings, micropython, print)
         return
@@ -41,4 +59,21 @@ def flash(
         raise WrongUsage("--micropython goes with --image: over the line the board keeps its MicroPython.")
     if not port:
         raise WrongUsage("which board? Give its --port, such as /dev/ttyACM0, or --image FILE.")
-    chip_flash.flash(port, settings, print)
+    signed = _bundle(from_bundle)
+    chip_flash.flash(port, settings, print, signed=signed, signer=signer.lower())
+
+
+def _bundle(path: Path | None) -> "Bundle | None":
+    from thecal import bundle
+
+    return None if path is None else bundle.read(path)
+
+
+def _make_bundle(target: Path, key: Path | None) -> None:
+    from thecal import bundle, chip_build
+    from thecal.library.signing import read_key
+
+    if key is None:
+        raise WrongUsage("--make-bundle needs --key KEY; make one: thecal library make-key FILE")
+    made = bundle.make(target, chip_build.build(), bundle.firmware_version(), read_key(key))
+    print(f"{target}: version {made.firmware}, {len(made.files)} files, signed by {made.signer}")
