@@ -4,6 +4,7 @@ answer: `cli.run` comes here straight for the plain forms of the command (see `q
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 
 
@@ -28,6 +29,12 @@ def quick(arguments: Sequence[str]) -> bool:
     return True
 
 
+def json_text(document: object) -> str:
+    """One line; escaped where the output does not take every letter, so that it stays JSON."""
+    encoding = (getattr(sys.stdout, "encoding", "") or "").replace("-", "").lower()
+    return json.dumps(document, ensure_ascii=encoding != "utf8")
+
+
 def run(port: str, as_json: bool) -> None:
     """Ask and print."""
     from thecal.pump import Pump
@@ -35,7 +42,7 @@ def run(port: str, as_json: bool) -> None:
     with Pump(port) as pump:
         snapshot = pump.status()
     if as_json:
-        print(json.dumps(snapshot.as_json(), ensure_ascii=False))
+        print(json_text(snapshot.as_json()))
         return
     for name, text in snapshot.rows():
         print(f"{name:<12}  {text}")

@@ -1,6 +1,9 @@
 """What is wrong ends in one clear line: exit code 1, or 2 for wrong usage."""
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import tty
 from collections.abc import Iterator
@@ -9,13 +12,14 @@ from pathlib import Path
 import pytest
 
 import serial
+from emulated_keys import keys_for
 from thecal.emulator import Emulator
 from wire import framing
 from wire.codec import encode
 from wire.framing import FrameReader
 from wire.messages import REFUSED
 
-from .conftest import MORPHINE, Thecal, changed
+from .conftest import DEADLINE_S, MORPHINE, Thecal, changed
 
 
 @pytest.fixture
@@ -155,3 +159,70 @@ def test_check(quick_thecal: Thecal, tmp_path: Path):
     bad = quick_thecal("check", changed(tmp_path, '"2.4 mg/day"', '"240 mg/day"'), "--json")
     assert bad.code == 1
     assert '"ok": false' in bad.out
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"LC_ALL": "POSIX"},
+    ],
+    ids=["ascii", "C", "POSIX"],
+)  # fmt: skip
+def test_a_terminal_without_utf_8(
+    locale: dict[str, str], thecal: Thecal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Tables, names of files and the help: readable or escaped, never a traceback; JSON stays JSON."""
+    for name, value in locale.items():
+        monkeypatch.setenv(name, value)
+    odd = tmp_path / "Bäume-☃.toml"
+    odd.write_text(MORPHINE.read_text().replace('"2.4 mg/day"', '"240 mg/day"'), encoding="utf-8")
+    with Emulator(seed=1) as emulator:
+        for words, code in (
+            (("program", MORPHINE, "--yes"), 0),
+            (("status",), 0),
+            (("status", "--json"), 0),
+            (("monitor", "--once"), 0),
+            (("library", "show"), 0),
+            (("program", "--help"), 0),
+            (("check", odd), 1),
+            (("check", odd, "--json"), 1),
+            (("check", tmp_path / "nö-☃.toml"), 1),
+            (("report", "--out", tmp_path / "ü-☃.html"), 0),
+            (("report", "--out", tmp_path / "ü-☃.html", "--json"), 0),
+        ):
+            done = thecal(*words, port=emulator.port)
+            assert done.code == code, (words, done)
+            assert "Traceback" not in done.err
+            if "--json" in words:
+                document = json.loads(done.out)
+                name = document.get("html", "").encode("utf-8", "surrogateescape")
+                assert name in (b"", os.fsencode(tmp_path / "ü-☃.html"))
+
+
+def test_a_disk_that_is_full(pump: Emulator, tmp_path: Path):
+    """What a command writes into a file is there whole or not at all, and one line says so."""
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "from thecal.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = folder / "l.toml"
+    environment = {**os.environ, "THECAL_PORT": pump.port, **keys_for(pump.port)}
+    for words, left in (
+        (("report", "--out", folder / "r.html"), folder / "r.html"),
+        (("report", "--out", tmp_path / "none" / "r.html"), None),
+        (("library", "make", made, "--name", "Ours", "--issuer", "Us"), made),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", limited, *map(str, words)],
+            env=environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1, done
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "cannot be written: " in done.stderr
+        assert left is None or "File too large" in done.stderr
+        assert list(folder.iterdir()) == []

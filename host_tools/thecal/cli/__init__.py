@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused or failed (one line on stderr: what was wrong, what to do), 2 wrong usage.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     from thecal.errors import ThecalError
     from thecal.status_command import quick
 
+    _take_every_letter()
     try:
         code = 0 if quick(arguments) else _run_typer(arguments)
         sys.stdout.flush()
@@ -37,6 +39,13 @@ def run(arguments: Sequence[str]) -> int:
             return FAILED
         return _say(f"the output cannot be written: {error.strerror}", FAILED)
     return code
+
+
+def _take_every_letter() -> None:
+    """A terminal that is not UTF-8, or the name of a file that is not, is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run_typer(arguments: Sequence[str]) -> int:

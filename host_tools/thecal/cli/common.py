@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -85,7 +84,9 @@ def local_time(option: str, text: str) -> "datetime":
 
 def print_json(document: object) -> None:
     """The one document on stdout."""
-    print(json.dumps(document, ensure_ascii=False), flush=True)
+    from thecal.status_command import json_text
+
+    print(json_text(document), flush=True)
 
 
 def note(text: str) -> None:

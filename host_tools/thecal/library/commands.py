@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from thecal import whole_file
 from thecal.amounts import concentration_text, dose_rate_text
 from thecal.library import signing, store
 from thecal.library.model import DrugEntry, LibraryFile, read_model
@@ -35,7 +36,7 @@ def make(path: Path, name: str, issuer: str, version: int) -> None:
     ):
         text = re.sub(rf"^{field} = .*$", lambda _, f=field, v=value: f"{f} = {v}", text, count=1, flags=re.M)
     read_model(parse_toml(text, str(path)))  # the name may be none that a file can hold
-    _write(path, text)
+    whole_file.write(path, text, LibraryError)
 
 
 def sign(path: Path, key: Path) -> tuple[str, LibraryFile]:
@@ -45,7 +46,7 @@ def sign(path: Path, key: Path) -> tuple[str, LibraryFile]:
     content = {name: value for name, value in document.items() if name != signing.SIGNATURE}
     file = read_model(content)
     public, signature = signing.sign(document, signing.read_key(key))
-    _write(path, signing.with_signature(text, public, signature))
+    whole_file.write(path, signing.with_signature(text, public, signature), LibraryError)
     return public, file
 
 
@@ -58,17 +59,8 @@ def use(path: Path) -> Library:
             "pumps refuse to go back: give it a higher version",
         )
     store.folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = store.folder() / "library.toml.new"
-    _write(draft, read_text(path))
-    draft.replace(store.folder() / "library.toml")
+    whole_file.write(store.folder() / "library.toml", read_text(path), LibraryError)
     return new
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise LibraryError(f"{path} cannot be written: {error.strerror}", "name another file") from None
 
 
 def as_json(library: Library) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from thecal import log_keys
+from thecal import log_keys, whole_file
 from thecal.client import Client
 from thecal.errors import ThecalError
 from thecal.report import record as records
@@ -123,24 +123,14 @@ def write(
         if wanted.html is not None:
             from thecal.report.html import html
 
-            _put(wanted.html, html(report).encode())
+            whole_file.write(wanted.html, html(report))
         if wanted.pdf is not None:
             from thecal.report.pdf import pdf
 
-            _put(wanted.pdf, pdf(report, made))
+            whole_file.write(wanted.pdf, pdf(report, made))
     if wanted.save is not None:
         records.save(record, wanted.save)
     return report
-
-
-def _put(path: Path, content: bytes) -> None:
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ThecalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
 
 
 def as_json(report: Report, wanted: Wanted) -> dict[str, object]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from thecal import local_time
+from thecal import local_time, whole_file
 from thecal.answers import UNKNOWN, Event, Instant, LogRing, LogState
 from thecal.client import Client
 from thecal.errors import ThecalError
@@ -100,13 +100,7 @@ def as_document(record: Record) -> dict[str, object]:
 
 def save(record: Record, path: Path) -> None:
     """Write the document: whole or not at all."""
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_text(json.dumps(as_document(record), ensure_ascii=False), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ThecalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+    whole_file.write(path, json.dumps(as_document(record), ensure_ascii=False))
 
 
 def of_file(path: Path) -> Record:
