@@ -2,36 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import thecal
+from one_pump import HOUR_US, MORPHINE
 from thecal import Pump, ThecalError
 from thecal.emulator import Emulator
 from thecal.errors import PortError, Refused
 from thecal.quantities import QuantityError
 from thecal.settled import Unanswered
-
-HOUR_US = 3_600_000_000
-MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator(seed=1) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def pump(emulator: Emulator) -> Iterator[Pump]:
-    """A pump that runs the morphine example since three hours."""
-    with Pump(emulator.port) as pump:
-        pump.propose_program(MORPHINE).commit()
-        emulator.bench.advance_by(3 * HOUR_US)
-        yield pump
 
 
 def test_importing_is_quick():

@@ -7,9 +7,8 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from fcntl import ioctl
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from emulated_keys import keys_for
+from one_pump import HOUR_US, MORPHINE
 from thecal import Pump, ThecalError
 from thecal.emulator import Emulator
 from thecal.errors import PortError
@@ -25,25 +25,9 @@ from thecal.live.app import LiveMonitor, Question
 from thecal.live.look import Looking
 
 THECAL = Path(sys.executable).parent / "thecal"
-MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"
-HOUR_US = 3_600_000_000
 DEADLINE_S = 40.0
 
 Steps = Callable[["Shown"], Awaitable[None]]
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator(seed=1) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def pump(emulator: Emulator) -> Iterator[Pump]:
-    with Pump(emulator.port) as pump:
-        pump.propose_program(MORPHINE).commit()
-        emulator.bench.advance_by(3 * HOUR_US)
-        yield pump
 
 
 class Shown:
@@ -94,7 +78,7 @@ def test_what_it_shows_is_what_the_pump_says(pump: Pump, emulator: Emulator):
         assert "39.985 mL" in state
         windows = shown.text("windows")
         assert "morphine  24 h" in windows
-        assert "2.4 mg / 6 mg" in windows
+        assert "300 mcg / 6 mg" in windows
         assert "0 of 6 in 24 h" in windows
         assert shown.text("alarms") == "no alarm"
         assert "program_committed" in shown.text("events")
@@ -230,18 +214,73 @@ def test_a_port_that_vanishes_ends_it(pump: Pump, emulator: Emulator):
     assert "vanished while in use" in str(app.return_value)
 
 
-def test_windows_are_the_sum_of_what_was_given(pump: Pump, emulator: Emulator):
-    pump.propose_bolus("0.2 mg", over="10 min").commit()
-    emulator.bench.advance_by(HOUR_US)
-    pump.patient_bolus()
-    emulator.bench.advance_by(HOUR_US)
-    looking = Looking(pump)
-    look = looking.look()
-    (window,) = look.windows
-    assert (window.about_ng, window.limit_ng) == (Fraction(2_400_000 + 300_000), 6_000_000)
-    emulator.bench.advance_by(23 * HOUR_US - HOUR_US // 2)
-    assert looking.look().windows[0].about_ng == 2_400_000 + 100_000
-    assert looking.look().patient is not None
+def given(pump: Pump, hours: int = 24) -> tuple[float, bool]:
+    """ng by the window, and whether it is the whole of it."""
+    [window] = [window for window in Looking(pump).look().windows if window.hours == hours]
+    return window.given_ng, window.whole
+
+
+STEP_NG = 2500 * 20_000_000 // 10**9
+
+
+def test_windows_are_what_the_motor_made(pump: Pump, emulator: Emulator):
+    """Against the physical steps, over a stop, boluses, one cut short, hour after hour for two days."""
+    acts = {
+        5: lambda: pump.propose_bolus("0.2 mg", over="10 min").commit(),
+        8: pump.patient_bolus,
+        12: pump.stop,
+        14: pump.resume,
+        33: lambda: pump.propose_bolus("0.3 mg", over="3 h").commit(),
+        34: pump.stop,
+        35: pump.resume,
+    }
+    steps = {3: emulator.bench.truth().steps}  # by hours since the program
+    for hour in range(4, 52):
+        emulator.bench.advance_by(HOUR_US)
+        steps[hour] = emulator.bench.truth().steps
+        if hour < 24 or hour >= 27:
+            made = steps[hour] - steps.get(hour - 24, 0)
+            found, whole = given(pump)
+            assert whole
+            assert abs(found - made * STEP_NG) <= 3 * STEP_NG, hour
+        if hour in acts:
+            acts[hour]()
+
+
+def test_the_window_of_an_hour_and_of_two_programs(emulator: Emulator, tmp_path: Path):
+    limited = tmp_path / "limited.toml"
+    text = MORPHINE.read_text().replace(
+        'max_dose_24h = "6 mg"', 'max_dose_24h = "6 mg"\nmax_dose_1h = "1 mg"'
+    )
+    limited.write_text(text)
+    with Pump(emulator.port) as pump:
+        pump.propose_program(limited).commit()
+        emulator.bench.advance_by(HOUR_US // 2)
+        assert given(pump, 1) == (pytest.approx(50_000, abs=STEP_NG), True)
+        pump.propose_program(MORPHINE).commit()
+        emulator.bench.advance_by(HOUR_US)
+        found, whole = given(pump)
+        assert (found, whole) == (pytest.approx(100_000, abs=2 * STEP_NG), False)  # 50 mcg before it
+        assert "over 100 mcg" in "\n".join(words.window_lines(Looking(pump).look(), False))
+
+
+def test_windows_of_a_flex_schedule(emulator: Emulator):
+    """The present rate alone would be wrong by half."""
+    with Pump(emulator.port) as pump:
+        pump.propose_program(MORPHINE.with_name("baclofen-night-rise.toml")).commit()
+        for _ in range(3):
+            emulator.bench.advance_by(20 * HOUR_US)
+        before = emulator.bench.truth().steps
+        emulator.bench.advance_by(24 * HOUR_US)
+        made = emulator.bench.truth().steps - before
+        program = pump.therapy()
+        assert program is not None
+        step_pl, drugs = program["step_volume_pl"], program["drugs"]
+        assert isinstance(step_pl, int)
+        ng = made * step_pl * drugs[0]["concentration_ng_per_ml"] / 10**9  # pyright: ignore[reportIndexIssue]
+        found, whole = given(pump)
+        assert whole
+        assert found == pytest.approx(ng, abs=3 * ng / made)
 
 
 def test_a_pump_without_a_program(emulator: Emulator):

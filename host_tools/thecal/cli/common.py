@@ -35,6 +35,12 @@ Port = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Large = Annotated[
+    bool, typer.Option("--confirm-large-change", help="Agree to a dose that changes more than twofold.")
+]
+Soft = Annotated[
+    bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 
 

@@ -13,7 +13,9 @@ import typer
 
 from thecal.cli.common import (
     Json,
+    Large,
     Port,
+    Soft,
     Yes,
     ask_or_withdraw,
     local_time,
@@ -38,12 +40,8 @@ def program(
     therapy: Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy file.")],
     port: Port = "",
     yes: Yes = False,
-    confirm_large_change: Annotated[
-        bool, typer.Option("--confirm-large-change", help="Agree to a dose that changes more than twofold.")
-    ] = False,
-    confirm_soft_limits: Annotated[
-        bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
-    ] = False,
+    confirm_large_change: Large = False,
+    confirm_soft_limits: Soft = False,
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:

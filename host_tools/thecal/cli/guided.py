@@ -8,7 +8,9 @@ import typer
 
 from thecal.cli.common import (
     Json,
+    Large,
     Port,
+    Soft,
     Yes,
     need_yes_for_json,
     only_json,
@@ -25,12 +27,6 @@ if TYPE_CHECKING:
     from thecal.pump import Pump
 
 NoInput = Annotated[bool, typer.Option("--no-input", help="Ask nobody: what is missing is an error.")]
-Large = Annotated[
-    bool, typer.Option("--confirm-large-change", help="Agree to a dose that changes more than twofold.")
-]
-Soft = Annotated[
-    bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
-]
 Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy of the new filling.")]
 
 

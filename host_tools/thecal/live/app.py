@@ -106,7 +106,7 @@ class LiveMonitor(App[ThecalError | None]):
         """Begin to talk to the pump."""
         self.screen.set_class(self._ascii, "ascii")
         self.query_one("#panels").styles.height = 10
-        for name, title in (("state", "pump"), ("windows", "rolling windows (about)"), ("alarms", "alarms")):
+        for name, title in (("state", "pump"), ("windows", "given in the last"), ("alarms", "alarms")):
             self.query_one(f"#{name}").border_title = title
         self._thread.start()
 

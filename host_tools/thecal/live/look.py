@@ -1,14 +1,13 @@
 """What the live monitor knows of a pump: one look after the other, each asking only for what may be new.
 
-The rolling windows are this computer's sum, not the pump's: boluses from the log (a bolus that ended in the
-window counts whole) and the basal flow at its present rate. They are shown as "about"; the pump itself
-keeps to the exact limits (docs/dosing.md).
+The rolling windows are worked out from the pump's log and program, as the report does it
+(thecal.report.course): to a step or two what the motor gave, stops and schedule heeded. The protocol tells
+no windows; the pump keeps its own, which also look ahead (docs/dosing.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from thecal.alarm_view import AlarmView
@@ -16,6 +15,8 @@ from thecal.amounts import PL_PER_ML, US_PER_S
 from thecal.answers import Event
 from thecal.log_command import Selection
 from thecal.pump import Pump
+from thecal.report.course import course_since
+from thecal.report.record import Record
 from thecal.snapshot import Snapshot
 from wire.codec import number_of
 from wire.messages import BOLUS_KINDS
@@ -23,21 +24,21 @@ from wire.messages import BOLUS_KINDS
 DAY_US = 86_400 * US_PER_S
 HOUR_US = 3600 * US_PER_S
 KEPT = 2000  # records held at most
+_BACK_US = 2 * DAY_US  # so far back the log is read: boluses that reach into the last day began after that
 _FIRST = 200  # records asked for at the start
 _PATIENT = number_of(BOLUS_KINDS, "patient_bolus")
-_NO_DOSE = (number_of(BOLUS_KINDS, "prime"), number_of(BOLUS_KINDS, "bridge"))
-_ENDED = ("bolus_delivered", "bolus_cut_short")
 _RESTART_LOCKOUT = ("program_committed", "refilled")  # so does an accepted patient's bolus
 
 
 @dataclass(frozen=True)
 class Window:
-    """What one drug's rolling window holds, about, against its limit."""
+    """What of one drug was given in a rolling window, against its limit."""
 
     drug: str
     hours: int
-    about_ng: Fraction
+    given_ng: float
     limit_ng: int  # 0: there is none
+    whole: bool = True  # else another program gave some too, which this computer cannot tell: at least this
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ class Looking:
         )
 
     def _new_events(self, snapshot: Snapshot) -> list[Event]:
-        """At first the last day's records, afterwards what has come since."""
+        """At first the last two days' records, afterwards what has come since."""
         if self._events is None:
-            since_us = snapshot.status.now.total_us - DAY_US
+            since_us = snapshot.status.now.total_us - _BACK_US
             count = _FIRST
             while True:
                 self._events = Selection(count=count).read(self.pump.client)
@@ -106,28 +107,28 @@ class Looking:
 
 def windows_of(snapshot: Snapshot, program: dict[str, Any] | None, events: list[Event]) -> list[Window]:
     """For every drug its 24 h and, where that has a limit, its hour."""
-    if program is None:
+    status = snapshot.status
+    now_us = status.now.total_us
+    record = Record("", events, state=status.state, local=snapshot.local, now_us=now_us, program=program)
+    course = course_since(record, max(0, now_us - _BACK_US), status.basal_ng_per_day)
+    if program is None or course is None:
         return []
-    now_us = snapshot.status.now.total_us
     found: list[Window] = []
     for hours, name in ((24, "max_dose_24h_ng"), (1, "max_dose_1h_ng")):
-        given_pl = sum(
-            event.a
-            for event in events
-            if event.kind in _ENDED
-            and event.code not in _NO_DOSE
-            and now_us - event.at.total_us < hours * HOUR_US
-        )
-        given_pl += snapshot.status.bolus_given_pl
-        primary = program["drugs"][0]["concentration_ng_per_ml"]
-        basal_pl = Fraction(snapshot.status.basal_ng_per_day * PL_PER_ML * hours, primary * 24)
-        if snapshot.status.state != "infusing":
-            basal_pl = Fraction(0)
+        since_us = now_us - hours * HOUR_US
+        _, (before, now) = course.volumes([since_us, now_us])
         for drug in program["drugs"]:
             if hours == 24 or drug[name]:
-                about = (given_pl + basal_pl) * Fraction(drug["concentration_ng_per_ml"], PL_PER_ML)
-                found.append(Window(drug["name"], hours, about, drug[name]))
+                given_ng = (now - before) * drug["concentration_ng_per_ml"] / PL_PER_ML
+                whole = course.start_us <= since_us or _first_program(events)
+                found.append(Window(drug["name"], hours, given_ng, drug[name], whole))
     return found
+
+
+def _first_program(events: list[Event]) -> bool:
+    """Whether nothing was given before the program that runs: the log is known from its begin on."""
+    commits = sum(event.kind == "program_committed" for event in events)
+    return bool(events) and events[0].sequence == 1 and commits == 1
 
 
 def patient_of(

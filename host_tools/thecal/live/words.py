@@ -88,17 +88,18 @@ def window_lines(look: Look, ascii_only: bool) -> list[str]:
 
 
 def _window(window: Window, ascii_only: bool) -> str:
-    about = mass_text(_three_digits(round(window.about_ng)))
+    given = mass_text(_four_digits(round(window.given_ng)))
+    given = given if window.whole else f"over {given}"
     name = f"{window.drug[:9]:<9} {window.hours:>2} h"
     if not window.limit_ng:
-        return f"{name} {about}, no limit"
-    share = Fraction(window.about_ng) / window.limit_ng
-    return f"{name} {bar(share, ascii_only, 5)} {about} / {mass_text(window.limit_ng)}"
+        return f"{name} {given}, no limit"
+    share = Fraction(round(window.given_ng), window.limit_ng)
+    return f"{name} {bar(share, ascii_only, 5)} {given} / {mass_text(window.limit_ng)}"
 
 
-def _three_digits(number: int) -> int:
-    """What is "about" needs no more."""
-    unit = 10 ** max(0, len(str(number)) - 3)
+def _four_digits(number: int) -> int:
+    """As much as there is room for."""
+    unit = 10 ** max(0, len(str(number)) - 4)
     return round(number / unit) * unit
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -67,7 +67,11 @@ class Given:
 
 @dataclass
 class Course:
-    """What happened since the last program began. `events`: from its commit on."""
+    """What happened since the last program began. `events`: from its commit on.
+
+    Of a course that begins later, `flows` and `basal_ng_per_day` say how it stood then; None: as the
+    program says.
+    """
 
     start_us: int
     end_us: int
@@ -75,6 +79,8 @@ class Course:
     boluses: list[Given]
     record: Record
     events: list[Event]
+    flows: bool | None = None
+    basal_ng_per_day: int | None = None
 
     def volumes(self, times_us: Sequence[int], *, exact: bool = False) -> tuple[list[Any], list[Any]]:
         """(programmed, delivered) at these times; exact ones are fractions, and slow."""
@@ -138,6 +144,32 @@ def course_of(record: Record) -> Course | None:
     return Course(start_us, max(start_us, end_us), program, boluses_of(events), record, events)
 
 
+def course_since(record: Record, start_us: int, basal_ng_per_day: int) -> Course | None:
+    """The course of the program that runs, from `start_us` on or from its commit, if that is later; None:
+    there is none. `basal_ng_per_day`: the basal dose now. Primes and bridges count nothing: they are no dose.
+    """
+    course, program = course_of(record), record.program
+    if program is None or record.now_us is None:
+        return None
+    if course is None or course.start_us < start_us:
+        events = [event for event in record.events if event.at.total_us >= start_us]
+        halts = [event.kind in _HALTS for event in events if event.kind in (*_HALTS, *_GOES_ON)]
+        flows = halts[0] if halts else record.state == "infusing"
+        course = Course(start_us, record.now_us, program, boluses_of(events), record, events, flows)
+        course.basal_ng_per_day = _basal_before(events, program, basal_ng_per_day)
+    course.boluses = [replace(x, given_pl=0) if x.kind in EXCLUSIVE else x for x in course.boluses]
+    return course
+
+
+def _basal_before(events: list[Event], program: dict[str, Any], now_ng_per_day: int) -> int:
+    """The basal dose before the first step of a plan among these events."""
+    doses = [program["basal_dose_ng_per_day"], *(step["dose_ng_per_day"] for step in program["plan"])]
+    for event in events:
+        if event.kind == "plan_step" and event.a in doses[1:]:
+            return int(doses[doses.index(event.a, 1) - 1])
+    return now_ng_per_day
+
+
 def _marks(course: Course, ratio: Ratio) -> list[Mark]:
     """Everything that changes, in the order of time."""
     marks = [*_basal_marks(course, ratio), *_flow_marks(course)]
@@ -164,7 +196,9 @@ def _pl_per_us(dose_ng_per_day: int, course: Course, ratio: Ratio) -> Any:
 def _basal_marks(course: Course, ratio: Ratio) -> Iterable[Mark]:
     program, mode = course.program, course.program["basal_mode"]
     if mode == BASAL_CONTINUOUS:
-        yield Mark(course.start_us, "basal", _pl_per_us(program["basal_dose_ng_per_day"], course, ratio))
+        dose = course.basal_ng_per_day
+        dose = program["basal_dose_ng_per_day"] if dose is None else dose
+        yield Mark(course.start_us, "basal", _pl_per_us(dose, course, ratio))
         for event in course.events:
             if event.kind == "plan_step":
                 yield Mark(event.at.total_us, "basal", _pl_per_us(event.a, course, ratio))
@@ -193,7 +227,8 @@ def _flex_marks(course: Course, ratio: Ratio) -> Iterable[Mark]:
 
 
 def _flow_marks(course: Course) -> Iterable[Mark]:
-    yield Mark(course.start_us, "flow", int(course.program["start_delay_s"] == 0))
+    flows = course.program["start_delay_s"] == 0 if course.flows is None else course.flows
+    yield Mark(course.start_us, "flow", int(flows))
     for event in course.events:
         if event.kind in _HALTS:
             yield Mark(event.at.total_us, "flow", 0)
