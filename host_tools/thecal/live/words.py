@@ -63,8 +63,16 @@ def state_lines(look: Look, ascii_only: bool) -> list[str]:
         f"steps      {status.steps:,}".replace(",", " "),
         f"delivered  {(delivered or 'nothing')[:26]}",
         f"reservoir  {bar(share, ascii_only, 10)} {_ml(status.reservoir_pl)}",
-        f"bolus      {snapshot.bolus_text().removesuffix(' left')[:26]}",
+        f"bolus      {_bolus(look)}",
     ]
+
+
+def _bolus(look: Look) -> str:
+    status = look.snapshot.status
+    if status.bolus is None:
+        return "none"
+    left = span_text(status.bolus_left_us // US_PER_S)
+    return f"{status.bolus.removesuffix('_bolus')}, {left} left"[:26]
 
 
 def _ml(pl: int) -> str:
