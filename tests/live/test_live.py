@@ -133,7 +133,7 @@ def test_a_bolus_only_after_yes(pump: Pump):
         await shown.press("b", "y")
         await shown.until("windows", "1 of 6 in 24 h")
         assert "2 h left" in await shown.until("windows", "left")
-        assert "patient bolus" in shown.text("state")
+        assert "bolus      patient, 5 min left" in shown.text("state")
         await shown.press("b", "y")
         await shown.until("message", "the pump refused patient_bolus: running")
 

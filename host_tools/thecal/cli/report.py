@@ -17,17 +17,19 @@ Flow = Annotated[
     Path | None,
     typer.Option("--flow", metavar="FILE.csv", help='A flow that was weighed ("minutes,uL"): its curve.'),
 ]
+Lasting = Annotated[str, typer.Option("--for", metavar="DURATION", help="Of the simulation.")]
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE.json", help="Keep the record, to make the report again."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The report.")]
 Rate = Annotated[str, typer.Option("--rate", metavar="RATE", help='That was set for it: "0.5 mL/day".')]
 
 
 def report(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The report.")] = Path(
-        "report.html"
-    ),
+    out: Out = Path("report.html"),
     pdf: Annotated[Path | None, typer.Option(metavar="FILE.pdf", help="The same as PDF.")] = None,
-    save: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Keep the record, to make the report again.")
-    ] = None,
+    save: Save = None,
     port: Port = "",
     log: Annotated[
         Path | None,
@@ -37,7 +39,7 @@ def report(
     simulate: Annotated[
         Path | None, typer.Option(metavar="THERAPY.toml", help="From a simulation of this therapy.")
     ] = None,
-    duration: Annotated[str, typer.Option("--for", metavar="DURATION", help="Of the simulation.")] = "3d",
+    duration: Lasting = "3d",
     events: Annotated[Path | None, typer.Option(help="Events file of the simulation.")] = None,
     start: Annotated[str, typer.Option(metavar="ISO-TIME", help="Its start.")] = "2026-01-05T00:00",
     seed: Annotated[int | None, typer.Option(min=0, help="Its seed.")] = None,
@@ -63,9 +65,8 @@ def report(
     made = command.write(record, key, wanted, datetime.now(), measured)
     if as_json:
         print_json(command.as_json(made, wanted))
-        return
-    print("\n".join(str(path) for path in (out, pdf, save) if path))
-    print(f"log: {made.chain.standing}, {made.chain.words}")
+    else:
+        print("\n".join(command.words(made, wanted)))
 
 
 def _of_pump(port: str) -> "tuple[Record, bytes | None]":

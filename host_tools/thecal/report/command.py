@@ -133,6 +133,12 @@ def write(
     return report
 
 
+def words(report: Report, wanted: Wanted) -> list[str]:
+    """What was written, and whether the log is to be trusted."""
+    paths = [str(path) for path in vars(wanted).values() if path]
+    return [*paths, f"log: {report.chain.standing}, {report.chain.words}"]
+
+
 def as_json(report: Report, wanted: Wanted) -> dict[str, object]:
     """The document of `thecal report --json`."""
     paths = {name: str(path) if path else None for name, path in vars(wanted).items()}
