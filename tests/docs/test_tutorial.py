@@ -26,6 +26,11 @@ def commands_of(page: str) -> list[str]:
     return [line for line in lines if line.startswith(("thecal ", "export THECAL"))]
 
 
+def heed_ctrl_c() -> None:
+    """As at a terminal: tests that run in the background of a shell are started deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Of a new user: no key, no store, no settings."""
@@ -43,8 +48,9 @@ def pump(tmp_path: Path, environment: dict[str, str], repo_root: Path) -> Iterat
     assert "--link /tmp/pump" in line
     words = shlex.split(line.replace("/tmp/pump", str(tmp_path / "pump")))
     process = subprocess.Popen(
-        words, cwd=repo_root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        words, cwd=repo_root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_ctrl_c,
+    )  # fmt: skip
     try:
         assert first_line(process) == str(tmp_path / "pump")
         yield environment
@@ -92,7 +98,7 @@ def watched(environment: dict[str, str], folder: Path) -> str:
     """`thecal monitor` until its first line, then Ctrl-C: exit code 0."""
     process = subprocess.Popen(
         ["thecal", "monitor"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        text=True, preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     line = first_line(process)
     process.send_signal(signal.SIGINT)

@@ -10,6 +10,7 @@ import termios
 from collections.abc import Awaitable, Callable
 from fcntl import ioctl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -221,6 +222,23 @@ def given(pump: Pump, hours: int = 24) -> tuple[float, bool]:
 
 
 STEP_NG = 2500 * 20_000_000 // 10**9
+
+
+def test_a_refusal_is_shown_and_asked_again(pump: Pump, emulator: Emulator, monkeypatch: pytest.MonkeyPatch):
+    """The screen never stands still without saying so."""
+    look, refused = Looking.look, iter([True, True])
+
+    def now_and_then(self: Looking) -> Any:
+        if next(refused, False):
+            raise ThecalError("the pump refused auth: slow_down", "wait")
+        return look(self)
+
+    async def steps(shown: Shown) -> None:
+        await shown.until("message", "slow_down: this is the last that was heard")
+        await shown.until("state", "infusing")
+
+    monkeypatch.setattr(Looking, "look", now_and_then)
+    watch(pump, steps)
 
 
 def test_windows_are_what_the_motor_made(pump: Pump, emulator: Emulator):

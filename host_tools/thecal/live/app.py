@@ -21,7 +21,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from thecal.alarms_command import silence
-from thecal.errors import LinkError, PortError, ThecalError
+from thecal.errors import PortError, ThecalError
 from thecal.live import words
 from thecal.live.look import Look, Looking
 from thecal.pump import Pump
@@ -170,7 +170,7 @@ class LiveMonitor(App[ThecalError | None]):
             except PortError as error:
                 self.call_from_thread(self.exit, error)
                 return
-            except LinkError as error:
+            except ThecalError as error:  # silence, or a refusal: shown, and asked again
                 self.call_from_thread(self._trouble, f"{error.message}: this is the last that was heard")
             except RuntimeError:  # the screen is gone
                 return
