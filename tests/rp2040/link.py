@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from rp2040.chip import Chip, ChipStopped
+from thecal import pairing
+from thecal.answers import Hello
 from thecal.client import Client
+from thecal.session import FindKey, Session
 from wire.framing import FrameReader
+
+BUTTON = 14
 
 
 class ChipLink:
@@ -64,10 +71,37 @@ class ChipLink:
         self._uart.on_byte = None
 
 
+def press_button(chip: Chip, held_us: float = 100_000) -> None:
+    """Somebody presses the button, now, and lets go."""
+    chip.drive(BUTTON, False)
+    chip.at(held_us, lambda: chip.drive(BUTTON, True))
+
+
+class _Time:
+    """The chip's time, for a host that waits for it."""
+
+    def __init__(self, chip: Chip):
+        self.monotonic = lambda: chip.now_us / 1e6
+        self.sleep = chip.run_for
+
+
+def keys_by_button(chip: Chip, keys: dict[int, bytes]) -> FindKey:
+    """Keys of `keys`; one that is missing is agreed on with the pump, whose button is pressed for it."""
+
+    def find(session: Session, hello: Hello, role: int) -> bytes:
+        if role not in keys:
+            with mock.patch.object(pairing, "time", _Time(chip)):
+                press = functools.partial(press_button, chip)
+                keys[role] = pairing.agree(session, hello, role, press, scalar=bytes([role]) * 32)
+        return keys[role]
+
+    return find
+
+
 @contextlib.contextmanager
-def client_on(chip: Chip) -> Iterator[Client]:
-    """A client with a session."""
-    client = Client(ChipLink(chip))
+def client_on(chip: Chip, keys: dict[int, bytes] | None = None) -> Iterator[Client]:
+    """A client with a clinician's session; `keys` keeps what is agreed on."""
+    client = Client(ChipLink(chip), find_key=keys_by_button(chip, {} if keys is None else keys))
     client.hello()
     yield client
     client.close()

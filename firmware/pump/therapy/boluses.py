@@ -5,6 +5,7 @@ Called by: `pump.therapy.course`. Allocates: commands only.
 """
 
 import struct
+from array import array
 
 from pump.dosing.source import EXTENDED, IDLE, PATIENT, PERIODIC
 from pump.therapy import windows
@@ -20,7 +21,8 @@ class Boluses:
         self._delivery = course.delivery
         self._clinician, self._patient, self._extended = course.delivery.sources[:3]
         self.lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
-        self._given = [Instant() for _ in range(MAX_PATIENT_PER_24H)]  # ring of accepted patient boluses
+        # ring of accepted patient boluses: seconds, microseconds of each
+        self._given = array("I", bytes(8 * MAX_PATIENT_PER_24H))
         self._given_count = 0
 
     def restart_lockout(self, s: int, us: int) -> None:
@@ -30,26 +32,28 @@ class Boluses:
     def pack_given(self, buffer) -> None:
         """The ring of accepted patient boluses into buffer[4:-4], its count into buffer[0:4]."""
         struct.pack_into("<I", buffer, 0, self._given_count)
-        at = 4
-        for instant in self._given:
-            struct.pack_into("<II", buffer, at, instant.s, instant.us)
-            at += 8
+        for index, word in enumerate(self._given):
+            struct.pack_into("<I", buffer, 4 + 4 * index, word)
 
     def unpack_given(self, buffer) -> None:
         """Take the ring back from what `pack_given` wrote; the lockout counts at least from its newest."""
         self._given_count = struct.unpack_from("<I", buffer, 0)[0]
-        for index, instant in enumerate(self._given):
-            s, us = struct.unpack_from("<II", buffer, 4 + 8 * index)
-            instant.set(s, us)
-        newest = self._given[(self._given_count - 1) % MAX_PATIENT_PER_24H]
-        if self._given_count and self.lockout_from.by(newest.s, newest.us):
-            self.lockout_from.set(newest.s, newest.us)
+        for index in range(len(self._given)):
+            self._given[index] = struct.unpack_from("<I", buffer, 4 + 4 * index)[0]
+        at = (self._given_count - 1) % MAX_PATIENT_PER_24H * 2
+        if self._given_count and self.lockout_from.by(self._given[at], self._given[at + 1]):
+            self.lockout_from.set(self._given[at], self._given[at + 1])
+
+    def _set_given(self, index: int, s: int, us: int) -> None:
+        at = index % MAX_PATIENT_PER_24H * 2
+        self._given[at] = s
+        self._given[at + 1] = us
 
     def distrust_history(self, s: int, us: int) -> None:
         """The record cannot be read: the lockout is active, and the day's boluses count as given (BOL-08)."""
         self.lockout_from.set(s, us)
-        for instant in self._given:
-            instant.set(s, us)
+        for index in range(MAX_PATIENT_PER_24H):
+            self._set_given(index, s, us)
         self._given_count = MAX_PATIENT_PER_24H
 
     def check_clinician(self, values, s: int, us: int) -> None:
@@ -93,13 +97,13 @@ class Boluses:
         except Unacceptable as refused:
             self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
             raise
-        self._given[self._given_count % MAX_PATIENT_PER_24H].set(s, us)
+        self._set_given(self._given_count, s, us)
         self._given_count += 1
 
     def withdraw_patient(self, reason: str) -> None:
         """What was admitted last cannot be given after all; it stays in the log as refused."""
         self._given_count -= 1
-        self._given[self._given_count % MAX_PATIENT_PER_24H].set(0, 0)
+        self._set_given(self._given_count, 0, 0)
         self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, reason)
 
     def start_patient(self, s: int, us: int) -> int:
@@ -138,9 +142,11 @@ class Boluses:
 
     def _given_in_24h(self, s: int, us: int) -> int:
         """Accepted patient boluses that started in (now - 24 h, now]."""
+        since_s = s - S_PER_DAY
+        given = self._given
         count = 0
-        for i in range(min(self._given_count, MAX_PATIENT_PER_24H)):
-            if not self._given[i].by(s - S_PER_DAY, us):
+        for at in range(0, 2 * min(self._given_count, MAX_PATIENT_PER_24H), 2):
+            if given[at] > since_s or (given[at] == since_s and given[at + 1] > us):
                 count += 1
         return count
 
