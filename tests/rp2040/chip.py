@@ -25,7 +25,16 @@ from rp2040py.simulator import Simulator
 from rp2040py.usb.cdc import USBCDC
 from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
-from rp2040.patches import Edges, PioPacer, patch_dma, patch_flash, patch_uart, patch_usb
+from rp2040.patches import (
+    Edges,
+    PioPacer,
+    patch_dma,
+    patch_flash,
+    patch_uart,
+    patch_usb,
+    silence_pwm,
+    unplug_usb,
+)
 from rp2040.quick import Quick, library
 from thecal import chip_build
 
@@ -79,6 +88,7 @@ class Chip:
         self.flash = patch_flash(self.mcu, self.simulator)
         self.pacer = PioPacer(self.mcu, self.clock)
         patch_dma(self.mcu, self.pacer)
+        silence_pwm(self.mcu)
         self.mcu.core.pc = FLASH_START_ADDRESS
         compiled = library()
         self._quick = Quick(self.simulator, compiled) if compiled else None
@@ -160,6 +170,10 @@ class Chip:
         self.drive(13, True)
         self.mcu.adc.channel_values = [1080, 621, 621, 1241, 0]
 
+    def unplug(self) -> None:
+        """Nothing on the USB line any more: idle time costs nothing."""
+        unplug_usb(self.mcu)
+
     def type(self, text: bytes) -> None:
         """Bytes into the USB line."""
         self.usb.send(text)
@@ -185,11 +199,15 @@ def on_chip(
     settings: str = "serial=uart0\n", main_py: bytes | None = None, more: Mapping[str, bytes] | None = None
 ) -> dict[str, bytes]:
     """Files of a chip with the firmware in slot a, as `thecal flash` leaves them; `main_py` replaces it."""
-    built = firmware()
-    files = {f"a/{name}": data for name, data in built.items()}
-    files["a/manifest"] = chip_build.manifest(built, "a")
-    files["active"] = b"a"
-    files["settings"] = settings.encode()
-    files["main.py"] = main_py or chip_build.loader()
+    files = slot(firmware(), settings)
+    if main_py:
+        files["main.py"] = main_py
     files.update(more or {})
     return files
+
+
+def slot(built: Mapping[str, bytes], settings: str = "serial=uart0\n") -> dict[str, bytes]:
+    """Files of a chip with this build in slot a."""
+    files = {f"a/{name}": data for name, data in built.items()}
+    files["a/manifest"] = chip_build.manifest(built, "a")
+    return files | {"active": b"a", "settings": settings.encode(), "main.py": chip_build.loader()}

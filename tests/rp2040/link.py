@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -14,8 +16,12 @@ from thecal.answers import Hello
 from thecal.client import Client
 from thecal.session import FindKey, Session
 from wire.framing import FrameReader
+from wire.roles import CLINICIAN
+from wire.secure import KEY_SIZE
 
 BUTTON = 14
+CLINICIAN_KEY = bytes(range(KEY_SIZE))
+KEYS = {CLINICIAN: CLINICIAN_KEY}
 
 
 class ChipLink:
@@ -75,6 +81,14 @@ def press_button(chip: Chip, held_us: float = 100_000) -> None:
     """Somebody presses the button, now, and lets go."""
     chip.drive(BUTTON, False)
     chip.at(held_us, lambda: chip.drive(BUTTON, True))
+
+
+def keys_document(clinician: bytes) -> bytes:
+    """The file `link-keys` of a pump that knows a clinician's key alone (docs/storage.md)."""
+    keys = bytearray(4 * KEY_SIZE)
+    keys[(CLINICIAN - 1) * KEY_SIZE : CLINICIAN * KEY_SIZE] = clinician
+    sealed = struct.pack("<II", 1, len(keys)) + keys
+    return sealed + struct.pack("<I", zlib.crc32(sealed))
 
 
 class _Time:

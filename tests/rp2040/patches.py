@@ -15,6 +15,7 @@ from typing import Any
 from rp2040py.peripherals import dma as dma_module
 from rp2040py.peripherals import ssi as ssi_module
 from rp2040py.peripherals import uart as uart_module
+from rp2040py.utils.timer32 import Timer32PeriodicAlarm
 
 CYCLE_NS = 8
 _RX_TIMEOUT = 1 << 6
@@ -372,6 +373,20 @@ def patch_dma(mcu: Any, pacer: PioPacer) -> None:
         channel.__class__ = _Channel
         channel.pacer = pacer
         channel.transfer_alarm = mcu.clock.create_alarm(channel.transfer)
+
+
+def silence_pwm(mcu: Any) -> None:
+    """No alarms for PWM, which would wake the emulator at every edge of a buzzer that is silent: a tone is
+    not to be heard on the pins of this chip."""
+    for channel in mcu.pwm.channels:
+        for alarm in vars(channel).values():
+            if isinstance(alarm, Timer32PeriodicAlarm):
+                alarm._schedule = lambda: None  # type: ignore[method-assign]
+
+
+def unplug_usb(mcu: Any) -> None:
+    """No start-of-frame every millisecond any more."""
+    mcu.usb_ctrl._schedule_sof_packet = lambda: None
 
 
 class Edges:

@@ -1,0 +1,172 @@
+"""Figures of the emulated RP2040 (tests/rp2040): only where there is a MicroPython image.
+
+Cycles are counted without flash cache and wait states: lower bounds. Called by: run.py.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from workloads import constant
+
+ROOT = Path(__file__).resolve().parents[1]
+HZ = 125_000_000
+STEP_PIN = 2
+RUNS = 40
+_WATCHDOG_LOAD = 4
+_FAST = f"""
+import time
+from board import Board
+from pump.dosing import limbs
+from pump.dosing.accumulator import Accumulator
+from pump.dosing.planner import Planner
+from pump.dosing.scale import Scale, dose_rate
+
+
+def _planner(dose):
+    rate = dose_rate(dose)
+    accumulator = Accumulator()
+    scale = Scale()
+    scale.set_drug(20_000_000, 2500)
+    scale.fit(accumulator, [rate])
+    limbs.load(accumulator.rate, accumulator.size, scale.parts(rate))
+    planner = Planner()
+    planner.begin(accumulator)
+    return planner
+
+
+def main():
+    board = Board()
+    board.ticks_us()
+    motor = board.motor
+    planner = _planner(20_000_000)
+    began = time.ticks_us()
+    for _ in range({RUNS}):
+        planner.plan(1 << 20, 0)
+    print("PLAN", time.ticks_diff(time.ticks_us(), began))
+    run = planner.run
+    began = time.ticks_us()
+    for _ in range({RUNS}):
+        motor.append(run)
+        motor.cancel()
+    print("APPEND", time.ticks_diff(time.ticks_us(), began))
+    planner = _planner(1_000_000_000_000)
+    began = time.ticks_us()
+    for _ in range({RUNS}):
+        while motor.in_flight() > 8:
+            pass
+        planner.plan(1 << 20, 0)
+        motor.append(planner.run)
+    while motor.in_flight():
+        pass
+    print("FAST", time.ticks_diff(time.ticks_us(), began), motor.executed())
+    print("DONE")
+
+
+main()
+"""
+
+Row = tuple[str, float, str, str, str, str]
+
+
+def rows(quick: bool) -> list[Row]:
+    """The figures; none without an image."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from rp2040.chip import find_image
+
+    image = find_image()
+    if image is None:
+        print("no MicroPython image (THECAL_MICROPYTHON_UF2): no figures of the chip", file=sys.stderr)
+        return []
+    return [*_of_the_planner(image), *_of_the_pump(image, 60 if quick else 300)]
+
+
+def _of_the_planner(image: Path) -> list[Row]:
+    from rp2040.chip import Chip, slot
+    from thecal import chip_build
+
+    chip = Chip(image, slot(chip_build.build({"fast": _FAST}, "fast")))
+    chip.wire_up()
+    chip.run_until(lambda: b"DONE" in chip.console or b"Error" in chip.console, 60)
+    found = {
+        word.decode(): [int(x) for x in numbers.split()]
+        for word, numbers in re.findall(rb"(PLAN|APPEND|FAST) ([\d ]+)", bytes(chip.console))
+    }
+    run_us = (found["PLAN"][0] + found["APPEND"][0]) / RUNS
+    cycles = run_us * HZ / 1e6 / 56
+    fast_us, steps = found["FAST"]
+    how = f"planning and handing over a run of 56 steps, {RUNS} runs, {run_us:.0f} us each"
+    speed = f"{steps} steps planned and made, the first to the last; the motor's least gap is 50 us"
+    return [
+        ("rp2040_cycles_per_step", cycles, "cycles", "lower", how, "<= 3000"),
+        ("rp2040_max_bolus_steps_per_s", steps / fast_us * 1e6, "1/s", "higher", speed, ">= 20000"),
+    ]
+
+
+def _count_feeds(watchdog: Any) -> list[int]:
+    """Grows by one with every feed: the main loop feeds once a turn, and in long waits once a second."""
+    fed: list[int] = []
+    write = watchdog.write_uint32
+
+    def counting(offset: int, value: int) -> None:
+        if offset == _WATCHDOG_LOAD:
+            fed.append(value)
+        write(offset, value)
+
+    watchdog.write_uint32 = counting
+    return fed
+
+
+def _of_the_pump(image: Path, seconds: int) -> list[Row]:
+    from rp2040.chip import Chip, on_chip
+    from rp2040.link import CLINICIAN_KEY, KEYS, client_on, keys_document
+
+    chip = Chip(
+        image, on_chip("serial=uart0\nproduction=1\n", more={"link-keys": keys_document(CLINICIAN_KEY)})
+    )
+    chip.wire_up()
+    chip.unplug()
+    edges = chip.edges(STEP_PIN)
+    with client_on(chip, dict(KEYS)) as client:
+        hello_s = chip.now_us / 1e6
+        heap = max(client.status().heap_free for _ in range(16))
+        began = chip.mcu.core.cycles
+        client.status()
+        status_us = (chip.mcu.core.cycles - began) / HZ * 1e6
+        client.commit(client.propose_program(constant(1000)).digest)
+        chip.run_for(5)
+        steps, cycles = len(edges.rises), chip.mcu.core.cycles
+        fed = _count_feeds(chip.mcu.watchdog)
+        chip.run_for(seconds)
+        steps = len(edges.rises) - steps
+    load = (chip.mcu.core.cycles - cycles) / HZ / seconds * 100
+    how = f"1 mL/day, {seconds} s, {steps} steps"
+    return [
+        ("rp2040_boot_s", hello_s, "s", "lower", "power on to an open session, self tests included", "< 5"),
+        (
+            "rp2040_heap_free_after_boot",
+            heap,
+            "B",
+            "higher",
+            "the most of 16 answers: garbage is collected every few",
+            ">= 80000",
+        ),
+        (
+            "rp2040_status_us",
+            status_us,
+            "us",
+            "lower",
+            "processor time to verify, answer and seal a status",
+            "",
+        ),
+        (
+            "rp2040_wakeups_per_1000_steps",
+            1000 * len(fed) / steps,
+            "",
+            "lower",
+            how + ", by the watchdog's feeds",
+            "<= 20",
+        ),
+        ("rp2040_load_percent", load, "%", "lower", how, ""),
+    ]
