@@ -76,7 +76,7 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
     with. FlashError when mpy-cross is missing or refuses a file.
     """
     texts = _program({**_chip_texts(sources()), **(more or {})}, root, frozenset())
-    texts["pins"] = sources()["pins"].read_text(encoding="utf-8")  # the loader looks at it
+    texts["pins"] = _pins()
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
         return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
 
@@ -120,6 +120,13 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, s
         lines = [f"from {PROGRAM} import {', '.join(taken)}"] if taken else []
         made[_RARE_FILE] = "\n".join([*lines, ast.unparse(ast.Module(rare, []))])
     return made
+
+
+def _pins() -> str:
+    """Of the table of pins, those that the loader looks at."""
+    lines = sources()["pins"].read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.split(" =")[0] in ("BUTTON", "ENABLE")]
+    return "\n".join(["from micropython import const", *kept, ""])
 
 
 def _imported(node: ast.Import) -> list[str]:

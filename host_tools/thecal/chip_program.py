@@ -380,8 +380,27 @@ def _bound_in(function: ast.AST, module: str) -> Iterator[tuple[str, bool]]:
 # --- what nothing refers to ---
 
 
+class _Unread(ast.NodeTransformer):
+    """Leaves out `NAME[key] = value` for globals that nothing reads: what is kept for a bench alone."""
+
+    def __init__(self, tree: ast.Module):
+        names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id.startswith(GLOBAL)]
+        written = {id(n.value): n for n in ast.walk(tree) if isinstance(n, ast.Subscript)}
+        self._unread = {n.id for n in names if id(n) in written}
+        for name in names:
+            subscript = written.get(id(name))
+            if isinstance(name.ctx, ast.Load) and not (subscript and isinstance(subscript.ctx, ast.Store)):
+                self._unread.discard(name.id)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        target = node.targets[0]
+        base = target.value if isinstance(target, ast.Subscript) else None
+        return ast.Pass() if isinstance(base, ast.Name) and base.id in self._unread else node
+
+
 def _drop_the_dead(tree: ast.Module) -> None:
     """Leave out functions, classes, methods and tables that nothing refers to, until nothing changes."""
+    _Unread(tree).visit(tree)
     while True:
         names = set(_loaded(tree))
         before = sum(1 for _ in ast.walk(tree))
