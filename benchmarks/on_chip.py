@@ -142,6 +142,12 @@ def _of_the_pump(image: Path, seconds: int) -> list[Row]:
         steps = len(edges.rises) - steps
     load = (chip.mcu.core.cycles - cycles) / HZ / seconds * 100
     how = f"1 mL/day, {seconds} s, {steps} steps"
+    return _rows_of_the_pump(hello_s, heap, status_us, 1000 * len(fed) / steps, load, how)
+
+
+def _rows_of_the_pump(
+    hello_s: float, heap: int, status_us: float, wakes: float, load: float, how: str
+) -> list[Row]:
     return [
         ("rp2040_boot_s", hello_s, "s", "lower", "power on to an open session, self tests included", "< 5"),
         (
@@ -162,7 +168,7 @@ def _of_the_pump(image: Path, seconds: int) -> list[Row]:
         ),
         (
             "rp2040_wakeups_per_1000_steps",
-            1000 * len(fed) / steps,
+            wakes,
             "",
             "lower",
             how + ", by the watchdog's feeds",

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
-from thecal import chip_names, chip_program, chip_tables, paths
+from thecal import chip_dead, chip_names, chip_program, chip_tables, paths
 from thecal.errors import FlashError
 
 MANIFEST = "manifest"
@@ -100,7 +100,7 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, s
     """The text of the modules that are compiled, by name."""
     origins: dict[int, str] = {}
     tree = chip_program.merged({**texts, chip_program.LOADER: _LOADER}, root, origins, RARE)
-    own = {word for node in tree.body if origins.get(id(node)) in RARE for word in chip_program.binds(node)}
+    own = {word for node in tree.body if origins.get(id(node)) in RARE for word in chip_dead.binds(node)}
     needed = {id(node): {w for n in ast.walk(node) for w in chip_names.words(n)} for node in tree.body}
     short = chip_names.shorten(tree, keep)
     rare = [node for node in tree.body if origins.get(id(node)) in RARE]

@@ -16,7 +16,8 @@ import keyword
 import string
 from collections.abc import Callable, Iterator, Set
 
-from thecal.chip_program import CALLED_FROM_OUTSIDE, GLOBAL, LOCAL
+from thecal.chip_dead import CALLED_FROM_OUTSIDE
+from thecal.chip_program import GLOBAL, LOCAL
 from thecal.errors import FlashError
 
 # What objects of MicroPython are asked for and CPython's are not.

@@ -11,6 +11,7 @@ own module used as a value, no name bound both outside and inside a comprehensio
 import ast
 from collections.abc import Iterator, Mapping, Set
 
+from thecal import chip_dead
 from thecal.errors import FlashError
 
 GLOBAL = "G__"  # begins every name of the program's own module level
@@ -40,14 +41,19 @@ def merged(
     once = {ast.unparse(node): node for node in program.body if isinstance(node, imports)}
     rest = [node for node in program.body if not isinstance(node, imports)]
     tree = ast.Module(body=[*once.values(), *rest], type_ignores=[])
-    _drop_the_dead(tree)
+    chip_dead.drop(tree, GLOBAL)
     if origins is not None:
         origins.update(program.origins)
     return ast.fix_missing_locations(tree)
 
 
 def _ask_for_the_rare(program: "_Program", rare: Set[str]) -> None:
-    names = {word for node in program.body if program.origins.get(id(node)) in rare for word in binds(node)}
+    names = {
+        word
+        for node in program.body
+        if program.origins.get(id(node)) in rare
+        for word in chip_dead.binds(node)
+    }
 
     class Ask(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -83,7 +89,7 @@ class _Program:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._import(name, node)
         for node in _statements(body):
-            for word in binds(node):
+            for word in chip_dead.binds(node):
                 bound[word] = (name, word)
         self._find_constants(name, body)
         resolver = _Resolver(self, name)
@@ -130,7 +136,7 @@ class _Program:
                 if isinstance(node, ast.Global):
                     counts.update(dict.fromkeys(node.names, 2))
         for node in _statements(body):
-            for word in binds(node):
+            for word in chip_dead.binds(node):
                 counts[word] = counts.get(word, 0) + 1
         for node in body:
             if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name | ast.Tuple):
@@ -294,7 +300,7 @@ class _Resolver(ast.NodeTransformer):
         node.body = [each for each in node.body if not _is_text(each)] or [ast.Pass()]
         self._depth += 1
         node.bases = [self.visit(each) for each in node.bases]
-        inside = {word for each in node.body for word in binds(each)}
+        inside = {word for each in node.body for word in chip_dead.binds(each)}
         body: list[ast.stmt] = []
         for each in node.body:
             if isinstance(each, ast.Assign):
@@ -338,18 +344,6 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements(handler.body)
 
 
-def binds(node: ast.stmt) -> Iterator[str]:
-    """The names that a statement binds, imports apart."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        yield node.name
-    elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
-            for each in ast.walk(target):
-                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-                    yield each.id
-
-
 def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.Name, ast.expr]]:
     if isinstance(target, ast.Name):
         return [(target, value)]
@@ -375,65 +369,3 @@ def _bound_in(function: ast.AST, module: str) -> Iterator[tuple[str, bool]]:
 
     for each in ast.iter_child_nodes(function):
         yield from walk(each, False)
-
-
-# --- what nothing refers to ---
-
-
-class _Unread(ast.NodeTransformer):
-    """Leaves out `NAME[key] = value` for globals that nothing reads: what is kept for a bench alone."""
-
-    def __init__(self, tree: ast.Module):
-        names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id.startswith(GLOBAL)]
-        written = {id(n.value): n for n in ast.walk(tree) if isinstance(n, ast.Subscript)}
-        self._unread = {n.id for n in names if id(n) in written}
-        for name in names:
-            subscript = written.get(id(name))
-            if isinstance(name.ctx, ast.Load) and not (subscript and isinstance(subscript.ctx, ast.Store)):
-                self._unread.discard(name.id)
-
-    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        target = node.targets[0]
-        base = target.value if isinstance(target, ast.Subscript) else None
-        return ast.Pass() if isinstance(base, ast.Name) and base.id in self._unread else node
-
-
-def _drop_the_dead(tree: ast.Module) -> None:
-    """Leave out functions, classes, methods and tables that nothing refers to, until nothing changes."""
-    _Unread(tree).visit(tree)
-    while True:
-        names = set(_loaded(tree))
-        before = sum(1 for _ in ast.walk(tree))
-        tree.body = [node for node in tree.body if _is_needed(node, names)]
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                node.body = [each for each in node.body if _is_used(each, names)] or [ast.Pass()]
-        if sum(1 for _ in ast.walk(tree)) == before:
-            return
-
-
-def _loaded(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-            yield node.id if isinstance(node, ast.Name) else node.attr
-
-
-def _is_needed(node: ast.stmt, names: set[str]) -> bool:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return node.name in names
-    if isinstance(node, ast.ImportFrom):
-        node.names = [alias for alias in node.names if (alias.asname or alias.name) in names]
-        return bool(node.names)
-    if isinstance(node, ast.Assign) and not any(isinstance(n, ast.Call) for n in ast.walk(node.value)):
-        return any(word in names for word in binds(node))
-    return True
-
-
-def _is_used(node: ast.stmt, names: set[str]) -> bool:
-    """Of a class: methods that MicroPython itself calls stay."""
-    if isinstance(node, ast.FunctionDef):
-        return node.name in names or node.name.startswith("__") or node.name in CALLED_FROM_OUTSIDE
-    return True
-
-
-CALLED_FROM_OUTSIDE = frozenset(("ioctl", "readblocks", "writeblocks", "readinto", "write", "read", "close"))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import size
 from thecal import chip_build
 
@@ -24,6 +25,7 @@ def test_what_is_over_is_named():
     assert size.over_budget({"a": 50}, budget) == ["the budget of 100 bytes is more than the aim, 90"]
 
 
+@pytest.mark.timeout(300)
 def test_every_module_has_its_share():
     shares = chip_build.shares()
     assert {"pump.pump", "pump.dosing.flow", "wire.messages", "motor"} <= set(shares)
