@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 import size
 from thecal import chip_build
 
