@@ -161,12 +161,13 @@ def verdict(tree: Path, mutant: Mutant) -> str:
     # The guard is no part of what the dosing core's own tests run.
     tests = SAFETY if "/safety/" in mutant.path else (*DOSING, *SAFETY)
     try:
-        return _in_a_process_of_its_own(tree, tests)
+        return in_a_process_of_its_own(tree, tests)
     finally:
         path.write_text(text, encoding="utf-8")
 
 
-def _in_a_process_of_its_own(tree: Path, tests: tuple[str, ...]) -> str:
+def in_a_process_of_its_own(tree: Path, tests: tuple[str, ...]) -> str:
+    """What these tests say, in the copy."""
     child = os.fork()
     if not child:
         _run(tree, tests)
@@ -200,7 +201,8 @@ def _run(tree: Path, tests: tuple[str, ...]) -> None:
     os._exit(code)
 
 
-def _copy_of_the_project(folder: Path) -> None:
+def copy_of_the_project(folder: Path) -> None:
+    """Without what is made from it."""
     if folder.exists():
         shutil.rmtree(folder)
     ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".hypothesis", ".*_cache")
@@ -219,7 +221,7 @@ def main() -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     rows: dict[str, dict[str, str]] = json.loads(out.read_text()) if out.exists() else {}
     tree = out.parent / "mutation-tree"
-    _copy_of_the_project(tree)
+    copy_of_the_project(tree)
     if verdict(tree, Mutant("firmware/pump/safety/__init__.py", 0, "", 0)) != "survived":
         print("the tests fail without any change", file=sys.stderr)
         return 1

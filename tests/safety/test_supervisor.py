@@ -117,7 +117,8 @@ class Stop(BaseException):
     """Ends the endless loop of a test."""
 
 
-CRASHES = [(MemoryError, 3), (OSError, 4), (ValueError, 5), (KeyError, 5)]
+CRASHES = [(MemoryError, 3), (OSError, 4), (RuntimeError, 5), (IndexError, 7), (KeyError, 8), (TypeError, 9)]
+CRASHES += [(AttributeError, 10), (ValueError, 11), (UnicodeError, 11), (ZeroDivisionError, 12)]
 
 
 @pytest.mark.req("INT-08", part="any exception ends in the safe state")

@@ -40,11 +40,21 @@ LINK = 2
 RECORDS = 4
 _ALL_TASKS = 7
 
-# detail of the alarm `fault`; 1 and 2 are those of pump.dosing.flow
+# detail of the alarm `fault`; 1 and 2 are those of pump.dosing.flow. An exception nobody caught: 3 and 4 the
+# first two of `_KINDS`, 7 and on the others in their order, 5 any other.
 CRASH_MEMORY = 3
-CRASH_OS = 4
 CRASH_OTHER = 5
 TOO_LATE = 6
+_KINDS = (
+    MemoryError,
+    OSError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ZeroDivisionError,
+)
 
 NOTE_HELD = 34
 NOTE_RELEASED = 35
@@ -317,6 +327,7 @@ class Supervisor:
 
 
 def _crash(error) -> int:
-    if isinstance(error, MemoryError):
-        return CRASH_MEMORY
-    return CRASH_OS if isinstance(error, OSError) else CRASH_OTHER
+    for index in range(len(_KINDS)):
+        if isinstance(error, _KINDS[index]):
+            return index + (CRASH_MEMORY if index < 2 else CRASH_OTHER)
+    return CRASH_OTHER

@@ -1,0 +1,129 @@
+"""What the guard expects: of every mode, of every bolus; and the gap that it asks of a run."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from pump.safety import alarms as a
+from pump.safety import states
+from safety.rig import MILLION, Board, Guarded, Motor, refused, rig
+
+HOUR_US = 3_600 * MILLION
+DAY = 86_400
+
+
+@pytest.mark.req(
+    "DEL-05", part="the gap that a run must keep, within 3 % below 1/1.145 of the prescribed one"
+)
+@pytest.mark.parametrize("ul_per_day", [48, 49, 97, 216, 217, 431, 433, 1_000, 5_000])
+@pytest.mark.parametrize("step_volume_pl", [100, 2_500, 100_000])
+def test_the_gap_of_a_run(ul_per_day: int, step_volume_pl: int):
+    found = Guarded(
+        1_000_000_000_123,
+        basal_dose_ng_per_day=20_000 * ul_per_day,
+        step_volume_pl=step_volume_pl,
+    )
+    guard = found.guard.guard
+    exact_us = Fraction(DAY * MILLION * step_volume_pl * 1_000, ul_per_day * MILLION * 1_145)
+    asked_us = guard._gap_s * MILLION + guard._gap_us
+    assert asked_us <= exact_us
+    assert asked_us >= exact_us * 97 / 100 - 3
+
+
+PLAN = [
+    {"after_us": HOUR_US, "dose_ng_per_day": 40_000_000},
+    {"after_us": 3 * HOUR_US, "dose_ng_per_day": 8_000_000},
+]
+
+
+@pytest.mark.req("DEL-03", "DEL-04", part="a plan's steps are expected as they come")
+def test_a_plan_is_expected():
+    found = rig(plan=[dict(step) for step in PLAN])
+    found.run_for(5 * 3_600)
+    assert found.standing() == []
+    assert found.log.kinds(14) == []
+
+
+@pytest.mark.req("DEL-03", part="a plan that does not go down is too much")
+def test_a_plan_that_stays_high_is_stopped():
+    found = rig(plan=[dict(step) for step in PLAN])
+    found.run_for(2 * 3_600)
+    planned: Any = found.delivery.plan
+    dose = planned.dose
+    planned.dose = lambda: dose() if planned.index < 2 else planned._doses[1]
+    before = found.motor.moved()
+    found.run_for(3_600)
+    assert found.state() == states.FAULT
+    assert found.standing() == [a.OVER_INFUSION]
+    assert found.motor.moved() - before <= 800_000 * 3_600 // DAY + 2
+
+
+@pytest.mark.req("DEL-03", "DEL-04", part="an extended bolus that gives way keeps its time")
+def test_an_extended_bolus_that_waits_is_expected_later():
+    patient = {"dose_ng": 100_000, "duration_us": 1_200 * MILLION, "lockout_us": 1_000_000, "max_per_24h": 9}
+    found = rig(basal_dose_ng_per_day=2_400_000, patient_bolus=[patient])
+    found.tick()
+    values = {"dose_ng": 2_000_000, "duration_us": HOUR_US, "extended": 1}
+    found.course.boluses.start_clinician(values, *found.now())
+    found.run_for(600)
+    found.tick()
+    found.course.boluses.request_patient(*found.now())
+    found.run_for(3 * 3_600)
+    assert found.log.kinds(14) == []
+    assert [note[2] for note in found.log.kinds(8)] == [2, 4]
+
+
+@pytest.mark.req("INT-07", part="a run handed out before is not handed out again, also while a bolus runs")
+def test_a_repeated_run_amid_a_bolus():
+    found = rig()
+    found.bolus(1_000_000, 3_600)
+    found.run_for(900)
+    found.delivery.planner.next_s -= 5
+    before = found.motor.moved()
+    found.run_for(60)
+    assert found.state() == states.FAULT
+    assert found.motor.moved() - before <= 64
+
+
+@pytest.mark.req(
+    "INT-07", part="where a step is another dose, windows begin anew; the limit holds before and after"
+)
+def test_the_limit_over_an_hour_with_another_step():
+    """A refill of a weaker drug: as many steps again are no more than half the dose."""
+    drug = {"name": "morphine", "concentration_ng_per_ml": 20_000_000, "max_dose_24h_ng": 0}
+    drug["max_dose_1h_ng"] = 1_100_000
+    found = Guarded(1_000_000_000_123, basal_dose_ng_per_day=24_000_000, drugs=[dict(drug)])
+    found.run_for(3_600)
+    found.tick()
+    found.course.refill({"volume_pl": 40_000_000_000, "residual_pl": 0}, *found.now())
+    weaker = {**drug, "concentration_ng_per_ml": 40_000_000}
+    found.program(basal_dose_ng_per_day=24_000_000, drugs=[weaker])
+    found.run_for(2 * 3_600)
+    assert found.standing() == []
+    limit = 1_100_000 * 1_000 // (40_000_000 * 2_500 // 1_000_000)
+    assert found.guard.guard.limit_1h == limit + 8
+
+
+@pytest.mark.req("INT-01", part="a pump that has not been tested makes no step")
+def test_before_the_self_test_nothing_may_run():
+    found = Guarded(1_000_000_000_123, Board(Motor()))
+    found.program()
+    found.run_for(60)
+    assert found.guard.may_run()
+    found.guard.testing = True
+    assert not found.guard.may_run()
+    fresh = type(found.guard)(found.board, found.time, found.course, found.log, found.keeper, 48_000_000)
+    assert fresh.testing
+
+
+@pytest.mark.req("DEL-06", part="in the pump: nothing of it is applied")
+@pytest.mark.parametrize("dose_ng_per_day", [0, 1, 959_999, 480_000_001, 10**15])
+def test_a_rate_outside_its_range_is_refused_whole(dose_ng_per_day: int):
+    found = rig(basal_dose_ng_per_day=2_400_000)
+    running = found.course.prescription
+    assert refused(found.program, basal_dose_ng_per_day=dose_ng_per_day) == "out_of_range"
+    assert found.course.prescription is running
+    before = found.motor.executed()
+    found.run_for(8_640)
+    assert abs(found.motor.executed() - before - 4_800) <= 1

@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""Removals: the control of each requirement is taken out, one at a time, in a copy; a test must fail.
+
+    tools/removals.py [REQUIREMENT ...]
+
+Prints `killed` or `survived` a line; exit code 1 when one survived, or a control was not where it is looked
+for. docs/mutation.md tells what was found.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import mutate
+
+SAFETY = "firmware/pump/safety/"
+DOSING = "firmware/pump/dosing/"
+THERAPY = "firmware/pump/therapy/"
+
+# (requirement, file, the control, what takes its place, tests of which one must fail)
+REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
+    (
+        "DEL-01",
+        DOSING + "planner.py",
+        "            limbs.add(self._lead, stride.rest, self._size)\n            us += 1",
+        "            limbs.add(self._lead, stride.rest, self._size)",
+        ("tests/dosing/test_exactness.py::test_a_month_of_everything",),
+    ),
+    (
+        "DEL-03",
+        SAFETY + "guard.py",
+        "            return OVER\n        found",
+        "            return GOOD\n        found",
+        ("tests/safety/test_guard.py",),
+    ),
+    (
+        "DEL-04",
+        SAFETY + "supervisor.py",
+        "self.alarms.set(a.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)",
+        "self.alarms.set(a.UNDER_INFUSION, False)",
+        ("tests/safety/test_guard.py",),
+    ),
+    (
+        "DEL-05",
+        SAFETY + "guard.py",
+        "if made > expected + expected // 10 + _SLACK else 0",
+        "if made > expected + expected // 10 + _SLACK else self.over_s",
+        ("tests/safety/test_guard.py",),
+    ),
+    (
+        "DEL-06",
+        THERAPY + "prescription.py",
+        "        if not low <= flow <= high:",
+        "        if False:",
+        ("tests/safety/test_expected.py",),
+    ),
+    (
+        "DEL-08",
+        DOSING + "flow.py",
+        "        if self.held and limbs.less(self._floor, rate, size):",
+        "        if False:",
+        ("tests/safety/test_monitor.py",),
+    ),
+    (
+        "DEL-09",
+        SAFETY + "guard.py",
+        "            if s < -2 or s > 2 or us < 0 or us > 1:",
+        "            if False:",
+        ("tests/safety/test_guard.py", "tests/safety/test_expected.py"),
+    ),
+    (
+        "DEL-10",
+        SAFETY + "supervisor.py",
+        "self._motor.disable()",  # everywhere: one alone is made up for by the others
+        "pass",
+        ("tests/safety/test_guard.py",),
+    ),
+    (
+        "DEL-11",
+        THERAPY + "fillings.py",
+        '                raise Unacceptable("refill_first", "drugs")',
+        "                pass",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "DEL-12",
+        DOSING + "source.py",
+        "        self.end.add(self._span.s, self._span.us)\n\n    def suspend",
+        "        self.end.add(self._span.s, 0)\n\n    def suspend",
+        ("tests/dosing/test_exactness.py::test_a_month_of_everything",),
+    ),
+    (
+        "RES-01",
+        THERAPY + "fillings.py",
+        "        left = self.reservoir_pl - (self.displaced_pl(steps) - self._reservoir_mark_pl)",
+        "        left = self.reservoir_pl",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "RES-02 low",
+        SAFETY + "reservoir.py",
+        "alarms.set(a.LOW_RESERVOIR, made >= self._low_at)",
+        "alarms.set(a.LOW_RESERVOIR, False)",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "RES-02 empty",
+        SAFETY + "reservoir.py",
+        "alarms.set(a.EMPTY_RESERVOIR, made >= self._empty_at)",
+        "alarms.set(a.EMPTY_RESERVOIR, False)",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "RES-03",
+        SAFETY + "reservoir.py",
+        'abs(values["residual_pl"] - counted_pl) > RESIDUAL_PL',
+        "False",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "RES-04",
+        SAFETY + "reservoir.py",
+        "left_pl * S_PER_DAY // a_day_pl if",
+        "left_pl * S_PER_DAY // (a_day_pl + a_day_pl // 100) if",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "RES-05",
+        SAFETY + "alarms.py",
+        "                self.flags[each] |= CONFIRMED",
+        "                self.flags[each] = 0",
+        ("tests/safety/test_reservoir.py",),
+    ),
+    (
+        "MOT-01",
+        SAFETY + "monitor.py",
+        "            self._alarms.raise_(a.MOTOR_STALL, self.missed_steps())",
+        "            pass",
+        ("tests/safety/test_monitor.py",),
+    ),
+    (
+        "MOT-02",
+        SAFETY + "monitor.py",
+        "        self._alarms.set(a.SENSOR, failed, failed)",
+        "        pass",
+        ("tests/safety/test_monitor.py",),
+    ),
+    (
+        "MOT-03",
+        SAFETY + "monitor.py",
+        "value > 42_000, value < 41_500",
+        "False, value < 41_500",
+        ("tests/safety/test_monitor.py",),
+    ),
+    (
+        "MOT-04",
+        SAFETY + "alarms.py",
+        "            self.repeated = number",
+        "            pass",
+        ("tests/safety/test_alarms.py",),
+    ),
+    (
+        "MOT-05",
+        SAFETY + "supervisor.py",
+        "        if delivery.hold(level, s, us) and level == FREE:",
+        "        if level == FREE and delivery.hold(level, s, us):",
+        ("tests/safety/test_monitor.py",),
+    ),
+    (
+        "INT-01",
+        SAFETY + "service.py",
+        "        elif failed:\n            self.fatal(a.SELF_TEST, failed)",
+        "        elif failed:\n            pass",
+        ("tests/safety/test_selftest.py",),
+    ),
+    (
+        "INT-02",
+        SAFETY + "supervisor.py",
+        "            self.alarms.set(a.CODE, found == 0)",
+        "            pass",
+        ("tests/safety/test_supervisor.py",),
+    ),
+    (
+        "INT-03",
+        SAFETY + "supervisor.py",
+        "self.tasks == _ALL_TASKS and",
+        "True and",
+        ("tests/safety/test_supervisor.py",),
+    ),
+    (
+        "INT-05",
+        SAFETY + "critical.py",
+        "        if self._live != self._copies:\n            return",
+        "        if False:\n            return",
+        ("tests/safety/test_critical.py",),
+    ),
+    (
+        "INT-05 closing",
+        SAFETY + "supervisor.py",
+        "        if damaged:\n            self._damaged(damaged)\n        self.guard",
+        "        self.guard",
+        ("tests/safety/test_critical.py",),
+    ),
+    (
+        "INT-07",
+        SAFETY + "supervisor.py",
+        "        if not beyond and self.guard.admits(run):",
+        "        if not beyond:",
+        ("tests/safety/test_guard.py",),
+    ),
+    (
+        "INT-08",
+        SAFETY + "latch.py",
+        "        if self.number:\n            return\n",
+        "",
+        ("tests/safety/test_supervisor.py",),
+    ),
+    (
+        "ALM-01",
+        SAFETY + "alarms.py",
+        '        critical[number] = kind == "critical"',
+        "        critical[number] = 0",
+        ("tests/safety/test_alarms.py",),
+    ),
+    (
+        "ALM-02",
+        SAFETY + "alarms.py",
+        "rank = 2 * self.critical[number] + ",
+        "rank = ",
+        ("tests/safety/test_alarms.py",),
+    ),
+    (
+        "ALM-03",
+        SAFETY + "alarms.py",
+        "_SILENCE_CRITICAL_S = 120",
+        "_SILENCE_CRITICAL_S = 7200",
+        ("tests/safety/test_alarms.py",),
+    ),
+    (
+        "ALM-04",
+        SAFETY + "alarms.py",
+        "                self.flags[each] |= CONFIRMED",
+        "                self.flags[each] = 0",
+        ("tests/safety/test_alarms.py",),
+    ),
+    (
+        "ALM-05",
+        SAFETY + "alarms.py",
+        "            self.set(ANNUNCIATOR, not self._buzzer.works())",
+        "            pass",
+        ("tests/safety/test_alarms.py",),
+    ),
+    (
+        "ALM-06",
+        DOSING + "flow.py",
+        "            self.log.note_at(s, us, NOTE_ALARM, ALARM_STOPPED, 0, 0, 1)",
+        "            pass",
+        ("tests/safety/test_alarms.py", "tests/safety/test_supervisor.py", "tests/safety/test_states.py"),
+    ),
+    (
+        "ALM-07",
+        SAFETY + "monitor.py",
+        "s - self.eri_s >= EOS_AFTER_S",
+        "False",
+        ("tests/safety/test_monitor.py",),
+    ),
+    (
+        "catch-up (BOL-09)",
+        SAFETY + "supervisor.py",
+        "        if time.s - run.first_s > CATCH_UP_S:",
+        "        if False:",
+        ("tests/safety/test_supervisor.py",),
+    ),
+    (
+        "given and planned (BOL-05)",
+        THERAPY + "course.py",
+        '        if passed:\n            raise Unacceptable(passed, "given")',
+        "        pass",
+        ("tests/dosing/test_given_and_planned.py",),
+    ),
+)
+
+
+def removed(tree: Path, row: tuple[str, str, str, str, tuple[str, ...]]) -> str:
+    """`killed`, `survived`, or `not found`: the control is not where it was."""
+    _, file, control, instead, tests = row
+    path = tree / file
+    text = path.read_text(encoding="utf-8")
+    if control not in text:
+        return "not found"
+    path.write_text(text.replace(control, instead), encoding="utf-8")
+    try:
+        return mutate.in_a_process_of_its_own(tree, tests)
+    finally:
+        path.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """1: not all were killed."""
+    importlib.import_module("hypothesis")
+    tree = mutate.ROOT / "build" / "removals-tree"
+    mutate.copy_of_the_project(tree)
+    wanted = sys.argv[1:]
+    good = True
+    for row in REMOVALS:
+        if not wanted or any(row[0].startswith(name) for name in wanted):
+            found = removed(tree, row)
+            good &= found in ("killed", "timeout")
+            print(f"{found:9} {row[0]}", flush=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
