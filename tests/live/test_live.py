@@ -152,7 +152,7 @@ def test_alarms_and_their_silence(pump: Pump, emulator: Emulator):
         await shown.press("s", "n")
         await shown.until("message", "nothing was done")
         await shown.press("s", "y")
-        await shown.until("message", "silen")  # the pump's answer, also where its firmware cannot yet
+        await shown.until("message", "keeps silent for 1 h")
 
     pump_stopped = asyncio.Event()
     pump.stop()
