@@ -11,6 +11,7 @@ from typing import Any
 from workloads import constant
 
 ROOT = Path(__file__).resolve().parents[1]
+PLAN_RIG = Path(__file__).with_name("plan_rig.py")
 HZ = 125_000_000
 STEP_PIN = 2
 RUNS = 40
@@ -18,29 +19,14 @@ _WATCHDOG_LOAD = 4
 _FAST = f"""
 import time
 from board import Board
-from pump.dosing import limbs
-from pump.dosing.accumulator import Accumulator
-from pump.dosing.planner import Planner
-from pump.dosing.scale import Scale, dose_rate
-
-
-def _planner(dose):
-    rate = dose_rate(dose)
-    accumulator = Accumulator()
-    scale = Scale()
-    scale.set_drug(20_000_000, 2500)
-    scale.fit(accumulator, [rate])
-    limbs.load(accumulator.rate, accumulator.size, scale.parts(rate))
-    planner = Planner()
-    planner.begin(accumulator)
-    return planner
+from plan_rig import planner_at
 
 
 def main():
     board = Board()
     board.ticks_us()
     motor = board.motor
-    planner = _planner(20_000_000)
+    planner = planner_at(20_000_000)
     began = time.ticks_us()
     for _ in range({RUNS}):
         planner.plan(1 << 20, 0)
@@ -51,7 +37,7 @@ def main():
         motor.append(run)
         motor.cancel()
     print("APPEND", time.ticks_diff(time.ticks_us(), began))
-    planner = _planner(1_000_000_000_000)
+    planner = planner_at(1_000_000_000_000)
     began = time.ticks_us()
     for _ in range({RUNS}):
         while motor.in_flight() > 8:
@@ -86,7 +72,7 @@ def _of_the_planner(image: Path) -> list[Row]:
     from rp2040.chip import Chip, slot
     from thecal import chip_build
 
-    chip = Chip(image, slot(chip_build.build({"fast": _FAST}, "fast")))
+    chip = Chip(image, slot(chip_build.build({"fast": _FAST, "plan_rig": PLAN_RIG.read_text()}, "fast")))
     chip.wire_up()
     chip.run_until(lambda: b"DONE" in chip.console or b"Error" in chip.console, 60)
     found = {

@@ -2,24 +2,14 @@
 
 import time
 
-from pump.dosing import limbs
-from pump.dosing.accumulator import Accumulator
-from pump.dosing.planner import Planner
-from pump.dosing.scale import Scale, dose_rate
+from plan_rig import planner_at
 
 _RUNS = 20_000
 
 
 def main():
     """The best of five loops, printed."""
-    rate = dose_rate(20_000_000)
-    accumulator = Accumulator()
-    scale = Scale()
-    scale.set_drug(20_000_000, 2500)
-    scale.fit(accumulator, [rate])
-    limbs.load(accumulator.rate, accumulator.size, scale.parts(rate))
-    planner = Planner()
-    planner.begin(accumulator)
+    planner = planner_at(20_000_000)
     far_s = 1 << 29
     best_us = 1 << 29
     for _ in range(5):

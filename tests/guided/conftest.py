@@ -1,1 +1,14 @@
-from cli.conftest import blank, pump, quick_thecal, thecal  # noqa: F401
+from collections.abc import Iterator
+
+import pytest
+
+from cli.conftest import MORPHINE, blank, program, pump, quick_thecal, thecal  # noqa: F401
+from thecal.emulator import Emulator
+
+
+@pytest.fixture
+def therapy() -> Iterator[Emulator]:
+    """A pump that runs the morphine example."""
+    with Emulator(seed=1) as emulator:
+        program(emulator, MORPHINE)
+        yield emulator

@@ -18,14 +18,8 @@ SILENCE_S = 120
 
 
 @pytest.fixture
-def pump() -> Iterator[Emulator]:
-    with Emulator(seed=1) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def client(pump: Emulator) -> Iterator[Client]:
-    with Client.connect(pump.port) as client:
+def client(emulator: Emulator) -> Iterator[Client]:
+    with Client.connect(emulator.port) as client:
         yield client
 
 
@@ -38,11 +32,11 @@ def standing(client: Client) -> list[str]:
 
 
 @pytest.mark.req("BOL-03")
-def test_one_extended_bolus_at_a_time(pump: Emulator, client: Client):
+def test_one_extended_bolus_at_a_time(emulator: Emulator, client: Client):
     program(client, CONSTANT)
-    pump.bench.advance_by(3 * HOUR_S * US)
+    emulator.bench.advance_by(3 * HOUR_S * US)
     client.commit(client.propose_bolus(300_000, HOUR_S * US, extended=True).digest)
-    pump.bench.advance_by(10 * MINUTE_S * US)
+    emulator.bench.advance_by(10 * MINUTE_S * US)
     with pytest.raises(Refused) as refused:
         client.propose_bolus(100_000, HOUR_S * US, extended=True)
     assert refused.value.name == "running"
@@ -50,7 +44,7 @@ def test_one_extended_bolus_at_a_time(pump: Emulator, client: Client):
     with pytest.raises(Refused) as refused:
         client.propose_bolus(100_000, HOUR_S * US, extended=True)
     assert refused.value.name == "running"
-    pump.bench.advance_by(2 * HOUR_S * US)
+    emulator.bench.advance_by(2 * HOUR_S * US)
     client.commit(client.propose_bolus(100_000, HOUR_S * US, extended=True).digest)
 
 
@@ -69,55 +63,55 @@ def boluses_refused(client: Client) -> set[str]:
 
 
 @pytest.mark.req("BOL-06", part="a bridge")
-def test_no_bolus_in_a_bridge(pump: Emulator, client: Client):
+def test_no_bolus_in_a_bridge(emulator: Emulator, client: Client):
     program(client, CONSTANT)
-    pump.bench.advance_by(3 * HOUR_S * US)
+    emulator.bench.advance_by(3 * HOUR_S * US)
     client.commit(client.propose_refill(40_000_000_000, 39_000_000_000).digest)
     program(client, BRIDGED)
-    pump.bench.advance_by(MINUTE_S * US)
+    emulator.bench.advance_by(MINUTE_S * US)
     assert client.status().bolus == "bridge"
     assert boluses_refused(client) == {"bridge"}
     assert client.status().bolus == "bridge"
 
 
 @pytest.mark.req("BOL-06", part="an alarm that stops delivery")
-def test_no_bolus_in_an_alarm_that_stops(pump: Emulator, client: Client):
+def test_no_bolus_in_an_alarm_that_stops(emulator: Emulator, client: Client):
     program(client, {**CONSTANT, "periodic_boluses": []})
-    pump.bench.advance_by(3 * HOUR_S * US)
-    pump.bench.inject("temperature", millicelsius=43_000)
-    pump.bench.advance_by(15 * MINUTE_S * US)
+    emulator.bench.advance_by(3 * HOUR_S * US)
+    emulator.bench.inject("temperature", millicelsius=43_000)
+    emulator.bench.advance_by(15 * MINUTE_S * US)
     assert "temperature_high" in standing(client)
-    made = pump.bench.truth().steps
+    made = emulator.bench.truth().steps
     assert boluses_refused(client) == {"alarm"}
-    pump.bench.advance_by(MINUTE_S * US)
-    assert pump.bench.truth().steps == made
+    emulator.bench.advance_by(MINUTE_S * US)
+    assert emulator.bench.truth().steps == made
 
 
 @pytest.mark.req("BOL-10")
-def test_a_prime_needs_the_flag_and_gives_the_dead_volume(pump: Emulator, client: Client):
+def test_a_prime_needs_the_flag_and_gives_the_dead_volume(emulator: Emulator, client: Client):
     still = short_catheter(name="still", basal_mode=0, basal_dose_ng_per_day=0)
     program(client, still)
-    pump.bench.advance_by(MINUTE_S * US)
-    pump.bench.press_button()
+    emulator.bench.advance_by(MINUTE_S * US)
+    emulator.bench.press_button()
     with pytest.raises(Refused) as refused:
         client.commit(client.propose_prime(dry=True).digest)
     assert refused.value.name == "implant_flag"
-    before = pump.bench.truth().steps
+    before = emulator.bench.truth().steps
     for dry, dead_pl in ((True, 20_000_000 + 30 * 1_000_000), (False, 30 * 1_000_000)):
-        pump.bench.press_button()
+        emulator.bench.press_button()
         client.set_implant_flag()
         client.commit(client.propose_prime(dry=dry).digest)
-        pump.bench.advance_by(HOUR_S * US)
-        made = pump.bench.truth().steps - before
+        emulator.bench.advance_by(HOUR_S * US)
+        made = emulator.bench.truth().steps - before
         assert made == dead_pl // STEP_PL
         before += made
 
 
 @pytest.fixture
-def emptying(pump: Emulator, client: Client) -> Emulator:
+def emptying(emulator: Emulator, client: Client) -> Emulator:
     """24 mL a day out of 2.2 mL."""
     program(client, {**HIGHEST, "fill_pl": 2_200_000_000, "drugs": DRUG, "low_reservoir_days": 0})
-    return pump
+    return emulator
 
 
 @pytest.mark.req("RES-02", part="by volume: low at what is set, empty at 0.5 mL, which stops the motor")
@@ -137,7 +131,7 @@ def test_low_and_empty(emptying: Emulator, client: Client):
 
 
 @pytest.mark.req("RES-02", part="by days")
-def test_low_by_days(pump: Emulator, client: Client):
+def test_low_by_days(emulator: Emulator, client: Client):
     """1 mL a day: seven days before 2 mL are left it is low."""
     program(
         client, rig.therapy(fill_pl=10_000_000_000, basal_dose_ng_per_day=20_000_000, low_reservoir_days=7)
@@ -147,7 +141,7 @@ def test_low_by_days(pump: Emulator, client: Client):
         if "low_reservoir" in standing(client):
             came = day
             break
-        pump.bench.advance_by(86_400 * US)
+        emulator.bench.advance_by(86_400 * US)
     assert came is not None
     left_pl = client.status().reservoir_pl
     assert left_pl > 2_000_000_000  # not by volume
@@ -181,20 +175,20 @@ def test_silencing_a_reservoir_alarm_changes_nothing(emptying: Emulator, client:
 
 @pytest.mark.req("MOT-05")
 @pytest.mark.parametrize("kind", ["runaway", "double_rate"])
-def test_from_detection_to_a_standing_motor(kind: str, tmp_path: Path, pump: Emulator, client: Client):
+def test_from_detection_to_a_standing_motor(kind: str, tmp_path: Path, emulator: Emulator, client: Client):
     """The last step falls within 10 ms of the fault's record, or one step period."""
     program(client, CONSTANT)
-    pump.bench.advance_by(HOUR_S * US)
+    emulator.bench.advance_by(HOUR_S * US)
     trace = tmp_path / "trace"
-    pump.bench.mark()
-    begun_us = pump.bench.now()
-    pump.bench.trace(trace)
+    emulator.bench.mark()
+    begun_us = emulator.bench.now()
+    emulator.bench.trace(trace)
     if kind == "runaway":
-        pump.bench.inject("planner_fault", kind="runaway")
+        emulator.bench.inject("planner_fault", kind="runaway")
     else:
-        pump.bench.inject("planner_fault", kind="rate", num=2, den=1)
-    pump.bench.advance_by(2 * HOUR_S * US)
-    pump.bench.trace(None)
+        emulator.bench.inject("planner_fault", kind="rate", num=2, den=1)
+    emulator.bench.advance_by(2 * HOUR_S * US)
+    emulator.bench.trace(None)
     faults = [event for event in client.events(faults=True) if event.kind == "fault"]
     assert len(faults) == 1
     times = array.array("Q", trace.read_bytes())
@@ -204,19 +198,19 @@ def test_from_detection_to_a_standing_motor(kind: str, tmp_path: Path, pump: Emu
 
 
 @pytest.mark.req("ALM-08")
-def test_an_open_session_ends_while_an_alarm_sounds(pump: Emulator, client: Client):
+def test_an_open_session_ends_while_an_alarm_sounds(emulator: Emulator, client: Client):
     program(client, CONSTANT)
-    pump.bench.inject("temperature", millicelsius=41_000)
-    pump.bench.advance_by(15 * MINUTE_S * US)
+    emulator.bench.inject("temperature", millicelsius=41_000)
+    emulator.bench.advance_by(15 * MINUTE_S * US)
     assert standing(client) == ["temperature"]
     proposal = client.propose_program({**CONSTANT, "name": "left open"})
     number = client._session._session
-    made = pump.bench.truth().steps
-    pump.bench.advance_by(181 * US)
+    made = emulator.bench.truth().steps
+    emulator.bench.advance_by(181 * US)
     with pytest.raises(Refused, match="no_proposal"):  # what was proposed went with its session
         client.commit(proposal.digest)
     assert client._session._session != number
     assert [event.kind for event in client.events(0)].count("session_ended") >= 1
     assert standing(client) == ["temperature"]
     assert client.status().state == "infusing"
-    assert pump.bench.truth().steps - made == pytest.approx(48_000 * 181 / 86_400, abs=2)
+    assert emulator.bench.truth().steps - made == pytest.approx(48_000 * 181 / 86_400, abs=2)

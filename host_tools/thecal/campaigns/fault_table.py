@@ -114,6 +114,19 @@ def _planner(kind: str, *alarms: str, within_s: int = _LOOK_S, num: int = 2, den
     )
 
 
+def _too_slow(kind: str, **values: int) -> Fault:
+    """A planner that gives less than it should, or nothing."""
+    return Fault(
+        _inject("planner_fault", kind=kind, **values),
+        ("under_infusion", *_GUARDED),
+        _BAND_S,
+        steps=_BAND_STEPS,
+        flow=True,
+        end=_end("planner_fault"),
+        goes_on=False,
+    )
+
+
 _BY_CHANCE = ("stuck_on", "double_commit", "past_change", "unledgered")  # by what runs just then
 _SHOWS_IN = {"stuck_on": _BOLUSES, "double_commit": (*_BOLUSES, "prime")}
 _GUARDED = ("over_infusion", "dose_guard", "memory", "fault")
@@ -268,27 +281,11 @@ FAULTS: dict[str, Fault] = {
     "noisy_downstream": _sensor("noise", "downstream", 0),
     "rate_double": _planner("rate", *_GUARDED),
     "rate_small_excess": _planner("rate", *_GUARDED, num=6, den=5),
-    "rate_half": Fault(
-        _inject("planner_fault", kind="rate", num=1, den=2),
-        ("under_infusion", *_GUARDED),
-        _BAND_S,
-        steps=_BAND_STEPS,
-        flow=True,
-        end=_end("planner_fault"),
-        goes_on=False,
-    ),
+    "rate_half": _too_slow("rate", num=1, den=2),
     "planner_rate_double": _planner("planner_rate", *_GUARDED),
     "runaway": _planner("runaway", *_GUARDED),
     "stuck_on": _planner("stuck_on", *_GUARDED, within_s=2 * 3600 + _LOOK_S),
-    "stuck_off": Fault(
-        _inject("planner_fault", kind="stuck_off"),
-        ("under_infusion", *_GUARDED),
-        _BAND_S,
-        steps=_BAND_STEPS,
-        flow=True,
-        end=_end("planner_fault"),
-        goes_on=False,
-    ),
+    "stuck_off": _too_slow("stuck_off"),
     "double_commit": _planner("double_commit", *_GUARDED),
     "past_change": _planner("past_change", *_GUARDED),
     "unledgered": _planner("unledgered", *_GUARDED),

@@ -1,0 +1,1 @@
+from one_pump import emulator  # noqa: F401
