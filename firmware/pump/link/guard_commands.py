@@ -152,11 +152,7 @@ class GuardCommands:
 
     def clear_fault(self, _):
         time = self._timebase
-        self._log.actor = 3
-        try:
-            self._supervisor.clear_fault(time.s, time.us)
-        finally:
-            self._log.actor = 0
+        self._supervisor.clear_fault(time.s, time.us)
         return {"at_s": time.s, "at_us": time.us, "state": self._supervisor.state()}
 
     def reservoir(self, values):

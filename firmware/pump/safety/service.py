@@ -32,7 +32,6 @@ class Service(Supervisor):
         failed = self.self_test()
         self.testing = False
         if self.latch.number:
-            self._log.actor = 0
             self.fatal(self.latch.number, self.latch.detail)
         elif not failed:
             self._ready()

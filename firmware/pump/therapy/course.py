@@ -90,9 +90,7 @@ class Course:
                 raise Unacceptable("inconsistent", "bridge.concentration")
         if prescription.start_delay_s and self.delivery.flowing:
             raise Unacceptable("running_therapy", "start_delay")
-        if (
-            self.prescription is not None and not prescription.bridge
-        ):  # a bridge's doses are the old filling's
+        if self.prescription is not None and not prescription.bridge:  # its doses are the old filling's
             self._check_windows(prescription, s, us)
 
     def _check_windows(self, prescription, s: int, us: int) -> None:
