@@ -4,14 +4,14 @@ Also `python -m thecal.campaign`, with the same options. What a campaign is: `th
 are spread and kept: `thecal.campaigns.runner`. Imports dask and pyarrow only when it runs.
 """
 
-import argparse
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thecal import campaigns
+from thecal.campaigns import base
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FAILED = 1
 _RUNS = 1000
 _SHOWN = 20  # failures printed in full; the results hold them all
+_SCHEMA = 1
+
+Document = Callable[[object], None]  # is given the one document; nothing is printed then
 
 
 def run(
@@ -31,42 +34,54 @@ def run(
     scheduler: str = "",
     out: Path | None = None,
     resume: bool = False,
+    document: Document | None = None,
 ) -> int:
-    """Run a campaign; the exit code. Progress on stderr, failures and the summary on stdout."""
+    """Run a campaign; the exit code. Progress on stderr, failures and the summary on stdout, or in
+    `document`."""
     from thecal.campaigns.runner import Runner
 
     if runs < 1:
         raise ThecalError(f"{runs} runs are none", "ask for at least 1 with --runs")
-    folder = out or Path("build") / "campaigns" / f"{name}-seed{seed}"
+    folder = out or Path("build", "campaigns", f"{name}-seed{seed}")
     runner = Runner(name, runs, seed, folder, batch=_batch(runs))
     before = runner.take_up(resume=resume)
-    failures = [row for row in runner.rows if row["outcome"] != "passed"]
-    for row in failures:
-        _tell_failure(row)
+    told = _Told(base.silent if document else _print)
+    for row in _failures(runner):
+        told.failure(row)
     began_s = time.monotonic()
     try:
-        with _Progress(runner.campaign.title, runs, before, len(failures)) as progress:
-            runner.run(scheduler, lambda row: _finished(row, progress.advance))
+        with _Progress(runner.campaign.title, runs, before, told.failures) as progress:
+
+            def finished(row: "Row") -> None:
+                if row["outcome"] != base.PASSED:
+                    told.failure(row)
+                progress.advance(told.failures)
+
+            runner.run(scheduler, finished)
     except KeyboardInterrupt:
-        _summary(runner, before, time.monotonic() - began_s)
+        told.say(_summary(runner, before, time.monotonic() - began_s))
         raise ThecalError(
             f"interrupted after {len(runner.rows)} of {runs} runs, which are kept in {folder}",
             "go on with --resume",
         ) from None
-    failed = _summary(runner, before, time.monotonic() - began_s)
-    if runner.campaign.report is not None:
-        print("\n".join(runner.campaign.report(runner.rows)))
-    print(f"results: {folder}")
-    return FAILED if failed else 0
+    took_s = time.monotonic() - began_s
+    report = list(runner.campaign.report(runner.rows)) if runner.campaign.report else []
+    told.say("\n".join((_summary(runner, before, took_s), *report, f"results: {folder}")))
+    if document:
+        document(_as_json(runner, before, report) | {"took_s": took_s, "folder": str(folder)})
+    return FAILED if told.failures else 0
 
 
-def replay(name: str, seed: int) -> int:
+def replay(name: str, seed: int, document: Document | None = None) -> int:
     """Make the one run of this seed, in this process, telling what happens; the exit code."""
-    from thecal import campaigns
-    from thecal.campaigns import base
-
     campaign = campaigns.load(name)
-    row = base.run_once(campaign, 0, seed, print, whole=True)
+    told: list[str] = []
+    row = base.run_once(campaign, 0, seed, told.append if document else print, whole=True)
+    code = 0 if row["outcome"] == base.PASSED else FAILED
+    if document:
+        shown = {column: value for column, value in row.items() if column != "run"}
+        document({"schema": _SCHEMA, **shown, "told": told})
+        return code
     for column in (
         "outcome",
         "failure",
@@ -78,7 +93,7 @@ def replay(name: str, seed: int) -> int:
     ):
         if row[column] not in (None, ""):
             print(f"{column}: {row[column]}")
-    return 0 if row["outcome"] == base.PASSED else FAILED
+    return code
 
 
 def replay_command(row: "Row") -> str:
@@ -91,38 +106,66 @@ def _batch(runs: int) -> int:
     return max(1, min(50, runs // 16))
 
 
-def _finished(row: "Row", advance: Callable[[bool], None]) -> None:
-    failed = row["outcome"] != "passed"
-    if failed:
-        _tell_failure(row)
-    advance(failed)
+def _print(text: str) -> None:
+    print(text, flush=True)
 
 
-_told = Counter[str]()
+class _Told:
+    """Tells failures as they come: the first in full, of every one how to see it again."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.failures = 0
+
+    def failure(self, row: "Row") -> None:
+        """One more."""
+        self.failures += 1
+        if self.failures <= _SHOWN:
+            self.say(f"run {row['run']} {row['outcome']}: {row['failure']}")
+        self.say(f"  replay: {replay_command(row)}")
 
 
-def _tell_failure(row: "Row") -> None:
-    _told["failures"] += 1
-    if _told["failures"] <= _SHOWN:
-        print(f"run {row['run']} {row['outcome']}: {row['failure']}")
-    print(f"  replay: {replay_command(row)}", flush=True)
+def _failures(runner: "Runner") -> "list[Row]":
+    return [row for row in runner.rows if row["outcome"] != base.PASSED]
 
 
-def _summary(runner: "Runner", before: int, took_s: float) -> int:
-    """Print the counts; how many failed."""
+def _total(runner: "Runner") -> int:
+    """Of what the campaign counts."""
+    column = runner.campaign.counted
+    return sum(count for row in runner.rows if isinstance(count := row[column], int))
+
+
+def _summary(runner: "Runner", before: int, took_s: float) -> str:
+    """The counts, for people."""
     rows, counted = runner.rows, runner.campaign.counted
-    failed = sum(row["outcome"] != "passed" for row in rows)
     new = len(rows) - before
-    text = f"{len(rows)} of {runner.runs} {runner.campaign.unit}, {failed} failures"
+    text = f"{len(rows)} of {runner.runs} {runner.campaign.unit}, {len(_failures(runner))} failures"
     if counted:
-        total = sum(count for row in rows if isinstance(count := row[counted], int))
-        text = f"{total} {counted} in {text}"
+        text = f"{_total(runner)} {counted} in {text}"
     if before:
         text += f" ({before} were finished before)"
     if new and took_s > 0:
         text += f"; {new} in {took_s:.0f} s, {new / took_s:.1f} a second"
-    print(text)
-    return failed
+    return text
+
+
+def _as_json(runner: "Runner", before: int, report: list[str]) -> dict[str, object]:
+    """The counts and every failure, with what replays it."""
+    counted = runner.campaign.counted
+    told = ("run", "seed", "outcome", "failure")
+    return {
+        "schema": _SCHEMA,
+        "campaign": runner.campaign.name,
+        "seed": runner.seed,
+        "runs": runner.runs,
+        "finished": len(runner.rows),
+        "finished_before": before,
+        "counted": {counted: _total(runner)} if counted else {},
+        "failures": [
+            {name: row[name] for name in told} | {"replay": replay_command(row)} for row in _failures(runner)
+        ],
+        "report": report,
+    }
 
 
 class _Progress:
@@ -132,7 +175,6 @@ class _Progress:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._failures = failures
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -140,7 +182,8 @@ class _Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[failures]} failures"),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True))
+        console = Console(stderr=True)
+        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
         self._task = self._bar.add_task(title, total=runs, completed=before, failures=failures)
 
     def __enter__(self) -> "_Progress":
@@ -150,48 +193,16 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def advance(self, failed: bool) -> None:
-        """One run more."""
-        self._failures += failed
-        self._bar.update(self._task, advance=1, failures=self._failures)
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options of `python -m thecal.campaign`."""
-    from thecal.campaigns import MODULES
-
-    options = argparse.ArgumentParser(prog="thecal campaign", description="Run many seeded simulations.")
-    options.add_argument("name", help=f"which one: {', '.join(sorted(MODULES))}")
-    options.add_argument("--runs", type=int, default=_RUNS, help="how many (%(default)s)")
-    options.add_argument("--seed", type=int, default=1, help="another seed, other runs (%(default)s)")
-    options.add_argument(
-        "--scheduler", default="", help="a dask scheduler, tcp://...; default: all cores here"
-    )
-    options.add_argument("--out", type=Path, help="folder of the results (build/campaigns/NAME-seedSEED)")
-    options.add_argument("--resume", action="store_true", help="go on with the results in that folder")
-    options.add_argument(
-        "--replay", type=int, metavar="SEED", help="make the one run of this seed, and tell of it"
-    )
-    return options
+    def advance(self, failures: int) -> None:
+        """One run more; so many have failed."""
+        self._bar.update(self._task, advance=1, failures=failures)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """One command line; the exit code."""
-    asked = parser().parse_args(arguments)
-    try:
-        if asked.replay is not None:
-            return replay(asked.name, asked.replay)
-        return run(
-            asked.name,
-            runs=asked.runs,
-            seed=asked.seed,
-            scheduler=asked.scheduler,
-            out=asked.out,
-            resume=asked.resume,
-        )
-    except ThecalError as error:
-        print(error, file=sys.stderr)
-        return FAILED
+    """`python -m thecal.campaign`: the same command; the exit code."""
+    from thecal import cli
+
+    return cli.run(["campaign", *(sys.argv[1:] if arguments is None else arguments)])
 
 
 if __name__ == "__main__":

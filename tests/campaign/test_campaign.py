@@ -1,6 +1,8 @@
 """Campaigns: the same runs whatever carries them out, kept as they come, every failure with its replay."""
 
 import dataclasses
+import json
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from thecal import campaign, campaigns, paths
+from thecal import campaign, campaigns, cli, paths
 from thecal.campaigns import base, lives, power_cuts
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.results import Results
@@ -153,6 +155,36 @@ def test_every_failure_comes_with_its_replay_and_the_exit_code_tells(
         assert campaign.replay("dice", int(row["seed"] or 0)) == 1
         assert str(row["failure"]) in capsys.readouterr().out
     assert f"10 of 10 throws, {len(failed)} failures" in out
+
+
+@pytest.mark.usefixtures("dice")
+def test_json_tells_every_failure_with_its_replay(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    words = ["campaign", "dice", "--runs", "40", "--scheduler", IN_PROCESS, "--out", str(tmp_path), "--json"]
+    assert cli.run(words) == 1
+    told = capfd.readouterr()
+    document = json.loads(told.out)
+    assert told.err == ""
+    rows = sorted(Results(tmp_path, DICE, 1).rows(), key=lambda row: int(row["run"] or 0))
+    failed = [row for row in rows if row["outcome"] != base.PASSED]
+    assert len(failed) > 10
+    assert [(row["run"], row["seed"], row["outcome"], row["failure"]) for row in failed] == [
+        (found["run"], found["seed"], found["outcome"], found["failure"]) for found in document["failures"]
+    ]
+    assert (document["schema"], document["campaign"], document["seed"]) == (1, "dice", 1)
+    assert (document["runs"], document["finished"], document["finished_before"]) == (40, 40, 0)
+    assert document["folder"] == str(tmp_path)
+
+    replayed = shlex.split(document["failures"][0]["replay"])
+    assert replayed[0] == "thecal"
+    assert cli.run([*replayed[1:], "--json"]) == 1
+    again = json.loads(capfd.readouterr().out)
+    assert (again["seed"], again["failure"]) == (failed[0]["seed"], failed[0]["failure"])
+
+    assert cli.run([*words[:3], "41", *words[4:]]) == 1  # not without --resume
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert "holds results already" in told.err
 
 
 def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

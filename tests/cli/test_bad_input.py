@@ -38,7 +38,7 @@ def test_no_port(thecal: Thecal):
     done = thecal("status")
     assert done.code == 2
     assert done.err.startswith(
-        "thecal: which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT."
+        "thecal status: which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT."
     )
     assert done.err.count("\n") == 1
 

@@ -63,7 +63,7 @@ def _run_typer(arguments: Sequence[str]) -> int:
         return _say("interrupted", FAILED)
     except typer.TyperException as error:  # wrong usage
         context = getattr(error, "ctx", None)
-        command = context.command_path if context else "thecal"
+        command = context.command_path if context else _path_of(typer.main.get_command(app), wanted)
         message = error.format_message()  # empty when the help was shown instead
         text = f"{command}: {message} See `{command} --help`." if message else ""
         return _say(text, error.exit_code)
@@ -73,6 +73,16 @@ def _run_typer(arguments: Sequence[str]) -> int:
     if code == _INTERRUPTED:
         return _say("interrupted", FAILED)
     return code if isinstance(code, int) else 0
+
+
+def _path_of(command: object, arguments: Sequence[str]) -> str:
+    """Which command these arguments name: `thecal clock set`."""
+    path = "thecal"
+    for argument in arguments:
+        below = getattr(command, "commands", {})
+        if argument in below:
+            command, path = below[argument], f"{path} {argument}"
+    return path
 
 
 def _say(text: str, code: int) -> int:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from thecal.cli.common import Json, print_json
+
 
 def campaign(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: faults, power-cuts.")],
@@ -21,12 +23,16 @@ def campaign(
     replay: Annotated[
         int | None, typer.Option(min=0, metavar="SEED", help="Make the one run of this seed, and tell of it.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Run many seeded simulations of the pump, such as power cuts in the midst of therapy."""
     from thecal import campaign as campaigns
 
+    document = print_json if as_json else None
     if replay is not None:
-        code = campaigns.replay(name, replay)
+        code = campaigns.replay(name, replay, document)
     else:
-        code = campaigns.run(name, runs=runs, seed=seed, scheduler=scheduler, out=out, resume=resume)
+        code = campaigns.run(
+            name, runs=runs, seed=seed, scheduler=scheduler, out=out, resume=resume, document=document
+        )
     raise typer.Exit(code)

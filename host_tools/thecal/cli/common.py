@@ -11,7 +11,7 @@ import typer
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from thecal.pump import Pump
@@ -93,6 +93,15 @@ def print_json(document: object) -> None:
     from thecal.status_command import json_text
 
     print(json_text(document), flush=True)
+
+
+def words_for_people(as_json: bool) -> "Callable[[str], None]":
+    """Where a command's words go: to stdout, or nowhere beside a document."""
+
+    def silent(text: str) -> None:
+        pass
+
+    return silent if as_json else print
 
 
 def note(text: str) -> None:
