@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 from thecal import bundle, chip_build
 from thecal.client import Client
-from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, ThecalError
+from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
+from thecal.keyring import NoKey
+from thecal.session import Session
 from thecal.transport import Transport
 
 OLDEST = (1, 27)
@@ -82,19 +84,21 @@ def settings_text(*, serial: str, production: bool, serial_number: str) -> bytes
 
 def flash(
     port: str, settings: bytes, tell: Tell, *, signed: bundle.Bundle | None = None, signer: str = ""
-) -> None:
+) -> dict[str, object]:
     """Bring a bundle's firmware, or what is built here, onto the board at `port`; ThecalError says what went
-    wrong."""
+    wrong. Returns what was installed, and the pump that says hello (None where it speaks on another line)."""
     built = chip_build.build() if signed is None else signed.files
     Transport(port).close()  # the plain errors of a port: not there, no permission, in use
     with _console(port) as console:
-        install(console, built, settings, tell, signed=signed, signer=signer)
+        slot = install(console, built, settings, tell, signed=signed, signer=signer)
         with contextlib.suppress(Exception):
             console.exec(_RESET)
-    if b"serial=usb" in settings:
-        tell(_greeting(port))
+    pump = _greeting(port) if b"serial=usb" in settings else None
+    if pump:
+        tell(_words(pump, port))
     else:
         tell("Installed. The pump speaks on UART0 now: look at it with `thecal status --port ...`.")
+    return {"port": port, "slot": slot, "build": chip_build.build_name(built), "pump": pump}
 
 
 def install(
@@ -229,15 +233,15 @@ def _console(port: str) -> Generator[Any]:
             console.close()
 
 
-def _greeting(port: str) -> str:
-    """Wait for the pump's hello; its version and free memory."""
+def _greeting(port: str) -> dict[str, object]:
+    """Wait for the pump's hello; who it is, and what it tells of itself only to who has its key."""
     deadline = time.monotonic() + _BOOT_S
     while True:
         try:
-            with Client.connect(port) as client:
-                hello = client.hello()
-                free = client.status().heap_free
-                return f"{hello.model} {hello.serial}, firmware {hello.firmware}, {free} bytes free"
+            with Transport(port) as line:
+                hello = Session(line).greet()
+            about = {"serial": hello.serial, "model": hello.model, "paired": hello.paired}
+            return about | _told_to_its_clinician(port)
         except ProtocolMismatch:
             raise
         except (LinkError, PortError) as error:
@@ -246,6 +250,22 @@ def _greeting(port: str) -> str:
                     f"the firmware is installed, but says nothing: {error}",
                     "reset the board, then try `thecal status`",
                 ) from error
+
+
+def _told_to_its_clinician(port: str) -> dict[str, object]:
+    """A new board has no key yet, and one of somebody else's pumps not ours: both None then."""
+    try:
+        with Client.connect(port) as client:
+            return {"firmware": client.hello().firmware, "heap_free": client.status().heap_free}
+    except (NoKey, Refused):
+        return {"firmware": None, "heap_free": None}
+
+
+def _words(pump: Mapping[str, object], port: str) -> str:
+    if pump["firmware"] is None:
+        next_step = f"pair with it: thecal pair --port {port}"
+        return f"{pump['model']} {pump['serial']} runs; {next_step}"
+    return "{model} {serial}, firmware {firmware}, {heap_free} bytes free".format(**pump)
 
 
 # --- as an image ---
@@ -321,7 +341,7 @@ def uf2_pages(path: Path) -> dict[int, bytes]:
     return pages
 
 
-def write_image(target: Path, settings: bytes, micropython: Path | None, tell: Tell) -> None:
+def write_image(target: Path, settings: bytes, micropython: Path | None, tell: Tell) -> dict[str, object]:
     """Write the UF2 to drop on a board: the file system alone, or with a MicroPython image all of it."""
     built = chip_build.build()
     pages = uf2_pages(micropython) if micropython is not None else {}
@@ -337,3 +357,5 @@ def write_image(target: Path, settings: bytes, micropython: Path | None, tell: T
         "Hold BOOTSEL while plugging in, then copy it over."
     )
     tell("It replaces everything that was on the board's file system: program, ledger and log too.")
+    build = chip_build.build_name(built)
+    return {"image": str(target), "build": build, "micropython": micropython is not None}

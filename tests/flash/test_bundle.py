@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flash.fake_board import FakeBoard
 from flash.test_install import FILES, NEWER, SETTINGS, started
-from thecal import bundle, chip_flash
+from thecal import bundle, chip_build, chip_flash
 from thecal.errors import FlashError
 from thecal.library import signing
 
@@ -154,3 +154,24 @@ def test_by_the_command_line(tmp_path: Path):
     refused = run("flash", "--bundle", tmp_path / "none", "--port", "/dev/null")
     assert refused.returncode == 1
     assert "cannot be read" in refused.stderr
+
+
+def test_json_of_an_image_and_of_a_bundle(tmp_path: Path):
+    def run(*arguments: object) -> dict[str, object]:
+        command = [THECAL, *map(str, arguments), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert done.stderr == ""
+        return json.loads(done.stdout)
+
+    key, file, image = tmp_path / "key.pem", tmp_path / "firmware.thecal", tmp_path / "thecal.uf2"
+    run("library", "make-key", key)
+    document = run("flash", "--make-bundle", file, "--key", key)
+    made = bundle.read(file)
+    build = chip_build.build_name(made.files)
+    assert document == {
+        "schema": 1, "bundle": str(file), "build": build, "firmware": made.firmware, "signer": made.signer,
+        "files": len(made.files),
+    }  # fmt: skip
+    document = run("flash", "--image", image)
+    assert document == {"schema": 1, "image": str(image), "build": build, "micropython": False}
+    assert image.read_bytes()[:4] == b"UF2\n"

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thecal.cli.common import Port, WrongUsage
+from thecal.cli.common import Json, Port, WrongUsage, print_json, words_for_people
 
 if TYPE_CHECKING:
     from thecal.bundle import Bundle
+    from thecal.chip_flash import Tell
 
 
 class Line(StrEnum):
@@ -42,25 +43,40 @@ def flash(
     ] = None,
     key: Annotated[Path | None, typer.Option("--key", help="With --make-bundle: the signing key.")] = None,
     serial_number: Annotated[str, typer.Option("--serial-number", help="Else the chip's own.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Bring the firmware onto an RP2040 board, over its line or as a UF2 file."""
+    tell = words_for_people(as_json)
+    if make_bundle is not None:
+        done = _make_bundle(make_bundle, key, tell)
+    else:
+        done = _flash(port, image, micropython, (line, production, serial_number), from_bundle, signer, tell)
+    if as_json:
+        print_json({"schema": 1, **done})
+
+
+def _flash(
+    port: str,
+    image: Path | None,
+    micropython: Path | None,
+    settings: tuple[Line, bool, str],
+    from_bundle: Path | None,
+    signer: str,
+    tell: "Tell",
+) -> dict[str, object]:
     from thecal import chip_flash
 
-    if make_bundle is not None:
-        _make_bundle(make_bundle, key)
-        return
-    settings = chip_flash.settings_text(serial=line, production=production, serial_number=serial_number)
-    if image is not None and from_bundle is not None:
-        raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
+    serial, production, serial_number = settings
+    text = chip_flash.settings_text(serial=serial, production=production, serial_number=serial_number)
     if image is not None:
-        chip_flash.write_image(image, settings, micropython, print)
-        return
+        if from_bundle is not None:
+            raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
+        return chip_flash.write_image(image, text, micropython, tell)
     if micropython is not None:
         raise WrongUsage("--micropython goes with --image: over the line the board keeps its MicroPython.")
     if not port:
         raise WrongUsage("which board? Give its --port, such as /dev/ttyACM0, or --image FILE.")
-    signed = _bundle(from_bundle)
-    chip_flash.flash(port, settings, print, signed=signed, signer=signer.lower())
+    return chip_flash.flash(port, text, tell, signed=_bundle(from_bundle), signer=signer.lower())
 
 
 def _bundle(path: Path | None) -> "Bundle | None":
@@ -69,11 +85,18 @@ def _bundle(path: Path | None) -> "Bundle | None":
     return None if path is None else bundle.read(path)
 
 
-def _make_bundle(target: Path, key: Path | None) -> None:
+def _make_bundle(target: Path, key: Path | None, tell: "Tell") -> dict[str, object]:
     from thecal import bundle, chip_build
     from thecal.library.signing import read_key
 
     if key is None:
         raise WrongUsage("--make-bundle needs --key KEY; make one: thecal library make-key FILE")
     made = bundle.make(target, chip_build.build(), bundle.firmware_version(), read_key(key))
-    print(f"{target}: version {made.firmware}, {len(made.files)} files, signed by {made.signer}")
+    tell(f"{target}: version {made.firmware}, {len(made.files)} files, signed by {made.signer}")
+    return {
+        "bundle": str(target),
+        "build": chip_build.build_name(made.files),
+        "firmware": made.firmware,
+        "signer": made.signer,
+        "files": len(made.files),
+    }

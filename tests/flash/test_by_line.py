@@ -1,0 +1,83 @@
+"""`thecal flash --port` as a process, from the line's first byte to the pump's hello."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flash.board_on_a_line import BoardOnALine
+from flash.fake_board import FakeBoard
+from thecal import bundle, chip_build, keyring
+from thecal.client import Client
+from thecal.emulator import Emulator
+from wire.roles import CLINICIAN
+
+THECAL = Path(sys.executable).parent / "thecal"
+
+
+def run(*arguments: object, keys: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [THECAL, *map(str, arguments)], capture_output=True, text=True, timeout=100, check=False,
+        env={**os.environ, "THECAL_KEYS": str(keys)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def board(micropython: Path) -> Iterator[BoardOnALine]:
+    """A new one: nobody has a key of the pump that it becomes."""
+    files = FakeBoard(micropython)
+    try:
+        with Emulator(seed=1, paired=False) as pump, BoardOnALine(files, pump) as board:
+            yield board
+    finally:
+        files.close()
+
+
+def test_a_new_board_is_flashed_though_nobody_has_its_key(board: BoardOnALine, tmp_path: Path):
+    done = run("flash", "--port", board.port, keys=tmp_path / "none")
+    assert (done.returncode, done.stderr) == (0, "")
+    name = chip_build.build_name(chip_build.build())
+    assert f"The board starts build {name} from slot a." in done.stdout
+    assert done.stdout.endswith(
+        f"thecal-unix UNIX-0001 runs; pair with it: thecal pair --port {board.port}\n"
+    )
+    assert bytes(board.files.fs_readfile("/active")) == b"a"
+    assert bytes(board.files.fs_readfile("/main.py")) == chip_build.loader()
+
+
+def test_json_is_one_document(board: BoardOnALine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    keyring.provide(board.pump.port, board.pump._find_key)
+    Client.connect(board.pump.port).close()
+    keyring.withdraw(board.pump.port)
+    monkeypatch.setenv("THECAL_KEYS", str(tmp_path / "keys"))
+    keyring.store("UNIX-0001", "clinician", board.pump.key(CLINICIAN) or b"")
+
+    done = run("flash", "--port", board.port, "--json", keys=tmp_path / "keys")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    free = document["pump"].pop("heap_free")
+    assert document == {
+        "schema": 1,
+        "port": board.port,
+        "slot": "a",
+        "build": chip_build.build_name(chip_build.build()),
+        "pump": {
+            "serial": "UNIX-0001", "model": "thecal-unix", "paired": True,
+            "firmware": bundle.firmware_version(),
+        },
+    }  # fmt: skip
+    assert free > 10_000
+
+
+def test_an_error_with_json_is_the_one_line_alone(board: BoardOnALine, tmp_path: Path):
+    board.files.about = ("micropython", (1, 19), 6, "Raspberry Pi Pico with RP2040")
+    done = run("flash", "--port", board.port, "--json", keys=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "the board runs micropython 1.19 on Raspberry Pi Pico with RP2040, which is untried; "
+        "put MicroPython 1.27 or 1.28 for RPI_PICO on it\n"
+    )
