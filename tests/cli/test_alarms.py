@@ -54,6 +54,29 @@ def test_wrong_names_and_usage(quick_thecal: Thecal, paused: Emulator):
     assert quick_thecal("alarms", "confirm", port=paused.port).code == 2
 
 
+def test_a_fault_is_cleared(quick_thecal: Thecal):
+    """By its one document; therapy waits for `resume`."""
+    with Emulator(seed=1) as emulator:
+        program(emulator, MORPHINE)
+        emulator.bench.inject("planner_fault", kind="runaway")
+        emulator.bench.advance_by(HOUR_US)
+        fault = json.loads(quick_thecal("fault", "show", "--json", port=emulator.port).out)["fault"]
+        assert quick_thecal("fault", "clear", "--json", port=emulator.port).code == 2  # it would ask
+        done = quick_thecal("fault", "clear", "--yes", "--json", port=emulator.port)
+        assert (done.code, done.err) == (0, "")
+        document = json.loads(done.out)
+        assert document.pop("text") == f"{fault['id']} is cleared; the pump is stopped. " + (
+            "Resume it with `thecal resume`."
+        )
+        assert document == {"schema": 1, "cleared": fault["id"], "state": "stopped"}
+        left = json.loads(quick_thecal("fault", "show", "--json", port=emulator.port).out)
+        assert (left["state"], left["fault"]) == ("stopped", None)
+        again = quick_thecal("fault", "clear", "--yes", "--json", port=emulator.port)
+        assert again.out == ""
+        assert again.error.startswith("no fault is latched")
+        assert quick_thecal("resume", port=emulator.port).code == 0
+
+
 def test_there_is_nothing_to_clear(quick_thecal: Thecal, paused: Emulator):
     assert "no fault is latched" in quick_thecal("fault", "clear", "--yes", port=paused.port).error
     assert quick_thecal("fault", "show", port=paused.port).out == "no fault is latched\n"
