@@ -9,7 +9,7 @@ import os
 import sys
 
 from bench import Bench
-from clock import FreeClock, RealClock, VirtualClock
+from clock import FreeClock, RealClock, ScaledClock, VirtualClock
 from code_check import Code
 from flash import Flash
 from motor import Motor
@@ -198,6 +198,8 @@ def _make_clock(settings, poller, line):
         return VirtualClock(poller, line, ticks_start)
     if kind == "free":
         return FreeClock(poller, line, ticks_start)
-    if kind == "real" or kind == "scaled":
-        return RealClock(poller, ticks_start, settings["speed"] if kind == "scaled" else 1)
+    if kind == "real":
+        return RealClock(poller, ticks_start)
+    if kind == "scaled":
+        return ScaledClock(poller, ticks_start, settings["speed"])
     return _usage("clock must be virtual, free, real or scaled, not %r" % kind)

@@ -1,8 +1,9 @@
-"""The three clocks of the unix board. One is made at start; the pump cannot tell them apart.
+"""The four clocks of the unix board. One is made at start; the pump cannot tell them apart.
 
     VirtualClock   time stands still unless the bench lets it pass; then it jumps from deadline to deadline
     FreeClock      time jumps from deadline to deadline and never stands still (`emulate --speed max`)
-    RealClock      time passes by itself, `speed` times as fast as on the wall
+    RealClock      time passes by itself, as on the wall
+    ScaledClock    time passes `speed` times as fast as on the wall, but only while the pump waits
 
 Every clock has
     read() -> int        microseconds since the board's zero: the instant of the first `ticks_us`
@@ -32,6 +33,7 @@ _LOOK_EVERY = const(64)  # waits between two looks at the doors while time jumps
 _STUCK_LOOK_US = const(1_000_000)  # how long a hung pump on a real clock looks at its doors at a time
 _IDLE_US = const(1_000_000)  # a free clock that would jump this far listens for a real millisecond first
 _TALK_MS = const(50)  # after the last byte on the line
+_OWED_REAL_US = const(250_000)
 
 
 class _Clock:
@@ -231,28 +233,24 @@ class FreeClock(VirtualClock):
 
 
 class RealClock(_Clock):
-    """Follows the monotonic clock of the computer, `speed` times as fast."""
+    """Follows the monotonic clock of the computer."""
 
     stands_still = False
 
-    def __init__(self, poller, ticks_start: int, speed: int):
+    def __init__(self, poller, ticks_start: int):
         super().__init__(poller, ticks_start)
-        self._speed = speed
-        self._zero_us = -1
+        self._speed = 1
+        self._wall_us = -1
         self.target_us = FOREVER_US
 
     def pass_time(self, us: int) -> None:
         """Real time passes by itself."""
 
-    def start_watchdog(self, timeout_us: int) -> None:
-        """The software takes the computer's time, which `speed` makes longer: so must the time-out be."""
-        super().start_watchdog(timeout_us * self._speed)
-
     def _sample(self) -> int:
         """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
-        if self._zero_us < 0:
-            self._zero_us = time.ticks_us()
-        self._now_us = (time.ticks_us() - self._zero_us) * self._speed
+        if self._wall_us < 0:
+            self._wall_us = time.ticks_us()
+        self._now_us = time.ticks_us() - self._wall_us
         return self._now_us
 
     def ticks_us(self) -> int:
@@ -264,28 +262,66 @@ class RealClock(_Clock):
         if self.free_sleep and self._dog_us:
             self._slept()
 
+    def _pass(self, end_us: int) -> int:
+        """Let time pass in a wait that lasts until then; the present instant."""
+        return self._sample()
+
     def _sleep(self, deadline_us: int) -> None:
         while True:
-            now_us = self._sample()
             if self._hung:
-                deadline_us = now_us + _STUCK_LOOK_US
-            if self.target_us <= now_us and self.target_us < deadline_us:
-                self._bench.arrived()
+                deadline_us = self._now_us + _STUCK_LOOK_US * self._speed
             end_us = min(deadline_us, self.target_us)
             if not self.free_sleep:
-                if now_us >= self._bite_us:
-                    self._bench.reset("watchdog")
                 end_us = min(end_us, self._bite_us)
-            left_us = end_us - now_us
-            real_us = left_us // self._speed if left_us > 0 else 0
+            now_us = self._pass(end_us)
+            if not self.free_sleep and now_us >= self._bite_us:
+                self._bench.reset("watchdog")
+            if self.target_us <= now_us and self.target_us < deadline_us:
+                self._bench.arrived()
+                if self.wake:
+                    self.wake = False
+                    return
+                continue
+            real_us = max(0, -(-(end_us - now_us) // self._speed))
             found = self._poller.look(real_us // 1000)
+            if not found and 0 < real_us < 1000:
+                time.sleep_us(real_us)
+            now_us = self._pass(end_us)
             if found & BENCH:
-                self._sample()
                 self._bench.serve()
             if self.wake:
                 self.wake = False
                 return
-            if (found & SERIAL or self._sample() >= deadline_us) and not self._hung:
+            if (found & SERIAL or now_us >= deadline_us) and not self._hung:
                 return
-            if not found and 0 < real_us < 1000:
-                time.sleep_us(real_us)
+
+
+class ScaledClock(RealClock):
+    """Never outruns the pump's process. A computer that is busy for a second does not make it a minute late:
+    what time is owed passes in the next waits, each of which ends in its own microsecond, and what would take
+    more than `_OWED_REAL_US` to make up for never passes. Then the pump is slower than `speed`, and right."""
+
+    def __init__(self, poller, ticks_start: int, speed: int):
+        super().__init__(poller, ticks_start)
+        self._speed = speed
+        self._owed_us = 0  # below 0: `pass_time` went ahead
+
+    def pass_time(self, us: int) -> None:
+        """Something took so long; the wall is waited for in the next wait."""
+        self._now_us += us
+        self._owed_us -= us
+
+    def _sample(self) -> int:
+        return self._now_us
+
+    def _pass(self, end_us: int) -> int:
+        wall_us = time.ticks_us()
+        if self._wall_us >= 0:
+            self._owed_us += (wall_us - self._wall_us) * self._speed
+        self._wall_us = wall_us
+        step_us = min(self._owed_us, end_us - self._now_us)
+        if step_us > 0:
+            self._owed_us -= step_us
+            self._now_us += step_us
+        self._owed_us = min(self._owed_us, _OWED_REAL_US * self._speed)
+        return self._now_us

@@ -125,7 +125,10 @@ REFUSAL_TEXTS = {
         "it restarted or another host took over: connect again",
     ),
     "protocol_mismatch": ("it speaks another protocol", "update its firmware or this program"),
-    "no_proposal": ("nothing complete has been proposed", "propose it again, then commit"),
+    "no_proposal": (
+        "it holds no proposal: it forgets one after 3 min without a word, and when an alarm sounds",
+        "nothing was changed: say it again",
+    ),
     "digest_mismatch": ("the digest is not that of the proposal it holds", "propose it again, then commit"),
     "out_of_range": ("a value is outside the pump's limits", "see `thecal check` and the pump's limits"),
     "inconsistent": ("values contradict each other", "see `thecal check`"),

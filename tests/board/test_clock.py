@@ -1,12 +1,17 @@
-"""The three clocks, through the board interface: wrap, standing still, jumping, passing."""
+"""The four clocks, through the board interface: wrap, standing still, jumping, passing."""
 
 import os
+import signal
 import time
 
 import pytest
 
 from board.remote import SCRIPTS, Remote, Run, remote_emulator
+from thecal import paths
+from thecal.client import Client
 from thecal.emulator import Emulator
+from thecal.therapy import load_therapy
+from thecal.therapy_wire import to_wire
 
 WRAP_US = 1 << 30
 
@@ -117,3 +122,85 @@ def test_bytes_end_a_wait_before_time_passes(remote: Remote):
     ticks = remote.ask("ticks")
     os.sched_yield()
     assert remote.ask("ticks") == ticks
+
+
+SCALED = """
+import clock
+
+class Wall:
+    us = 1_000_000
+    def ticks_us(self):
+        return self.us
+    def sleep_us(self, us):
+        self.us += us
+
+class Doors:
+    late_us = []
+    def look(self, timeout_ms):
+        wall.us += timeout_ms * 1000 + (self.late_us.pop(0) if self.late_us else 0)
+        return self.found
+
+clock.time = wall = Wall()
+doors = Doors()
+doors.found = 0
+scaled = clock.ScaledClock(doors, 0, 60)
+scaled.wait_us(0)
+
+def wait(us, late_us=0, computing_us=0):
+    "How far the pump's time came in a wait, and the wall's with what came before"
+    pump, real = scaled.read(), wall.us
+    wall.us += computing_us
+    scaled.ticks_us()
+    assert scaled.read() == pump, "time passed while software computed"
+    doors.late_us = [late_us]
+    scaled.wait_us(us)
+    print(scaled.read() - pump, wall.us - real)
+
+{}
+"""
+S_60 = 60_000_000  # of the pump: a second on the wall
+
+
+@pytest.mark.parametrize(
+    ("waits", "passed"),
+    [
+        ("wait(0)", [(0, 0)]),
+        (f"wait({S_60})", [(S_60, 1_000_000)]),
+        (f"wait({100 * S_60})", [(100 * S_60, 100_000_000)]),  # however long
+        # The process got no time for 2 s: it wakes when it wanted to; a quarter of a second is made up for.
+        (
+            f"wait({S_60}, late_us=2_000_000); wait({S_60}); wait({S_60})",
+            [(S_60, 3_000_000), (S_60, 750_000), (S_60, 1_000_000)],
+        ),
+        (f"wait({S_60}, computing_us=200_000)", [(S_60, 1_000_000)]),  # computing counts as waiting
+        (
+            f"wait({S_60}, computing_us=9_000_000); wait({S_60})",
+            [(S_60, 9_000_000), (S_60, 750_000)],
+        ),
+        (f"scaled.pass_time({S_60}); wait({S_60})", [(S_60, 2_000_000)]),  # the flash took that long
+        (f"doors.found = 1; wait({S_60}, late_us=-400_000)", [(36_000_000, 600_000)]),  # bytes come
+    ],
+)
+def test_a_scaled_clock_never_outruns_its_process(run_micropython, waits: str, passed: list[tuple[int, int]]):
+    """Whatever the wall clock does meanwhile, no wait ends later than it was to."""
+    lines = run_micropython(SCALED.replace("{}", waits)).stdout.splitlines()
+    assert [tuple(map(int, line.split())) for line in lines] == passed
+
+
+def test_a_pump_that_is_starved_is_slower_and_not_late(tmp_path):
+    """Its process is stopped again and again, for up to a minute and a half of its own time."""
+    with Emulator(clock="scaled", speed=60, seed=1, flash=tmp_path / "flash") as emulator:
+        with Client.connect(emulator.port) as client:
+            therapy = load_therapy(paths.project_root() / "examples" / "morphine-constant.toml")
+            client.commit(client.propose_program(to_wire(therapy)).digest)
+            for pause_s in (1.5, *[0.02] * 20):
+                os.kill(emulator.process.pid, signal.SIGSTOP)
+                time.sleep(pause_s)  # what happens to it, not what is waited for
+                os.kill(emulator.process.pid, signal.SIGCONT)
+                client.commit(client.propose_bolus(100_000, 60_000_000).digest)
+                client.stop()
+                client.resume()
+            status = client.status()
+            assert status.state == "infusing"
+            assert list(client.events(faults=True)) == []
+        assert emulator.bench.truth().late_runs == 0

@@ -66,6 +66,20 @@ def test_faster_than_real(thecal: Thecal):
     assert second > first
 
 
+@pytest.mark.parametrize(
+    ("speed", "said"), [("10", ""), ("60", "forgets what is proposed in 3 s"), ("max", "at once: say --yes")]
+)
+def test_a_hasty_pump_says_how_long_a_review_may_take(speed: str, said: str):
+    with emulating("--speed", speed) as process:
+        first_line(process)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("The pump runs.")
+        if said:
+            assert said in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=DEADLINE_S)[1] == ""
+
+
 RESETS_ONCE = """
 from board import Board
 board = Board()

@@ -15,6 +15,10 @@ Flash = Annotated[Path | None, typer.Option(help="File that holds the pump's fla
 Seed = Annotated[int | None, typer.Option(min=0, help="Makes the pump's random numbers repeatable.")]
 
 
+_SESSION_S = 180  # of a pump that hears nothing
+_HASTY = 10  # times as fast: nobody reads a review in less than 18 s
+
+
 def emulate(
     flash: Flash = None,
     speed: Annotated[str, typer.Option(metavar="N|max", help="How many times as fast as real.")] = "1",
@@ -34,6 +38,11 @@ def emulate(
         else:
             print(link or port, flush=True)
             note(f"The pump runs. Try: thecal status --port {link or port}. Ctrl-C ends it.")
+            if clock == "free":
+                note("It forgets what is proposed at once: say --yes when you program it.")
+            elif times > _HASTY:
+                left_s = _SESSION_S / times
+                note(f"It forgets what is proposed in {left_s:.2g} s: answer sooner, or say --yes.")
 
     emulate_command.serve(
         tell, clock=clock, speed=times, flash=flash, seed=seed, link=link, paired=not unpaired
