@@ -1,5 +1,6 @@
 """Sleep and the watchdog of the RP2040 board. Nothing allocates after construction."""
 
+import gc
 import select
 import time
 
@@ -8,6 +9,7 @@ from micropython import const
 
 _LONGEST_MS = const(8388)
 _SLICE_MS = const(1000)  # within the shortest time-out in use
+_GARBAGE = const(24 * 1024)  # bytes that may gather: a collection takes 30 ms
 
 
 class Rest:
@@ -30,6 +32,7 @@ class Rest:
         if not 0 < timeout_ms <= _LONGEST_MS:
             raise ValueError("watchdog timeout")
         self._dog = WDT(timeout=timeout_ms)
+        gc.threshold(_GARBAGE)  # what stays has been made: memory need not be kept together as it was at start
         self._slice_ms = min(_SLICE_MS, timeout_ms // 2 or 1)
         self._fresh = True
 

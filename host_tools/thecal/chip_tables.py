@@ -23,10 +23,14 @@ class Rows:
         self._text = text
 
     def __iter__(self):
-        for row in self._text.split("\\n"):
-            row = row.split(" ")
+        text = self._text
+        at = 0
+        while at < len(text):
+            end = text.find("\\n", at)
+            row = text[at:end].split(" ")
             row[0] = int(row[0])
             yield tuple(row)
+            at = end + 1
 '''
 
 _READER = """from wire.codec import UNKNOWN_NUMBER, WireError
@@ -43,11 +47,15 @@ def _fields(words):
 
 
 def _part(text, number, part, what):
-    for row in text.split("\\n"):
-        row = row.split(":")
-        if int(row[0]) == number:
-            return _fields(iter(row[part].split(" "))) if row[part] else ()
-    raise WireError(UNKNOWN_NUMBER, what)
+    at = text.find("\\n%d:" % number)
+    if at < 0:
+        raise WireError(UNKNOWN_NUMBER, what)
+    at = text.find(":", at) + 1
+    end = text.find(":", at)
+    if part == 2:
+        at = end + 1
+        end = text.find("\\n", at)
+    return _fields(iter(text[at:end].split(" "))) if end > at else ()
 
 
 def request_fields(opcode):
@@ -98,7 +106,7 @@ def _constants(module: ModuleType, wanted: Set[str]) -> list[str]:
         if name.startswith("_") or name not in wanted:
             continue
         if _is_rows(value):
-            rows = "\n".join(" ".join(map(str, row)) for row in value)
+            rows = "".join(" ".join(map(str, row)) + "\n" for row in value)
             lines.append(f"{name} = Rows({rows!r})")
         elif isinstance(value, int | str | tuple):
             lines.append(f"{name} = {value!r}")
@@ -108,10 +116,10 @@ def _constants(module: ModuleType, wanted: Set[str]) -> list[str]:
 def messages_source(wanted: Set[str]) -> str:
     """`wire/messages.py` for the chip, with the constants that the firmware names."""
     rows = [
-        f"{number}:{fields_text(ask)}:{fields_text(reply)}" for number, _, ask, reply in messages.MESSAGES
+        f"\n{number}:{fields_text(ask)}:{fields_text(reply)}" for number, _, ask, reply in messages.MESSAGES
     ]
-    proposals = [f"{number}:{fields_text(fields)}" for number, _, fields in messages.PROPOSALS]
-    text = f"_MESSAGES = {chr(10).join(rows)!r}\n_PROPOSALS = {chr(10).join(proposals)!r}\n"
+    proposals = [f"\n{number}:{fields_text(fields)}:" for number, _, fields in messages.PROPOSALS]
+    text = f"_MESSAGES = {''.join([*rows, chr(10)])!r}\n_PROPOSALS = {''.join(proposals)!r}\n"
     constants = _constants(messages, wanted - {"SCHEMA", "MESSAGES", "PROPOSALS"})
     return "\n".join(
         [_HEAD.format("messages"), _ROWS, _READER, text, f"_HASH = {messages.own_hash()!r}", *constants, ""]

@@ -32,6 +32,7 @@ from rp2040.patches import (
     patch_flash,
     patch_uart,
     patch_usb,
+    read_back,
     silence_pwm,
     unplug_usb,
 )
@@ -88,6 +89,7 @@ class Chip:
         self.flash = patch_flash(self.mcu, self.simulator)
         self.pacer = PioPacer(self.mcu, self.clock)
         patch_dma(self.mcu, self.pacer)
+        read_back(self.mcu)
         silence_pwm(self.mcu)
         self.mcu.core.pc = FLASH_START_ADDRESS
         compiled = library()

@@ -5,13 +5,16 @@
 - Flash: programs and erases take no time; and power cuts in the middle of one.
 - PIO: a sleeping processor jumps from alarm to alarm, and state machines get one step per jump.
 - DMA: transfers take no time, which makes PIO count a cycle that has not passed.
+- Pins: one that PIO drives reads as low, so that no other state machine sees its edges.
 """
 
 from __future__ import annotations
 
 import collections
+import functools
 from typing import Any
 
+from rp2040py.gpio_pin import FUNCTION_PIO0, FUNCTION_PIO1, GPIOPinState
 from rp2040py.peripherals import dma as dma_module
 from rp2040py.peripherals import ssi as ssi_module
 from rp2040py.peripherals import uart as uart_module
@@ -22,6 +25,7 @@ _RX_TIMEOUT = 1 << 6
 _UART_CLOCK = 125_000_000
 _TX_FULL = 0x20
 _BUSY = 0x08
+_PIO_FUNCTIONS = (FUNCTION_PIO0, FUNCTION_PIO1)
 
 
 def whole_cycles(nanos: float) -> int:
@@ -308,15 +312,14 @@ class PioPacer:
             if not machine.enabled or machine.waiting:
                 continue
             due = self._in_phase(machine)
+            if machine.x > 1 and self._counting(machine):
+                turns = machine.x - 1
+                machine.x = 1
+                due += turns * machine.div_fp
+                machine.next_due_fp = due
+                pio.recompute_due()
             if due <= now_fp:
                 due += machine.div_fp
-            elif self._counting(machine):
-                turns = machine.x - 1
-                if turns > 0:
-                    machine.x -= turns
-                    due += turns * machine.div_fp
-                    machine.next_due_fp = due
-                    pio.recompute_due()
             if first is None or due < first:
                 first = due
         if first is not None:
@@ -373,6 +376,17 @@ def patch_dma(mcu: Any, pacer: PioPacer) -> None:
         channel.__class__ = _Channel
         channel.pacer = pacer
         channel.transfer_alarm = mcu.clock.create_alarm(channel.transfer)
+
+
+def read_back(mcu: Any) -> None:
+    """A pin that PIO drives reads as what it is driven to, as the pad's input does on the chip."""
+    for pin in mcu.gpio:
+        pin.add_listener(functools.partial(_driven, pin))
+
+
+def _driven(pin: Any, state: Any, _old: Any) -> None:
+    if pin.function_select in _PIO_FUNCTIONS and state in (GPIOPinState.LOW, GPIOPinState.HIGH):
+        pin.set_input_value(state == GPIOPinState.HIGH)
 
 
 def silence_pwm(mcu: Any) -> None:
