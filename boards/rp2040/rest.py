@@ -32,7 +32,7 @@ class Rest:
         if not 0 < timeout_ms <= _LONGEST_MS:
             raise ValueError("watchdog timeout")
         self._dog = WDT(timeout=timeout_ms)
-        gc.threshold(_GARBAGE)  # what stays has been made: memory need not be kept together as it was at start
+        gc.threshold(_GARBAGE)  # what stays has been made: nothing needs to be kept together any more
         self._slice_ms = min(_SLICE_MS, timeout_ms // 2 or 1)
         self._fresh = True
 
