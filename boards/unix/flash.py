@@ -160,11 +160,15 @@ class Flash:
         where = block * BLOCK_BYTES + offset
         self._file.seek(where)
         self._file.readinto(buffer)
+        if self._stuck:
+            self._read_stuck(where, buffer)
+        return 0
+
+    def _read_stuck(self, where: int, buffer) -> None:
         for stuck in self._stuck:
             at = stuck[0] - where
             if 0 <= at < len(buffer):
                 buffer[at] = buffer[at] & ~stuck[1] | stuck[2]
-        return 0
 
     def writeblocks(self, block: int, buffer, offset: int = -1) -> int:
         """Program: the result is old AND new. Without an offset the block is erased first."""
@@ -173,15 +177,16 @@ class Flash:
         if offset < 0:
             self._erase(block)
             offset = 0
-        size = len(buffer)
         self.programs += 1
         if self._log is not None:
-            self._note(_PROGRAM, block, offset, size)
+            self._note(_PROGRAM, block, offset, len(buffer))
             self._log.write(buffer)
-        cut = self._cut_is_here()
+        return self._program(block * BLOCK_BYTES + offset, buffer, self._cut_is_here())
+
+    def _program(self, where: int, buffer, cut: bool) -> int:
         if self._fails:
             return -_EIO
-        where = block * BLOCK_BYTES + offset
+        size = len(buffer)
         self._file.seek(where)
         self._file.readinto(self._scratch, size)
         if cut and self._cut_when == TORN:

@@ -258,10 +258,11 @@ class Motor:
             self._runs -= 1
 
     def _expand_unseen(self, slot, until_us: int, most: int) -> int:
-        block = slot.block
-        made = _expand(block, until_us, 0, self._unseen, 0, min(most, MAX_STEPS))
-        slot.due_us = block[0] | block[1] << 32
-        return made
+        if most > MAX_STEPS:
+            most = MAX_STEPS
+        most = _expand(slot.block, until_us, 0, self._unseen, 0, most)
+        slot.due_us = slot.block[0] | slot.block[1] << 32
+        return most
 
     def _expand_traced(self, slot, until_us: int, most: int) -> int:
         trace = self._trace

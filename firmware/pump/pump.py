@@ -70,14 +70,8 @@ class Pump:
 
     def turn(self) -> None:
         """One turn of the loop."""
-        board = self._board
-        timebase = self.timebase
-        delivery = self.delivery
         supervisor = self.supervisor
-        timebase.update(board.ticks_us())
-        if timebase.s - delivery.wake.s >= LATE_S:
-            supervisor.late(timebase.s)
-        delivery.serve(timebase.s, timebase.us)
+        self._dose(supervisor)
         supervisor.tasks = DOSING
         more = self._server.serve()
         supervisor.tasks |= LINK
@@ -86,16 +80,32 @@ class Pump:
         while self.log.is_due() and self._may_write():
             self.log.serve()
         supervisor.tasks |= RECORDS
+        timebase = self.timebase
         if timebase.s >= supervisor.due_s or supervisor.runs >= LOOK_RUNS or supervisor.alarms.changed:
             supervisor.serve(timebase.s, timebase.us)
-        timebase.update(board.ticks_us())  # records and answers take time
-        wait_us = timebase.until(delivery.wake)
-        if supervisor.wake_s <= delivery.wake.s:
-            wait_us = min(wait_us, timebase.until_s(supervisor.wake_s))
+        self._sleep(supervisor, more)
+
+    def _dose(self, supervisor) -> None:
+        timebase = self.timebase
+        delivery = self.delivery
+        timebase.update(self._board.ticks_us())
+        if timebase.s - delivery.wake.s >= LATE_S:
+            supervisor.late(timebase.s)
+        delivery.serve(timebase.s, timebase.us)
+
+    def _sleep(self, supervisor, more: bool) -> None:
+        """Until the next deadline, or the next byte."""
+        timebase = self.timebase
+        timebase.update(self._board.ticks_us())  # records and answers take time
+        wake = self.delivery.wake
+        wait_us = timebase.until(wake)
+        if supervisor.wake_s <= wake.s:
+            wait_us = min(timebase.until_s(supervisor.wake_s), wait_us)
         if self._server.deaf:  # it listens again in the next second
-            wait_us = min(wait_us, timebase.until_s(timebase.s + 1))
-        fed = supervisor.feed()
-        board.wait_us(wait_us if fed and not more else 0)
+            wait_us = min(timebase.until_s(timebase.s + 1), wait_us)
+        if not supervisor.feed() or more:
+            wait_us = 0
+        self._board.wait_us(wait_us)
 
     def _may_write(self) -> bool:
         """May the flash take its time now? What came before may have taken some: the motor is fed first."""

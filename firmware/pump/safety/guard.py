@@ -96,6 +96,13 @@ class Meter:
             self.left_s = min(source.end.s - s, self.span_s + 1) + 1
         return self.left_s > 0
 
+    def use_up(self, span_s: int) -> bool:
+        """So much of its time has passed; True when that was the last of it."""
+        if self.left_s <= 0 or self.source.state != RUNNING:
+            return False
+        self.left_s -= span_s
+        return self.left_s <= 0
+
 
 class DoseGuard:
     """Expected against made."""
@@ -265,23 +272,28 @@ class DoseGuard:
 
     def add_up(self, s: int, us: int) -> None:
         """What was to be made until (s, us) at the present rate."""
-        ms = us // 1000
+        us //= 1000
         span_s = s - self._s
-        if span_s < 0 or (span_s == 0 and ms <= self._ms):
+        if span_s < 0 or (span_s == 0 and us <= self._ms):
             return
-        a_s = self.rate.a_s
-        rest = self._rest + self.rate.rest * span_s
-        self._parts += a_s * span_s + a_s * (ms - self._ms) // 1000 + rest // _DAY_S
+        rate = self.rate
+        rest = self._rest + rate.rest * span_s
         self._rest = rest % _DAY_S
+        self._parts += rate.a_s * span_s + rest // _DAY_S
+        self._parts += rate.a_s * (us - self._ms) // 1000
         self._s = s
-        self._ms = ms
-        if not self._metered:
-            return
+        self._ms = us
+        if self._metered:
+            self._meter(s, span_s)
+
+    def _meter(self, s: int, span_s: int) -> None:
+        """So much less is left of each bolus; one that is used up counts no more."""
         for meter in self.meters:
-            if meter.left_s > 0 and meter.source.state == RUNNING:
-                meter.left_s -= span_s
-                if meter.left_s <= 0:
-                    self.opening(s, self._delivery.gate.machine.flows())
+            if meter.use_up(span_s):
+                self._open_again(s)
+
+    def _open_again(self, s: int) -> None:
+        self.opening(s, self._delivery.gate.machine.flows())
 
     def _begin_window(self, s: int) -> None:
         self._parts = 0
@@ -292,32 +304,37 @@ class DoseGuard:
     def look(self, s: int, us: int) -> int:
         """GOOD, or what is wrong. `add_up` is part of it."""
         self.add_up(s, us)
-        motor = self._motor
-        driven = motor.executed()
+        driven = self._motor.executed()
         made = driven - self._from_made
-        parts = self._parts
-        expected = parts >> 6
+        expected = self._parts >> 6
         if made > expected + expected * 145 // 1000 + SLACK_STEPS + (self.rate.a_s >> 8):
             return OVER
-        found = self._judge_windows(s, (driven - self._delivery.primed_steps()) & _SMALL)
+        found = self._judge_windows(s, driven)
         if found:
             return found
-        if s - self._from_s < WINDOW_S or (expected < _LEAST_STEPS and (parts or made)):
+        if s - self._from_s < WINDOW_S or (expected < _LEAST_STEPS and (self._parts or made)):
             return GOOD
+        self._close_window(s, made)
+        return self._judge_bands()
+
+    def _close_window(self, s: int, made: int) -> None:
+        """A window is over: how long has it been too much, or too little, by now?"""
+        expected = self._parts >> 6
         span_s = s - self._from_s
-        moved = driven - motor.missed() - self._from_moved
+        motor = self._motor
+        moved = motor.executed() - motor.missed() - self._from_moved
         self.over_s = self.over_s + span_s if made > expected + expected // 10 + _SLACK else 0
         self.under_s = self.under_s + span_s if moved < expected - expected // 10 - _SLACK else 0
         self._begin_window(s)
-        return self._judge_bands()
 
     def _judge_bands(self) -> int:
         if self.over_s >= BAND_S:
             return OVER
         return UNDER if self.under_s >= BAND_S else GOOD
 
-    def _judge_windows(self, s: int, made: int) -> int:
+    def _judge_windows(self, s: int, driven: int) -> int:
         """The hard limits over 1 h and 24 h."""
+        made = (driven - self._delivery.primed_steps()) & _SMALL
         slot = s // _MARK_S
         if slot - self._slot > _MARKS:
             self._slot = slot - _MARKS

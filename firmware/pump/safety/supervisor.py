@@ -160,12 +160,11 @@ class Supervisor:
         """May this run go to the motor? One that is overdue will be made at once: then what was made is
         judged before each. What should have been made over CATCH_UP_S ago is not given any more: a fault."""
         self.runs += 1
-        time = self._time
-        if time.s - run.first_s > CATCH_UP_S:
+        if self._time.s - run.first_s > CATCH_UP_S:
             self.fatal(a.FAULT, TOO_LATE)
             return False
-        if run.last_s < time.s or self.runs > LOOK_RUNS:
-            self._judge(self.guard.look(time.s, time.us))
+        if run.last_s < self._time.s or self.runs > LOOK_RUNS:
+            self._judge(self.guard.look(self._time.s, self._time.us))
             if self._delivery.fault:
                 return False
         delivery = self._delivery
@@ -234,9 +233,8 @@ class Supervisor:
             self._sample(s, us)
         if s >= self.code_s and self._delivery.may_stall(s, us):
             self._check_code(s)
-        every_s = self.monitor.every_s
-        self._alert = every_s < _LOOK_S
-        self._look_s = s + (every_s if self._alert else _LOOK_S)
+        self._alert = self.monitor.every_s < _LOOK_S
+        self._look_s = s + (self.monitor.every_s if self._alert else _LOOK_S)
 
     def _judge(self, found: int) -> None:
         if found == g.OVER:
