@@ -53,6 +53,7 @@ INTEGER_KINDS = {
     "i64": ("<q", 8, -0x8000000000000000, 0x7FFFFFFFFFFFFFFF),
 }
 _MAX_LENGTH = 255  # of bytes and str
+_pack_into = struct.pack_into  # a word less in a frame than by its module
 
 
 class WireError(Exception):
@@ -78,14 +79,12 @@ def encode(
     _check_names(fields, values)
     for name, kind in fields:
         value = values[name]
-        if isinstance(kind, str):
-            at = _put(name, kind, value, buffer, at, end)
+        if not isinstance(kind, str):
+            at = _put_group(name, kind, value, buffer, at, end)
+        elif kind in INTEGER_KINDS:
+            at = _put_whole(name, INTEGER_KINDS[kind], value, buffer, at, end)
         else:
-            entries = _entries(name, value)
-            at = _put(name, "u16", len(entries), buffer, at, end)
-            group = _group(kind)
-            for entry in entries:
-                at = encode(group, entry, buffer, at, end)
+            at = _put_content(name, _content(name, kind, value), buffer, at, end)
     return at
 
 
@@ -215,24 +214,36 @@ def _content(name: str, kind: str, value: object) -> "bytes | bytearray":
     return value
 
 
-def _put(name: str, kind: str, value: object, buffer: bytearray, at: int, end: int) -> int:
-    if kind in INTEGER_KINDS:
-        form, width, low, high = INTEGER_KINDS[kind]
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise WireError(WRONG_TYPE, name)
-        if value < low or value > high:
-            raise WireError(OUT_OF_RANGE, name)
-        if at + width > end:
-            raise WireError(NO_ROOM, name)
-        struct.pack_into(form, buffer, at, value)
-        return at + width
-    content = _content(name, kind, value)
-    length = len(content)
-    if at + 1 + length > end:
+def _put_whole(
+    name: str, kind: "tuple[str, int, int, int]", value: object, buffer: bytearray, at: int, end: int
+) -> int:
+    """One of INTEGER_KINDS. Its frame has 11 words: no more fit MicroPython's stack, and it runs for every
+    field."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise WireError(WRONG_TYPE, name)
+    if value < kind[2] or value > kind[3]:
+        raise WireError(OUT_OF_RANGE, name)
+    if at + kind[1] > end:
         raise WireError(NO_ROOM, name)
-    buffer[at] = length
-    buffer[at + 1 : at + 1 + length] = content
-    return at + 1 + length
+    _pack_into(kind[0], buffer, at, value)
+    return at + kind[1]
+
+
+def _put_content(name: str, content: "bytes | bytearray", buffer: bytearray, at: int, end: int) -> int:
+    stop = at + 1 + len(content)
+    if stop > end:
+        raise WireError(NO_ROOM, name)
+    buffer[at] = stop - at - 1
+    buffer[at + 1 : stop] = content
+    return stop
+
+
+def _put_group(name: str, kind: object, value: object, buffer: bytearray, at: int, end: int) -> int:
+    entries = _entries(name, value)
+    at = _put_whole(name, INTEGER_KINDS["u16"], len(entries), buffer, at, end)
+    for entry in entries:
+        at = encode(_group(kind), entry, buffer, at, end)
+    return at
 
 
 def _take_fields(

@@ -1,8 +1,8 @@
 """What runs in every turn of the main loop takes no memory for its frames either.
 
-MicroPython keeps a frame of up to 11 words on the C stack; of a larger one it asks the heap, and gives it back
-(with the heap locked: the stack after all, so no lock shows it). That search through the heap took half of the
-pump's time. docs/architecture.md, Memory."""
+MicroPython keeps a frame of up to 11 words on the C stack. For a larger one it searches the heap, and gives
+it back at the return (under a locked heap it takes the stack after all, so no lock shows it). Those searches
+took half of the pump's time. docs/architecture.md, The steady path."""
 
 from pathlib import Path
 
@@ -29,7 +29,8 @@ STEADY = {
     "pump/safety/critical.py": "damaged_run damaged_program",
     "pump/safety/guard.py": "admits add_up _meter use_up look _close_window _judge_bands _judge_windows",
     "pump/safety/supervisor.py": "may_run admits serve _look _judge _sample check_values arrange feed",
-    "pump/safety/monitor.py": "watch_motor sample judge is_suspect _interval_s _judge_pressures _judge_battery",
+    "pump/safety/monitor.py": "watch_motor sample judge is_suspect _interval_s _judge_battery",
+    "wire/codec.py": "_put_whole _put_content",
     "pump/safety/alarms.py": "stands _end wake_s",
 }
 
