@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
-from thecal.amounts import concentration_text, dose_rate_text, duration_text, mass_text, volume_text
+from thecal import event_words
 from thecal.answers import Event, Instant
-from wire.codec import WireError, name_of
-from wire.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
-from wire.therapy import SOFT_LIMITS
 
-RESET_CAUSES = ((1, "power on"), (3, "a watchdog reset"))
 COLUMNS = ("sequence", "boot", "at_us", "kind", "actor", "code", "ref", "a", "b", "text", "tag")
 
 
@@ -28,37 +22,9 @@ def instant_text(at: Instant) -> str:
 
 def details(event: Event) -> str:
     """What a record says beyond its kind."""
-    if event.kind == "bolus_started":
-        return f"{_bolus(event)}: {mass_text(event.a)} over {duration_text(event.b)}"
-    if event.kind in ("bolus_delivered", "bolus_cut_short"):
-        return f"{_bolus(event)}: {volume_text(event.a)} given"
-    if event.kind == "bolus_refused":
-        return f"{name(event.code, BOLUS_KINDS)} of {mass_text(event.a)}: {name(event.b, REFUSALS)}"
-    if event.kind == "command_refused":
-        return f"{name(event.code, MESSAGES)}: {name(event.b, REFUSALS)}"
-    if event.kind == "proposal_refused":
-        return name(event.b, REFUSALS)
-    if event.kind == "session_opened":
-        return f"session {event.ref}"
-    if event.kind == "boot":
-        cause = name(event.code, RESET_CAUSES)
-        return f"boot {event.boot}, after {cause}, recovered in {event.b / 1000:g} ms"
-    if event.kind == "reference_time":
-        local = date(2000, 1, 1) + timedelta(days=event.ref)
-        second = event.a
-        clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{event.b:06}"
-        return f"local time {local} {clock}"
-    if event.kind == "records_lost":
-        why = "no room for them" if event.code == 1 else "unreadable"
-        return f"{event.ref} of the records {event.a} to {event.b}: {why}"
-    if event.kind == "log_begun":
-        return "new" if event.code == 1 else f"with a new key after record {event.a}"
-    if event.kind in ("alarm_raised", "alarm_cleared"):
-        return name(event.code, ALARMS)
-    if event.kind == "program_committed":
-        return f"drug library version {event.a} ({event.b.to_bytes(8, 'little').hex()})" if event.a else ""
-    if event.kind == "soft_limit_passed":
-        return _soft_limit(event)
+    words = event_words.WORDS.get(event.kind)
+    if words is not None:
+        return words(event)
     if event.code or event.a or event.b:
         return f"code {event.code}, a {event.a}, b {event.b}"
     return ""
@@ -79,23 +45,3 @@ def as_json(event: Event) -> dict[str, object]:
         "text": details(event),
         "tag": event.tag.hex(),
     }
-
-
-def _soft_limit(event: Event) -> str:
-    """Both values, by the unit of each kind of limit."""
-    text = {"concentration": concentration_text, "step": dose_rate_text}
-    what = name(event.code, SOFT_LIMITS)
-    shown = text.get(what, mass_text)
-    return f"drug {event.ref}, {what}: {shown(event.a)} confirmed, the limit is {shown(event.b)}"
-
-
-def _bolus(event: Event) -> str:
-    return f"{name(event.code, BOLUS_KINDS)} {event.ref}"
-
-
-def name(number: int, table: tuple[tuple[object, ...], ...]) -> str:
-    """The words for a number; one that the table has not is shown as it is."""
-    try:
-        return name_of(table, number).replace("_", " ")
-    except WireError:
-        return f"number {number}"

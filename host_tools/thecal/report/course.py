@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from thecal.amounts import PL_PER_ML, US_PER_DAY
 from thecal.answers import Event
-from thecal.log_text import name
+from thecal.event_words import name
 from thecal.ranges import MINIMUM_RATE_PL_PER_DAY
 from thecal.report.record import Record
 from wire.messages import BOLUS_KINDS

@@ -47,6 +47,12 @@ def pixels(report: Report, name: str) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
 
 
+def tallness(report: Report, name: str) -> float:
+    """Height of a figure over its width."""
+    width, height = _figure(report, name).get_size_inches()
+    return float(height / width)
+
+
 def _figure(report: Report, name: str) -> Figure:
     """Drawn once for both."""
     if name not in report.drawn:
@@ -121,12 +127,13 @@ def _boluses(report: Report) -> Figure:
             asked[hour(event.at.total_us)] += 1
     figure = Figure(figsize=(7.2, 2.5))
     axis = figure.subplots()
-    hours = np.arange(24)
+    hours = np.arange(24) + 0.5  # a bar stands between the hours that it counts
     axis.bar(
         hours, asked, width=0.8, facecolor="white", edgecolor=_NO, hatch="////", lw=0.8, label="asked for"
     )
     axis.bar(hours, given, width=0.8, color=_PLAN, label="given")
-    axis.set_xticks(range(0, 24, 3), [f"{h:02}:00" for h in range(0, 24, 3)])
+    axis.set_xlim(0, 24)
+    axis.set_xticks(range(0, 25, 3), [f"{h:02}:00" for h in range(0, 25, 3)])
     axis.set_xlabel("hour of the day, pump local time" if record.local else "hour of the pump's clock")
     axis.set_ylabel("patient boluses")
     axis.set_ylim(0, max(*asked, 1) * 1.3)
@@ -179,8 +186,8 @@ def _trumpet(report: Report) -> Figure:
     axis = figure.subplots()
     high, low = [float(w.highest) for w in curve.windows], [float(w.lowest) for w in curve.windows]
     axis.fill_between(minutes, low, high, color=_PLAN, alpha=0.10)
-    axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="largest error of a window")
-    axis.plot(minutes, low, color=_GIVEN, marker="s", ms=4, lw=1.6, label="smallest error of a window")
+    axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="highest error of a window")
+    axis.plot(minutes, low, color=_GIVEN, marker="s", ms=4, lw=1.6, label="lowest error of a window")
     mean = float(curve.mean_error)
     axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all: {mean:+.3f} %")
     axis.set_xscale("log")

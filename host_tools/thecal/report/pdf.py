@@ -16,7 +16,7 @@ import matplotlib as mpl
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from thecal.report.figures import pixels
+from thecal.report.figures import pixels, tallness
 from thecal.report.summary import Block, Facts, Figure, Report, Table, Text
 
 _FONT = "DejaVu"
@@ -26,6 +26,8 @@ _LINE_MM = 4.6
 _BASE_MM = 3.4  # from a line's top to the foot of its letters
 _GAP_MM = 4.0  # between columns
 _CELL = 7.5  # points
+_HEAD_MM = 12.0  # a section's title
+_LEAST_MM = 28.0
 
 
 class _Page(FPDF):
@@ -55,14 +57,21 @@ def pdf(report: Report, made: datetime) -> bytes:
     _line(page, report.title, 17, bold=True)
     _line(page, report.subtitle, 8.5, colour=_GREY)
     for title, blocks in report.sections:
-        begins_with_a_plot = bool(blocks) and isinstance(blocks[0], Figure)
-        if page.get_y() > (150 if begins_with_a_plot else 240):
+        if page.will_page_break(_HEAD_MM + _height(page, report, blocks)):
             page.add_page()
         page.ln(3)
         _line(page, title, 12.5, bold=True, colour=_BLUE)
         for block in blocks:
             _block(page, report, block)
     return bytes(page.output())
+
+
+def _height(page: FPDF, report: Report, blocks: Sequence[Block]) -> float:
+    """What a section needs so as not to begin at the foot of a page: its first plot, or some lines."""
+    first = blocks[0] if blocks else None
+    if not isinstance(first, Figure):
+        return _LEAST_MM
+    return page.epw * tallness(report, first.name) + _LEAST_MM / 2
 
 
 def _line(

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_rate_text, volume_text
 from thecal.answers import Event
-from thecal.log_text import details, instant_text, name
+from thecal.event_words import name
+from thecal.log_text import details, instant_text
 from thecal.report import chain as chains
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.flow_file import MeasuredFlow
@@ -313,7 +314,8 @@ def _trumpet_blocks(report: Report) -> Iterator[Block]:
         return
     yield Figure(
         "trumpet",
-        "The largest error of the flow in any window of a length, against what was programmed for it: 25 h "
+        "The highest and the lowest error of the flow in any window of a length, against what was "
+        "programmed for it: 25 h "
         f"after a start-up of 24 h, sampled every 15 min. {flow.how}.",
     )
     yield from _windows(report.trumpet, "25 h")
@@ -324,7 +326,8 @@ def _measured_blocks(report: Report, measured: MeasuredFlow) -> Iterator[Block]:
     start_up, every = duration_text(measured.start_up_us), duration_text(measured.every_us)
     yield Figure(
         "trumpet",
-        f"The largest error of the flow in any window of a length, against the rate that was set: "
+        "The highest and the lowest error of the flow in any window of a length, against the rate that was "
+        "set: "
         f"{curve.samples} samples {every} apart, after a start-up of {start_up}, from {measured.source}.",
     )
     yield Facts([("rate that was set", volume_rate_text(measured.rate_pl_per_day))])
@@ -336,15 +339,17 @@ def _windows(curve: Trumpet, span: str) -> Iterator[Block]:
         (f"{float(w.minutes):g} min", f"{float(w.highest):+.4f} %", f"{float(w.lowest):+.4f} %")
         for w in curve.windows
     ]
-    yield Table(("window", "largest", "smallest"), rows, right=(0, 1, 2))
+    yield Table(("window", "highest", "lowest"), rows, right=(0, 1, 2))
     yield Facts([(f"error over all {span}", f"{float(curve.mean_error):+.4f} %")])
 
 
 def _log_blocks(record: Record) -> Iterator[Block]:
-    counts = Counter(event.kind for event in record.events)
-    yield Table(
-        ("kind of record", "how many"), [(kind, str(n)) for kind, n in counts.most_common()], right=(1,)
-    )
+    counts = Counter(event.kind.replace("_", " ") for event in record.events)
+    rows = [(kind, str(n)) for kind, n in counts.most_common()]
+    half = (len(rows) + 1) // 2
+    beside = [*rows[half:], ("", "")][:half]
+    sides = [(*left, *right) for left, right in zip(rows[:half], beside, strict=True)]
+    yield Table(("kind of record", "how many", "kind of record", "how many"), sides, right=(1, 3))
     shown = record.events[-_RECORDS_SHOWN:]
     yield Text(f"The last {len(shown)} of {len(record.events)} records:")
     rows = [

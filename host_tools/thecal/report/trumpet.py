@@ -25,7 +25,7 @@ SAMPLES = 100  # 25 h
 
 @dataclass(frozen=True)
 class Window:
-    """The largest and smallest error of any window of this length, percent."""
+    """The highest and the lowest error of any window of this length, percent."""
 
     minutes: Fraction
     highest: Fraction
