@@ -55,6 +55,7 @@ _LAST_SEQ = 0xFFFF
 _SESSION_EXPIRED = 49
 _OFFERS = 3  # tries to take one up: the pump may restart in between, or offer the next one to somebody else
 _TABLE_HASH = table_hash(SCHEMA)
+PROTOCOL = version_text(PROTOCOL_VERSION, _TABLE_HASH)  # what a pump must speak too
 # change nothing: may be repeated
 _READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS, LOG_STATE, LOG_KEY))
 _PLAIN = frozenset((HELLO, AUTH, PAIR))  # outside of sessions
@@ -121,13 +122,13 @@ class Session:
         result, payload = self._exchange(0, nonce & 0xFFFF, HELLO, values)
         if result == _PROTOCOL_MISMATCH:
             detail = Reply.decoded("hello", REFUSED, payload).text("detail")
-            raise ProtocolMismatch(version_text(PROTOCOL_VERSION, _TABLE_HASH), detail)
+            raise ProtocolMismatch(PROTOCOL, detail)
         if result != _OK:
             raise _refused(HELLO, result, payload)
         # Of another version only the first two fields can be relied on.
         pump = version_text(payload[0], payload[2 : 2 + payload[1]]) if len(payload) >= 2 else "nothing"
-        if pump != version_text(PROTOCOL_VERSION, _TABLE_HASH):
-            raise ProtocolMismatch(version_text(PROTOCOL_VERSION, _TABLE_HASH), pump)
+        if pump != PROTOCOL:
+            raise ProtocolMismatch(PROTOCOL, pump)
         hello = hello_of(Reply.decoded("hello", answer_fields(HELLO), payload))
         if hello.session == 0:
             raise malformed("hello", "session 0 is none")

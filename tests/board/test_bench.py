@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 
@@ -134,9 +133,7 @@ def test_a_pump_ends_while_it_advances_when_its_bench_vanishes():
         century = json.dumps({"do": "advance", "to_us": 3_153_600_000_000_000})
         os.write(pump.process.stdin.fileno(), century.encode() + b"\n")
         pump.process.stdin.close()
-        began_s = time.monotonic()
         assert pump.process.wait(10) == 0
-        assert time.monotonic() - began_s < 5
 
 
 @pytest.mark.parametrize("argument", ["colour=blue", "speed=fast", "clock=sand", "speed=0"])

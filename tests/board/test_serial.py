@@ -111,14 +111,3 @@ def test_noise_flips_bits_both_ways_and_repeatably():
         assert 100 < flipped < 250  # 164 expected of 2 x 2048 bytes
         assert flipped - 10 <= seen <= flipped
     assert heard[0] == heard[1]
-
-
-def test_round_trip_is_quick(echo):
-    """Far below the 2 ms that the link may take; generous, because tests share the machine."""
-    _, port = echo
-    times = []
-    for _ in range(200):
-        began_s = time.perf_counter()
-        exchange(port, b"x" * 32)
-        times.append(time.perf_counter() - began_s)
-    assert sorted(times)[100] < 0.002

@@ -187,6 +187,26 @@ def test_json_tells_every_failure_with_its_replay(tmp_path: Path, capfd: pytest.
     assert "holds results already" in told.err
 
 
+@pytest.mark.usefixtures("dice")
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "out"
+    words = ["campaign", "dice", "--runs", "3", "--scheduler", IN_PROCESS, "--out"]
+    assert cli.run([*words, str(folder)]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"{folder} cannot be written: Not a directory; name another folder with --out")
+    assert told.out == ""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    assert cli.run([*words, str(tmp_path / "out")]) == 1
+    assert "cannot be written: No space left on device" in capsys.readouterr().err
+
+
 def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kind = dataclasses.replace(DICE, carry_out=lambda run: None)
     monkeypatch.setattr(campaigns, "load", lambda name: kind)

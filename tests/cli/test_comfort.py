@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,6 +132,20 @@ def test_completion(tmp_path: Path):
     assert complete("thecal pro") == ["program"]
     assert "--confirm-large-change" in complete("thecal program --confirm")
     assert "clock" in complete("thecal ")
+
+
+def test_version(quick_thecal: Thecal, repo_root: Path):
+    """What a report of a fault begins with; the protocol as an error of another version names it."""
+    done = quick_thecal("--version")
+    written = tomllib.loads((repo_root / "pyproject.toml").read_text())["project"]["version"]
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(rf"thecal {re.escape(written)}, protocol \d+, table [0-9a-f]{{16}}\n", done.out)
+
+
+def test_flags_have_no_type_in_the_help(quick_thecal: Thecal):
+    text = quick_thecal("program", "--help").out
+    assert "--confirm-large-change" in text
+    assert re.search(r"--yes +Do not ask", text)
 
 
 def test_no_colour_is_readable(thecal: Thecal, blank: Emulator):

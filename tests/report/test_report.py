@@ -1,10 +1,10 @@
 """`thecal report` from the outside: a pump, a log, a simulation; what is broken is shown broken."""
 
 import base64
+import cProfile
 import hashlib
 import json
 import re
-import time
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +18,7 @@ from cli.conftest import MORPHINE, Thecal, changed
 from thecal import log_keys
 from thecal.client import Client
 from thecal.emulator import Emulator
+from thecal.report import command
 from thecal.report import record as records
 from thecal.report.course import course_of
 from thecal.report.summary import build
@@ -187,6 +188,8 @@ def test_a_broken_chain_is_red_and_never_hidden(quick_thecal: Thecal, tmp_path: 
         done = quick_thecal("report", "--log", path, "--serial", "P1", "--out", out, "--json")
         assert done.code == 0, done.err
         assert json.loads(done.out)["chain"] == "broken"
+        said = quick_thecal("report", "--log", path, "--serial", "P1", "--out", out).out.splitlines()[-1]
+        assert re.match(r"log: NOT as the pump wrote it, first at record \d+: ", said)
         assert '<p class="bad">THE LOG IS NOT AS THE PUMP WROTE IT' in out.read_text()
         assert ".bad { background: #fbe3df; border: 2px solid #a61c00; color: #a61c00" in out.read_text()
     path = write_lines(tmp_path / "log.jsonl", lines)
@@ -254,15 +257,22 @@ def test_what_a_log_says_is_escaped(quick_thecal: Thecal, tmp_path: Path):
     assert "<script>" not in out.read_text()
 
 
-def test_a_month_of_a_hundred_thousand_records_is_quick(quick_thecal: Thecal, tmp_path: Path, keys: None):
-    """The figure (5 s on a free machine) is the bench's; here only that nothing grows with the square."""
+def test_a_long_log_costs_in_proportion(tmp_path: Path, keys: None):
+    """Four times the records, at most some four times the calls of functions: nothing grows with the square.
+    How long a month takes: `make bench`."""
     log_keys.store("P1", KEY)
-    path = write_lines(tmp_path / "log.jsonl", a_month(20_000))
-    began_s = time.monotonic()
-    done = quick_thecal("report", "--log", path, "--serial", "P1", "--out", tmp_path / "r")
-    assert done.code == 0, done.err
-    assert time.monotonic() - began_s < 30
-    assert (tmp_path / "r").stat().st_size < 1_000_000
+
+    def calls(records: int) -> int:
+        record, key = command.from_file(write_lines(tmp_path / f"{records}.jsonl", a_month(records)), "P1")
+        page = tmp_path / "r"
+        profile = cProfile.Profile()
+        profile.runcall(command.write, record, key, command.Wanted(page), datetime(2026, 2, 1))
+        assert page.stat().st_size < 1_000_000
+        return sum(entry.callcount for entry in profile.getstats())
+
+    calls(100)  # what is imported and drawn for the first time
+    one, four = calls(3_000), calls(12_000)
+    assert one < four < 5 * one
 
 
 def test_figures_are_drawings(quick_thecal: Thecal, tmp_path: Path):

@@ -216,7 +216,7 @@ def test_locked(place: Path):
         with Store.open(place, busy_s=0.05) as store, pytest.raises(StoreError) as caught:
             store.add_pump("P-1")
         assert "another program is writing to the store" in str(caught.value)
-        assert "nothing was changed" in str(caught.value)
+        assert "the store was not changed" in str(caught.value)
     finally:
         other.close()
     with Store.open(place) as store:
@@ -244,7 +244,7 @@ def test_a_disk_that_is_full(place: Path):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert f"there is no room for the store {place}" in done.stderr
-    assert "make room, then do it again; nothing was changed" in done.stderr
+    assert "the store was not changed: make room, then try again" in done.stderr
     assert done.stderr.count("\n") == 1
     assert digest(place) == before
     bring_in(place, log(1, 20_000))

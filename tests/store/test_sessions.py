@@ -159,7 +159,9 @@ def test_trouble_with_the_store_is_no_trouble_with_the_pump(thecal: Run, place: 
     place.write_text("no database " * 1000)
     done = thecal("program", MORPHINE, "--yes", "--json")
     assert json.loads(done.stdout)["committed"] is True
-    assert "not in the store: " in done.stderr
+    assert "this computer's store lacks it: " in done.stderr
+    assert "what the pump did stands, so do not say it again" in done.stderr
+    assert "nothing was changed" not in done.stderr
     assert "thecal store import --port" in done.stderr
     assert thecal("store", "info", code=1).stderr.count("\n") == 1
 

@@ -3,8 +3,9 @@
 Read them with anything that reads Parquet: `pyarrow.parquet.read_table(folder)`.
 """
 
+import contextlib
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,29 @@ class Results:
         return rows
 
     def write(self, rows: Sequence[Row]) -> Path:
-        """Add a part with these rows."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Add a part with these rows. ThecalError when it cannot be written; the parts there are stay."""
         part = self.folder / _PART.format(rows[0]["run"])
         table: Any = _arrow().Table.from_pylist(list(rows), schema=self._schema)
         draft = part.with_suffix(".draft")
-        _arrow().parquet.write_table(table, draft)
-        draft.replace(part)
+        with self._writing():
+            _arrow().parquet.write_table(table, draft)
+            draft.replace(part)
         return part
+
+    def make_folder(self) -> None:
+        """Before the first run: a folder that cannot be made is told at once."""
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ThecalError(
+                f"{self.folder} cannot be written: {error.strerror or error}",
+                "name another folder with --out, or make room and go on with --resume",
+            ) from None
 
     def remove(self) -> None:
         """Remove every part."""

@@ -56,6 +56,7 @@ class Runner:
                 f"{others} runs in {self.results.folder} were made with other code than this",
                 "begin anew in another folder, named with --out",
             )
+        self.results.make_folder()
         return len(self.rows)
 
     def run(self, scheduler: str, on_row: OnRow) -> None:

@@ -64,8 +64,9 @@ def _run_typer(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:  # wrong usage
         context = getattr(error, "ctx", None)
         command = context.command_path if context else _path_of(typer.main.get_command(app), wanted)
-        message = error.format_message()  # empty when the help was shown instead
-        text = f"{command}: {message} See `{command} --help`." if message else ""
+        message = error.format_message().replace(": Value error, ", ": ")  # empty: the help was shown instead
+        stop = "" if message.endswith((".", "?")) else "."
+        text = f"{command}: {message}{stop} See `{command} --help`." if message else ""
         return _say(text, error.exit_code)
     finally:
         os.environ[NO_INPUT_VARIABLE] = before

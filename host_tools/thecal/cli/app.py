@@ -34,12 +34,25 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from thecal.session import PROTOCOL
+
+        print(f"thecal {version('thecal')}, {PROTOCOL}")
+        raise typer.Exit
+
+
 @app.callback()
 def everywhere(
     role: Annotated[
         keys.Role | None,
         typer.Option("--role", envvar="THECAL_ROLE", help="Whose key is used. Default: the clinician's."),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Before every command: as whom the pump is talked to."""
     if role is not None:

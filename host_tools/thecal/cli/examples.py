@@ -4,7 +4,7 @@ from typing import Any
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "emulate": (
-        "thecal emulate --link /tmp/pump --speed 60",
+        "thecal emulate --link /tmp/pump --speed 10",
         "thecal emulate --flash pump.flash --speed max",
     ),
     "simulate": (
@@ -85,7 +85,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def dress(command: Any, path: str = "") -> Any:
-    """Put its examples below the help of every command."""
+    """Put its examples below the help of every command, and let a flag be a flag: no "<bool>" beside it."""
+    for option in getattr(command, "params", ()):
+        if getattr(option, "is_flag", False) and option.metavar is None:
+            option.metavar = ""
     for name, part in getattr(command, "commands", {}).items():
         dress(part, f"{path} {name}".strip())
     examples = EXAMPLES.get(path)

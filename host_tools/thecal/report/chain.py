@@ -32,7 +32,10 @@ def check(record: Record, key: bytes | None) -> Chain:
         return Chain("unchecked", "there is no log", (), digest)
     if key is None:
         flaws = tuple(order)
-        words = "the key of this pump's log is not known here, so nothing shows whether it was changed"
+        words = (
+            "the key of this pump's log is not known here, so nothing shows whether it was changed; "
+            "`thecal log --verify` with the pump at hand fetches the key"
+        )
         return Chain("broken" if flaws else "unchecked", words, flaws, digest)
     if record.log_state is not None:
         verdict = event_chain.verify(key, record.log_state, events)

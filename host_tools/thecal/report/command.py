@@ -136,7 +136,13 @@ def write(
 def words(report: Report, wanted: Wanted) -> list[str]:
     """What was written, and whether the log is to be trusted."""
     paths = [str(path) for path in vars(wanted).values() if path]
-    return [*paths, f"log: {report.chain.standing}, {report.chain.words}"]
+    chain = report.chain
+    lines = [*paths, f"log: {chain.standing}, {chain.words}"]
+    if chain.flaws:
+        number, what = chain.flaws[0]
+        more = f" ({len(chain.flaws) - 1} more in the report)" if len(chain.flaws) > 1 else ""
+        lines.append(f"log: NOT as the pump wrote it, first at record {number}: {what}{more}")
+    return lines
 
 
 def as_json(report: Report, wanted: Wanted) -> dict[str, object]:

@@ -40,7 +40,10 @@ def remember(
         with Store.open(path) as store:
             return collect(store, pump, command, outcome=outcome, committed_us=committed_us, refill=refill)
     except ThecalError as error:
-        return f"not in the store: {error} (thecal store import --port {pump.port} brings it in later)"
+        return (  # not the error's own hint: to do a bolus again is no remedy for a store
+            f"this computer's store lacks it: {error.message}; what the pump did stands, so do not say it "
+            f"again: thecal store import --port {pump.port} brings it in later"
+        )
 
 
 def collect(

@@ -288,10 +288,10 @@ def clear_words(path: Path) -> Generator[None]:
 
 def _in_words(path: Path, said: str) -> StoreError:
     if "locked" in said or "busy" in said:
-        hint = "wait until it has ended, then do it again; nothing was changed"
+        hint = "the store was not changed: try again when that has ended"
         return StoreError(f"another program is writing to the store {path}", hint)
     if "full" in said or "disk I/O error" in said:
-        hint = "make room, then do it again; nothing was changed"
+        hint = "the store was not changed: make room, then try again"
         return StoreError(f"there is no room for the store {path} ({said})", hint)
     if "not a database" in said or "malformed" in said:
         hint = "move it away, or name another file with THECAL_STORE"
