@@ -89,8 +89,9 @@ def dues(words: ptr32, run, lead: ptr16, state: ptr32) -> int:  # noqa: F821
 
 
 @micropython.viper
-def hand_over(words: ptr32, steps: int, state: ptr32, channel: int, other: int):  # noqa: F821
-    """Due times into delays, and off they go through DMA `channel`, behind what `other` still carries.
+def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F821
+    """Due times into delays, and off they go through a DMA channel, behind what another still carries:
+    `channels` has its number in the low byte, the other's in the next.
 
     With interrupts off. The first word's delay counts from now when the motor stands still, else from the
     edge before it. A step that is overdue is made at once, the next ones no closer than 50 us."""
@@ -120,6 +121,7 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channel: int, other: int):
             break
     state[PREVIOUS] = at
     state[EXPECTED] = expected + steps
+    channel = channels & 0xFF
     mine = ptr32(int(_DMA) + channel * 64)  # noqa: F821
     mine[0] = int(words)
     mine[2] = steps
@@ -130,7 +132,7 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channel: int, other: int):
         words[0] = wait if wait > 0 else 0
         ptr32(_TRIGGER)[0] = bit  # noqa: F821
         return
-    if not int(_chained(channel, other, int(words))):
+    if not int(_chained(channel, channels >> 8, int(words))):
         ptr32(_TRIGGER)[0] = bit  # noqa: F821
 
 

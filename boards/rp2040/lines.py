@@ -34,16 +34,16 @@ class UsbLine:
         one = self._one
         most = len(buffer)
         count = 0
-        while count < most:
-            ready = False
-            for _ in self._ready.ipoll(0):
-                ready = True
-            if not ready:
-                break
+        while count < most and self._has_come():
             self._in.readinto(one)
             buffer[count] = one[0]
             count += 1
         return count
+
+    def _has_come(self) -> bool:
+        for _ in self._ready.ipoll(0):
+            return True
+        return False
 
     def write(self, data) -> None:
         """Send all of it, or drop it when nobody takes it."""

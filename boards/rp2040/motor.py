@@ -50,6 +50,8 @@ class Motor:
         self._stall = Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
         self._dma = (rp2.DMA(), rp2.DMA(), rp2.DMA(), rp2.DMA())
         self._channels = tuple([dma.channel for dma in self._dma])  # of runs, of runs, of counts, of misses
+        first, second = self._channels[:2]
+        self._pairs = (first | second << 8, second | first << 8)  # as `hand_over` takes them
         self._hardware_missed = array("I", [0])
         self._words = (array("I", bytes(4 * _MAX_STEPS)), array("I", bytes(4 * _MAX_STEPS)))
         self._lead = array("H", bytes(2 * _LIMBS))
@@ -113,24 +115,26 @@ class Motor:
 
     def append(self, run) -> None:
         """Take a run over. ValueError: "motor queue", it has no place; "motor run", it is too far off."""
-        steps = run.steps
+        self._check(run)
+        back = 1 - self._back
+        expand.dues(self._words[back], run, self._lead, self._state)
+        self._hand_over(back, run.steps)
+        self._back = back
+        self._end = (self._expected() - run.steps) & _MASK
+
+    def _check(self, run) -> None:
         flying = self.in_flight()
-        if not 0 < steps <= _MAX_STEPS - flying:
+        if not 0 < run.steps <= _MAX_STEPS - flying:
             raise ValueError("motor queue")
         if flying and ((expand.made() - self._end) & _MASK) > _MASK >> 1:
             raise ValueError("motor queue")
-        state = self._state
-        back = 1 - self._back
-        words = self._words[back]
         if run.gap_s > _FAR_S or run.last_s - run.first_s > _FAR_S:
             raise ValueError("motor run")
-        expand.dues(words, run, self._lead, state)
-        channels = self._channels
+
+    def _hand_over(self, back: int, steps: int) -> None:
         interrupts = machine.disable_irq()
-        expand.hand_over(words, steps, state, channels[back], channels[1 - back])
+        expand.hand_over(self._words[back], steps, self._state, self._pairs[back])
         machine.enable_irq(interrupts)
-        self._back = back
-        self._end = (self._expected() - steps) & _MASK
 
     def executed(self) -> int:
         """Steps driven since boot, by PIO's count."""

@@ -51,14 +51,21 @@ class Rest:
         began_us = time.ticks_us()
         quiet = self._fresh
         self._fresh = False
-        woken = False
-        while not woken:
+        while True:
             left_us = delay_us - time.ticks_diff(time.ticks_us(), began_us)
             if left_us < 1000:
                 break
-            for _ in self._poll.ipoll(min(left_us // 1000, self._slice_ms) if quiet else left_us // 1000):
-                woken = True
             if quiet:
+                woken = self._wakes_within(min(left_us // 1000, self._slice_ms))
                 self._dog.feed()
-        if not woken and left_us > 0:
+            else:
+                woken = self._wakes_within(left_us // 1000)
+            if woken:
+                return
+        if left_us > 0:
             time.sleep_us(left_us)
+
+    def _wakes_within(self, wait_ms: int) -> bool:
+        for _ in self._poll.ipoll(wait_ms):
+            return True
+        return False
