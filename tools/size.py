@@ -4,8 +4,8 @@
     tools/size.py           the share of every module, the files, and an error when they are over the budget
     tools/size.py --json    the same as JSON
 
-`firmware_mpy_bytes` counts every .mpy file on the chip, the board's code too. It goes up for a reason only; `aim`
-is what is wanted. Free memory after boot needs an emulated chip: `make bench`, tests/rp2040/test_heap.py.
+`firmware_mpy_bytes` counts every .mpy file on the chip, the board's code too. It goes up for a reason only;
+`aim` is what is wanted. Free memory after boot needs an emulated chip: `make bench`.
 """
 
 import json
