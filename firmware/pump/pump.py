@@ -47,9 +47,9 @@ class Pump:
         supervisor = Service(board, self.timebase, course, self.log, self.keeper, bounds.floor_pl_per_day)
         self.supervisor = supervisor
         self.timebase.update(board.ticks_us())
-        self.keeper.start()
-        self.log.start(self.delivery.local, board.ticks_us, began_ticks)
-        supervisor.start()
+        self.keeper.start_up()
+        self.log.start_up(self.delivery.local, board.ticks_us, began_ticks)
+        supervisor.start_up()
         proposals = Proposals(course, bounds, self.keeper, supervisor)
         commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper, supervisor)
         self.keeper.fill_queue()  # the motor first: flash takes its time

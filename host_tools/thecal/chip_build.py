@@ -2,7 +2,8 @@
 
 Three things are done to the text, which change nothing of what it does: tables of the protocol become text
 (`chip_tables`), all modules become one, without what nobody uses (`chip_program`), and names become short
-(`chip_names`). mpy-cross then compiles it for the RP2040's processor. Called by:
+(`chip_names`). When it has started it forgets what only starting needs (`chip_once`). mpy-cross compiles it
+for the RP2040's processor. Called by:
 `chip_flash`, `make size`, tests.
 """
 
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
-from thecal import chip_dead, chip_names, chip_program, chip_tables, paths
+from thecal import chip_dead, chip_names, chip_once, chip_program, chip_tables, paths
 from thecal.errors import FlashError
 
 MANIFEST = "manifest"
@@ -24,6 +25,8 @@ MANIFEST = "manifest"
 # Nothing of the steady path, of a stop or of alarms may stand here.
 RARE = frozenset(("pump.therapy.library", "pump.therapy.windows", "pump.therapy.worst_case"))
 _RARE_FILE = "thecal_rare"
+_PUMP = ("pump.pump", "Pump")
+_ONCE_FILE = "thecal_once"  # forgets what only starting needs
 _LOADER = f"""
 import sys
 from pump.therapy.bounds import Unacceptable
@@ -72,7 +75,8 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
     """The compiled firmware: path on the chip, below the slot's folder, and contents.
 
     One module holds all of it but what is rarely needed; another calls what it ends with, so that nothing of
-    the first one's own code stays in memory. `more`: modules beside, by name; `root`: the one that it starts
+    the first one's own code stays in memory; a third has what only starting needs forgotten. `more`: modules
+    beside, by name; `root`: the one that it starts
     with. FlashError when mpy-cross is missing or refuses a file.
     """
     texts = _program({**_chip_texts(sources()), **(more or {})}, root, frozenset())
@@ -101,6 +105,11 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, s
     origins: dict[int, str] = {}
     tree = chip_program.merged({**texts, chip_program.LOADER: _LOADER}, root, origins, RARE)
     own = {word for node in tree.body if origins.get(id(node)) in RARE for word in chip_dead.binds(node)}
+    once: list[chip_once.Unit] = []
+    if root == START:
+        rare_ids = {id(node) for node in tree.body if origins.get(id(node)) in RARE}
+        once = chip_once.only_at_start(tree, rare_ids, keep)
+        chip_once.forget_when_sealed(tree, chip_program.mangled(_PUMP), _ONCE_FILE)
     needed = {id(node): {w for n in ast.walk(node) for w in chip_names.words(n)} for node in tree.body}
     short = chip_names.shorten(tree, keep)
     rare = [node for node in tree.body if origins.get(id(node)) in RARE]
@@ -119,6 +128,8 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, s
         taken = sorted({short[word] for word in words if word in short} | (words & outside))
         lines = [f"from {PROGRAM} import {', '.join(taken)}"] if taken else []
         made[_RARE_FILE] = "\n".join([*lines, ast.unparse(ast.Module(rare, []))])
+    if once:
+        made[_ONCE_FILE] = chip_once.text(once, PROGRAM)
     return made
 
 

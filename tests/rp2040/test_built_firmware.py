@@ -47,7 +47,7 @@ def test_the_built_firmware_passes_the_same_tests(home, tests):
 def test_it_is_the_built_firmware_that_runs(home):
     """No module of the sources is within reach of what these tests start."""
     names = {file.name for file in (home / "firmware").iterdir()}
-    assert names == {"main.py", "thecal.mpy", "thecal_rare.mpy", "wire"}
+    assert names == {"main.py", "thecal.mpy", "thecal_once.mpy", "thecal_rare.mpy", "wire"}
 
 
 def test_what_cannot_be_followed_is_refused():

@@ -207,7 +207,7 @@ class Guarded(Rig):
             self.board, self.time, self.course, self.log, self.keeper, Bounds().floor_pl_per_day
         )
         self.tick()
-        self.guard.start()
+        self.guard.start_up()
         if changes:
             self.program(**changes)
 

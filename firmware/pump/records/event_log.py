@@ -72,7 +72,7 @@ class EventLog(EventQueue):
 
     # --- boot ---
 
-    def start(self, local, ticks_us, began_ticks: int) -> None:
+    def start_up(self, local, ticks_us, began_ticks: int) -> None:
         """Find the end of the log and go on there. Once, when the clock has been restored; the boot itself
         has been noted first of all. `ticks_us`: the board's; what it was when recovery began."""
         self._local = local

@@ -254,7 +254,7 @@ class Keeper:
 
     # --- boot ---
 
-    def start(self) -> None:
+    def start_up(self) -> None:
         """Take up therapy where the ledger has it, or say why not. Call once, before anything runs.
 
         The timebase must be of this very moment: from here on the motor goes by the pump's clock."""

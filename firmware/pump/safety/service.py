@@ -18,7 +18,7 @@ NOTE_CLEARED = 37
 class Service(Supervisor):
     """The whole guard of one pump."""
 
-    def start(self) -> None:
+    def start_up(self) -> None:
         """Once, when the records have been restored: test, and let therapy go on, or not (INT-01)."""
         s = self._time.s
         us = self._time.us
