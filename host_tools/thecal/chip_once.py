@@ -107,9 +107,10 @@ def forget_when_sealed(tree: ast.Module, pump: str, name: str) -> None:
 
 
 def text(found: list[Unit], program: str) -> str:
-    """The module that forgets them; names as they are now."""
+    """The module that forgets them; names as they are now. None in their place: MicroPython keeps what is
+    deleted from a dictionary in the slot where it was."""
     lines = [f"import {program}"]
     for holder, function in found:
         owner = f"{program}.{holder.name}" if holder else program
-        lines.append(f"del {owner}.{function.name}")
+        lines.append(f"{owner}.{function.name} = None")
     return "\n".join([*lines, ""])

@@ -14,7 +14,6 @@ from pump.therapy.worst_case import worst_case_24h
 from wire import codec, messages
 
 MAX_PROPOSAL = 6144
-_BUFFER = bytearray(MAX_PROPOSAL)  # taken first thing: later no such room is left in one piece
 DIGEST_SIZE = 16
 _SECONDS_A_DAY = 86_400
 _MILLION = 1_000_000
@@ -36,13 +35,12 @@ class Proposals:
         self._course = course
         self._keeper = keeper
         self._bounds = bounds
-        self._buffer = _BUFFER
-        self._view = memoryview(self._buffer)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
         self.forget()
 
     def forget(self) -> None:
         self.kind = 0
+        self._buffer = b""  # of a proposal's size, while there is one
         self._received = 0
         self._total = 0
         self.digest = b""
@@ -55,12 +53,7 @@ class Proposals:
         offset = values["offset"]
         data = values["data"]
         if offset == 0:
-            self.forget()
-            gc.collect()  # a large program needs room in one piece
-            if values["total"] > MAX_PROPOSAL:
-                raise Unacceptable("too_large", str(MAX_PROPOSAL))
-            self.kind = values["kind"]
-            self._total = values["total"]
+            self._begin(values)
         if self.kind != values["kind"] or self._total != values["total"] or offset != self._received:
             self.forget()
             raise Unacceptable("inconsistent", "offset")
@@ -82,10 +75,23 @@ class Proposals:
                 raise Unacceptable("internal", "memory")
         return {"received": end, "digest": self.digest, "worst_case_24h": worst}
 
+    def _begin(self, values) -> None:
+        """The first piece: room for all of them, in one piece."""
+        self.forget()
+        gc.collect()
+        if values["total"] > MAX_PROPOSAL:
+            raise Unacceptable("too_large", str(MAX_PROPOSAL))
+        try:
+            self._buffer = bytearray(values["total"])
+        except MemoryError:
+            raise Unacceptable("internal", "memory")
+        self.kind = values["kind"]
+        self._total = values["total"]
+
     def _read(self, s: int, us: int):
         """Understand the whole proposal, or refuse it; its worst-case doses when it is a program."""
         fields = messages.proposal_fields(self.kind)
-        values = codec.decode(fields, self._view, 0, self._total)
+        values = codec.decode(fields, self._buffer, 0, self._total)
         worst = []
         if self.kind == messages.PROPOSAL_PROGRAM:
             self._prescription = Prescription(values, self._bounds)
@@ -105,8 +111,8 @@ class Proposals:
         else:
             raise Unacceptable("unknown_opcode", "kind")
         self._values = values
-        size = codec.encode(fields, values, self._buffer, 0, MAX_PROPOSAL)  # the pieces are needed no more
-        self.canonical = self._view[:size]
+        size = codec.encode(fields, values, self._buffer, 0, self._total)  # the pieces are needed no more
+        self.canonical = memoryview(self._buffer)[:size]
         if self._prescription is not None:
             self._prescription.forget_steps()
         self.digest = digest_of(self.kind, self.canonical)
