@@ -5,7 +5,7 @@
 
 Small changes (a comparison, a number, a call left out, a condition always true) are made one at a time in a
 copy of the project, in `pump/safety` and `pump/dosing`, sampled by the seed; then the fast tests of the guard
-and the dosing core run. A change that no test notices survives; docs/mutation.md says what became of those.
+and the dosing core run, some of them on the emulator. A change that no test notices survives; docs/mutation.md says what became of those.
 Results are kept as they come: the same call again goes on where it was ended.
 """
 
@@ -222,6 +222,7 @@ def main() -> int:
     rows: dict[str, dict[str, str]] = json.loads(out.read_text()) if out.exists() else {}
     tree = out.parent / "mutation-tree"
     copy_of_the_project(tree)
+    os.environ["THECAL_HOME"] = str(tree)  # for tests that run the emulator
     if verdict(tree, Mutant("firmware/pump/safety/__init__.py", 0, "", 0)) != "survived":
         print("the tests fail without any change", file=sys.stderr)
         return 1
