@@ -19,9 +19,8 @@ from thecal.session import Session
 from wire.messages import PAIR
 from wire.secure import pairing_key
 
-_ASK_AGAIN_S = 0.002  # at first, then twice as long each time, up to
-_LONGEST_PAUSE_S = 0.1  # since answering takes the pump's time as well
-_WORK_S = 20.0
+_ASK_AGAIN_S = 0.002  # a pump in virtual time computes while it is asked
+_WORK_S = 60.0  # on the chip it takes half of that
 BUTTON_S = 60.0
 
 
@@ -44,7 +43,6 @@ def agree(
     public = private.public_key().public_bytes_raw()
     until = time.monotonic() + _WORK_S
     told = False
-    pause_s = _ASK_AGAIN_S
     while True:
         try:
             reply = session.plain(PAIR, {"role": role, "public": public})
@@ -52,14 +50,12 @@ def agree(
         except Refused as refused:
             if refused.name == "needs_button" and not told:
                 told = True
-                pause_s = _ASK_AGAIN_S
                 until = time.monotonic() + button_s
                 button()
             elif refused.name not in ("pairing", "needs_button") or time.monotonic() > until:
                 raise
             else:
-                time.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                time.sleep(_ASK_AGAIN_S if refused.name == "pairing" else 10 * _ASK_AGAIN_S)
     theirs = reply.data("public")
     try:
         shared = private.exchange(X25519PublicKey.from_public_bytes(theirs))
