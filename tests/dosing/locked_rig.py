@@ -7,7 +7,7 @@ as (s, us), a step's microsecond goes into a digest, all in integers of 30 bits;
 WebAssembly, where nothing is ever collected.
 """
 
-from dosing.rig import Rig
+from dosing.rig import Rig, follow
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY
 from pump.records.event_queue import EventQueue
@@ -167,16 +167,8 @@ class LockedRig(Rig):
 
 def play_locked(scenario):
     """rig.play with a digest in place of the list of times: [count, low, high, wakes, fault, refusals]."""
-    start_us = scenario["start_us"]
-    rig = LockedRig(start_us)
-    s, us = rig.now()
-    rig.delivery.local.set_at(s, us, scenario["day"], scenario["second"], 0)
-    refusals = []
-    for event in scenario["events"]:
-        rig.run_to(start_us + event["at_us"])
-        refusals.append(rig.act(event))
-    rig.run_to(start_us + scenario["end_us"])
-    rig.motor.settle()
+    rig = LockedRig(scenario["start_us"])
+    refusals = follow(rig, scenario)
     return rig.motor.digest.shown() + [rig.wakes, rig.delivery.fault, refusals]
 
 

@@ -177,10 +177,9 @@ def therapy(**changes):
     return values
 
 
-def play(scenario):
-    """{start_us, end_us, day, second, events: [{at_us, do, ...}]} -> (step times, refusals, rig)."""
+def follow(rig, scenario):
+    """Carry the events of a scenario out on a rig, to its end; what was refused."""
     start_us = scenario["start_us"]
-    rig = Rig(start_us)
     s, us = rig.now()
     rig.delivery.local.set_at(s, us, scenario["day"], scenario["second"], 0)
     refusals = []
@@ -189,4 +188,12 @@ def play(scenario):
         refusals.append(rig.act(event))
     rig.run_to(start_us + scenario["end_us"])
     rig.motor.settle()
+    return refusals
+
+
+def play(scenario):
+    """{start_us, end_us, day, second, events: [{at_us, do, ...}]} -> (step times, refusals, rig)."""
+    start_us = scenario["start_us"]
+    rig = Rig(start_us)
+    refusals = follow(rig, scenario)
     return [due - start_us for due in rig.motor.made], refusals, rig

@@ -92,7 +92,16 @@ def test_a_bad_micropython_image_is_refused(tmp_path, data, says):
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [([], "--port"), (["--port", "/dev/null", "--micropython", "x.uf2"], "--micropython goes with --image")],
+    [
+        ([], "--port"),
+        (["--port", "/dev/null", "--micropython", "x.uf2"], "--micropython goes with --image"),
+        (["--image", "x.uf2", "--bundle", "x.thecal"], "--bundle goes with --port"),
+        (
+            ["--image", "x.uf2", "--serial-number", "X\nproduction=0"],
+            "--serial-number takes up to 32 letters",
+        ),
+        (["--image", "x.uf2", "--serial-number", "X" * 33], "--serial-number takes up to 32 letters"),
+    ],
 )
 def test_wrong_usage(arguments, says):
     done = subprocess.run([THECAL, "flash", *arguments], capture_output=True, text=True, check=False)

@@ -1,5 +1,6 @@
 """The command that brings the firmware onto a board."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,9 @@ from thecal.cli.common import Json, Port, WrongUsage, print_json, words_for_peop
 if TYPE_CHECKING:
     from thecal.bundle import Bundle
     from thecal.chip_flash import Tell
+
+
+_SERIAL_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,32}")  # a line of the board's settings, and of file names here
 
 
 class Line(StrEnum):
@@ -67,6 +71,8 @@ def _flash(
     from thecal import chip_flash
 
     serial, production, serial_number = settings
+    if serial_number and not _SERIAL_NUMBER.fullmatch(serial_number):
+        raise WrongUsage("--serial-number takes up to 32 letters, digits, dots, dashes and underscores.")
     text = chip_flash.settings_text(serial=serial, production=production, serial_number=serial_number)
     if image is not None:
         if from_bundle is not None:

@@ -41,6 +41,8 @@ Large = Annotated[
 Soft = Annotated[
     bool, typer.Option("--confirm-soft-limits", help="Agree to what passes a soft limit: it is logged.")
 ]
+FilledIn = Annotated[str, typer.Option("--volume", metavar="VOLUME", help='Filled in: "40 mL".')]
+CameOut = Annotated[str, typer.Option("--residual", metavar="VOLUME", help='Came out before: "3.1 mL".')]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 
 

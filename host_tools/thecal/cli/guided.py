@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from thecal.cli.common import (
+    CameOut,
+    FilledIn,
     Json,
     Large,
     Port,
@@ -113,8 +115,8 @@ def _report(pump: "Pump", prompter: "Prompter", path: Path | None) -> "dict[str,
 def replace(
     therapy: Therapy,
     port: Port = "",
-    volume: Annotated[str, typer.Option(metavar="VOLUME", help='Filled in: "40 mL".')] = "",
-    residual: Annotated[str, typer.Option(metavar="VOLUME", help='Came out before: "3.1 mL".')] = "",
+    volume: FilledIn = "",
+    residual: CameOut = "",
     bridge: Annotated[
         bool | None, typer.Option("--bridge/--no-bridge", help="Bridge the old filling in the catheter.")
     ] = None,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import (
+    CameOut,
+    FilledIn,
     Json,
     Port,
     Yes,
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def refill(
-    volume: Annotated[str, typer.Option(metavar="VOLUME", help='Filled in: "40 mL".')] = "",
-    residual: Annotated[str, typer.Option(metavar="VOLUME", help='Came out before: "3.1 mL".')] = "",
+    volume: FilledIn = "",
+    residual: CameOut = "",
     lot: Annotated[str, typer.Option(metavar="TEXT", help="The drug's lot.")] = "",
     expiry: Annotated[str, typer.Option(metavar="DATE", help="Of the drug, by its label: 2026-09-30.")] = "",
     stable: Annotated[
