@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pump.dosing.source import CLINICIAN
 from pump.safety import alarms as a
 from pump.safety import states
 from safety.rig import MILLION, Board, Guarded, Motor, refused, rig
@@ -72,6 +73,41 @@ def test_an_extended_bolus_that_waits_is_expected_later():
     found.run_for(3 * 3_600)
     assert found.log.kinds(14) == []
     assert [note[2] for note in found.log.kinds(8)] == [2, 4]
+
+
+@pytest.mark.req("DEL-03", "DEL-05", part="in a bridge the basal rate is not expected beside the bridge's")
+def test_a_bridge_is_expected_alone():
+    found = rig()
+    found.tick()
+    found.course.refill({"volume_pl": 40_000_000_000, "residual_pl": 0}, *found.now())
+    drug = {"name": "morphine", "concentration_ng_per_ml": 10_000_000}
+    drug.update(max_dose_24h_ng=0, max_dose_1h_ng=0)
+    bridge = {"dose_ng_per_day": 9_600_007, "concentration_ng_per_ml": 20_000_000}
+    found.program(basal_dose_ng_per_day=5_000_000, drugs=[drug], bridge=[bridge])
+    rate = found.guard.guard.rate
+    expected = Fraction(64 * 9_600_007 * 1_000_000, 20_000_000 * 2_500) * 1_000  # 64ths of a step a day
+    assert abs(rate.a_s * DAY + rate.rest - expected) <= 2
+    found.run_for(6 * 3_600)
+    assert found.log.kinds(14) == []
+
+
+@pytest.mark.req(
+    "BOL-07", "BOL-09", part="an alarm that stops the motor ends a bolus; none of it comes later"
+)
+def test_a_bolus_ends_where_an_alarm_stops_it():
+    found = rig()
+    found.bolus(1_000_000, 7_200)
+    found.run_for(1_800)
+    found.board.sensors.shown[3] = 30_000  # downstream: the catheter is blocked
+    found.run_for(600)
+    assert found.standing() == [a.OCCLUSION_DOWN]
+    assert [note[2] for note in found.log.kinds(9)] == [CLINICIAN]  # cut short
+    found.board.sensors.shown[3] = 1_000
+    found.run_for(600)
+    assert found.standing() == []
+    made = found.motor.moved()
+    found.run_for(3_600)
+    assert found.motor.moved() - made == pytest.approx(400_000 / 24, abs=1)
 
 
 @pytest.mark.req("INT-07", part="a run handed out before is not handed out again, also while a bolus runs")
