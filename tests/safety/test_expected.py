@@ -110,6 +110,18 @@ def test_a_bolus_ends_where_an_alarm_stops_it():
     assert found.motor.moved() - made == pytest.approx(400_000 / 24, abs=1)
 
 
+@pytest.mark.req("INT-07", "BOL-09", part="in a catch-up what was made is judged before each overdue run")
+def test_a_catch_up_ends_where_the_driver_has_made_steps_of_its_own():
+    """Half a minute late at 4.75 mL a day: some 660 steps are overdue, a dozen runs in one turn."""
+    found = rig(basal_dose_ng_per_day=95_000_000)
+    found.motor.run_away(1_000)
+    found.motor.now_us += 30 * MILLION
+    made = found.motor.executed()
+    found.turn()
+    assert found.standing() == [a.OVER_INFUSION]
+    assert found.motor.executed() - made <= 64
+
+
 @pytest.mark.req("INT-07", part="a run handed out before is not handed out again, also while a bolus runs")
 def test_a_repeated_run_amid_a_bolus():
     found = rig()
