@@ -172,6 +172,10 @@ class Chip:
         self.drive(13, True)
         self.mcu.adc.channel_values = [1080, 621, 621, 1241, 0]
 
+    def start_timer_at(self, us: int) -> None:
+        """What the chip's timer shows now, before the program runs."""
+        self.mcu.timer._epoch_nanos = self.clock.nanos - us * 1000
+
     def unplug(self) -> None:
         """Nothing on the USB line any more: idle time costs nothing."""
         unplug_usb(self.mcu)

@@ -2,7 +2,7 @@
  *
  * `run` stops before the first instruction that does more (a peripheral, an exception, sleep, a special
  * register): that one is rp2040py's own to carry out. Results, flags and cycles are those of rp2040py's core,
- * instruction by instruction; a boot was compared by hand (cycles and output alike), a test of it is missing. Called by: quick.py.
+ * instruction by instruction (test_core.py). Called by: quick.py.
  */
 #include <stdint.h>
 #include <string.h>

@@ -51,7 +51,7 @@ class ChipLink:
             if self._take():
                 return True
             left_s = (end_us - self.chip.now_us) / 1e6
-            if left_s <= 0:
+            if left_s <= 0 or self.chip.flash.off:
                 return False
             with contextlib.suppress(ChipStopped):
                 self.chip.run_until(lambda: 0 in self._uart.sent, left_s)

@@ -4,81 +4,24 @@ One boot and one program serve all tests: each goes on from there in a copy of t
 the flash already; test_pairing.py agrees on one by the button.
 """
 
-import importlib.util
 import json
-import math
-from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
-from rp2040.chip import Chip, on_chip
 from rp2040.copies import in_a_copy
-from rp2040.link import CLINICIAN_KEY, KEYS, client_on, keys_document
-from rp2040.patches import CYCLE_NS
-from thecal.client import Client
+from rp2040.pump import DAY_S, FLOOR_UL_PER_DAY, ROOT, STALL_PIN, STEP_PL, Pump, heap_free
 
-ROOT = Path(__file__).resolve().parents[2]
 BUDGET = json.loads((ROOT / "docs" / "size-budget.json").read_text())
-STEP_PIN, ENABLE_PIN, STALL_PIN = 2, 4, 5
-UL_PER_DAY = 999
-STEP_PL = 2500
-FLOOR_UL_PER_DAY = 48  # while an alarm holds the pump
-DAY_S = 86_400
-DAY_US = DAY_S * 1_000_000
-HELD_S = 30
 WATCHDOG_S = 9
+HELD_S = 30
 pytestmark = pytest.mark.timeout(3000)
-
-
-def constant(ul_per_day: int) -> dict[str, object]:
-    """The therapy of the benchmarks."""
-    spec = importlib.util.spec_from_file_location("workloads", ROOT / "benchmarks" / "workloads.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.constant(ul_per_day)
-
-
-def due_us(k: int) -> int:
-    """When step k (from 1) of the basal flow is due after the commit."""
-    return math.ceil(k * Fraction(DAY_US * STEP_PL, UL_PER_DAY * 1_000_000))
-
-
-def heap_free(client: Client) -> int:
-    """Bytes free when garbage has just been collected: that comes by itself, every few answers."""
-    return max(client.status().heap_free for _ in range(16))
-
-
-class Pump:
-    """A chip, a client, and the step pin's edges since before the program."""
-
-    def __init__(self, image: Path):
-        files = on_chip("serial=uart0\nproduction=1\n", more={"link-keys": keys_document(CLINICIAN_KEY)})
-        self.chip = chip = Chip(image, files)
-        chip.wire_up()
-        chip.unplug()
-        self.edges = chip.edges(STEP_PIN)
-        self._client = client_on(chip, dict(KEYS))
-        self.client = self._client.__enter__()
-        self.hello_s = chip.now_us / 1e6
-        self.heap_at_boot = heap_free(self.client)
-        proposal = self.client.propose_program(constant(UL_PER_DAY))
-        self.client.commit(proposal.digest)
-        chip.run_until(lambda: bool(self.edges.rises), 10)
-        self.first_step_s = chip.now_us / 1e6
-
-    def errors_us(self) -> list[float]:
-        """Of each edge, against the exact oracle from the first edge on."""
-        rises_us = [rise * CYCLE_NS / 1000 for rise in self.edges.rises]
-        start_us = rises_us[0] - due_us(1)
-        return [at - start_us - due_us(k) for k, at in enumerate(rises_us, 1)]
 
 
 @pytest.fixture(scope="module")
 def pump(image):
-    return Pump(image)
+    pump = Pump(image)
+    pump.begin()
+    return pump
 
 
 def test_it_boots_in_time_with_memory_to_spare(pump):

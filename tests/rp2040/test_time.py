@@ -1,0 +1,84 @@
+"""Time on the emulated chip: ticks that wrap, hours with little to do, a loop that may not allocate."""
+
+import os
+
+import pytest
+
+from rp2040.chip import slot
+from rp2040.pump import FLOOR_UL_PER_DAY, Pump, heap_free, keyed
+from thecal import chip_build
+
+WRAP_US = 1 << 32  # of the timer's low word; the ticks, of 30 bits, wrap at the same instant
+BEFORE_US = 6_000_000
+HOURS = 24 if os.environ.get("THECAL_SOAK") else 1
+LOCKED_S = 330  # with a sample of the sensors in it
+LOCKED = """
+import micropython
+
+from board import Board
+from pump.pump import Pump
+
+
+def main():
+    pump = Pump(Board())
+    pump.seal()
+    pump.supervisor._board.watchdog.start(8000)
+    while pump.delivery.motor.executed() < 10:
+        pump.turn()
+    until_s = pump.timebase.s + 330
+    micropython.heap_lock()
+    while pump.timebase.s < until_s:
+        pump.turn()
+    micropython.heap_unlock()
+    print("NOTHING ALLOCATED")
+
+
+main()
+"""
+pytestmark = pytest.mark.timeout(3000)
+
+
+def spread_us(pump: Pump) -> float:
+    """How far the steps' errors lie apart."""
+    errors_us = pump.errors_us()
+    return max(errors_us) - min(errors_us)
+
+
+@pytest.mark.req("DEL-01", part="ticks wrap on the emulated chip")
+def test_no_step_moves_when_the_ticks_wrap(image):
+    pump = Pump(image, timer_us=WRAP_US - BEFORE_US)
+    pump.begin()
+    began_us = pump.rises_us()[0]
+    assert began_us < BEFORE_US  # the wrap is still to come
+    pump.chip.run_for(10)
+    made = [at for at in pump.rises_us() if at > BEFORE_US]
+    assert len(made) > 10
+    assert spread_us(pump) <= 3
+    assert pump.client.status().steps == len(pump.edges.rises)
+    assert pump.chip.resets == 0
+
+
+@pytest.mark.req("DEL-01", part="hours of the lowest rate on the emulated chip")
+def test_hours_with_little_to_do(image):
+    pump = Pump(image)
+    pump.begin(FLOOR_UL_PER_DAY)
+    before = heap_free(pump.client)
+    pump.chip.run_for(HOURS * 3600, wall_s=10_000)
+    assert spread_us(pump) <= 3
+    assert len(pump.edges.rises) >= HOURS * 3600 * FLOOR_UL_PER_DAY * 1e6 / 2500 / 86_400 - 1
+    status = pump.client.status()
+    assert (status.steps, status.alarms) == (len(pump.edges.rises), 0)
+    assert abs(heap_free(pump.client) - before) <= 1024
+    assert pump.chip.resets == 0
+
+
+def test_the_loop_allocates_nothing(image):
+    files = keyed(slot(chip_build.build({"root": LOCKED}, "root"), "serial=uart0\n"))
+    pump = Pump(image, files, plugged=True)
+    pump.begin()
+    edges = pump.edges
+    chip = pump.chip
+    chip.run_until(lambda: b"ALLOCATED" in chip.console or b"Traceback" in chip.console, LOCKED_S + 30, 2000)
+    assert "NOTHING ALLOCATED" in chip.console.decode(), chip.console.decode()
+    assert len(edges.rises) > LOCKED_S * 4
+    assert spread_us(pump) <= 3
