@@ -218,6 +218,8 @@ def _noise(patient: Patient) -> None:
     with contextlib.suppress(LinkError, Refused):
         client.ask_on_noise()
     bench.link_noise(0)
+    with contextlib.suppress(LinkError):  # its answer may end what was left of a frame
+        client.hello()
     client.hello()
 
 
