@@ -19,7 +19,7 @@ from thecal.session import Session
 from wire.messages import PAIR
 from wire.secure import pairing_key
 
-_ASK_AGAIN_S = 0.002  # a pump in virtual time computes while it is asked
+_ASK_AGAIN_S = 0.002  # at least: a pump in virtual time computes while it is asked
 _WORK_S = 60.0  # on the chip it takes half of that
 BUTTON_S = 60.0
 
@@ -44,6 +44,7 @@ def agree(
     until = time.monotonic() + _WORK_S
     told = False
     while True:
+        asked = time.monotonic()
         try:
             reply = session.plain(PAIR, {"role": role, "public": public})
             break
@@ -55,7 +56,8 @@ def agree(
             elif refused.name not in ("pairing", "needs_button") or time.monotonic() > until:
                 raise
             else:
-                time.sleep(_ASK_AGAIN_S if refused.name == "pairing" else 10 * _ASK_AGAIN_S)
+                took_s = time.monotonic() - asked  # a slow pump computes longer than it answers
+                time.sleep(max(_ASK_AGAIN_S if refused.name == "pairing" else 10 * _ASK_AGAIN_S, 2 * took_s))
     theirs = reply.data("public")
     try:
         shared = private.exchange(X25519PublicKey.from_public_bytes(theirs))

@@ -114,12 +114,25 @@ def test_a_bolus_ends_where_an_alarm_stops_it():
 def test_a_catch_up_ends_where_the_driver_has_made_steps_of_its_own():
     """Half a minute late at 4.75 mL a day: some 660 steps are overdue, a dozen runs in one turn."""
     found = rig(basal_dose_ng_per_day=95_000_000)
-    found.motor.run_away(1_000)
+    found.motor.run_away(3_000)
     found.motor.now_us += 30 * MILLION
     made = found.motor.executed()
     found.turn()
     assert found.standing() == [a.OVER_INFUSION]
     assert found.motor.executed() - made <= 64
+
+
+@pytest.mark.req("BOL-09", part="what is late by less than a minute is made up for, to the step")
+@pytest.mark.parametrize("late_s", [1, 30, 59])
+def test_a_catch_up_that_is_in_order(late_s: int):
+    found = rig(basal_dose_ng_per_day=95_000_000)
+    made = found.motor.moved()
+    found.motor.now_us += late_s * MILLION
+    found.run_for(3_600)
+    assert found.standing() == []
+    assert found.motor.moved() - made == pytest.approx(1_900_000 * (3_600 + late_s) / DAY, abs=1)
+    found.bolus(100_000, 600)  # the phase agrees with the motor's count
+    assert found.state() == states.INFUSING
 
 
 @pytest.mark.req("INT-07", part="a run handed out before is not handed out again, also while a bolus runs")

@@ -64,7 +64,7 @@ class GuardedRig(PlainRig):
         board = Board(self.motor)
         board.sensors = QuietSensors()
         self.guard = Service(board, self.time, self.course, self.log, Keeper(), Bounds().floor_pl_per_day)
-        self.guard.start()
+        self.guard.start_up()
 
     def run_until(self, until_s, until_us):
         motor = self.motor

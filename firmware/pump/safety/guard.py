@@ -129,6 +129,7 @@ class DoseGuard:
         self._from_moved = 0
         self.over_s = 0
         self.under_s = 0
+        self.behind = False  # are steps being made that were due before?
         self._marks = array("I", bytes(4 * _MARKS))
         self._slot = 0
         self._unit = 0  # concentration x step volume of the marks
@@ -312,10 +313,18 @@ class DoseGuard:
         found = self._judge_windows(s, driven)
         if found:
             return found
-        if s - self._from_s < WINDOW_S or (expected < _LEAST_STEPS and (self._parts or made)):
+        if self._goes_on(s, made):
             return GOOD
         self._close_window(s, made)
         return self._judge_bands()
+
+    def _goes_on(self, s: int, made: int) -> bool:
+        """Is the window too short yet? What is made up for belongs to the window in which it was due: amid a
+        catch-up a window lasts up to twice as long."""
+        times = 2 if self.behind else 1
+        if s - self._from_s < times * WINDOW_S:
+            return True
+        return self._parts >> 6 < times * _LEAST_STEPS and (self._parts > 0 or made > 0)
 
     def _close_window(self, s: int, made: int) -> None:
         """A window is over: how long has it been too much, or too little, by now?"""

@@ -163,6 +163,8 @@ class Supervisor:
         if self._time.s - run.first_s > CATCH_UP_S:
             self.fatal(a.FAULT, TOO_LATE)
             return False
+        if self._is_due(run):
+            self.guard.behind = True
         if run.last_s < self._time.s or self.runs > LOOK_RUNS:
             self._judge(self.guard.look(self._time.s, self._time.us))
             if self._delivery.fault:
@@ -176,6 +178,11 @@ class Supervisor:
             return True
         self.fatal(a.OVER_INFUSION, 0)
         return False
+
+    def _is_due(self, run) -> bool:
+        """Should its first step have been made by now?"""
+        time = self._time
+        return run.first_s < time.s or (run.first_s == time.s and run.first_us <= time.us)
 
     def failed(self, fault: int) -> None:
         """Delivery has failed: with a fault of its own, or by `fatal`."""
@@ -227,6 +234,7 @@ class Supervisor:
         self.monitor.watch_motor(driven)
         if not self._delivery.fault:
             self._judge(self.guard.look(s, us))
+        self.guard.behind = False
         steps = driven - self._sample_steps
         if s >= self.monitor.sampled_s + self.monitor.every_s or steps >= SAMPLE_STEPS:
             self._sample_steps += steps
