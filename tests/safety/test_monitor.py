@@ -137,6 +137,19 @@ def test_the_battery_is_empty():
     assert found.motor.executed() == made
 
 
+@pytest.mark.req(
+    "ALM-07", part="the last voltage counts three samples in a row, also late in a battery's life"
+)
+def test_an_old_battery_is_empty_after_three_samples():
+    found = rig()
+    shown = found.board.sensors.shown
+    shown[BATTERY] = 2_600
+    assert after_samples(found, 3) == [a.ERI]
+    shown[BATTERY] = 2_390
+    assert after_samples(found, 2) == [a.ERI]
+    assert after_samples(found, 1) == [a.ERI, a.EOS]
+
+
 @pytest.mark.req("ALM-07", part="end of service 90 days after the first sign, also over a reset")
 @pytest.mark.parametrize("restart", [False, True])
 def test_service_ends_90_days_later(restart: bool):
