@@ -8,7 +8,7 @@ from machine import WDT
 from micropython import const
 
 _LONGEST_MS = const(8388)
-_SLICE_MS = const(1000)  # within the shortest time-out in use
+_SLICE_MS = const(4000)  # at most; and at most half the watchdog's time-out
 _GARBAGE = const(24 * 1024)  # bytes that may gather: a collection takes 30 ms
 
 
