@@ -143,13 +143,20 @@ class LockedRig(Rig):
     def now(self):
         return self.motor.s, self.motor.us
 
+    def turn(self):
+        """Whatever is due now."""
+        self.delivery.serve(self.motor.s, self.motor.us)
+
+    def next_wake(self):
+        """When the next turn is due."""
+        return self.delivery.wake
+
     def run_until(self, until_s, until_us):
         """As the rig's run_to. Allocates nothing of its own."""
         motor = self.motor
-        delivery = self.delivery
-        wake = delivery.wake
         while True:
-            delivery.serve(motor.s, motor.us)
+            self.turn()
+            wake = self.next_wake()
             self.wakes += 1
             if motor.s == until_s and motor.us == until_us:
                 motor.settle()

@@ -61,32 +61,26 @@ class GuardedRig(PlainRig):
     def __init__(self, start_us):
         PlainRig.__init__(self, start_us)
         self.time = Instant(*self.now())
+        self.look_at = Instant()
         board = Board(self.motor)
         board.sensors = QuietSensors()
         self.guard = Service(board, self.time, self.course, self.log, Keeper(), Bounds().floor_pl_per_day)
         self.guard.start_up()
 
-    def run_until(self, until_s, until_us):
+    def turn(self):
         motor = self.motor
-        wake = self.delivery.wake
         guard = self.guard
-        while True:
-            self.time.set(motor.s, motor.us)
-            self.delivery.serve(motor.s, motor.us)
-            if motor.s >= guard.due_s or guard.runs >= LOOK_RUNS or guard.alarms.changed:
-                guard.serve(motor.s, motor.us)
-            if motor.s == until_s and motor.us == until_us:
-                motor.settle()
-                return
-            if guard.wake_s <= wake.s and guard.wake_s < until_s and guard.wake_s > motor.s:
-                motor.s = guard.wake_s
-                motor.us = 0
-            elif not wake.by(until_s, until_us):
-                motor.s = until_s
-                motor.us = until_us
-            elif not wake.by(motor.s, motor.us):
-                motor.s = wake.s
-                motor.us = wake.us
+        self.time.set(motor.s, motor.us)
+        PlainRig.turn(self)
+        if motor.s >= guard.due_s or guard.runs >= LOOK_RUNS or guard.alarms.changed:
+            guard.serve(motor.s, motor.us)
+
+    def next_wake(self):
+        wake = PlainRig.next_wake(self)
+        if self.motor.s < self.guard.wake_s <= wake.s:
+            self.look_at.set(self.guard.wake_s, 0)
+            return self.look_at
+        return wake
 
     def act(self, event):
         self.time.set(*self.now())

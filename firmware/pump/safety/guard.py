@@ -14,7 +14,7 @@ own time of every bolus, so a bolus that does not end is too much. It judges
 It looks with every fourth run, and every two minutes. So when every run for itself is right and only their
 sum is not, at most 14.5 % of what a window of 420 s or 50 steps was to hold can leave the pump beyond what
 was prescribed, 8 steps, a quarter second's flow, and what is made between two looks: 232 steps. Windows after
-a reset begin at the reset.
+a reset begin at the reset; amid a catch-up they last up to twice as long.
 
 Called by: `pump.safety.supervisor`. Only `prescribe` and `refit` allocate (commands); values of the
 steady path stay below 2^30."""
@@ -273,17 +273,16 @@ class DoseGuard:
 
     def add_up(self, s: int, us: int) -> None:
         """What was to be made until (s, us) at the present rate."""
-        us //= 1000
+        ms = us // 1000
         span_s = s - self._s
-        if span_s < 0 or (span_s == 0 and us <= self._ms):
+        if span_s < 0 or (span_s == 0 and ms <= self._ms):
             return
-        rate = self.rate
-        rest = self._rest + rate.rest * span_s
+        rest = self._rest + self.rate.rest * span_s
         self._rest = rest % _DAY_S
-        self._parts += rate.a_s * span_s + rest // _DAY_S
-        self._parts += rate.a_s * (us - self._ms) // 1000
+        self._parts += self.rate.a_s * span_s + rest // _DAY_S
+        self._parts += self.rate.a_s * (ms - self._ms) // 1000
         self._s = s
-        self._ms = us
+        self._ms = ms
         if self._metered:
             self._meter(s, span_s)
 
