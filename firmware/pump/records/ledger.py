@@ -16,12 +16,14 @@ Called by: `pump.records.keeper`. `save` never allocates: it belongs to the stea
 
 import binascii
 import struct
+from array import array
 
 VERSION = 2
 _OLDEST = 1  # the same, but for the reservation: 0 there, as if it were not known
 _MAGIC = 0x474C4354  # "TCLG"
 _HEAD = "<IHHI"  # magic, version, words, sequence
 _HEAD_SIZE = struct.calcsize(_HEAD)
+_SEQUENCE = 2  # its place in the record, in words
 _CRC_SIZE = 4
 
 EMPTY = 0  # nothing was ever written
@@ -41,16 +43,18 @@ def reserve_steps(step_volume_pl: int) -> int:
 
 
 class Ledger:
-    """One record of whole numbers by position; `words` are what it holds (see `pump.records.state`)."""
+    """One record of whole numbers by position; `words` are what it holds (see `pump.records.state`): they lie
+    in the record itself, as 32 bits each, low byte first on every board."""
 
     def __init__(self, document, words: int):
         """`document`: the board's `store.keep("ledger")`: `read()` and `write(buffer)`."""
         self._document = document
         self._size = _HEAD_SIZE + 4 * words
-        self._buffer = bytearray(self._size + _CRC_SIZE)
-        self._view = memoryview(self._buffer)[: self._size]
-        self.words = [0] * words
-        self.sequence = 0
+        self._record = array("I", bytes(self._size + _CRC_SIZE))
+        struct.pack_into(_HEAD, self._record, 0, _MAGIC, VERSION, words, 0)
+        self._checked = memoryview(self._record)[:-1]
+        self.words = self._checked[_HEAD_SIZE // 4 :]
+        self._sequence = 0
 
     def load(self) -> int:
         """Read the record: EMPTY, GOOD, CORRUPT or OTHER_VERSION. OSError when the flash fails. Allocates:
@@ -66,19 +70,14 @@ class Ledger:
             return CORRUPT
         if not _OLDEST <= version <= VERSION or words != len(self.words) or end != self._size:
             return OTHER_VERSION
-        self.sequence = sequence
-        for index in range(words):
-            self.words[index] = struct.unpack_from("<I", data, _HEAD_SIZE + 4 * index)[0]
+        self._sequence = sequence
+        self.words[:] = array("I", data[_HEAD_SIZE:end])
         return GOOD
 
     def save(self) -> None:
         """Write the words. OSError when the flash fails: the record before stays whole."""
-        buffer = self._buffer
-        self.sequence += 1
-        struct.pack_into(_HEAD, buffer, 0, _MAGIC, VERSION, len(self.words), self.sequence)
-        at = _HEAD_SIZE
-        for word in self.words:
-            struct.pack_into("<I", buffer, at, word)
-            at += 4
-        struct.pack_into("<I", buffer, self._size, binascii.crc32(self._view))
-        self._document.write(buffer)
+        record = self._record
+        self._sequence += 1
+        record[_SEQUENCE] = self._sequence
+        record[-1] = binascii.crc32(self._checked)
+        self._document.write(record)
