@@ -72,7 +72,7 @@ class Bench:
     def arrived(self) -> bool:
         """The clock stands where it was to stop: for the agenda, or at the end of the pending advance, which
         is answered. True: the advance goes on."""
-        now_us = self._clock.read()
+        now_us = self._clock.now_us
         if self._agenda.next_us <= now_us:
             self._let_happen(now_us)
         if self._pending and now_us < self._goal_us:
@@ -189,7 +189,7 @@ class Bench:
         sys.exit(code)
 
     def _bench_us(self) -> int:
-        return self._start_us + self._clock.read()
+        return self._start_us + self._clock.now_us
 
     def _now(self, request):
         return {"ok": True, "now_us": self._bench_us()}

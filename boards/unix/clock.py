@@ -6,7 +6,7 @@
     ScaledClock    time passes `speed` times as fast as on the wall, but only while the pump waits
 
 Every clock has
-    read() -> int        microseconds since the board's zero: the instant of the first `ticks_us`
+    now_us               microseconds since the board's zero: the instant of the first `ticks_us`
     ticks_us() -> int    the same, from ticks_start, in 30 bits: what the chip's counter would show
     wait_us(delay_us)    the board interface's wait: until the delay is over or the serial line has bytes
     target_us            no wait goes past this instant before the bench was answered there
@@ -43,7 +43,7 @@ class _Clock:
         self._poller = poller
         self._bench = None
         self._ticks_start = ticks_start
-        self._now_us = 0
+        self.now_us = 0
         self._dog_us = 0  # the watchdog's time-out; 0: it was not started
         self._bite_us = FOREVER_US
         self._hung = False
@@ -55,9 +55,6 @@ class _Clock:
     def attach(self, bench) -> None:
         """Called once at setup: the bench also needs the clock."""
         self._bench = bench
-
-    def read(self) -> int:
-        return self._now_us
 
     def hang(self) -> None:
         """For the bench: the software is stuck from here on."""
@@ -73,20 +70,20 @@ class _Clock:
 
     def feed_watchdog(self) -> None:
         if self._dog_us:
-            if self._now_us >= self._bite_us:
+            if self.now_us >= self._bite_us:
                 self._bench.reset("watchdog")
-            self._bite_us = self._now_us + self._dog_us
+            self._bite_us = self.now_us + self._dog_us
             self.free_sleep = True
 
     def watchdog_left_us(self) -> int:
         """For the bench: until it bites, once a wait counts; -1: it was not started."""
-        return max(0, self._bite_us - self._now_us) if self._dog_us else -1
+        return max(0, self._bite_us - self.now_us) if self._dog_us else -1
 
     def _slept(self) -> None:
         """A wait is over that did not count: the time-out begins anew."""
         if self._dog_us:
             self.free_sleep = False
-            self._bite_us = self._now_us + self._dog_us
+            self._bite_us = self.now_us + self._dog_us
 
 
 class VirtualClock(_Clock):
@@ -100,15 +97,15 @@ class VirtualClock(_Clock):
         self._until_look = _LOOK_EVERY
 
     def ticks_us(self) -> int:
-        return (self._now_us + self._ticks_start) & TICKS_MASK
+        return (self.now_us + self._ticks_start) & TICKS_MASK
 
     def wait_us(self, delay_us: int) -> None:
         self.waits += 1
-        deadline_us = self._now_us + delay_us
+        deadline_us = self.now_us + delay_us
         if deadline_us <= self.target_us and self.free_sleep:
             self._until_look -= 1
             if self._until_look > 0 or not self._look():
-                self._now_us = deadline_us
+                self.now_us = deadline_us
         else:
             self._sleep(deadline_us)
         if self.free_sleep and self._dog_us:
@@ -116,7 +113,7 @@ class VirtualClock(_Clock):
 
     def pass_time(self, us: int) -> None:
         """Something took so long, whatever the bench says: now may come to lie past `target_us`."""
-        self._now_us += us
+        self.now_us += us
 
     def _look(self) -> int:
         """Glance at the doors while time jumps. True: bytes on the line end the wait before time passes."""
@@ -134,13 +131,13 @@ class VirtualClock(_Clock):
             if not self.free_sleep and self._bite_us < end_us:
                 end_us = self._bite_us
             if end_us <= self.target_us:
-                if self._now_us < end_us:
-                    self._now_us = end_us
+                if self.now_us < end_us:
+                    self.now_us = end_us
                 if end_us == deadline_us:
                     return
                 self._bench.reset("watchdog")
-            if self._now_us < self.target_us:
-                self._now_us = self.target_us
+            if self.now_us < self.target_us:
+                self.now_us = self.target_us
             if self._stand_still() and not self._hung:
                 return
 
@@ -163,7 +160,7 @@ class VirtualClock(_Clock):
             if self.wake:
                 self.wake = False
                 return True
-            if self.target_us > self._now_us:
+            if self.target_us > self.now_us:
                 self._line.hush(True)
                 poller.listen_to_line(poller.line_wakes)
                 return False
@@ -193,7 +190,7 @@ class FreeClock(VirtualClock):
             idle = delay_us >= _IDLE_US
         self._until_look -= 1
         if (not idle and self._until_look > 0) or not self._listen(1 if idle else 0):
-            self._sleep(self._now_us + delay_us)
+            self._sleep(self.now_us + delay_us)
         if self.free_sleep and self._dog_us:
             self._slept()
 
@@ -218,13 +215,13 @@ class FreeClock(VirtualClock):
                 deadline_us = FOREVER_US
             end_us = min(deadline_us, self.target_us)
             if not self.free_sleep and self._bite_us < end_us:
-                self._now_us = self._bite_us
+                self.now_us = self._bite_us
                 self._bench.reset("watchdog")
             if end_us == FOREVER_US:  # hung, and nothing will ever come
                 self._listen(-1)
                 continue
-            if self._now_us < end_us:
-                self._now_us = end_us
+            if self.now_us < end_us:
+                self.now_us = end_us
             if end_us == deadline_us:
                 return
             self._bench.arrived()
@@ -250,15 +247,15 @@ class RealClock(_Clock):
         """The instant of the last `ticks_us` or wait: the pump and its motor go by one and the same."""
         if self._wall_us < 0:
             self._wall_us = time.ticks_us()
-        self._now_us = time.ticks_us() - self._wall_us
-        return self._now_us
+        self.now_us = time.ticks_us() - self._wall_us
+        return self.now_us
 
     def ticks_us(self) -> int:
         return (self._sample() + self._ticks_start) & TICKS_MASK
 
     def wait_us(self, delay_us: int) -> None:
         self.waits += 1
-        self._sleep(self._now_us + delay_us)
+        self._sleep(self.now_us + delay_us)
         if self.free_sleep and self._dog_us:
             self._slept()
 
@@ -269,7 +266,7 @@ class RealClock(_Clock):
     def _sleep(self, deadline_us: int) -> None:
         while True:
             if self._hung:
-                deadline_us = self._now_us + _STUCK_LOOK_US * self._speed
+                deadline_us = self.now_us + _STUCK_LOOK_US * self._speed
             end_us = min(deadline_us, self.target_us)
             if not self.free_sleep:
                 end_us = min(end_us, self._bite_us)
@@ -308,20 +305,20 @@ class ScaledClock(RealClock):
 
     def pass_time(self, us: int) -> None:
         """Something took so long; the wall is waited for in the next wait."""
-        self._now_us += us
+        self.now_us += us
         self._owed_us -= us
 
     def _sample(self) -> int:
-        return self._now_us
+        return self.now_us
 
     def _pass(self, end_us: int) -> int:
         wall_us = time.ticks_us()
         if self._wall_us >= 0:
             self._owed_us += (wall_us - self._wall_us) * self._speed
         self._wall_us = wall_us
-        step_us = min(self._owed_us, end_us - self._now_us)
+        step_us = min(self._owed_us, end_us - self.now_us)
         if step_us > 0:
             self._owed_us -= step_us
-            self._now_us += step_us
+            self.now_us += step_us
         self._owed_us = min(self._owed_us, _OWED_REAL_US * self._speed)
-        return self._now_us
+        return self.now_us

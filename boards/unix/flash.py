@@ -247,5 +247,5 @@ class Flash:
 
     def _note(self, kind: int, block: int, offset: int, size: int) -> None:
         steps = self._motor.made_steps()
-        struct.pack_into(_LOG, self._log_record, 0, kind, block, offset, size, self._clock.read(), steps)
+        struct.pack_into(_LOG, self._log_record, 0, kind, block, offset, size, self._clock.now_us, steps)
         self._log.write(self._log_record)

@@ -82,7 +82,7 @@ class Injections:
             end()
 
         begin()
-        ends_us = self._clock.read() + for_us
+        ends_us = self._clock.now_us + for_us
         self._lasting[name] = (request, ends_us, over)
         if for_us < _FOR_EVER:
             self._agenda.at(ends_us, over)
@@ -230,7 +230,7 @@ class Injections:
         self._board.serial.flood(data)
         if self._board.serial.wakes():
             self._clock.wake = True
-        self._agenda.at(self._clock.read() + self._flood.gap_us(len(data)), self._next_burst)
+        self._agenda.at(self._clock.now_us + self._flood.gap_us(len(data)), self._next_burst)
 
     def _cut(self, request) -> None:
         operation = whole(request, "at_operation", 0, 0)

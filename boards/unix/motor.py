@@ -1,8 +1,8 @@
 """The simulated motor of the unix board: takes runs, knows how many steps it has made at any instant.
 
-A run that has ended by the time anyone asks is counted in closed form. Only when a part of a run is asked
-for, or the bench records a trace, its steps are expanded one by one, by the exact rule of the runs
-(docs/board-interface.md):
+Steps are counted in closed form where that gives one number: a run that has ended by the time anyone asks, or
+is asked for between two steps. Else, or when the bench records a trace, its steps are expanded one by one, by
+the exact rule of the runs (docs/board-interface.md):
 
     if lead >= carry:  next due = due + gap,      lead -= carry
     else:              next due = due + gap + 1,  lead += modulus - carry
@@ -16,6 +16,8 @@ import array
 
 import micropython
 from micropython import const
+
+from clock import FOREVER_US
 
 MAX_STEPS = const(64)
 FOREVER_STEPS = const(1 << 60)
@@ -101,12 +103,13 @@ def _expand(block: ptr32, until: int, zero: int, times: ptr32, at: int, end: int
 
 
 class _Slot:
-    """A run in the motor."""
+    """A run in the motor. Its block may lag behind: `_catch_up`."""
 
     def __init__(self):
         self.block = array.array("I", bytes(4 * _BLOCK_WORDS))
-        self.due_us = 0  # of the next step
+        self.due_us = 0  # of the next step, at the earliest
         self.last_us = 0  # of the last step
+        self.gap_us = 0  # 0: it cannot be relied on
         self.left = 0  # steps not made yet
 
 
@@ -125,6 +128,7 @@ class Motor:
         self._left = 0
         self._made = 0
         self._epoch_us = 0
+        self._settled_us = -1  # up to where steps have been made
         self._stall_end_us = 0
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
         self.lost_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
@@ -132,12 +136,12 @@ class Motor:
 
     def set_epoch(self, s: int, us: int) -> None:
         """The pump's clock stands at (s, us) now: the times of runs are read by it."""
-        self._epoch_us = s * 1_000_000 + us - self._clock.read()
+        self._epoch_us = s * 1_000_000 + us - self._clock.now_us
 
     def append(self, run) -> None:
         """Take a run over (it is copied). ValueError("motor queue") past 2 runs or 64 steps in flight."""
-        now_us = self._clock.read()
-        self._settle(now_us)
+        self.settle()
+        now_us = self._settled_us
         steps = run.steps
         if self._runs == _MAX_RUNS or steps < 1 or self._left + steps > MAX_STEPS or run.size > _LIMBS:
             raise ValueError("motor queue")
@@ -145,41 +149,49 @@ class Motor:
         due_us = _load(slot.block, run, now_us, self._epoch_us)
         slot.due_us = due_us
         slot.last_us = run.last_s * 1_000_000 + run.last_us - self._epoch_us
+        gap_us = run.gap_s * 1_000_000 + run.gap_us
+        carries = slot.last_us - due_us - (steps - 1) * gap_us
+        slot.gap_us = gap_us if 0 <= carries < steps else 0  # a damaged run is only taken step by step
         slot.left = steps
         self._runs += 1
         self._left += steps
-        if due_us < now_us:
-            self.late_runs += 1
+        if due_us <= now_us:
+            self._settled_us = -1
+            if due_us < now_us:
+                self.late_runs += 1
 
     def executed(self) -> int:
         """Steps driven since boot, those due at the present instant included."""
-        self._settle(self._clock.read())
+        if self._settled_us != self._clock.now_us:
+            self.settle()
         return self._made
 
     def in_flight(self) -> int:
         """Steps appended and not yet driven."""
-        self._settle(self._clock.read())
+        if self._settled_us != self._clock.now_us:
+            self.settle()
         return self._left
 
     def cancel(self) -> None:
         """Drop every step that is due after the present instant."""
-        self._settle(self._clock.read())
+        self.settle()
         self._runs = 0
         self._left = 0
 
     def disable(self) -> None:
         """Cut the enable line: nothing moves any more, whatever is driven."""
-        self._settle(self._clock.read())
+        self.settle()
         self._disabled = True
 
     def enable(self) -> None:
         """Close the enable line again."""
-        self._settle(self._clock.read())
+        self.settle()
         self._disabled = False
 
     def missed(self) -> int:
         """Steps driven since boot that the feedback did not see move."""
-        self._settle(self._clock.read())
+        if self._settled_us != self._clock.now_us:
+            self.settle()
         return self.lost_steps
 
     def survived(self) -> int:
@@ -194,19 +206,14 @@ class Motor:
         """For the bench: is the enable line closed?"""
         return not self._disabled
 
-    def settle(self) -> None:
-        """For the bench: bring counts and trace up to the present instant."""
-        self._settle(self._clock.read())
-
     def stall(self, for_us: int) -> None:
         """For the bench: every step due in the next for_us microseconds is driven but not made."""
-        now_us = self._clock.read()
-        self._settle(now_us)
-        self._stall_end_us = now_us + for_us
+        self.settle()
+        self._stall_end_us = self._settled_us + for_us
 
     def stalled_for_us(self) -> int:
         """For the bench: what is left of a stall."""
-        return max(0, self._stall_end_us - self._clock.read()) if self._stall_end_us else 0
+        return max(0, self._stall_end_us - self._clock.now_us) if self._stall_end_us else 0
 
     def jam_after(self, steps: int) -> None:
         """For the bench: it moves so many steps more and then no further, until called anew; -1: it moves
@@ -214,7 +221,10 @@ class Motor:
         made = self.made_steps()
         self._jam_at = -1 if steps < 0 else made + steps
 
-    def _settle(self, now_us: int) -> None:
+    def settle(self) -> None:
+        """Bring counts and trace up to the present instant; the bench calls it, too."""
+        now_us = self._clock.now_us
+        self._settled_us = now_us
         if self._stall_end_us:
             self._drive_in_vain(min(now_us, self._stall_end_us))
             if now_us <= self._stall_end_us:
@@ -246,7 +256,7 @@ class Motor:
             elif traced:
                 made = self._expand_traced(slot, until_us, most)
             else:
-                made = self._expand_unseen(slot, until_us, most)
+                made = self._make_unseen(slot, until_us, most)
             most -= made
             slot.left -= made
             self._made += made
@@ -257,17 +267,33 @@ class Motor:
             self._back = slot
             self._runs -= 1
 
-    def _expand_unseen(self, slot, until_us: int, most: int) -> int:
-        if most > MAX_STEPS:
-            most = MAX_STEPS
-        most = _expand(slot.block, until_us, 0, self._unseen, 0, most)
+    def _make_unseen(self, slot, until_us: int, most: int) -> int:
+        """Steps whose times nobody wants to know. They are counted from the run's end: whether every gap is
+        `gap` or `gap + 1` mostly leaves the same number. Where it does not, and on the way to a jam, step by
+        step."""
+        gap_us = slot.gap_us
+        if gap_us and slot.left <= most:
+            ahead_us = slot.last_us - until_us
+            left = (ahead_us + gap_us - 1) // gap_us
+            if left == (ahead_us + gap_us) // (gap_us + 1):
+                slot.due_us = slot.last_us - (left - 1) * (gap_us + 1)
+                return slot.left - left
+        self._catch_up(slot)
+        most = _expand(slot.block, until_us, 0, self._unseen, 0, min(most, MAX_STEPS))
         slot.due_us = slot.block[0] | slot.block[1] << 32
         return most
+
+    def _catch_up(self, slot) -> None:
+        """Expand what was only counted."""
+        behind = slot.block[2] - slot.left
+        if behind:
+            _expand(slot.block, FOREVER_US, 0, self._unseen, 0, behind)
 
     def _expand_traced(self, slot, until_us: int, most: int) -> int:
         trace = self._trace
         block = slot.block
         total = 0
+        self._catch_up(slot)
         while True:
             end = min(trace.capacity, trace.used + most - total)
             made = _expand(block, until_us, trace.mark_us, trace.words, trace.used, end)

@@ -43,7 +43,7 @@ class Buzzer:
         if not 0 <= pattern < len(_PLAYS_US):
             raise ValueError("buzzer pattern")
         self._pattern = pattern
-        self.since_us = self._clock.read()
+        self.since_us = self._clock.now_us
         if pattern:
             self.plays += 1
             self._sounded = not self.broken
@@ -54,7 +54,7 @@ class Buzzer:
 
     def pattern_now(self) -> int:
         """For the bench: what can be heard at this instant; 0: nothing."""
-        over = self._clock.read() - self.since_us >= _PLAYS_US[self._pattern]
+        over = self._clock.now_us - self.since_us >= _PLAYS_US[self._pattern]
         return 0 if over or not self._sounded else self._pattern
 
 

@@ -79,7 +79,7 @@ class Sensors:
     def sample(self) -> None:
         """Read all of them now."""
         steps = self._motor.made_steps()
-        at_us = self._start_us + self._clock.read()
+        at_us = self._start_us + self._clock.now_us
         dice = _hash(self._seed, at_us)
         phase_us = at_us % _DAY_US
         rise_us = phase_us if phase_us < _HALF_DAY_US else _DAY_US - phase_us
@@ -102,7 +102,7 @@ class Sensors:
 
     def charge_uc(self) -> int:
         """What is left in the cell, microcoulombs."""
-        seconds = (self._clock.read() - self._drawn_from_us) // 1_000_000
+        seconds = (self._clock.now_us - self._drawn_from_us) // 1_000_000
         steps = self._motor.executed() - self._drawn_from_steps
         return max(0, self._left_uc - seconds * _IDLE_UC_PER_S - steps * _STEP_UC)
 
@@ -115,7 +115,7 @@ class Sensors:
     def set_charge(self, left_uc: int) -> None:
         """The cell has so much left, and goes on from there."""
         self._left_uc = left_uc
-        self._drawn_from_us = self._clock.read()
+        self._drawn_from_us = self._clock.now_us
         self._drawn_from_steps = self._motor.executed()
 
     def force(self, sensor: int, value) -> None:

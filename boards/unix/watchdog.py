@@ -14,13 +14,10 @@ class Watchdog:
 
     def __init__(self, clock):
         self._clock = clock
+        self.feed = clock.feed_watchdog  # all is well
 
     def start(self, timeout_ms: int) -> None:
         """From now on `feed` must come in time. ValueError for a time that the chip cannot count."""
         if not 0 < timeout_ms <= _LONGEST_MS:
             raise ValueError("watchdog timeout")
         self._clock.start_watchdog(timeout_ms * 1000)
-
-    def feed(self) -> None:
-        """All is well."""
-        self._clock.feed_watchdog()

@@ -148,13 +148,13 @@ scaled.wait_us(0)
 
 def wait(us, late_us=0, computing_us=0):
     "How far the pump's time came in a wait, and the wall's with what came before"
-    pump, real = scaled.read(), wall.us
+    pump, real = scaled.now_us, wall.us
     wall.us += computing_us
     scaled.ticks_us()
-    assert scaled.read() == pump, "time passed while software computed"
+    assert scaled.now_us == pump, "time passed while software computed"
     doors.late_us = [late_us]
     scaled.wait_us(us)
-    print(scaled.read() - pump, wall.us - real)
+    print(scaled.now_us - pump, wall.us - real)
 
 {}
 """

@@ -84,6 +84,27 @@ def test_counts_at_any_instant(remote: Remote, run, data):
 
 @settings(max_examples=100)
 @given(runs(), st.data())
+def test_a_trace_that_begins_amid_a_run_is_exact(remote: Remote, tmp_path_factory, run, data):
+    """What was only counted until then is made up for, and is not in the trace."""
+    anywhere = st.integers(0, run.due_us(run.steps - 1))
+    instants = data.draw(st.lists(anywhere, min_size=1, max_size=3))
+    path = tmp_path_factory.mktemp("trace") / "steps"
+    start, _ = fresh(remote)
+    placed = shifted(run, start)
+    remote.append(placed)
+    last = placed.due_us(placed.steps - 1)
+    for instant in sorted(instants):
+        mark = remote.bench.advance(start + instant)
+        remote.executed()
+    assert remote.bench.mark() == mark
+    remote.bench.trace(path)
+    remote.bench.advance(last)
+    remote.bench.trace(None)
+    assert read_trace(path) == [due - mark for due in placed.times() if due > mark]
+
+
+@settings(max_examples=100)
+@given(runs(), st.data())
 def test_cancel_keeps_what_is_due(remote: Remote, run, data):
     k = data.draw(st.integers(0, run.steps - 1))
     early = data.draw(st.integers(0, 1))
