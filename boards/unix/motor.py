@@ -140,8 +140,9 @@ class Motor:
 
     def append(self, run) -> None:
         """Take a run over (it is copied). ValueError("motor queue") past 2 runs or 64 steps in flight."""
-        self.settle()
-        now_us = self._settled_us
+        now_us = self._clock.now_us
+        if self._settled_us != now_us:
+            self.settle()
         steps = run.steps
         if self._runs == _MAX_RUNS or steps < 1 or self._left + steps > MAX_STEPS or run.size > _LIMBS:
             raise ValueError("motor queue")

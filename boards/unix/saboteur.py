@@ -112,7 +112,7 @@ class Saboteur:
         """What the guard would stop goes on: so that a fault itself can be looked at."""
         self._replace(cls, "may_run", lambda original: lambda supervisor: True)
         self._replace(cls, "admits", lambda original: lambda supervisor, run: True)
-        self._replace(cls, "_judge", lambda original: lambda supervisor, found: None)
+        self._replace(cls, "_judge", lambda original: lambda supervisor, s, us: None)
 
     # --- the kinds ---
 

@@ -29,7 +29,7 @@ STEADY = {
     "pump/safety/critical.py": "damaged_run damaged_program",
     "pump/safety/guard.py": "admits add_up _meter use_up look _goes_on _close_window _judge_bands"
     " _judge_windows",
-    "pump/safety/supervisor.py": "may_run admits _is_due serve _look _judge _sample check_values feed",
+    "pump/safety/supervisor.py": "may_run admits serve _look _judge _sample check_values feed",
     "pump/safety/monitor.py": "watch_motor sample judge is_suspect _interval_s _judge_battery",
     "wire/codec.py": "_put_whole _put_content",
     "pump/safety/alarms.py": "stands _end wake_s",

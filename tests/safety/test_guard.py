@@ -157,7 +157,7 @@ def test_a_bolus_that_does_not_end_is_stopped():
     source = found.delivery.sources[0]
     found.run_for(300)
     source.end.add(86_400, 0)  # stuck on
-    found.delivery._change.set(source.end.s, 0)
+    found.delivery.change.set(source.end.s, 0)
     before = found.motor.moved()
     found.run_for(1_800)
     assert found.state() == states.FAULT

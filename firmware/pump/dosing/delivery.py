@@ -175,7 +175,3 @@ class Delivery(Flow):
         accumulator = self.accumulator
         parts = limbs.to_int(accumulator.rate, accumulator.size)
         return self.scale.pl_per_day(parts, step_volume_pl)
-
-    def next_change(self):
-        """Instant of the next scheduled change of the rate (never when there is none)."""
-        return self._change

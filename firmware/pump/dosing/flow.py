@@ -96,21 +96,22 @@ class Flow:
         self._ceiling = limbs.new(CAPACITY)
         self._floor = limbs.new(CAPACITY)
         self._product = limbs.new(CAPACITY + DOSE_LIMBS)
-        self._change = Instant()  # next scheduled change of the rate
+        self.change = Instant()  # next scheduled change of the rate; never when there is none
         self._flex = Instant()  # next flex boundary
         self._steps_before = 0  # motor's count when the segment began
         self._priming = False
 
     def serve(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
-        while self._change.by(s, us) and not self._change.is_never() and self._all_planned(s, us):
+        change = self.change
+        while change.s <= s and change.by(s, us) and not change.is_never() and self._all_planned(s, us):
             self._pass_change()
         while self._feed(s, us):
             pass
 
     def _all_planned(self, s: int, us: int) -> bool:
         """Has every step due before the change been handed to the motor? If not, hand over what fits."""
-        change = self._change
+        change = self.change
         if not self.planner.active:
             return True
         while self.motor.in_flight() <= LOW_WATER:
@@ -125,8 +126,8 @@ class Flow:
 
     def _pass_change(self) -> None:
         """At the instant the schedule says, not at the one it is served."""
-        s = self._change.s
-        us = self._change.us
+        s = self.change.s
+        us = self.change.us
         if not self._close(s, us, self.planner.planned):
             return
         self._end_sources(s, us)
@@ -172,7 +173,7 @@ class Flow:
 
     def steps_left(self) -> int:
         """Steps on record that have not been handed out."""
-        return self.permit - self.steps_handed_out()
+        return self.permit - self._steps_before - self.planner.planned
 
     def _may_hand_out(self, s: int, us: int) -> bool:
         """Is a whole run on record, or can it be put there? No step is made that is not (the ledger); when
@@ -188,7 +189,7 @@ class Flow:
     def may_stall(self, s: int, us: int) -> bool:
         """May the pump be busy elsewhere for half a second? Not when the motor's queue could run dry in it,
         nor just before a scheduled change, after which it needs a new run."""
-        if self._change.by(s + _QUIET_S, us):
+        if self.change.by(s + _QUIET_S, us):
             return False
         return not self.planner.is_fast() or self.motor.in_flight() >= _FULL_QUEUE
 
@@ -305,7 +306,7 @@ class Flow:
     def _begin(self, s: int, us: int) -> None:
         """Open a segment at (s, us) with the rates that now hold, and find the next scheduled change."""
         accumulator = self.accumulator
-        self._change.set(self._flex.s, self._flex.us)
+        self.change.set(self._flex.s, self._flex.us)
         self._change_by(self.resume_at)
         self._change_by(self.pause_alarm_at)
         if self.plan is not None:
@@ -341,48 +342,53 @@ class Flow:
             limbs.copy(rate, self._floor, size)
 
     def _change_by(self, instant) -> None:
-        if instant.by(self._change.s, self._change.us):
-            self._change.set(instant.s, instant.us)
+        if instant.by(self.change.s, self.change.us):
+            self.change.set(instant.s, instant.us)
 
     def _feed(self, s: int, us: int) -> bool:
         """Hand over the next run when the motor runs low; wake before it does again, or at a change.
 
         True when the pump was so late that all of this run was due already: there may be more to hand
         over."""
-        change = self._change
-        self.wake.set(change.s, change.us)
-        if not self.planner.active or self.fault:
+        change = self.change
+        planner = self.planner
+        wake = self.wake
+        wake.s = change.s
+        wake.us = change.us
+        if not planner.active or self.fault:
             return False
-        run = self.planner.run
+        run = planner.run
         if self.motor.in_flight() <= LOW_WATER:
             if not self._may_hand_out(s, us):
                 return False
-            if not self.planner.plan(change.s, change.us):
+            if not planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor
             if not self.gate.admits(run):
                 return False
             self.motor.append(run)
             if run.last_s < s or (run.last_s == s and run.last_us <= us):
                 return True
-        self._wake_at_low_water()
-        if self.wake.by(s, us):  # due, and yet the motor has enough: a damaged gap would keep the pump awake
+        self._wake_at_low_water(run)
+        if wake.s <= s and wake.by(s, us):  # due, and it has enough: a damaged gap would keep the pump awake
             self.gate.may_run()
         return False
 
-    def _wake_at_low_water(self) -> None:
+    def _wake_at_low_water(self, run) -> None:
         """When at most LOW_WATER steps are left: no earlier (gaps are q or q + 1), at most that many us
         later."""
-        run = self.planner.run
-        low_s = run.first_s
-        low_us = run.first_us
         if run.steps > LOW_WATER:
             low_us = run.last_us - LOW_WATER * run.gap_us
             low_s = run.last_s - LOW_WATER * run.gap_s
             while low_us < 0:
                 low_us += 1_000_000
                 low_s -= 1
-        if low_s < self.wake.s or (low_s == self.wake.s and low_us < self.wake.us):
-            self.wake.set(low_s, low_us)
+        else:
+            low_s = run.first_s
+            low_us = run.first_us
+        wake = self.wake
+        if low_s < wake.s or (low_s == wake.s and low_us < wake.us):
+            wake.s = low_s
+            wake.us = low_us
 
     def fail(self, fault: int, s: int, us: int) -> None:
         """Stop for good at (s, us); the first reason stays (INT-08) and is logged at once."""
@@ -394,4 +400,4 @@ class Flow:
         self.flowing = False
         limbs.clear(self.accumulator.rate, self.accumulator.size)
         self.planner.begin(self.accumulator)
-        self._change.set_never()
+        self.change.set_never()

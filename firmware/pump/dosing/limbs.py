@@ -16,6 +16,14 @@ BASE = 1 << BITS
 MASK = BASE - 1
 
 
+class _Index:
+    def __getitem__(self, index):
+        return index
+
+
+WHOLE = _Index()[:]  # a[WHOLE] = b, of one length, copies in C; a slice made there and then would allocate
+
+
 def new(limbs: int):
     """A zeroed number of `limbs` limbs (allocates: setup only)."""
     return array("H", bytes(2 * limbs))

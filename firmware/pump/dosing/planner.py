@@ -166,12 +166,13 @@ class Planner:
 
     def _advance(self, stride) -> None:
         """Move the next step on by one stride."""
+        lead = self._lead
         us = self.next_us + stride.gap_us
-        if limbs.less(self._lead, stride.carry, self._size):
-            limbs.add(self._lead, stride.rest, self._size)
+        if limbs.less(lead, stride.carry, self._size):
+            limbs.add(lead, stride.rest, self._size)
             us += 1
         else:
-            limbs.subtract(self._lead, stride.carry, self._size)
+            limbs.subtract(lead, stride.carry, self._size)
         s = self.next_s + stride.gap_s
         while us >= _MILLION:
             us -= _MILLION
@@ -196,16 +197,16 @@ class Planner:
         """Fill `run` with the steps that come next, none due after the limit; how many (0: none by then)."""
         run = self.run
         run.steps = 0
-        if not self.active or self.next_s > limit_s or (self.next_s == limit_s and self.next_us > limit_us):
+        s = self.next_s
+        if not self.active or s > limit_s or (s == limit_s and self.next_us > limit_us):
             return 0
-        run.first_s = self.next_s
+        run.first_s = s
         run.first_us = self.next_us
-        limbs.copy(run.lead, self._lead, self._size)
+        run.lead[limbs.WHOLE] = self._lead
         if self._only_one:
             return self._plan_one(run)
-        full = self.strides[_FULL]
-        if self._reaches(full, limit_s, limit_us):
-            self._advance(full)
+        if self._reaches(self.full, limit_s, limit_us):
+            self._advance(self.full)
             steps = RUN_STEPS
         else:
             steps = self._plan_part(limit_s, limit_us)

@@ -97,7 +97,7 @@ class Commands:
         return self._guard.highest_class()
 
     def _until_change(self) -> int:
-        change = self._delivery.next_change()
+        change = self._delivery.change
         if change.is_never():
             return _NONE_SCHEDULED
         return max(0, change.s - self._timebase.s)

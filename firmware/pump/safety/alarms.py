@@ -100,14 +100,15 @@ class Alarms:
             self._log.note(NOTE_RAISED, number, 0, detail, self.critical[number])
 
     def clear(self, number: int) -> None:
-        if self._end(number):
+        if self.flags[number] & LIVE:
+            self._end(number)
             self._log.note(NOTE_CLEARED, number, 0, 0, 0)
 
     def noted(self, kind: int, number: int) -> None:
         """Another part of the pump has put one of its own alarms into the log."""
         if kind == NOTE_RAISED:
             self._begin(number, 0)
-        else:
+        elif self.flags[number] & LIVE:
             self._end(number)
 
     def _begin(self, number: int, detail: int) -> bool:
@@ -140,13 +141,9 @@ class Alarms:
         if before and s + 1 - before <= _REPEATS_S:
             self.repeated = number
 
-    def _end(self, number: int) -> bool:
-        """False when it did not stand."""
-        if not self.flags[number] & LIVE:
-            return False
+    def _end(self, number: int) -> None:
         self.flags[number] = 0
         self.changed = True
-        return True
 
     def count(self) -> int:
         count = 0

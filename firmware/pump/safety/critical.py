@@ -38,14 +38,6 @@ STATE = 5
 GUARD = 6
 
 
-class _Whole:
-    def __getitem__(self, index):
-        return index
-
-
-_ALL = _Whole()[:]  # one slice for ever: an assignment by it copies in C and allocates nothing
-
-
 class Critical:
     """The second copies."""
 
@@ -86,7 +78,7 @@ class Critical:
     def seal(self) -> None:
         """The arrays are as they should be: keep a copy. At every change of the rate."""
         for index in range(len(self._live)):
-            self._copies[index][_ALL] = self._live[index]
+            self._copies[index][limbs.WHOLE] = self._live[index]
         run = self._planner.run
         full = self._planner.full
         self._gap_s = ~run.gap_s

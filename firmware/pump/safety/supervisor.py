@@ -160,17 +160,18 @@ class Supervisor:
         """May this run go to the motor? One that is overdue will be made at once: then what was made is
         judged before each. What should have been made over CATCH_UP_S ago is not given any more: a fault."""
         self.runs += 1
-        if self._time.s - run.first_s > CATCH_UP_S:
+        s = self._time.s
+        if s - run.first_s > CATCH_UP_S:
             self.fatal(a.FAULT, TOO_LATE)
             return False
-        if self._is_due(run):
-            self.guard.behind = True
-        if run.last_s < self._time.s or self.runs > LOOK_RUNS:
-            self._judge(self.guard.look(self._time.s, self._time.us))
-            if self._delivery.fault:
-                return False
         delivery = self._delivery
-        change = delivery.next_change()
+        if run.first_s < s or (run.first_s == s and run.first_us <= self._time.us):
+            self.guard.behind = True
+        if run.last_s < s or self.runs > LOOK_RUNS:
+            self._judge(s, self._time.us)
+            if delivery.fault:
+                return False
+        change = delivery.change
         beyond = run.last_s > change.s or (run.last_s == change.s and run.last_us > change.us)
         if delivery.reserve is not None and delivery.steps_left() < 0:
             beyond = True  # not on record
@@ -178,11 +179,6 @@ class Supervisor:
             return True
         self.fatal(a.OVER_INFUSION, 0)
         return False
-
-    def _is_due(self, run) -> bool:
-        """Should its first step have been made by now?"""
-        time = self._time
-        return run.first_s < time.s or (run.first_s == time.s and run.first_us <= time.us)
 
     def failed(self, fault: int) -> None:
         """Delivery has failed: with a fault of its own, or by `fatal`."""
@@ -233,7 +229,7 @@ class Supervisor:
         driven = self._motor.executed()
         self.monitor.watch_motor(driven)
         if not self._delivery.fault:
-            self._judge(self.guard.look(s, us))
+            self._judge(s, us)
         self.guard.behind = False
         steps = driven - self._sample_steps
         if s >= self.monitor.sampled_s + self.monitor.every_s or steps >= SAMPLE_STEPS:
@@ -244,7 +240,9 @@ class Supervisor:
         self._alert = self.monitor.every_s < _LOOK_S
         self._look_s = s + (self.monitor.every_s if self._alert else _LOOK_S)
 
-    def _judge(self, found: int) -> None:
+    def _judge(self, s: int, us: int) -> None:
+        """By now, is what was made what was prescribed?"""
+        found = self.guard.look(s, us)
         if found == g.OVER:
             self.fatal(a.OVER_INFUSION, 1)
         elif found == g.LIMIT_1H or found == g.LIMIT_24H:
