@@ -24,8 +24,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "DEL-01",
         DOSING + "planner.py",
-        "            limbs.add(self._lead, stride.rest, self._size)\n            us += 1",
-        "            limbs.add(self._lead, stride.rest, self._size)",
+        "            limbs.add(lead, self._modulus, self._size)\n            us += 1",
+        "            limbs.add(lead, self._modulus, self._size)",
         ("tests/dosing/test_exactness.py::test_a_month_of_everything",),
     ),
     (
@@ -304,7 +304,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "catch-up (BOL-09)",
         SAFETY + "supervisor.py",
-        "        if self._time.s - run.first_s > CATCH_UP_S:",
+        "        if s - run.first_s > CATCH_UP_S:",
         "        if False:",
         ("tests/safety/test_supervisor.py",),
     ),

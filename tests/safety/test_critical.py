@@ -17,8 +17,8 @@ def flip(name: str, bit: int) -> None:
         setattr(holder, key, getattr(holder, key) ^ 1 << bit)
 
 
-ARRAYS = ["rate", "unit", "base_rate", "ceiling", "modulus"]
-ARRAYS += [f"stride_{k}" for k in range(7)] + [f"stride_rest_{k}" for k in range(7)]
+ARRAYS = ["rate", "unit", "base_rate", "ceiling", "modulus", "stride_rest"]
+ARRAYS += [f"stride_{k}" for k in range(7)]
 NUMBERS = ["gap_s", "gap_us", "permit", "state"]
 
 

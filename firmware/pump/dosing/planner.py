@@ -7,7 +7,8 @@ microseconds later when e >= r (and e drops by r), else q + 1 later (and e rises
 and one addition, exact for ever.
 
 The same holds for a stride of k steps at once, with k*u = q_k*p + r_k: so a run of 56 steps is planned in one
-comparison and one addition as well. Strides 1, 2, 4, ... 32 and 56 are worked out when the rate changes.
+subtraction, and where that borrows one addition. Strides 1, 2, 4, ... 32 and 56 are worked out when the rate
+changes.
 
 Bounds (ARCHITECTURE, The planner): a run has at most `RUN_STEPS` steps and none of them after the next
 scheduled change. A run is only queued while at most `LOW_WATER` steps wait, so never more than 64 are
@@ -46,14 +47,13 @@ class Run:
 
 
 class _Stride:
-    """k steps at once: gap (s, us), carry r_k and its complement p - r_k."""
+    """k steps at once: gap (s, us) and carry r_k."""
 
     def __init__(self, steps: int):
         self.steps = steps
         self.gap_s = 0
         self.gap_us = 0
         self.carry = limbs.new(CAPACITY)
-        self.rest = limbs.new(CAPACITY)
 
     def sum_of(self, a, b, modulus, n: int) -> None:
         """Become the stride that is `a` and then `b`."""
@@ -67,8 +67,6 @@ class _Stride:
         if self.gap_us >= _MILLION:
             self.gap_us -= _MILLION
             self.gap_s += 1
-        limbs.copy(self.rest, modulus, n)
-        limbs.subtract(self.rest, self.carry, n)
 
 
 class Planner:
@@ -84,6 +82,7 @@ class Planner:
         self._lead = limbs.new(CAPACITY)  # e of that step
         self.strides = tuple([_Stride(k) for k in _STRIDES])
         self._modulus = limbs.new(CAPACITY)
+        self.rest = limbs.new(CAPACITY)  # p - r of a single step
         self._work = limbs.new(CAPACITY + 2)
         self._quotient = limbs.new(CAPACITY + 2)
         self.full = self.strides[_FULL]
@@ -122,8 +121,8 @@ class Planner:
         limbs.copy(self._work, accumulator.unit, total)
         limbs.divide(self._quotient, self._work, total, self._modulus, size)
         limbs.copy(one.carry, self._work, size)
-        limbs.copy(one.rest, self._modulus, size)
-        limbs.subtract(one.rest, one.carry, size)
+        limbs.copy(self.rest, self._modulus, size)
+        limbs.subtract(self.rest, one.carry, size)
         one.gap_s = self._seconds(total)
         if one.gap_s == _FAR_S:
             return False
@@ -168,11 +167,9 @@ class Planner:
         """Move the next step on by one stride."""
         lead = self._lead
         us = self.next_us + stride.gap_us
-        if limbs.less(lead, stride.carry, self._size):
-            limbs.add(lead, stride.rest, self._size)
+        if limbs.subtract(lead, stride.carry, self._size):
+            limbs.add(lead, self._modulus, self._size)
             us += 1
-        else:
-            limbs.subtract(lead, stride.carry, self._size)
         s = self.next_s + stride.gap_s
         while us >= _MILLION:
             us -= _MILLION
@@ -240,7 +237,7 @@ class Planner:
         """The last step of the run lies one gap before the next: q, or q + 1 when its lead was below r."""
         one = self.strides[0]
         us = self.next_us - one.gap_us
-        if not limbs.less(self._lead, one.rest, self._size):
+        if not limbs.less(self._lead, self.rest, self._size):
             us -= 1
         s = self.next_s - one.gap_s
         while us < 0:

@@ -53,10 +53,10 @@ class Critical:
             ("base_rate", delivery.base_parts()),
             ("ceiling", delivery.ceiling_parts()),
             ("modulus", planner.run.modulus),
+            ("stride_rest", planner.rest),
         ]
         for index, stride in enumerate(planner.strides):
             named.append(("stride_%d" % index, stride.carry))
-            named.append(("stride_rest_%d" % index, stride.rest))
         self._live = tuple([array for _, array in named])
         self._copies = tuple([limbs.new(CAPACITY) for _ in named])
         self._gap_s = 0

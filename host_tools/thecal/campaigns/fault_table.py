@@ -162,7 +162,7 @@ _OF_A_PROGRAM = (
     ("base_rate", 14),
     ("ceiling", 14),
     ("stride_3", 14),
-    ("stride_rest_6", 14),
+    ("stride_rest", 14),
     ("max_rate_pl_per_day", 34),
     ("concentration_ng_per_ml_0", 24),
     ("low_reservoir_pl", 30),
