@@ -104,10 +104,9 @@ class Keeper:
         trusted stays as it is, and so does what was before a fault: a reset goes back there."""
         if self.distrust or self._delivery.uncommitted or self._delivery.fault:
             return False
-        time = self._timebase
         dose_steps = self._delivery.dose_steps()
-        self._state.collect(time.s, time.us)
-        self._saved_s = time.s
+        self._saved_s = self._timebase.s
+        self._state.collect(self._saved_s, self._timebase.us)
         try:
             self._ledger.save()
         except OSError:

@@ -60,18 +60,8 @@ class State:
         """The words as things stand at (s, us)."""
         words = self._words
         delivery = self._delivery
-        permit = delivery.permit
-        steps = delivery.steps_base + permit
-        if permit > _SMALL:
-            permit = 0  # not known: all of it will count as made
         words[TIME_S] = s
-        words[TIME_US] = us | (permit & _TEN) << _US_BITS
-        primed = delivery.prime_steps
-        words[_STEPS] = steps & _SMALL
-        words[_PRIMED] = primed & _SMALL
-        words[_HIGH] = steps >> _SPLIT | primed >> _SPLIT << 15
-        words[_OFFSET_S] = delivery.local.offset_s | permit >> 20 << _S_BITS
-        words[_OFFSET_US] = delivery.local.offset_us | (permit >> 10 & _TEN) << _US_BITS
+        self._collect_counts(us)
         words[_DOCUMENTS] = self.program | self.fillings << 15
         self._put(_RESUME, delivery.resume_at)
         self._put(_PAUSE, delivery.pause_alarm_at)
@@ -86,6 +76,22 @@ class State:
             flags |= _PROGRAMMED
         words[_DAY_FLAGS] = flags | self._collect_plan() | self._collect_sources()
         self._mark_hours(s // 3600)
+
+    def _collect_counts(self, us: int) -> None:
+        """Steps and the clock's offset, with the reservation in the bits above them."""
+        words = self._words
+        delivery = self._delivery
+        permit = delivery.permit
+        steps = delivery.steps_base + permit
+        if permit > _SMALL:
+            permit = 0  # not known: all of it will count as made
+        words[TIME_US] = us | (permit & _TEN) << _US_BITS
+        primed = delivery.prime_steps
+        words[_STEPS] = steps & _SMALL
+        words[_PRIMED] = primed & _SMALL
+        words[_HIGH] = steps >> _SPLIT | primed >> _SPLIT << 15
+        words[_OFFSET_S] = delivery.local.offset_s | permit >> 20 << _S_BITS
+        words[_OFFSET_US] = delivery.local.offset_us | (permit >> 10 & _TEN) << _US_BITS
 
     def _put(self, word: int, instant) -> None:
         self._words[word] = instant.s

@@ -28,8 +28,6 @@ OUT_OF_RANGE = 2
 STUCK = 3
 NOT_READ = 4
 TEMPERATURE, BATTERY, UPSTREAM, DOWNSTREAM = 0, 1, 2, 3
-_LOWEST = (10_000, 1_500, -100_000, -100_000)
-_HIGHEST = (60_000, 4_500, 200_000, 200_000)
 
 NOTE_STALLED = 32
 NOTE_RECOVERED = 33
@@ -38,7 +36,11 @@ NOTE_SENSOR_BACK = 40
 
 
 class _Sensor:
-    def __init__(self):
+    """One sensor, and the lowest and highest reading that it may give."""
+
+    def __init__(self, low: int, high: int):
+        self._low = low
+        self._high = high
         self.value = 0
         self.state = NOT_READ
         self.bad = 0  # samples in a row that were bad, by reason
@@ -46,14 +48,14 @@ class _Sensor:
         self.good = 0
         self.same = 0
 
-    def judge(self, value: int, missing: bool, low: int, high: int) -> bool:
+    def judge(self, value: int, missing: bool) -> bool:
         """Take a sample; True when the state changed."""
         self.same = self.same + 1 if value == self.value and not missing else 0
         self.value = value
         reason = GOOD
         if missing:
             reason = MISSING
-        elif not low <= value <= high:
+        elif not self._low <= value <= self._high:
             reason = OUT_OF_RANGE
         elif self.same >= STUCK_SAMPLES - 1:
             reason = STUCK
@@ -87,7 +89,12 @@ class Monitor:
         self._motor = board.motor
         self._alarms = alarms
         self._log = log
-        self.sensors = (_Sensor(), _Sensor(), _Sensor(), _Sensor())
+        self.sensors = (
+            _Sensor(10_000, 60_000),
+            _Sensor(1_500, 4_500),
+            _Sensor(-100_000, 200_000),
+            _Sensor(-100_000, 200_000),
+        )
         self.sampled_s = 0
         self.every_s = CALM_S
         self.eri_s = a.NEVER_S
@@ -169,11 +176,11 @@ class Monitor:
 
     def _judge(self, index: int, value: int, missing: int) -> None:
         sensor = self.sensors[index]
-        if sensor.judge(value, value == missing, _LOWEST[index], _HIGHEST[index]):
-            if sensor.state:
-                self._log.note(NOTE_SENSOR_FAILED, index + 1, sensor.state, 0, 0)
-            else:
-                self._log.note(NOTE_SENSOR_BACK, index + 1, 0, 0, 0)
+        if sensor.judge(value, value == missing):
+            self._tell(index + 1, sensor.state)
+
+    def _tell(self, number: int, state: int) -> None:
+        self._log.note(NOTE_SENSOR_FAILED if state else NOTE_SENSOR_BACK, number, state, 0, 0)
 
     def _value(self, index: int, otherwise: int) -> int:
         """The last sample, where it can be believed."""
@@ -187,13 +194,11 @@ class Monitor:
         value = self._value(TEMPERATURE, -1)
         if value < 0:
             return
-        alarms = self._alarms
         self._band(a.TEMPERATURE_HIGH, value, value > 42_000, value < 41_500)
-        if alarms.stands(a.TEMPERATURE_HIGH):
-            alarms.clear(a.TEMPERATURE)  # the higher one says it
+        if self._alarms.stands(a.TEMPERATURE_HIGH):
+            self._alarms.clear(a.TEMPERATURE)  # the higher one says it
             return
-        cold_or_hot = value < 35_000 or value > 40_000
-        self._band(a.TEMPERATURE, value, cold_or_hot, 35_200 <= value <= 39_800)
+        self._band(a.TEMPERATURE, value, not 35_000 <= value <= 40_000, 35_200 <= value <= 39_800)
 
     def _judge_pressures(self) -> None:
         value = self._value(DOWNSTREAM, 15_000)
