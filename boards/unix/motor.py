@@ -143,19 +143,18 @@ class Motor:
         now_us = self._clock.now_us
         if self._settled_us != now_us:
             self.settle()
-        steps = run.steps
-        if self._runs == _MAX_RUNS or steps < 1 or self._left + steps > MAX_STEPS or run.size > _LIMBS:
+        if self._runs == _MAX_RUNS or not 1 <= run.steps <= MAX_STEPS - self._left or run.size > _LIMBS:
             raise ValueError("motor queue")
         slot = self._back if self._runs else self._front
         due_us = _load(slot.block, run, now_us, self._epoch_us)
         slot.due_us = due_us
         slot.last_us = run.last_s * 1_000_000 + run.last_us - self._epoch_us
-        gap_us = run.gap_s * 1_000_000 + run.gap_us
-        carries = slot.last_us - due_us - (steps - 1) * gap_us
-        slot.gap_us = gap_us if 0 <= carries < steps else 0  # a damaged run is only taken step by step
-        slot.left = steps
+        slot.gap_us = run.gap_s * 1_000_000 + run.gap_us
+        slot.left = run.steps
+        if not 0 <= slot.last_us - due_us - (run.steps - 1) * slot.gap_us < run.steps:
+            slot.gap_us = 0  # a damaged run
         self._runs += 1
-        self._left += steps
+        self._left += run.steps
         if due_us <= now_us:
             self._settled_us = -1
             if due_us < now_us:
@@ -272,15 +271,17 @@ class Motor:
         """Steps whose times nobody wants to know. They are counted from the run's end: whether every gap is
         `gap` or `gap + 1` mostly leaves the same number. Where it does not, and on the way to a jam, step by
         step."""
-        gap_us = slot.gap_us
-        if gap_us and slot.left <= most:
-            ahead_us = slot.last_us - until_us
-            left = (ahead_us + gap_us - 1) // gap_us
-            if left == (ahead_us + gap_us) // (gap_us + 1):
-                slot.due_us = slot.last_us - (left - 1) * (gap_us + 1)
-                return slot.left - left
+        ahead_us = slot.last_us - until_us + slot.gap_us
+        if slot.gap_us and slot.left <= most:
+            if (ahead_us - 1) // slot.gap_us == ahead_us // (slot.gap_us + 1):
+                return slot.left - ahead_us // (slot.gap_us + 1)
+        return self._expand_unseen(slot, until_us, most)
+
+    def _expand_unseen(self, slot, until_us: int, most: int) -> int:
+        if most > MAX_STEPS:
+            most = MAX_STEPS
         self._catch_up(slot)
-        most = _expand(slot.block, until_us, 0, self._unseen, 0, min(most, MAX_STEPS))
+        most = _expand(slot.block, until_us, 0, self._unseen, 0, most)
         slot.due_us = slot.block[0] | slot.block[1] << 32
         return most
 

@@ -99,8 +99,9 @@ class Serial:
             return 0
         if self._flood_at < len(self._flood):
             return self._take_flood(buffer)
-        if self._stream is None:
-            return 0
+        return 0 if self._stream is None else self._take_line(buffer)
+
+    def _take_line(self, buffer) -> int:
         try:
             size = self._stream.readinto(buffer)
         except OSError:  # the other end closed

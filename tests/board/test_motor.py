@@ -94,9 +94,9 @@ def test_a_trace_that_begins_amid_a_run_is_exact(remote: Remote, tmp_path_factor
     remote.append(placed)
     last = placed.due_us(placed.steps - 1)
     for instant in sorted(instants):
-        mark = remote.bench.advance(start + instant)
+        remote.bench.advance(start + instant)
         remote.executed()
-    assert remote.bench.mark() == mark
+    mark = remote.bench.mark()
     remote.bench.trace(path)
     remote.bench.advance(last)
     remote.bench.trace(None)
