@@ -71,7 +71,12 @@ class Pump:
     def turn(self) -> None:
         """One turn of the loop."""
         supervisor = self.supervisor
-        self._dose(supervisor)
+        timebase = self.timebase
+        delivery = self.delivery
+        timebase.update(self._board.ticks_us())
+        if timebase.s - delivery.wake.s >= LATE_S:
+            supervisor.late(timebase.s)
+        delivery.serve(timebase.s, timebase.us)
         supervisor.tasks = DOSING
         more = self._server.serve()
         supervisor.tasks |= LINK
@@ -80,18 +85,9 @@ class Pump:
         while self.log.is_due() and self._may_write():
             self.log.serve()
         supervisor.tasks |= RECORDS
-        timebase = self.timebase
         if timebase.s >= supervisor.due_s or supervisor.runs >= LOOK_RUNS or supervisor.alarms.changed:
             supervisor.serve(timebase.s, timebase.us)
         self._sleep(supervisor, more)
-
-    def _dose(self, supervisor) -> None:
-        timebase = self.timebase
-        delivery = self.delivery
-        timebase.update(self._board.ticks_us())
-        if timebase.s - delivery.wake.s >= LATE_S:
-            supervisor.late(timebase.s)
-        delivery.serve(timebase.s, timebase.us)
 
     def _sleep(self, supervisor, more: bool) -> None:
         """Until the next deadline, or the next byte."""

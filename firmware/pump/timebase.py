@@ -17,6 +17,8 @@ class Timebase:
         self.us = 0
 
     def update(self, ticks_us: int) -> None:
+        if ticks_us == self._last:
+            return
         passed_us = (ticks_us - self._last) & _TICKS_MASK
         self._last = ticks_us
         us = self.us + passed_us

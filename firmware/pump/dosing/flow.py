@@ -156,10 +156,6 @@ class Flow:
         self.history.mark(s, us, self.steps_base + self._steps_before - self.prime_steps)
         return not self.fault
 
-    def steps_handed_out(self) -> int:
-        """Steps since the reset that the motor has been given, made or not."""
-        return self._steps_before + self.planner.planned
-
     def set_permit(self, steps: int) -> None:
         """Doubly stored (INT-05)."""
         self.permit = steps
@@ -172,7 +168,7 @@ class Flow:
         return self._ceiling
 
     def steps_left(self) -> int:
-        """Steps on record that have not been handed out."""
+        """Steps on record that the motor has not been given."""
         return self.permit - self._steps_before - self.planner.planned
 
     def _may_hand_out(self, s: int, us: int) -> bool:

@@ -70,15 +70,17 @@ class Server:
     def serve(self) -> bool:
         """Take what has arrived, up to one buffer; True when there is more to do at once."""
         self._presence.look()
-        if self._pairing.busy:
-            self._pairing.step()
+        pairing = self._pairing
+        if pairing.busy:
+            pairing.step()
         count = self._serial.readinto(self._chunk)
         if self._trust < _TRUST:
             self._regain_trust()
-        if count:
-            self._trust -= 1
-            if self._trust <= 0 and not self.deaf:
-                self._hear(False)
+        if not count:
+            return pairing.busy
+        self._trust -= 1
+        if self._trust <= 0 and not self.deaf:
+            self._hear(False)
         at = 0
         reader = self._reader
         while at < count:
@@ -88,7 +90,7 @@ class Server:
                     self._take(reader)
                 else:
                     self._take_plain(reader)
-        return self._pairing.busy
+        return pairing.busy
 
     # --- how often the line may wake the pump (SEC-09) ---
 

@@ -257,14 +257,14 @@ class DoseGuard:
     def admits(self, run) -> bool:
         """May this run be handed out? Its steps are no closer than the rate allows, and follow the last
         one."""
-        if run.steps > 1 and (
-            run.gap_s < self._gap_s or (run.gap_s == self._gap_s and run.gap_us < self._gap_us)
-        ):
+        gap_s = run.gap_s
+        gap_us = run.gap_us
+        if run.steps > 1 and (gap_s < self._gap_s or (gap_s == self._gap_s and gap_us < self._gap_us)):
             return False
         last_s = self._last_s
         if last_s >= 0:
-            s = run.first_s - last_s - run.gap_s
-            us = run.first_us - self._last_us - run.gap_us + s * 1_000_000
+            s = run.first_s - last_s - gap_s
+            us = run.first_us - self._last_us - gap_us + s * 1_000_000
             if s < -2 or s > 2 or us < 0 or us > 1:
                 return False
         self._last_s = run.last_s
