@@ -1,10 +1,15 @@
-"""The step pulses, made by PIO from words that DMA brings: the processor may sleep or erase meanwhile.
+"""PIO's programs. The step pulses, made from words that DMA brings: the processor may sleep or erase meanwhile.
 
 PIO runs at 1 MHz. State machine 0 takes one word per step, x: it counts x down, raises STEP for 5 us, and
 pushes its own count of steps; DMA carries that into watchdog scratch register 0, which outlives a reset. An
 empty FIFO is a motor that stands still. From one rising edge to the next pass x + 9 us; from a word that ends
 a stall to its edge x + 3, or one more by the divider's phase. State machine 1 counts the steps at whose end
-the STALL line was high. tests/rp2040/test_pio_program.py runs both, cycle by cycle.
+the STALL line was high.
+
+State machine 2 keeps the watchdog quiet through one wait, so that nobody need wake for it. It runs at 5 MHz and
+takes two words: how often to feed but once, and the word that the watchdog counts down, two a microsecond. It
+pushes that word every 0.4 time-outs, DMA writes it into the watchdog; then it stands still, and only a processor
+that comes round again can go on. tests/rp2040/test_pio_program.py runs all three, cycle by cycle.
 """
 
 from micropython import const
@@ -29,6 +34,18 @@ FOLLOW = (
     0xA0CA,  # 13 mov isr, ~y
     0x8000,  # 14 push noblock
 )
+FEED_AT = const(15)
+FEED = (
+    0x80A0,  # 15 pull block        an empty queue: no more
+    0xA047,  # 16 mov y, osr
+    0x80A0,  # 17 pull block
+    0xA027,  # 18 mov x, osr
+    0x0053,  # 19 jmp x-- 19        x + 1 cycles
+    0xA0C7,  # 20 mov isr, osr
+    0x8000,  # 21 push noblock
+    0x0092,  # 22 jmp y-- 18
+)
+FEED_DIVIDER = const(25)  # 125 MHz to 5 MHz
 RISES_AT = const(3)  # from this instruction on a pulse is under way
 PERIOD_US = const(9)  # from edge to edge, with x = 0
 START_US = const(4)  # from a word to its edge out of a stall, with x = 0

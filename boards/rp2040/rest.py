@@ -4,11 +4,12 @@ import gc
 import select
 import time
 
+from feeder import Feeder
 from machine import WDT
 from micropython import const
 
 _LONGEST_MS = const(8388)
-_SLICE_MS = const(4000)  # at most; and at most half the watchdog's time-out
+_OVER_MS = const(2000)  # how far past its end the watchdog lets a wait go on
 _GARBAGE = const(24 * 1024)  # bytes that may gather: a collection takes 30 ms
 
 
@@ -23,8 +24,9 @@ class Rest:
         serial.listen = self._listen
         self._poll.register(button, select.POLLIN)
         self._poll.ipoll(0)  # makes its tuple now
+        self._feeder = Feeder()
         self._dog = None
-        self._slice_ms = _SLICE_MS
+        self._timeout_ms = 0
         self._fresh = False
 
     def start(self, timeout_ms: int) -> None:
@@ -33,7 +35,7 @@ class Rest:
             raise ValueError("watchdog timeout")
         self._dog = WDT(timeout=timeout_ms)
         gc.threshold(_GARBAGE)  # what stays has been made: nothing needs to be kept together any more
-        self._slice_ms = min(_SLICE_MS, timeout_ms // 2 or 1)
+        self._timeout_ms = min(timeout_ms, _OVER_MS)
         self._fresh = True
 
     def feed(self) -> None:
@@ -47,25 +49,26 @@ class Rest:
         self._poll.modify(self._line, select.POLLIN if on else 0)
 
     def wait_us(self, delay_us: int) -> None:
-        """Sleep until the delay has passed, the line has bytes or the button is pressed."""
-        began_us = time.ticks_us()
+        """Sleep until the delay has passed, the line has bytes or the button is pressed.
+
+        In the first wait after a `feed` PIO feeds the watchdog, until the delay has passed and no longer: a
+        processor that hangs in it is reset within 2 s of its end."""
         quiet = self._fresh
         self._fresh = False
-        while True:
-            left_us = delay_us - time.ticks_diff(time.ticks_us(), began_us)
-            if left_us < 1000:
-                break
-            if quiet:
-                woken = self._wakes_within(min(left_us // 1000, self._slice_ms))
-                self._dog.feed()
-            else:
-                woken = self._wakes_within(left_us // 1000)
-            if woken:
+        if not quiet:
+            self._sleep_us(delay_us)
+            return
+        self._feeder.feed_for(delay_us, self._timeout_ms)
+        self._sleep_us(delay_us)
+        self._feeder.stop()
+        self._dog.feed()
+
+    def _sleep_us(self, delay_us: int) -> None:
+        began_us = time.ticks_us()
+        left_us = delay_us
+        while left_us >= 1000:
+            for _ in self._poll.ipoll(left_us // 1000):
                 return
+            left_us = delay_us - time.ticks_diff(time.ticks_us(), began_us)
         if left_us > 0:
             time.sleep_us(left_us)
-
-    def _wakes_within(self, wait_ms: int) -> bool:
-        for _ in self._poll.ipoll(wait_ms):
-            return True
-        return False

@@ -107,6 +107,13 @@ class Chip:
         """Emulated time since power on."""
         return self.clock.nanos / 1000
 
+    @property
+    def wakes(self) -> int:
+        """How often the processor has woken from its sleep; counted where there is a C compiler only."""
+        if self._quick is None:
+            raise ChipStopped("without a C compiler nobody counts how often the processor wakes")
+        return self._quick.wakes
+
     def run_until(self, done: Callable[[], bool], seconds: float, wall_s: float = _WALL_S) -> None:
         """Let time pass until `done`, looked at often; ChipStopped after so much emulated or wall time."""
         end = self.clock.nanos + seconds * 1e9

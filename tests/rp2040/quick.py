@@ -74,6 +74,7 @@ class Quick:
             flash_size=len(mcu.flash),
             rom_size=4 * len(mcu.bootrom),
         )
+        self.wakes = 0  # how often the processor has left WFI or WFE
         self._pointer = ctypes.addressof(self._state)
 
     def batch(self) -> None:
@@ -92,6 +93,7 @@ class Quick:
                 nanos = clock.nanos_to_next_alarm
                 clock.tick(nanos)
                 cycles = int(nanos / CYCLE_NS) or 1
+                self.wakes += not core.waiting
             else:
                 cycles = 0 if core.interrupts_updated else self._plain()
                 if not cycles:

@@ -141,3 +141,23 @@ def test_steps_that_the_motor_does_not_follow_are_counted(stalled):
     ):
         counts = list(after.receive_fifo)
     assert counts == ([1, 2, 3, 4] if stalled else [])
+
+
+@pytest.mark.req("INT-03", part="the watchdog is fed through a wait, so often and no more")
+@given(more=st.integers(0, 5), word=st.integers(0, 50))
+def test_the_watchdog_is_fed_so_often_and_no_more(more, word):
+    base = PULSES.FEED_AT
+    program = [code - base if code >> 13 == 0 else code for code in PULSES.FEED]
+    state = State()
+    state.transmit_fifo.extend([more, word])
+    feeds: list[int] = []
+    for before, after in emulate(
+        program, stop_when=lambda _, state: state.clock > 8 * (word + 5) + 50, initial_state=state
+    ):
+        if len(after.receive_fifo) > len(before.receive_fifo):
+            assert after.receive_fifo[-1] == word
+            feeds.append(after.clock)
+            after.receive_fifo.clear()  # by DMA, which is always in time
+    assert len(feeds) == more + 1
+    assert all(later - sooner == word + 5 for sooner, later in pairwise(feeds))
+    assert after.program_counter == 0  # it waits for the next words

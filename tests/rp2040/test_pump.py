@@ -10,10 +10,12 @@ import pytest
 
 from rp2040.copies import in_a_copy
 from rp2040.pump import DAY_S, FLOOR_UL_PER_DAY, ROOT, STALL_PIN, STEP_PL, Pump, heap_free
+from rp2040.quick import library
 
 BUDGET = json.loads((ROOT / "docs" / "size-budget.json").read_text())
 WATCHDOG_S = 9
 HELD_S = 30
+RUN_S = 12.2  # of 56 steps
 pytestmark = pytest.mark.timeout(3000)
 
 
@@ -66,20 +68,64 @@ def test_a_motor_that_does_not_follow_is_noticed(pump):
     assert len(pump.edges.rises) - made <= HELD_S * FLOOR_UL_PER_DAY * 1e6 / STEP_PL / DAY_S + 1
 
 
+@pytest.mark.req("INT-03", part="a processor that hangs on the emulated chip")
 @in_a_copy
 def test_the_count_outlives_a_watchdog_reset(pump):
     """The processor is caught in an endless loop: the motor goes on for its queue, no further."""
     chip = pump.chip
     core = chip.mcu.core
-    chip.run_until(lambda: not core.waiting and core.registers[15] >> 28 == 1, 5)
-    at = core.registers[15] & 0xFFFFFF
-    kept = bytes(chip.mcu.flash[at : at + 2])
-    chip.mcu.flash[at : at + 2] = b"\xfe\xe7"  # b .
+    chip.run_until(lambda: not core.waiting and core.registers[15] >> 28 == 1, 15)
+    kept = _hang(chip)
     core.pm = True
     chip.run_until(lambda: chip.resets == 1, WATCHDOG_S)
-    chip.mcu.flash[at : at + 2] = kept
+    _goes_on(pump, kept)
+
+
+@pytest.mark.req("INT-03", part="a processor that does not come out of its sleep on the emulated chip")
+@in_a_copy
+def test_a_sleep_that_does_not_end_is_a_hang(pump):
+    """Through a wait the watchdog is fed without the processor, but no longer: 2 s later it bites."""
+    chip = pump.chip
+    chip.run_for(1)
+    chip.run_until(lambda: chip.mcu.core.waiting and chip.mcu.core.registers[15] >> 28 == 1, 1)
+    kept = _hang(chip)
+    woke_us: list[float] = []
+    chip.run_until(lambda: not chip.mcu.core.waiting, RUN_S)
+    woke_us.append(chip.now_us)
+    chip.run_until(lambda: chip.resets == 1, WATCHDOG_S)
+    assert chip.now_us - woke_us[0] <= 2_100_000
+    _goes_on(pump, kept)
+
+
+def _hang(chip) -> tuple[int, bytes]:
+    """Where the processor is, it is caught in an endless loop; what was there."""
+    at = chip.mcu.core.registers[15] & 0xFFFFFF
+    kept = bytes(chip.mcu.flash[at : at + 2])
+    chip.mcu.flash[at : at + 2] = b"\xfe\xe7"  # b .
+    return at, kept
+
+
+def _goes_on(pump, kept) -> None:
+    """After the reset: the flash is whole again, every step is on record, therapy goes on."""
+    at, code = kept
+    pump.chip.mcu.flash[at : at + 2] = code
     pump.client.hello()
     status = pump.client.status()
     assert status.steps == len(pump.edges.rises)
+    pump.chip.run_for(2)
+    assert len(pump.edges.rises) > status.steps
+
+
+@pytest.mark.req("INT-03", part="the processor sleeps from run to run")
+@in_a_copy
+def test_it_sleeps_from_run_to_run(pump):
+    if library() is None:
+        pytest.skip("nobody counts how often the processor wakes: install a C compiler")
+    chip = pump.chip
     chip.run_for(2)
-    assert len(pump.edges.rises) > status.steps  # therapy goes on
+    steps, wakes = len(pump.edges.rises), chip.wakes
+    chip.run_for(10 * RUN_S)
+    steps = len(pump.edges.rises) - steps
+    assert steps > 500
+    assert 1000 * (chip.wakes - wakes) <= 20 * steps + 1000
+    assert chip.resets == 0
