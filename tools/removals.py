@@ -51,9 +51,9 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "DEL-06",
-        THERAPY + "prescription.py",
-        "        if not low <= flow <= high:",
-        "        if False:",
+        THERAPY + "program_check.py",
+        "    if not low <= flow <= high:",
+        "    if False:",
         ("tests/safety/test_expected.py",),
     ),
     (

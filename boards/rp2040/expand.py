@@ -28,7 +28,7 @@ STATE_WORDS = const(3)
 
 _PERIOD_US = const(9)
 _START_US = const(4)
-_MIN_GAP_US = const(50)
+_MIN_GAP_US = const(40)
 _SOON_US = const(60)  # a queue that is about to run dry is waited for
 _ENOUGH_LOOKS = const(1500)
 
@@ -94,7 +94,7 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F
     `channels` has its number in the low byte, the other's in the next.
 
     With interrupts off. The first word's delay counts from now when the motor stands still, else from the
-    edge before it. A step that is overdue is made at once, the next ones no closer than 50 us."""
+    edge before it. A step that is overdue is made at once, the next ones no closer than 40 us."""
     timer = ptr32(_TIMER)  # noqa: F821
     count = ptr32(_SCRATCH0)  # noqa: F821
     expected = state[EXPECTED]
@@ -103,7 +103,7 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F
         looks += 1
     dry = count[0] == expected
     at = state[PREVIOUS]
-    soonest = timer[0] + 40 if dry else at + _MIN_GAP_US
+    soonest = timer[0] + _MIN_GAP_US if dry else at + _MIN_GAP_US
     first = words[0]
     if first - soonest < 0:
         first = soonest

@@ -140,9 +140,11 @@ class Motor:
         """Steps driven since boot, by PIO's count."""
         return expand.made()
 
+    @micropython.viper
     def in_flight(self) -> int:
         """Steps appended, neither driven nor cancelled."""
-        return (self._expected() - expand.made()) & _MASK
+        expected = ptr32(self._state)[0]  # noqa: F821 - viper's own types
+        return (expected - ptr32(_SCRATCH0)[0]) & 0x3FFFFFFF  # noqa: F821
 
     def cancel(self) -> None:
         """Drop every step that is not under way."""

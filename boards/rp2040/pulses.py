@@ -49,7 +49,7 @@ FEED_DIVIDER = const(25)  # 125 MHz to 5 MHz
 RISES_AT = const(3)  # from this instruction on a pulse is under way
 PERIOD_US = const(9)  # from edge to edge, with x = 0
 START_US = const(4)  # from a word to its edge out of a stall, with x = 0
-MIN_GAP_US = const(50)  # 20,000 steps a second: overdue steps come at this rate
+MIN_GAP_US = const(40)  # 25,000 steps a second: overdue steps come at this rate
 CLOCK_DIVIDER = const(125)  # 125 MHz to 1 MHz
 Y_ALL_ONES = const(0xA04B)  # mov y, ~null
 PULL_NOBLOCK = const(0x8080)

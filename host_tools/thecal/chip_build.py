@@ -21,9 +21,17 @@ from thecal import chip_dead, chip_names, chip_once, chip_program, chip_tables, 
 from thecal.errors import FlashError
 
 MANIFEST = "manifest"
-# Functions of rare commands: checks of a program, forecasts. Read from flash when needed, then forgotten.
-# Nothing of the steady path, of a stop or of alarms may stand here.
-RARE = frozenset(("pump.therapy.library", "pump.therapy.windows", "pump.therapy.worst_case"))
+# Code of rare commands: checks of a program, forecasts, agreeing on a key. Read from flash when needed, then
+# forgotten. Nothing of the steady path, of a stop or of alarms may stand here.
+RARE = frozenset(
+    (
+        "pump.link.x25519",
+        "pump.therapy.library",
+        "pump.therapy.program_check",
+        "pump.therapy.windows",
+        "pump.therapy.worst_case",
+    )
+)
 _RARE_FILE = "thecal_rare"
 _PUMP = ("pump.pump", "Pump")
 _ONCE_FILE = "thecal_once"  # forgets what only starting needs

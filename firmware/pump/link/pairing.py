@@ -34,7 +34,6 @@ class Pairing:
         self.until_s = -1
         self._theirs = b""
         self._ours = b""
-        self._scalar = b""
         self._work = None
 
     def pair(self, role: int, public: bytes, scalar: bytes):
@@ -52,13 +51,13 @@ class Pairing:
             raise Unacceptable("not_paired", "clinician")
         if not self._presence.recent():
             raise Unacceptable("needs_button", "")
+        work = X25519(scalar, BASE)
         self._presence.use_up()
         self._log.note(_NOTE_BEGUN, role, 0, 0, 0)
         self.forget()
         self.role = role
         self._theirs = public
-        self._scalar = scalar
-        self._work = X25519(scalar, BASE)
+        self._work = work
         self.busy = True
         raise Unacceptable("pairing", "")
 
@@ -82,10 +81,9 @@ class Pairing:
             return
         if not self._ours:
             self._ours = work.result
-            self._work = X25519(self._scalar, int.from_bytes(self._theirs, "little"))
+            work.begin(int.from_bytes(self._theirs, "little"))
             return
         self._work = None
-        self._scalar = b""
         self.busy = False
         self.until_s = self._timebase.s + BUTTON_S
         if any(work.result):  # zeros: a public key of small order

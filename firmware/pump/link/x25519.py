@@ -17,6 +17,10 @@ class X25519:
 
     def __init__(self, scalar, u: int):
         self._k = int.from_bytes(scalar, "little") & (1 << 255) - 8 | 1 << 254
+        self.begin(u)
+
+    def begin(self, u: int) -> None:
+        """From the start, with this point and the same scalar."""
         self._x1 = u & (1 << 255) - 1
         self._x2 = 1
         self._z2 = 0

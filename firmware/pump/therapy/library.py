@@ -4,7 +4,7 @@ The pump does not hold the library, nor does it check its signature: that is the
 refuses a program that passes the hard limits which come with it (SEC-11), one made with an older library
 than the running program's (HOST-05), and logs every soft limit that was passed, with both values (SEC-12). A
 hard limit of the dose must be kept by the drug's own limit, which every bolus and schedule is held to.
-Called by: `pump.therapy.prescription`, `pump.therapy.course`. Allocates: commands only."""
+Called by: `pump.therapy.program_check`, `pump.therapy.course`. Allocates: commands only."""
 
 from pump.therapy.bounds import NO_PATIENT_BOLUS, Unacceptable
 

@@ -5,9 +5,8 @@ Periodic boluses are taken each at its own worst alignment, so with several of t
 high side. Called by: `pump.link` when a program is proposed. Allocates: commands only."""
 
 from pump.units import PL_PER_ML, US_PER_DAY
+from wire.therapy import BASAL_FLEX, BASAL_MINIMUM
 
-_FLEX = 2
-_MINIMUM = 3
 _MINUTE_US = 60_000_000
 _MINUTES_A_DAY = 1440
 _MINUTES_A_WEEK = 7 * 1440
@@ -69,9 +68,9 @@ def patient_24h(bolus) -> int:
 def scheduled_ng(prescription, dose_ng_per_day: int, window_us: int) -> int:
     """Basal (at this dose when it is continuous) and periodic boluses in a window, ng of the primary drug."""
     values = prescription.values
-    if values["basal_mode"] == _FLEX:
+    if values["basal_mode"] == BASAL_FLEX:
         basal = -(-flex_window(values["basal_steps"], window_us // _MINUTE_US) // _MINUTES_A_DAY)
-    elif values["basal_mode"] == _MINIMUM:
+    elif values["basal_mode"] == BASAL_MINIMUM:
         basal = -(-prescription.highest_basal_e9() * window_us // (US_PER_DAY * PL_PER_ML))
     else:
         basal = -(-dose_ng_per_day * window_us // US_PER_DAY)
