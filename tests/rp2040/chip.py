@@ -25,8 +25,8 @@ from rp2040py.simulator import Simulator
 from rp2040py.usb.cdc import USBCDC
 from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
+from rp2040.outside import Edges, Readings
 from rp2040.patches import (
-    Edges,
     PioPacer,
     patch_dma,
     patch_flash,
@@ -174,10 +174,11 @@ class Chip:
         self.mcu.gpio[pin].set_input_value(high)
 
     def wire_up(self) -> None:
-        """Button released, buzzer heard, 37 C, 3.0 V, no pressure."""
+        """Button released, buzzer heard, 37 C, 3.0 V, no pressure: readings that vary in their last bits, as
+        real ones do. One that never changes is a broken sensor to the pump, after an hour."""
         self.drive(14, True)
         self.drive(13, True)
-        self.mcu.adc.channel_values = [1080, 621, 621, 1241, 0]
+        self.mcu.adc.channel_values = Readings([1080, 621, 621, 1241, 0])
 
     def start_timer_at(self, us: int) -> None:
         """What the chip's timer shows now, before the program runs."""

@@ -401,22 +401,3 @@ def silence_pwm(mcu: Any) -> None:
 def unplug_usb(mcu: Any) -> None:
     """No start-of-frame every millisecond any more."""
     mcu.usb_ctrl._schedule_sof_packet = lambda: None
-
-
-class Edges:
-    """When a pin rose and fell, in cycles of the processor."""
-
-    def __init__(self, mcu: Any, clock: Any, pin: int):
-        self.rises: list[int] = []
-        self.falls: list[int] = []
-        self._clock = clock
-        self._last = False
-        mcu.gpio[pin].add_listener(self._changed)
-
-    def _changed(self, state: Any, _old: Any) -> None:
-        high = state.name == "HIGH"
-        if high and not self._last:
-            self.rises.append(round(self._clock.nanos) // CYCLE_NS)
-        elif self._last and not high:
-            self.falls.append(round(self._clock.nanos) // CYCLE_NS)
-        self._last = high

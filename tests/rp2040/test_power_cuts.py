@@ -11,7 +11,7 @@ import pytest
 from rp2040.chip import Chip, ChipStopped
 from rp2040.copies import in_a_copy
 from rp2040.link import KEYS, client_on
-from rp2040.patches import Edges
+from rp2040.outside import Edges
 from rp2040.pump import STEP_PIN, UL_PER_DAY, Pump, constant
 from thecal.errors import ThecalError
 
