@@ -41,7 +41,7 @@ class Pump:
         self.log = EventLog(self.timebase, _reason_number, board.store, board.random_bytes)
         bounds = Bounds(board.floor_pl_per_day)
         self.delivery = make_delivery(board.motor, self.log)
-        course = Course(self.delivery, self.log)
+        course = Course(self.delivery, self.log, self._now)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
         self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
         supervisor = Service(board, self.timebase, course, self.log, self.keeper, bounds.floor_pl_per_day)
@@ -63,6 +63,11 @@ class Pump:
         self._server = Server(
             board.serial, self.log, self.timebase, commands, presence, auth, pairing, identity
         )
+
+    def _now(self):
+        """The timebase, of this very moment."""
+        self.timebase.update(self._board.ticks_us())
+        return self.timebase
 
     def seal(self) -> None:
         """Setup is over: from here on, only commands allocate."""
@@ -86,6 +91,7 @@ class Pump:
             self.log.serve()
         supervisor.tasks |= RECORDS
         if timebase.s >= supervisor.due_s or supervisor.runs >= LOOK_RUNS or supervisor.alarms.changed:
+            timebase.update(self._board.ticks_us())  # an answer may have taken long
             supervisor.serve(timebase.s, timebase.us)
         self._sleep(supervisor, more)
 

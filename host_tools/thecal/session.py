@@ -23,6 +23,7 @@ from wire.codec import WireError, encode, name_of, table_hash, version_text
 from wire.messages import (
     ACCOUNTS,
     AUTH,
+    COMMIT,
     EVENTS,
     HELLO,
     LIMITS,
@@ -30,7 +31,9 @@ from wire.messages import (
     LOG_STATE,
     MESSAGES,
     PAIR,
+    PATIENT_BOLUS,
     PROGRAM,
+    PROPOSE,
     PROTOCOL_VERSION,
     READING,
     REFUSALS,
@@ -58,6 +61,8 @@ _TABLE_HASH = table_hash(SCHEMA)
 PROTOCOL = version_text(PROTOCOL_VERSION, _TABLE_HASH)  # what a pump must speak too
 # change nothing: may be repeated
 _READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS, LOG_STATE, LOG_KEY))
+_WEIGHED = frozenset((PROPOSE, COMMIT, PATIENT_BOLUS))  # each try waits twice as long as the one before
+_DOUBLINGS = 4  # but no longer than so
 _PLAIN = frozenset((HELLO, AUTH, PAIR))  # outside of sessions
 
 
@@ -242,7 +247,7 @@ class Session:
         for attempt in range(self._tries):
             # A 0x00 first parts the frame from whatever came before: noise, or a frame that was cut short.
             link.send(frame if attempt == 0 and opcode != HELLO else b"\0" + frame)
-            deadline = time.monotonic() + self._timeout_s
+            deadline = time.monotonic() + self._patience_s(opcode, attempt)
             while (remaining_s := deadline - time.monotonic()) > 0 and link.receive(remaining_s):
                 if not reader.flags & framing.FLAG_ANSWER:
                     echoes += 1
@@ -262,10 +267,16 @@ class Session:
                     strangers += 1
         raise self._no_answer(opcode, echoes, strangers)
 
+    def _patience_s(self, opcode: int, attempt: int) -> float:
+        """How long to wait for the answer to this try. What a chip has to weigh takes it seconds, and to ask
+        again meanwhile only keeps it from its work."""
+        return self._timeout_s * (1 << min(attempt, _DOUBLINGS) if opcode in _WEIGHED else 1)
+
     def _no_answer(self, opcode: int, echoes: int, strangers: int) -> LinkError:
         request = name_of(MESSAGES, opcode)
         link = self.link
-        tried = f"{request} was sent {self._tries} times in {self._tries * self._timeout_s:g} s"
+        waited_s = sum(self._patience_s(opcode, attempt) for attempt in range(self._tries))
+        tried = f"{request} was sent {self._tries} times in {waited_s:g} s"
         if strangers:
             return LinkError(
                 f"the pump on {link.name} answers, but not this request ({tried})",

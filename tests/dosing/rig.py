@@ -9,6 +9,7 @@ from pump.dosing import limbs
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.course import Course, make_delivery
 from pump.therapy.prescription import Prescription
+from pump.units import Instant
 
 MILLION = 1_000_000
 
@@ -87,7 +88,7 @@ class Rig:
         self.log = RigLog()
         self.motor.now_us = start_us
         self.delivery = make_delivery(self.motor, self.log)
-        self.course = Course(self.delivery, self.log)
+        self.course = Course(self.delivery, self.log, lambda: Instant(*self.now()))
         self.wakes = 0
 
     def now(self):

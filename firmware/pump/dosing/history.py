@@ -5,7 +5,7 @@ right to one step. Where changes come closer than 5 min they share an entry, and
 given at its end: that errs on the side of refusing (CONTRACT, Bolus rules). The ring holds more than 24 h
 of entries 2.5 min apart.
 
-Called by: `pump.dosing.flow` (`mark`, steady path, no allocation) and `pump.therapy.windows` (`corners`).
+Called by: `pump.dosing.flow` (`mark`, steady path, no allocation) and `pump.therapy.windows`.
 """
 
 from array import array
@@ -54,23 +54,24 @@ class History:
         self._steps[at] = steps
         self._count += 1
 
-    def corners(self, since_us: int, now_us: int, now_steps: int):
-        """Broken line of the count: [(us, steps)], the first at or before since_us where there is one,
-        the last now.
+    def since(self, us: int) -> range:
+        """Numbers of the entries that a look back to an instant needs: the newest at or before it, or the
+        oldest where there is none, and all after it. Allocates, as do the rest: commands only."""
+        oldest = max(0, self._count - CAPACITY)
+        i = self._count - 1
+        while i > oldest and self.entry_us(i) > us:
+            i -= 1
+        return range(max(i, oldest), self._count)
 
-        A span with several rates rises only at its end: two corners at one instant. Allocates: commands
-        only."""
-        found = [(now_us, now_steps)]
-        rough = False
-        for i in range(self._count - 1, max(-1, self._count - 1 - CAPACITY), -1):
-            k = i % CAPACITY
-            steps = now_steps - ((now_steps - self._steps[k]) & _STEPS_MASK)
-            entry_us = self._s[k] * US_PER_S + (self._us[k] & (_ROUGH - 1))
-            if rough:
-                found.append((found[-1][0], steps))
-            found.append((entry_us, steps))
-            if entry_us <= since_us:
-                break
-            rough = self._us[k] >= _ROUGH
-        found.reverse()
-        return found
+    def entry_us(self, i: int) -> int:
+        """When entry i was made."""
+        k = i % CAPACITY
+        return self._s[k] * US_PER_S + (self._us[k] & (_ROUGH - 1))
+
+    def steps(self, i: int, now_steps: int) -> int:
+        """How many steps had been given by then."""
+        return now_steps - ((now_steps - self._steps[i % CAPACITY]) & _STEPS_MASK)
+
+    def is_rough(self, i: int) -> bool:
+        """Do all steps since the entry before count as given at this one?"""
+        return self._us[i % CAPACITY] >= _ROUGH

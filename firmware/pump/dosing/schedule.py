@@ -9,6 +9,7 @@ from array import array
 from pump.dosing import limbs
 from pump.units import S_PER_DAY, S_PER_WEEK
 
+_MINUTES_A_DAY = 1440
 DOSE_LIMBS = 3  # 2^45 ng/day: far beyond the range
 
 
@@ -58,3 +59,13 @@ class Schedule:
 
     def dose_ng_per_day(self) -> int:
         return self.doses_ng_per_day[self.index]
+
+    def week(self):
+        """[(minute of the week from Monday, dose ng/day)], sorted. Allocates: commands only."""
+        found = []
+        for i in range(self.count):
+            for day in range(7):
+                if self._days[i] >> day & 1:
+                    found.append((day * _MINUTES_A_DAY + self._start_min[i], self.doses_ng_per_day[i]))
+        found.sort()
+        return found

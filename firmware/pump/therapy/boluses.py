@@ -77,7 +77,7 @@ class Boluses:
     def start_clinician(self, values, s: int, us: int) -> int:
         """Start it; the number of the bolus."""
         self.check_clinician(values, s, us)
-        s, us = self._course.interrupt(s, us)
+        s, us = self._course.interrupt()
         source = self._slot(values)
         concentration = self._course.prescription.concentration_ng_per_ml
         source.prescribe(values["dose_ng"], values["duration_us"], concentration)
@@ -108,7 +108,7 @@ class Boluses:
 
     def start_patient(self, s: int, us: int) -> int:
         """The second half: the bolus begins; its number."""
-        s, us = self._course.interrupt(s, us)
+        s, us = self._course.interrupt()
         self.lockout_from.set(s, us)
         ref = self._delivery.start_source(self._patient, s, us)
         self._delivery.go_on(s, us, False)

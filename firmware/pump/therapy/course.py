@@ -1,7 +1,8 @@
 """The course of therapy: what clinician and patient may do to a running delivery, and why not.
 
-Every method takes the present instant (s, us), acts at exactly that microsecond or raises `Unacceptable`
-with nothing changed. Called by: `pump.link` handlers. Allocates: commands only, never the passing of
+Every method takes the instant (s, us) at which it was asked, weighs the request as of then, and acts at one
+exact microsecond or raises `Unacceptable` with nothing changed. To weigh it takes a chip up to seconds, in
+which the motor goes on: so what takes effect does so when that is done (`interrupt`). Called by: `pump.link` handlers. Allocates: commands only, never the passing of
 time.
 
 Rules (docs/dosing.md): a new program is the whole therapy, so it ends a running bolus and restarts the
@@ -25,7 +26,6 @@ INFUSING = 1
 STOPPED = 2
 FAULT = 3
 
-NOTE_COMMITTED = 3
 NOTE_STOPPED = 5
 NOTE_CLOCK = 11
 NOTE_REFILLED = 12
@@ -47,9 +47,11 @@ def make_delivery(motor, log):
 class Course:
     """Prescription, its delivery, and the rules between them."""
 
-    def __init__(self, delivery, log):
+    def __init__(self, delivery, log, now):
+        """`now()`: the present instant, with attributes s and us."""
         self.delivery = delivery
         self.log = log
+        self._now = now
         self.prescription = None
         self.fillings = Fillings()
         self.boluses = Boluses(self)
@@ -68,9 +70,10 @@ class Course:
         if self.prescription is None:
             raise Unacceptable("not_programmed", "")
 
-    def interrupt(self, s: int, us: int):
-        """Close the running segment; the instant (s, us) at which it closed. Refused after a fault."""
-        if not self.delivery.interrupt(s, us):
+    def interrupt(self):
+        """Close the running segment, now; the instant (s, us) at which it closed. Refused after a fault."""
+        now = self._now()
+        if not self.delivery.interrupt(now.s, now.us):
             raise Unacceptable("alarm", "fault")
         return self.delivery.at.s, self.delivery.at.us
 
@@ -107,16 +110,14 @@ class Course:
         self.check_program(prescription, s, us)
         delivery = self.delivery
         delivery.gate.check_start()
-        s, us = self.interrupt(s, us)
+        s, us = self.interrupt()
         held = delivery.held
         delivery.held = FREE
         delivery.cut_all_short(s, us)
         self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
         self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
-        version, digest = library.version_of(prescription)
-        self.log.note(NOTE_COMMITTED, 0, 0, version, int.from_bytes(digest, "little"))
-        library.note_confirmed(prescription, self.log)
+        library.note_committed(prescription, self.log)
         delivery.resume_at.set_never()
         delivery.end_pause(s, us)
         delivery.set_flowing(prescription.start_delay_s == 0)
@@ -198,7 +199,7 @@ class Course:
         """Go on with the program at once, although old drug is still in the catheter."""
         if self._bridge.state == IDLE:
             raise Unacceptable("not_running", "bridge")
-        s, us = self.interrupt(s, us)
+        s, us = self.interrupt()
         self.delivery.cut_short(self._bridge, s, us)
         self.log.note(NOTE_BRIDGE_SKIPPED, 0, 0, 0, 0)
         self.delivery.go_on(s, us, False)
@@ -238,7 +239,7 @@ class Course:
         """Fill the catheter at the highest total rate; the basal flow waits. Its number."""
         self.check_prime(values, s, us)
         prescription = self.prescription
-        s, us = self.interrupt(s, us)
+        s, us = self.interrupt()
         delivery = self.delivery
         for source in delivery.sources:
             if source.state != IDLE:
@@ -261,7 +262,7 @@ class Course:
             raise Unacceptable("out_of_range", "resume_after_s")
         delivery = self.delivery
         if not delivery.fault:
-            s, us = self.interrupt(s, us)
+            s, us = self.interrupt()
             was_to_flow = delivery.flowing or not delivery.resume_at.is_never()
             delivery.halt(s, us)
             if delivery.flowing:  # whatever went wrong: a stop that does not stop is a fault (INT-07)
@@ -286,7 +287,7 @@ class Course:
         if self.delivery.held:
             raise Unacceptable("alarm", "")
         self.delivery.gate.check_start()
-        s, us = self.interrupt(s, us)
+        s, us = self.interrupt()
         self.delivery.resume_flow(s, us)
         self.delivery.go_on(s, us, False)
 
@@ -294,7 +295,7 @@ class Course:
         """No further steps of the plan: the dose that holds now stays."""
         if self.delivery.plan is None or self.delivery.plan.is_over():
             raise Unacceptable("not_running", "plan")
-        s, us = self.interrupt(s, us)
+        s, us = self.interrupt()
         self.delivery.plan.cancel()
         self.log.note(NOTE_PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
         self.delivery.go_on(s, us, False)
@@ -331,7 +332,7 @@ class Course:
     def set_clock(self, s: int, us: int, values) -> None:
         """Local time moves; a flex schedule follows it from now on, nothing is given twice or left out."""
         self.check_clock(values, s, us)
-        s, us = self.interrupt(s, us)
+        s, us = self.interrupt()
         self._move_clock(s, us, values)
         self.log.note(NOTE_CLOCK, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0)
         self.delivery.go_on(s, us, False)

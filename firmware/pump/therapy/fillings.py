@@ -200,3 +200,10 @@ class Fillings:
                 end = min(end, self.list[index + 1].first_step)
             total += (end - filling.first_step) * filling.step_volume_pl * filling.concentration_of(name)
         return total
+
+    def dose_between(self, drug, begin: int, end: int) -> int:
+        """The same of the dose steps after the first `begin`, up to the first `end`."""
+        last = self.list[-1] if self.list else None
+        if last and begin >= last.first_step:
+            return (end - begin) * last.step_volume_pl * last.concentration_of(drug["name"])
+        return self.dose_until(drug["name"], end) - self.dose_until(drug["name"], begin)

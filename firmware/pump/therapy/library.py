@@ -12,6 +12,7 @@ _MOST_CONFIRMED = 15
 _DIGEST_SIZE = 8
 _NO_PATIENT_BOLUS = 1  # bits of `rules`, as wire.therapy has them
 _WITHDRAWAL = 2
+NOTE_COMMITTED = 3
 NOTE_SOFT_LIMIT = 68
 
 
@@ -74,8 +75,10 @@ def version_of(prescription):
     return 0, b""
 
 
-def note_confirmed(prescription, log) -> None:
-    """The soft limits that this program passes, onto the log."""
+def note_committed(prescription, log) -> None:
+    """That it is in force, by which library, and the soft limits that it passes: onto the log."""
+    version, digest = version_of(prescription)
+    log.note(NOTE_COMMITTED, 0, 0, version, int.from_bytes(digest, "little"))
     for library in prescription.values["library"]:
         for entry in library["confirmed"]:
             log.note(NOTE_SOFT_LIMIT, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"])

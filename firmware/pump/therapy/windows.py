@@ -13,10 +13,13 @@ Called by: `pump.therapy.boluses`, `pump.therapy.course`. Allocates: commands on
 
 from pump.dosing.scale import least_multiple
 from pump.dosing.source import EXTENDED, IDLE, PERIODIC
-from pump.units import PL_PER_ML, S_PER_DAY, S_PER_WEEK, US_PER_DAY, US_PER_S
+from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S
 
 DAY_US = US_PER_DAY
 HOUR_US = 3_600_000_000
+_AT_A_TIME = 8
+_MINUTE_US = 60_000_000
+_WEEK_US = 7 * US_PER_DAY
 
 
 def basal_ahead(course, prescription, until_us: int, s: int, us: int):
@@ -42,21 +45,22 @@ def basal_ahead(course, prescription, until_us: int, s: int, us: int):
 
 def _flex_ahead(local, schedule, until_us: int, s: int, us: int):
     local.at(s, us)
-    second = local.weekday() * S_PER_DAY + local.second
-    index = schedule.index
-    ahead_s = schedule.ahead_s
-    found = []
-    at_us = 0
-    left_us = -local.us
-    while at_us < until_us:
-        schedule.look(second // S_PER_DAY, second % S_PER_DAY)
-        found.append((at_us, schedule.dose_ng_per_day() * PL_PER_ML))
-        left_us += schedule.ahead_s * US_PER_S
-        at_us = left_us
-        second = (second + schedule.ahead_s) % S_PER_WEEK
-    schedule.index = index
-    schedule.ahead_s = ahead_s
-    return found
+    now_us = (local.weekday() * S_PER_DAY + local.second) * US_PER_S + local.us
+    week = schedule.week()
+    monday_us = 0  # of the week that the next step lies in, by local time
+    index = 0  # of that step
+    while index < len(week) and week[index][0] * _MINUTE_US <= now_us:
+        index += 1
+    found = [(0, week[index - 1][1] * PL_PER_ML)]
+    while True:
+        if index == len(week):
+            index = 0
+            monday_us += _WEEK_US
+        at_us = monday_us + week[index][0] * _MINUTE_US - now_us
+        if at_us >= until_us:
+            return found
+        found.append((at_us, week[index][1] * PL_PER_ML))
+        index += 1
 
 
 class Ahead:
@@ -129,53 +133,125 @@ class Ahead:
         return corners
 
 
-def _line_at(line, at: int) -> int:
-    """Value of the broken line at `at`, rounded up; the lower one where it jumps, the end values outside."""
-    if at <= line[0][0]:
-        return line[0][1]
-    low = 0
-    high = len(line) - 1
-    if at > line[high][0]:
-        return line[high][1]
-    while high - low > 1:  # line[low].at < at <= line[high].at
-        middle = (low + high) // 2
-        if line[middle][0] < at:
-            low = middle
-        else:
-            high = middle
-    begin, from_value = line[low]
-    end, to_value = line[high]
-    return from_value - (-(to_value - from_value) * (at - begin) // (end - begin))
+class _Along:
+    """A rising broken line of (us, dose), its doses times `share`, at ever later instants: one walk along its
+    corners for all of them."""
+
+    def __init__(self, corners, share: int):
+        self._corners = corners
+        self._share = share
+        self._end = 0
+
+    def value(self, at: int) -> int:
+        """Rounded up; the end values outside. No instant may lie before that of the call before."""
+        corners = self._corners
+        i = self._end
+        while i < len(corners) and corners[i][0] < at:
+            i += 1
+        self._end = i
+        if i == len(corners):
+            return corners[-1][1] * self._share
+        if i == 0:
+            return corners[0][1] * self._share
+        begin, from_value = corners[i - 1]
+        end, to_value = corners[i]
+        rise = (to_value - from_value) * self._share
+        return from_value * self._share - (-rise * (at - begin) // (end - begin))
 
 
-def highest_window(line, window_us: int, first_end_us: int, last_end_us: int) -> int:
-    """Most that any window ending in (first_end_us, last_end_us] holds of this rising line of (us, dose)."""
+class _Given:
+    """What has been given of a drug since an instant of the last window, in 10^-9 ng * C_primary / Q.
+
+    Worked out from the history as it is asked for: a day of changes would not fit the chip's memory. Looks at
+    ever later instants."""
+
+    def __init__(self, course, window_us: int, now_us: int):
+        self._history = course.delivery.history
+        self._fillings = course.fillings
+        self._steps = course.delivery.dose_steps()
+        self._now_us = now_us
+        self.entries = self._history.since(now_us - window_us)
+
+    def begin(self, drug, weight: int) -> None:
+        """For this drug, from the beginning. `weight`: of 10^-9 ng."""
+        self._drug = drug
+        self._weight = weight
+        self._next = 0
+
+    def _since_count(self, steps: int) -> int:
+        """Since so many steps had been given."""
+        return self._fillings.dose_between(self._drug, steps, self._steps) * self._weight
+
+    def at_us(self, index: int) -> int:
+        """When an entry was made, from now on."""
+        return self._history.entry_us(self.entries[index]) - self._now_us
+
+    def since_entry(self, index: int) -> int:
+        """The most that a stretch which begins with this entry holds: what counts as given at it, too."""
+        i = self.entries[index]
+        if index and self._history.is_rough(i):
+            i -= 1
+        return self._since_count(self._history.steps(i, self._steps))
+
+    def since(self, at_us: int) -> int:
+        """Since an instant; the less where it lies between two steps."""
+        entries = self.entries
+        i = self._next
+        while i < len(entries) and self.at_us(i) < at_us:
+            i += 1
+        self._next = i
+        if i == 0:
+            return self.since_entry(0) if entries else 0
+        history = self._history
+        more = self._since_count(history.steps(entries[i - 1], self._steps))
+        end_us = self._now_us
+        less = 0
+        if i < len(entries):
+            if history.is_rough(entries[i]):
+                return more
+            end_us = self.at_us(i) + self._now_us
+            less = self._since_count(history.steps(entries[i], self._steps))
+        begin_us = self.at_us(i - 1)
+        return more + (-(more - less) * (at_us - begin_us) // (end_us - self._now_us - begin_us))
+
+
+def _highest_window(given, corners, drug, weight: int, window_us: int, last_end_us: int, enough: int) -> int:
+    """Most that any window ending in (0, last_end_us] holds of a drug: of those that begin or end with a
+    corner. Looks no further once it is more than `enough`."""
+    share = drug["concentration_ng_per_ml"]
+    behind, beyond = _Along(corners, share), _Along(corners, share)
+    given.begin(drug, weight)
     highest = 0
-    for at, value in line:
-        for end in (at, at + window_us):
-            if first_end_us < end <= last_end_us:
-                start_value = value if end != at else _line_at(line, at - window_us)
-                end_value = value if end == at else _line_at(line, end)
-                if end_value - start_value > highest:
-                    highest = end_value - start_value
+    for at, dose in corners:
+        if 0 < at <= last_end_us:
+            if at > window_us:
+                most = dose * share - behind.value(at - window_us)
+            else:
+                most = dose * share + given.since(at - window_us)
+            highest = max(highest, most)
+        if at + window_us <= last_end_us:
+            highest = max(highest, beyond.value(at + window_us) - dose * share)
+    if highest > enough:
+        return highest
+    return max(highest, _highest_after_entry(given, corners, share, window_us, last_end_us, enough))
+
+
+def _highest_after_entry(given, corners, share: int, window_us: int, last_end_us: int, enough: int) -> int:
+    """The same of windows that begin with an entry of the history. Most entries are passed over a few at a
+    time: even the longest line ahead and the first of them together would not be more than `enough`."""
+    rough, fine = _Along(corners, share), _Along(corners, share)
+    highest = 0
+    count = len(given.entries)
+    for first in range(0, count, _AT_A_TIME):
+        behind = min(first + _AT_A_TIME, count)
+        bound = rough.value(given.at_us(behind - 1) + window_us) + given.since_entry(first)
+        if bound <= max(enough, highest):
+            continue
+        for index in range(first, behind):
+            end_us = given.at_us(index) + window_us
+            if 0 < end_us <= last_end_us:
+                highest = max(highest, fine.value(end_us) + given.since_entry(index))
     return highest
-
-
-def _line_of(course, prescription, ahead, drug: int, window_us: int, now_us: int):
-    """History and what is ahead as one line of the drug's dose, in 10^-9 ng * C_primary / Q."""
-    primary = prescription.concentration_ng_per_ml
-    share = prescription.drugs[drug]["concentration_ng_per_ml"]
-    name = prescription.drugs[drug]["name"]
-    weight = ahead.q * primary
-    line = []
-    for at_us, steps in course.delivery.history.corners(
-        now_us - window_us, now_us, course.delivery.dose_steps()
-    ):
-        line.append((at_us - now_us, course.fillings.dose_until(name, steps) * weight))
-    given = line[-1][1]
-    for at, dose in ahead.corners[1:]:
-        line.append((at, given + dose * share))
-    return line
 
 
 def _limit(course, drug, field: str) -> int:
@@ -201,15 +277,16 @@ def exceeded(course, prescription, bolus, s: int, us: int) -> str:
         ("max_dose_1h_ng", HOUR_US, "limit_1h"),
     ):
         ahead = None
-        for drug in range(len(prescription.drugs)):
-            limit_ng = _limit(course, prescription.drugs[drug], field)
+        for drug in prescription.drugs:
+            limit_ng = _limit(course, drug, field)
             if limit_ng:
                 if ahead is None:
                     ahead = Ahead(course, prescription, bolus, window_us + duration_us, s, us)
-                line = _line_of(course, prescription, ahead, drug, window_us, now_us)
-                most = highest_window(line, window_us, 0, window_us + duration_us)
-                one_step = prescription.step_volume_pl * prescription.drugs[drug]["concentration_ng_per_ml"]
-                allowed = limit_ng * PL_PER_ML + one_step
-                if most > allowed * ahead.q * prescription.concentration_ng_per_ml:
+                    given = _Given(course, window_us, now_us)
+                    weight = ahead.q * prescription.concentration_ng_per_ml
+                one_step = prescription.step_volume_pl * drug["concentration_ng_per_ml"]
+                most = (limit_ng * PL_PER_ML + one_step) * weight
+                until_us = window_us + duration_us
+                if _highest_window(given, ahead.corners, drug, weight, window_us, until_us, most) > most:
                     return reason
     return ""

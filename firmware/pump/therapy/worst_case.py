@@ -12,43 +12,46 @@ _MINUTES_A_DAY = 1440
 _MINUTES_A_WEEK = 7 * 1440
 
 
-def _week(steps):
-    """Flex steps as a sorted list of (minute of the week, dose ng/day)."""
-    week = []
-    for step in steps:
-        for day in range(7):
-            if step["days"] >> day & 1:
-                week.append((day * _MINUTES_A_DAY + step["start_min"], step["dose_ng_per_day"]))
-    week.sort()
-    return week
+class _Poured:
+    """Dose from the start of a week to a minute, asked for at ever later minutes: one walk through the steps
+    for all of them."""
+
+    def __init__(self, week):
+        self._week = week
+        self._next = 0  # index of the step that begins next
+        self._monday = 0  # start of the week that it lies in
+        self._at = 0
+        self._total = 0
+        self._dose = week[-1][1]  # Sunday's last step runs on into Monday
+
+    def until(self, minute: int) -> int:
+        """In ng*1440; no minute may lie before that of the call before."""
+        week = self._week
+        while True:
+            start, dose = week[self._next]
+            start += self._monday
+            if start >= minute:
+                return self._total + (minute - self._at) * self._dose
+            self._total += (start - self._at) * self._dose
+            self._at = start
+            self._dose = dose
+            self._next += 1
+            if self._next == len(week):
+                self._next = 0
+                self._monday += _MINUTES_A_WEEK
 
 
-def _dose_until(week, minute: int) -> int:
-    """Dose from the start of the week to a minute below two weeks, in ng*1440."""
-    total = 0
-    whole, minute = divmod(minute, _MINUTES_A_WEEK)
-    at = 0
-    dose = week[-1][1]  # Sunday's last step runs on into Monday
-    for _ in range(whole):
-        total += _dose_until(week, _MINUTES_A_WEEK - 1) + week[-1][1]
-    for start, following in week:
-        if start >= minute:
-            break
-        total += (start - at) * dose
-        at = start
-        dose = following
-    return total + (minute - at) * dose
-
-
-def flex_window(steps, minutes: int) -> int:
-    """Highest dose of any stretch of the week so long, in ng*1440: at one that starts or ends with a step."""
-    week = _week(steps)
+def flex_window(week, minutes: int) -> int:
+    """Highest dose of any stretch of the week so long, in ng*1440: at one that starts or ends with a step.
+    `week`: of `Schedule`."""
+    behind, here, ahead = _Poured(week), _Poured(week), _Poured(week)
     highest = 0
     for start, _ in week:
-        for begin in (start, (start - minutes) % _MINUTES_A_WEEK):
-            dose = _dose_until(week, begin + minutes) - _dose_until(week, begin)
-            if dose > highest:
-                highest = dose
+        at = _MINUTES_A_WEEK + start  # a week on: what lies behind must not lie before the first
+        now = here.until(at)
+        dose = max(now - behind.until(at - minutes), ahead.until(at + minutes) - now)
+        if dose > highest:
+            highest = dose
     return highest
 
 
@@ -69,7 +72,7 @@ def scheduled_ng(prescription, dose_ng_per_day: int, window_us: int) -> int:
     """Basal (at this dose when it is continuous) and periodic boluses in a window, ng of the primary drug."""
     values = prescription.values
     if values["basal_mode"] == BASAL_FLEX:
-        basal = -(-flex_window(values["basal_steps"], window_us // _MINUTE_US) // _MINUTES_A_DAY)
+        basal = -(-flex_window(prescription.schedule.week(), window_us // _MINUTE_US) // _MINUTES_A_DAY)
     elif values["basal_mode"] == BASAL_MINIMUM:
         basal = -(-prescription.highest_basal_e9() * window_us // (US_PER_DAY * PL_PER_ML))
     else:
