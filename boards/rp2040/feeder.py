@@ -1,7 +1,7 @@
-"""Feeds the watchdog while the processor sleeps: PIO's third program (`pulses`), and DMA from it to the watchdog.
+"""Feeds the watchdog while the processor sleeps: PIO's third program (`pulses`), and DMA from it.
 
-How often is decided before each wait, by the wait's length: what feeds does so a fixed number of times and then
-stands still. Called by: `rest`.
+How often is decided before each wait, by the wait's length: what feeds does so a fixed number of times and
+then stands still. Called by: `rest`.
 """
 
 import machine
@@ -50,8 +50,8 @@ class Feeder:
         mem32[base + 12] = 0x20000B | channel << 11 | _RX2 << 15
 
     def feed_for(self, delay_us: int, timeout_ms: int) -> None:
-        """Feed every 0.4 time-outs, but never after the delay, for so long that the watchdog bites one time-out
-        after the last feed."""
+        """Feed every 0.4 time-outs while the delay lasts; one time-out after the last feed the watchdog
+        bites."""
         feeds = delay_us // (400 * timeout_ms)
         if feeds:
             _begin(feeds - 1, 2000 * timeout_ms)  # the watchdog counts two a microsecond (RP2040-E1)

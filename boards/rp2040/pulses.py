@@ -1,4 +1,4 @@
-"""PIO's programs. The step pulses, made from words that DMA brings: the processor may sleep or erase meanwhile.
+"""PIO's programs. Step pulses, from words that DMA brings: the processor may sleep or erase meanwhile.
 
 PIO runs at 1 MHz. State machine 0 takes one word per step, x: it counts x down, raises STEP for 5 us, and
 pushes its own count of steps; DMA carries that into watchdog scratch register 0, which outlives a reset. An
@@ -6,10 +6,11 @@ empty FIFO is a motor that stands still. From one rising edge to the next pass x
 a stall to its edge x + 3, or one more by the divider's phase. State machine 1 counts the steps at whose end
 the STALL line was high.
 
-State machine 2 keeps the watchdog quiet through one wait, so that nobody need wake for it. It runs at 5 MHz and
-takes two words: how often to feed but once, and the word that the watchdog counts down, two a microsecond. It
-pushes that word every 0.4 time-outs, DMA writes it into the watchdog; then it stands still, and only a processor
-that comes round again can go on. tests/rp2040/test_pio_program.py runs all three, cycle by cycle.
+State machine 2 keeps the watchdog quiet through one wait, so that nobody need wake for it. It runs at 5 MHz
+and takes two words: how often to feed but once, and the word that the watchdog counts down, two a
+microsecond. It pushes that word every 0.4 time-outs, DMA writes it into the watchdog; then it stands still,
+and only a processor that comes round again can go on. tests/rp2040/test_pio_program.py runs all three, cycle
+by cycle.
 """
 
 from micropython import const

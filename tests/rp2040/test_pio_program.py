@@ -150,6 +150,7 @@ def test_the_watchdog_is_fed_so_often_and_no_more(more, word):
     program = [code - base if code >> 13 == 0 else code for code in PULSES.FEED]
     state = State()
     state.transmit_fifo.extend([more, word])
+    after = state
     feeds: list[int] = []
     for before, after in emulate(
         program, stop_when=lambda _, state: state.clock > 8 * (word + 5) + 50, initial_state=state

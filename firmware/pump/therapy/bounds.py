@@ -15,6 +15,10 @@ MAX_PLAN_STEPS = 32
 MAX_DRUG_NAME = 15  # bytes: five of them and all sources fit one answer of ACCOUNTS
 NO_PATIENT_BOLUS = ("baclofen",)  # the drug's label: CLINICAL, drug library
 
+CONTINUOUS = 1  # modes of the basal flow; 0: none
+FLEX = 2
+MINIMUM = 3  # the lowest flow that the motor holds evenly
+
 DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
 

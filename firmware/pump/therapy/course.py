@@ -2,8 +2,8 @@
 
 Every method takes the instant (s, us) at which it was asked, weighs the request as of then, and acts at one
 exact microsecond or raises `Unacceptable` with nothing changed. To weigh it takes a chip up to seconds, in
-which the motor goes on: so what takes effect does so when that is done (`interrupt`). Called by: `pump.link` handlers. Allocates: commands only, never the passing of
-time.
+which the motor goes on: what takes effect does so when that is done (`interrupt`). Called by: `pump.link`
+handlers. Allocates: commands only, never the passing of time.
 
 Rules (docs/dosing.md): a new program is the whole therapy, so it ends a running bolus and restarts the
 patient lockout (BOL-12); a stop ends boluses, what they gave is recorded; resume brings back the basal

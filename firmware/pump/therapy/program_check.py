@@ -5,13 +5,15 @@ Allocates: commands only."""
 
 from pump.therapy import library, worst_case
 from pump.therapy.bounds import (
+    CONTINUOUS,
+    FLEX,
     MAX_DRUG_NAME,
     MAX_FLEX_STEPS_A_DAY,
     MAX_PERIODIC_A_DAY,
+    MINIMUM,
     Unacceptable,
 )
 from pump.units import PL_PER_ML, US_PER_DAY
-from wire.therapy import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
 
 _SCHEMA = 1
 _MINUTES_A_DAY = 1440
@@ -25,7 +27,7 @@ def check(program) -> None:
     _check_drugs(program)
     library.check(program)
     _check_basal(program)
-    if program.mode == BASAL_FLEX:
+    if program.mode == FLEX:
         program.take_schedule()
     _check_periodic(program)
     _check_patient_bolus(program)
@@ -67,13 +69,13 @@ def _check_drugs(program) -> None:
 def _check_basal(program) -> None:
     values = program.values
     mode = values["basal_mode"]
-    if mode > BASAL_MINIMUM:
+    if mode > MINIMUM:
         raise Unacceptable("out_of_range", "basal_mode")
-    if mode == BASAL_CONTINUOUS:
+    if mode == CONTINUOUS:
         _check_basal_dose(program, values["basal_dose_ng_per_day"], "basal_dose_ng_per_day")
     elif values["basal_dose_ng_per_day"]:
         raise Unacceptable("inconsistent", "basal_dose_ng_per_day")
-    if mode == BASAL_FLEX:
+    if mode == FLEX:
         _check_flex(program, values["basal_steps"])
     elif values["basal_steps"]:
         raise Unacceptable("inconsistent", "basal_steps")
@@ -154,7 +156,7 @@ def _check_plan(program) -> None:
     bounds = program.bounds
     steps = program.values["plan"]
     bounds.check("plan", len(steps))
-    if steps and (program.mode != BASAL_CONTINUOUS or program.values["bridge"]):
+    if steps and (program.mode != CONTINUOUS or program.values["bridge"]):
         raise Unacceptable("inconsistent", "plan")
     before_us = 0
     for index, step in enumerate(steps):

@@ -4,8 +4,8 @@ All exact in integers, in ng of the primary drug; a drug k of a mixture gets C_k
 Periodic boluses are taken each at its own worst alignment, so with several of them the figure errs on the
 high side. Called by: `pump.link` when a program is proposed. Allocates: commands only."""
 
+from pump.therapy.bounds import FLEX, MINIMUM
 from pump.units import PL_PER_ML, US_PER_DAY
-from wire.therapy import BASAL_FLEX, BASAL_MINIMUM
 
 _MINUTE_US = 60_000_000
 _MINUTES_A_DAY = 1440
@@ -71,9 +71,9 @@ def patient_24h(bolus) -> int:
 def scheduled_ng(prescription, dose_ng_per_day: int, window_us: int) -> int:
     """Basal (at this dose when it is continuous) and periodic boluses in a window, ng of the primary drug."""
     values = prescription.values
-    if values["basal_mode"] == BASAL_FLEX:
+    if values["basal_mode"] == FLEX:
         basal = -(-flex_window(prescription.schedule.week(), window_us // _MINUTE_US) // _MINUTES_A_DAY)
-    elif values["basal_mode"] == BASAL_MINIMUM:
+    elif values["basal_mode"] == MINIMUM:
         basal = -(-prescription.highest_basal_e9() * window_us // (US_PER_DAY * PL_PER_ML))
     else:
         basal = -(-dose_ng_per_day * window_us // US_PER_DAY)
