@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(3000)
 LIMITS = {"max_dose_24h_ng": 900_000_000, "max_dose_1h_ng": 90_000_000}
 HIGH_UL_PER_DAY = 15_000
 NG_PER_UL = 2000  # of a thin drug
-LATE_US = 1_500_000
+LATE_US = 300_000
 FEW = 3
 
 

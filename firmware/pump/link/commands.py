@@ -158,6 +158,7 @@ class Commands:
         return roles.needs_button(opcode)
 
     def commit(self, values):
+        self._keeper.fill_queue()  # to weigh it may take long
         ref = self._do(self._proposals.commit, values["digest"])
         answer = self._done()
         answer["ref"] = ref
@@ -191,6 +192,7 @@ class Commands:
         return self._done()
 
     def patient_bolus(self, _):
+        self._keeper.fill_queue()
         return {"ref": self._do(self._give_patient_bolus)}
 
     def _give_patient_bolus(self, s: int, us: int) -> int:

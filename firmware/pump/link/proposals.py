@@ -65,6 +65,7 @@ class Proposals:
         self._received = end
         worst = []
         if end == self._total:
+            self._keeper.fill_queue()  # to weigh it may take long
             try:
                 worst = self._read(s, us)
             except (Unacceptable, codec.WireError):
