@@ -52,6 +52,7 @@ soak: setup  ## Power cuts and faults in therapy, again and again, and years of 
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/records
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/safety_host/test_nuisance.py
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n 0 -rA tests/rp2040  # a day of the emulated chip: skips without an image
 
 docs: setup  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

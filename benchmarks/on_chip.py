@@ -81,7 +81,7 @@ def _of_the_planner(image: Path) -> list[Row]:
     cycles = run_us * HZ / 1e6 / 56
     fast_us, steps = found["FAST"]
     how = f"planning and handing over a run of 56 steps, {RUNS} runs, {run_us:.0f} us each"
-    speed = f"{steps} steps planned and made, the first to the last; the motor's least gap is 50 us"
+    speed = f"{steps} steps planned and made, the first to the last; the motor's least gap is 40 us"
     return [
         ("rp2040_cycles_per_step", cycles, "cycles", "lower", how, "<= 3000"),
         ("rp2040_max_bolus_steps_per_s", steps / fast_us * 1e6, "1/s", "higher", speed, ">= 20000"),
@@ -91,6 +91,7 @@ def _of_the_planner(image: Path) -> list[Row]:
 def _of_the_pump(image: Path, seconds: int) -> list[Row]:
     from rp2040.chip import Chip, on_chip
     from rp2040.link import CLINICIAN_KEY, KEYS, client_on, keys_document
+    from rp2040.pump import heap_free
 
     chip = Chip(
         image, on_chip("serial=uart0\nproduction=1\n", more={"link-keys": keys_document(CLINICIAN_KEY)})
@@ -100,7 +101,7 @@ def _of_the_pump(image: Path, seconds: int) -> list[Row]:
     edges = chip.edges(STEP_PIN)
     with client_on(chip, dict(KEYS)) as client:
         hello_s = chip.now_us / 1e6
-        heap = max(client.status().heap_free for _ in range(16))
+        heap = heap_free(client)
         began = chip.mcu.core.cycles
         client.status()
         status_us = (chip.mcu.core.cycles - began) / HZ * 1e6
@@ -126,7 +127,7 @@ def _rows_of_the_pump(
             heap,
             "B",
             "higher",
-            "the most of 16 answers: garbage is collected every few",
+            "in an open session; the most of 64 answers: garbage is collected every few",
             ">= 80000",
         ),
         (

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.timeout(3000)
 @pytest.fixture(scope="module")
 def pump(image):
     pump = Pump(image)
+    pump.heap_at_boot = heap_free(pump.client)
     pump.begin()
     return pump
 
