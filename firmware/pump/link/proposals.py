@@ -65,7 +65,8 @@ class Proposals:
         self._received = end
         worst = []
         if end == self._total:
-            self._keeper.fill_queue()  # to weigh it may take long
+            if self.kind == messages.PROPOSAL_PROGRAM:
+                self._keeper.fill_queue()  # to check it takes long
             try:
                 worst = self._read(s, us)
             except (Unacceptable, codec.WireError):
