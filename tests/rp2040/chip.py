@@ -30,6 +30,7 @@ from rp2040.patches import (
     PioPacer,
     patch_dma,
     patch_flash,
+    patch_pio,
     patch_uart,
     patch_usb,
     read_back,
@@ -89,6 +90,7 @@ class Chip:
         self.flash = patch_flash(self.mcu, self.simulator)
         self.pacer = PioPacer(self.mcu, self.clock)
         patch_dma(self.mcu, self.pacer)
+        patch_pio(self.mcu, self.pacer)
         read_back(self.mcu)
         silence_pwm(self.mcu)
         self.mcu.core.pc = FLASH_START_ADDRESS

@@ -25,6 +25,7 @@ _RX_TIMEOUT = 1 << 6
 _UART_CLOCK = 125_000_000
 _TX_FULL = 0x20
 _BUSY = 0x08
+_PIO0 = 0x50200  # its place in the chip's address space
 _PIO_FUNCTIONS = (FUNCTION_PIO0, FUNCTION_PIO1)
 
 
@@ -376,6 +377,29 @@ def patch_dma(mcu: Any, pacer: PioPacer) -> None:
         channel.__class__ = _Channel
         channel.pacer = pacer
         channel.transfer_alarm = mcu.clock.create_alarm(channel.transfer)
+
+
+class _PacedPio:
+    """PIO's registers as the processor writes to them: what it arms goes on while it sleeps."""
+
+    def __init__(self, pio: Any, pacer: PioPacer):
+        self._pio = pio
+        self._pacer = pacer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pio, name)
+
+    def write_uint32(self, offset: int, value: int) -> None:
+        self._pio.write_uint32(offset, value)
+        self._pacer.sync()
+
+    def write_uint32_atomic(self, offset: int, value: int, atomic_type: int) -> None:
+        self._pio.write_uint32_atomic(offset, value, atomic_type)
+        self._pacer.sync()
+
+
+def patch_pio(mcu: Any, pacer: PioPacer) -> None:
+    mcu.peripherals[_PIO0] = _PacedPio(mcu.pio[0], pacer)
 
 
 def read_back(mcu: Any) -> None:
