@@ -7,13 +7,12 @@ then stands still. Called by: `rest`.
 import machine
 import micropython
 import pulses
+import registers
 import rp2
 from micropython import const
 
-_PIO = const(0x50200000)
 _PIO_CTRL_SET = const(0x50202000)
 _PIO_CTRL_CLEAR = const(0x50203000)
-_INSTRUCTIONS = const(0x48)
 _SM2 = const(
     0x502000F8
 )  # clock divider; execution and shift control, address, instruction and pins behind it
@@ -21,7 +20,6 @@ _SM2_INSTR = const(0x50200108)
 _TXF2 = const(0x50200018)
 _RXF2 = const(0x50200028)
 _RX2 = const(6)  # DMA request of PIO0
-_DMA = const(0x50000000)
 _WATCHDOG_LOAD = const(0x40058004)
 _BIT = const(1 << 2)  # state machine 2 in PIO's control register
 _START = const(15)  # pulses.FEED_AT, as the instruction `jmp`
@@ -34,20 +32,12 @@ class Feeder:
     def __init__(self):
         mem32 = machine.mem32
         mem32[_PIO_CTRL_CLEAR] = _BIT
-        at = _PIO + _INSTRUCTIONS + 4 * pulses.FEED_AT
-        for word in pulses.FEED:
-            mem32[at] = word
-            at += 4
+        registers.load_program(pulses.FEED, pulses.FEED_AT)
         mem32[_SM2] = pulses.FEED_DIVIDER << 16
         mem32[_SM2 + 4] = pulses.FEED_AT + len(pulses.FEED) - 1 << 12 | pulses.FEED_AT << 7
         mem32[_SM2 + 8] = 3 << 18  # shift right, nothing by itself
         self._dma = rp2.DMA()
-        channel = self._dma.channel
-        base = _DMA + channel * 64
-        mem32[base] = _RXF2
-        mem32[base + 4] = _WATCHDOG_LOAD
-        mem32[base + 8] = -1
-        mem32[base + 12] = 0x20000B | channel << 11 | _RX2 << 15
+        registers.copy_for_ever(self._dma.channel, _RXF2, _WATCHDOG_LOAD, _RX2)
 
     def feed_for(self, delay_us: int, timeout_ms: int) -> None:
         """Feed every 0.4 time-outs while the delay lasts; one time-out after the last feed the watchdog

@@ -11,6 +11,7 @@ import machine
 import micropython
 import pins
 import pulses
+import registers
 import rp2
 import uctypes
 from machine import Pin
@@ -23,7 +24,6 @@ _MASK = const(0x3FFFFFFF)
 _PIO = const(0x50200000)
 _SM_REGISTERS = const(0x18)
 _SM0_CLKDIV = const(0xC8)
-_INSTRUCTIONS = const(0x48)
 _TXF0 = const(0x50200010)
 _RXF0 = const(0x50200020)
 _RXF1 = const(0x50200024)
@@ -63,8 +63,8 @@ class Motor:
         self._off_missed = 0
         self._unmoved = 0  # steps driven while the enable line was cut
         self._load_programs()
-        self._copy(self._channels[2], _RXF0, _SCRATCH0, _RX0)
-        self._copy(self._channels[3], _RXF1, uctypes.addressof(self._hardware_missed), _RX1)
+        registers.copy_for_ever(self._channels[2], _RXF0, _SCRATCH0, _RX0)
+        registers.copy_for_ever(self._channels[3], _RXF1, uctypes.addressof(self._hardware_missed), _RX1)
         for channel in self._channels[:2]:
             mem32[_DMA + channel * 64 + 4] = _TXF0
         Pin(pins.STEP, Pin.ALT, alt=Pin.ALT_PIO0)
@@ -72,15 +72,9 @@ class Motor:
         self.enable()
 
     def _load_programs(self) -> None:
-        mem32 = machine.mem32
-        at = _PIO + _INSTRUCTIONS
-        for word in pulses.PULSE:
-            mem32[at] = word
-            at += 4
-        at = _PIO + _INSTRUCTIONS + 4 * pulses.FOLLOW_AT
-        for word in pulses.FOLLOW:
-            mem32[at] = word | (pins.STEP if word & 0xFF1F == 0x2000 else 0)
-            at += 4
+        registers.load_program(pulses.PULSE, 0)
+        follow = [word | (pins.STEP if word & 0xFF1F == 0x2000 else 0) for word in pulses.FOLLOW]
+        registers.load_program(follow, pulses.FOLLOW_AT)
         end = pulses.FOLLOW_AT + len(pulses.FOLLOW) - 1
         self._set_up(0, 0, len(pulses.PULSE) - 1)
         self._set_up(1, pulses.FOLLOW_AT, end)
@@ -99,15 +93,6 @@ class Motor:
             mem32[base + 16] = 0xE000
         mem32[base + 16] = pulses.Y_ALL_ONES
         mem32[base + 16] = start  # jmp start
-
-    def _copy(self, channel: int, source: int, target: int, request: int) -> None:
-        """What a state machine pushes goes to `target`, for ever, without anybody's help."""
-        mem32 = machine.mem32
-        base = _DMA + channel * 64
-        mem32[base] = source
-        mem32[base + 4] = target
-        mem32[base + 8] = -1
-        mem32[base + 12] = 0x20000B | channel << 11 | request << 15
 
     def set_epoch(self, s: int, us: int) -> None:
         """The pump's clock stands at (s, us) now."""
