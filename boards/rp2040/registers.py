@@ -16,8 +16,8 @@ def load_program(words, at: int) -> None:
 
 
 def copy_for_ever(channel: int, source: int, target: int, request: int) -> None:
-    """What a state machine pushes goes from `source` to `target`, by DMA, without anybody's help; `request` is
-    its number among the DMA requests."""
+    """What a state machine pushes goes from `source` to `target`, by DMA, without anybody's help. `request`:
+    of DMA, by its number."""
     mem32 = machine.mem32
     base = _DMA + channel * 64
     mem32[base] = source

@@ -330,12 +330,13 @@ class Course:
             raise Unacceptable("max_rate", "a bolus is running")
 
     def set_clock(self, s: int, us: int, values) -> None:
-        """Local time moves; a flex schedule follows it from now on, nothing is given twice or left out."""
+        """Local time is what it was said to be when this was asked; a flex schedule follows it from now on,
+        nothing is given twice or left out."""
         self.check_clock(values, s, us)
-        s, us = self.interrupt()
+        at_s, at_us = self.interrupt()
         self._move_clock(s, us, values)
         self.log.note(NOTE_CLOCK, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0)
-        self.delivery.go_on(s, us, False)
+        self.delivery.go_on(at_s, at_us, False)
 
     def _move_clock(self, s: int, us: int, values) -> None:
         local = self.delivery.local
