@@ -1,4 +1,5 @@
-/* The plain part of a Cortex-M0+: instructions that touch registers, RAM, flash and ROM, and nothing else.
+/* The plain part of a Cortex-M0+: instructions that touch registers, RAM, flash and ROM, and the divider beside
+ * the processor (MicroPython divides in every step of a loop), and nothing else.
  *
  * `run` stops before the first instruction that does more (a peripheral, an exception, sleep, a special
  * register): that one is rp2040py's own to carry out. Results, flags and cycles are those of rp2040py's core,
@@ -15,10 +16,12 @@ struct core {
     uint32_t n, z, c, v, masked;
     uint32_t pending, handler; /* an exception waits for the mask; in handler mode */
     uint32_t help;             /* the next instruction is not ours */
+    uint32_t dividend, divisor, quotient, remainder, csr; /* of the divider; rp2040py's SIO shares them */
 };
 
 #define RAM 0x20000000u
 #define FLASH 0x10000000u
+#define DIVIDER 0xD0000060u
 
 typedef struct core *C;
 
@@ -104,11 +107,48 @@ static void data(C k, uint32_t op) {
     }
 }
 
+/* The divider's registers: unsigned and signed dividend and divisor (0 to 3), quotient, remainder, and its state.
+ * Results are there at once, as in rp2040py. */
+static int divider(C k, int store, uint32_t number, uint32_t t) {
+    uint32_t *r = k->r, n = k->dividend, d = k->divisor;
+    if (!store) {
+        switch (number) {
+        case 0: case 2: r[t] = n; break;
+        case 1: case 3: r[t] = d; break;
+        case 4: r[t] = k->quotient; k->csr &= ~2u; break;
+        case 5: r[t] = k->remainder; break;
+        case 6: r[t] = k->csr; break;
+        }
+        return 1;
+    }
+    switch (number) {
+    case 0: case 2: n = k->dividend = r[t]; break;
+    case 1: case 3: d = k->divisor = r[t]; break;
+    case 4: k->quotient = r[t]; break;
+    case 5: k->remainder = r[t]; break;
+    default: return 0;
+    }
+    k->csr = 3;
+    if (number >= 4) return 1;
+    if (!d) {
+        k->quotient = n ? 0xFFFFFFFFu : 1;
+        k->remainder = n;
+    } else if (number & 2) {
+        k->quotient = (uint32_t)((int64_t)(int32_t)n / (int32_t)d);
+        k->remainder = (uint32_t)((int64_t)(int32_t)n % (int32_t)d);
+    } else {
+        k->quotient = n / d;
+        k->remainder = n % d;
+    }
+    return 1;
+}
+
 /* One load or store: kind 0 str 1 strh 2 strb 3 ldrsb 4 ldr 5 ldrh 6 ldrb 7 ldrsh. 0 when it is not ours. */
 static int memory(C k, uint32_t kind, uint32_t a, uint32_t t) {
     static const uint8_t sizes[8] = {4, 2, 1, 1, 4, 2, 1, 2};
     uint32_t size = sizes[kind];
     uint8_t *p = kind < 3 ? writable(k, a, size) : readable(k, a, size);
+    if (!p && size == 4 && !(a & 3) && a - DIVIDER < 28) return divider(k, kind == 0, (a - DIVIDER) / 4, t);
     if (!p || a & (size - 1)) return 0;
     switch (kind) {
     case 0: put4(p, k->r[t]); break;

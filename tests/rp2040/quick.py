@@ -1,8 +1,8 @@
-"""The emulated chip, some forty times as fast: plain instructions run in C (core.c), all else in rp2040py.
+"""The emulated chip, some forty times as fast: plain instructions and the divider run in C (core.c).
 
-`core.c` is compiled when a test first needs it, by `cc`, `gcc` or `clang`; without a compiler, or with
-THECAL_CHIP_PLAIN=1, rp2040py does everything: same results, later. Time passes as it does there: alarms
-and PIO get their turn after the instruction in which they fall due. Called by: chip.py.
+All else is done by rp2040py. `core.c` is compiled when a test first needs it, by `cc`, `gcc` or `clang`; without
+a compiler, or with THECAL_CHIP_PLAIN=1, rp2040py does everything: same results, later. Time passes as it does
+there: alarms and PIO get their turn after the instruction in which they fall due. Called by: chip.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rp2040py.sio import RPSIO
+
 from thecal import paths
 
 CYCLE_NS = 8
 _SOURCE = Path(__file__).with_name("core.c")
 _LONG = 200_000
 _WALL_S = 0.05
+_DIVIDER = ("dividend", "divisor", "quotient", "remainder", "csr")
 
 
 class _State(ctypes.Structure):
@@ -29,7 +32,29 @@ class _State(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("r", "ram", "flash", "rom")),
         *((name, ctypes.c_uint32) for name in ("ram_size", "flash_size", "rom_size")),
         *((name, ctypes.c_uint32) for name in ("n", "z", "c", "v", "masked", "pending", "handler", "help")),
+        *((name, ctypes.c_uint32) for name in _DIVIDER),
     )
+
+
+def _shared(name: str) -> property:
+    def value(sio: Any) -> int:
+        return getattr(sio.state, name)
+
+    def set_value(sio: Any, value: float) -> None:
+        setattr(sio.state, name, int(value) & 0xFFFFFFFF)  # rp2040py's quotients have a fraction
+
+    return property(value, set_value)
+
+
+class _Sio(RPSIO):
+    """rp2040py's SIO with the divider that the C core has."""
+
+    state: _State
+    div_dividend = _shared("dividend")
+    div_divisor = _shared("divisor")
+    div_quotient = _shared("quotient")
+    div_remainder = _shared("remainder")
+    div_csr = _shared("csr")
 
 
 def library() -> Path | None:
@@ -73,7 +98,10 @@ class Quick:
             ram_size=len(mcu.sram),
             flash_size=len(mcu.flash),
             rom_size=4 * len(mcu.bootrom),
+            divisor=1,
         )
+        mcu.sio.__class__ = _Sio
+        mcu.sio.state = self._state
         self.wakes = 0  # how often the processor has left WFI or WFE
         self._pointer = ctypes.addressof(self._state)
 

@@ -13,6 +13,7 @@ RAM = 0x20000000
 SIZE = 0x1000  # of RAM, what programs and data lie in
 CODE = RAM + 0x800
 LENGTH = 64
+DIVIDER = 0xD0000060
 PROGRAMS = 300
 STEPS = 120
 INTERESTING = (0, 1, 2, 31, 32, 33, 255, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -105,3 +106,30 @@ def test_every_plain_instruction_does_the_same(machines):
             done += 1
     assert done > PROGRAMS * 20
     assert len(kinds) > 180  # of the first bytes of instructions, most
+
+
+def test_the_divider_divides_the_same(machines):
+    """Words to and from each of its registers, in any order, signed and unsigned; by nothing too."""
+    slow, fast, quick = machines
+    rng = random.Random(7)
+    divided: set[int] = set()
+    for _ in range(PROGRAMS):
+        registers = [DIVIDER, *(random_register(rng) for _ in range(12)), RAM + 0x400, CODE | 1, CODE]
+        memory = bytearray(SIZE)
+        for at in range(CODE - RAM, CODE - RAM + 2 * LENGTH, 2):
+            load, number, target = rng.randrange(2), rng.randrange(7), rng.randrange(1, 8)
+            memory[at : at + 2] = (0x6000 | load << 11 | number << 6 | target).to_bytes(2, "little")
+        for machine in machines[:2]:
+            machine.load(registers, (False,) * 4, bytes(memory))
+        for _ in range(LENGTH):
+            at = fast.core.registers[15]
+            word = int.from_bytes(fast.mcu.sram[at - RAM : at - RAM + 2], "little")
+            cycles = one(quick)
+            if not cycles:  # its state is not for writing
+                assert word & 0xFFC0 == 0x6180
+                slow.core.registers[15] = fast.core.registers[15] = at + 2
+                continue
+            assert slow.core.execute_instruction() == cycles == 1, hex(word)
+            assert slow.state() == fast.state(), hex(word)
+            divided.add(word >> 6)
+    assert len(divided) == 13
