@@ -6,6 +6,7 @@ loader. Called by: the command line.
 """
 
 import contextlib
+import io
 import struct
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -220,7 +221,8 @@ def _console(port: str) -> Generator[Any]:
         raise PortError(f"cannot open {port}: {error}", "close the other program that has it open") from error
     try:
         try:
-            console.enter_raw_repl(soft_reset=False)
+            with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what came instead
+                console.enter_raw_repl(soft_reset=False)
         except (TransportError, OSError) as error:
             raise FlashError(
                 f"no MicroPython answers on {port}",

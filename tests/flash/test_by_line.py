@@ -81,3 +81,13 @@ def test_an_error_with_json_is_the_one_line_alone(board: BoardOnALine, tmp_path:
         "the board runs micropython 1.19 on Raspberry Pi Pico with RP2040, which is untried; "
         "put MicroPython 1.27 or 1.28 for RPI_PICO on it\n"
     )
+
+
+def test_a_running_pump_gives_no_console_and_nothing_but_the_one_line(tmp_path: Path):
+    with Emulator(seed=1) as pump:
+        done = run("flash", "--port", pump.port, keys=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"no MicroPython answers on {pump.port}; a running pump: hold its button while it starts. "
+        "A new board: put MicroPython for RPI_PICO on it first, or use `thecal flash --image`\n"
+    )

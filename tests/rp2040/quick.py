@@ -1,8 +1,8 @@
 """The emulated chip, some forty times as fast: plain instructions and the divider run in C (core.c).
 
-All else is done by rp2040py. `core.c` is compiled when a test first needs it, by `cc`, `gcc` or `clang`; without
-a compiler, or with THECAL_CHIP_PLAIN=1, rp2040py does everything: same results, later. Time passes as it does
-there: alarms and PIO get their turn after the instruction in which they fall due. Called by: chip.py.
+All else is done by rp2040py. `core.c` is compiled when a test first needs it, by `cc`, `gcc` or `clang`;
+without a compiler, or with THECAL_CHIP_PLAIN=1, rp2040py does everything: same results, later. Time passes as
+it does there: alarms and PIO get their turn after the instruction in which they fall due. Called by: chip.py.
 """
 
 from __future__ import annotations
