@@ -7,10 +7,14 @@ The same file starts on the RP2040 and on MicroPython's unix port; `board` is th
 from board import Board
 from pump.pump import Pump
 
+START_WITHIN_S = 300  # a hundred times what starting takes: one that hangs begins anew
+
 
 def main() -> None:
     """Build the pump on this board and run it; never returns."""
-    pump = Pump(Board())
+    board = Board()
+    board.watchdog.start_within(START_WITHIN_S)
+    pump = Pump(board)
     pump.seal()
     pump.run()
 

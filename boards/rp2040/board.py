@@ -26,6 +26,7 @@ from store import FAILING, Store, _NoFileSystem
 
 _WATCHDOG_RESET = const(3)
 _POWER_ON = const(1)
+_CLOCK_HZ = const(125_000_000)
 
 
 class _ChipStore(Store):
@@ -54,15 +55,17 @@ class Board:
 
     model = "thecal-rp2040"
     floor_pl_per_day = 48_000_000
+    highest_step_pl = 17_361  # a full queue of them, 64 at the floor's flow, lasts 2000 s
 
     def __init__(self):
+        if machine.freq() != _CLOCK_HZ:
+            machine.freq(_CLOCK_HZ)  # PIO's dividers go by it
         settings = read_settings()
         self.motor = Motor()
         self._led = Pin(pins.LED, Pin.OUT, value=0)
         uart = settings["serial"] == "uart0"
         self.serial = UartLine() if uart else UsbLine()
-        if not uart or settings["production"] == "1":
-            micropython.kbd_intr(-1)  # 3 is a byte like any other, and nobody gets in by it
+        micropython.kbd_intr(-1)  # 3 is a byte like any other, and nobody gets in by it
         self.sensors = Sensors()
         self.button = Button()
         self.buzzer = Buzzer()

@@ -7,9 +7,10 @@ of them are compared by their difference and nothing may lie further away than 2
 
 import micropython
 from micropython import const
+from pins import LEAST_GAP_US
 
 _TIMER = const(0x40054028)  # low word of the microseconds
-_SCRATCH0 = const(0x4005800C)  # PIO's count of steps, kept there by DMA
+_COUNT = const(0x40058018)  # PIO's count of steps, kept there by DMA
 _PIO_CTRL = const(0x50200000)
 _PIO_CTRL_SET = const(0x50202000)
 _PIO_CTRL_CLEAR = const(0x50203000)
@@ -28,7 +29,6 @@ STATE_WORDS = const(3)
 
 _PERIOD_US = const(9)
 _START_US = const(4)
-_MIN_GAP_US = const(40)
 _SOON_US = const(60)  # a queue that is about to run dry is waited for
 _ENOUGH_LOOKS = const(1500)
 
@@ -42,7 +42,7 @@ def now() -> int:
 @micropython.viper
 def made() -> int:
     """Steps since boot by PIO's own count, 30 bits."""
-    return ptr32(_SCRATCH0)[0] & 0x3FFFFFFF  # noqa: F821
+    return ptr32(_COUNT)[0] & 0x3FFFFFFF  # noqa: F821
 
 
 @micropython.viper
@@ -94,16 +94,16 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F
     `channels` has its number in the low byte, the other's in the next.
 
     With interrupts off. The first word's delay counts from now when the motor stands still, else from the
-    edge before it. A step that is overdue is made at once, the next ones no closer than 40 us."""
+    edge before it. A step that is overdue is made at once, the next ones no closer than LEAST_GAP_US."""
     timer = ptr32(_TIMER)  # noqa: F821
-    count = ptr32(_SCRATCH0)  # noqa: F821
+    count = ptr32(_COUNT)  # noqa: F821
     expected = state[EXPECTED]
     looks = 0
     while count[0] != expected and state[PREVIOUS] - timer[0] < _SOON_US and looks < _ENOUGH_LOOKS:
         looks += 1
     dry = count[0] == expected
     at = state[PREVIOUS]
-    soonest = timer[0] + _MIN_GAP_US if dry else at + _MIN_GAP_US
+    soonest = int(LEAST_GAP_US) + (timer[0] if dry else at)
     first = words[0]
     if first - soonest < 0:
         first = soonest
@@ -112,8 +112,8 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F
     while True:
         if index:
             when = words[index]
-            if when - at < _MIN_GAP_US:
-                when = at + _MIN_GAP_US
+            if when - at < int(LEAST_GAP_US):
+                when = at + int(LEAST_GAP_US)
         words[index] = when - at - _PERIOD_US
         at = when
         index += 1
@@ -170,5 +170,5 @@ def drop(state: ptr32, first: int, second: int):  # noqa: F821
         pulls += 1
     order[0] = 0
     ptr32(_PIO_CTRL_SET)[0] = 1  # noqa: F821
-    state[EXPECTED] = ptr32(_SCRATCH0)[0]  # noqa: F821
+    state[EXPECTED] = ptr32(_COUNT)[0]  # noqa: F821
     state[PREVIOUS] = ptr32(_TIMER)[0]  # noqa: F821

@@ -5,23 +5,30 @@ The USB line is MicroPython's console: whatever that prints lands between frames
 
 import select
 import sys
+import time
 
 import pins
 from machine import UART, Pin
 from micropython import const
 
 _MOST = const(512)
+_SLOW_MS = const(100)  # for one answer: nobody who reads takes so long
+_SULK_MS = const(1000)
+_TICKS_MASK = const(0x3FFFFFFF)
 _BAUD = const(115200)
 
 
 class UsbLine:
-    """Bytes by stdin and stdout. `write` takes up to 0.5 s when the host stops reading midway."""
+    """Bytes by stdin and stdout. MicroPython waits up to 0.5 s for each 64 of them that is not taken.
+    So an answer taken slowly is the last one for a second: nobody holds the pump up by reading slowly."""
 
     def __init__(self):
         self.stream = sys.stdin
         self._in = sys.stdin.buffer
         self._out = sys.stdout.buffer
         self._one = bytearray(1)
+        self._slow = False
+        self._slow_ms = 0
         self._ready = select.poll()
         self._ready.register(sys.stdin, select.POLLIN)
         self._room = select.poll()
@@ -49,8 +56,13 @@ class UsbLine:
         """Send all of it, or drop it when nobody takes it."""
         if len(data) > _MOST:
             raise ValueError("serial write")
+        began_ms = time.ticks_ms()
+        if self._slow and (began_ms - self._slow_ms) & _TICKS_MASK < _SULK_MS:
+            return
         for _ in self._room.ipoll(0):
             self._out.write(data)
+            self._slow_ms = time.ticks_ms()
+            self._slow = (self._slow_ms - began_ms) & _TICKS_MASK > _SLOW_MS
 
 
 class UartLine:

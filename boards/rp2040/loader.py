@@ -1,7 +1,8 @@
 """thecal's `main.py` on the chip: starts the firmware in the slot that the file `active` names.
 
-With the button held it does nothing: the console is free for maintenance. Otherwise, unless the settings say
-production=1, it leaves one second in which Ctrl-C at the console gets in (mpremote, `thecal flash`)."""
+With the button held while the power comes it does nothing: the console is free for maintenance. Otherwise,
+unless the settings say production=1, it leaves one second in which Ctrl-C at the console gets in (mpremote,
+`thecal flash`). Whatever ends the pump leaves the motor off, and a tone."""
 
 import gc
 import sys
@@ -19,15 +20,38 @@ def _text(name):
         return ""
 
 
+def _held(pin):
+    """For 50 ms on end, as the power comes: not after a reset, when somebody may happen to lean on it. Its
+    pull-up takes a while to lift the line."""
+    button = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
+    if machine.reset_cause() == machine.WDT_RESET:
+        return False
+    for _ in range(10):
+        time.sleep_ms(5)
+        if button.value():
+            return False
+    return True
+
+
+def _cry(pin):
+    """Ten tones in ten seconds: nobody else says that the pump is dead."""
+    for _ in range(10):
+        tone = machine.PWM(machine.Pin(pin), freq=2700, duty_u16=32768)
+        time.sleep_ms(500)
+        tone.deinit()
+        time.sleep_ms(500)
+
+
 def _start():
     slot = "/" + (_text("/active") or "a")
     sys.path[:] = [slot, ".frozen", "/lib"]
-    from pins import BUTTON, ENABLE
+    from pins import BUTTON, BUZZER, ENABLE
 
+    machine.Pin(ENABLE, machine.Pin.OUT, value=1)
     production = "production=1" in _text("/settings")
     if production:
         kbd_intr(-1)
-    if not machine.Pin(BUTTON, machine.Pin.IN, machine.Pin.PULL_UP).value():
+    if _held(BUTTON):
         kbd_intr(3)
         print("thecal: button held, maintenance")
         return
@@ -37,9 +61,10 @@ def _start():
     gc.threshold(8192)  # collecting often keeps what lives together: else no room is left in one piece
     try:
         import thecal_main  # noqa: F401 - runs the pump
-    except Exception as error:  # noqa: BLE001  # allow: except - whatever ends the pump, the motor is off
+    except BaseException as error:  # noqa: BLE001  # allow: except - whatever ends the pump, the motor is off
         machine.Pin(ENABLE, machine.Pin.OUT, value=1)
         sys.print_exception(error)
+        _cry(BUZZER)
         if production:
             machine.reset()
     kbd_intr(3)

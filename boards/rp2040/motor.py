@@ -1,7 +1,8 @@
 """Board interface `motor` on RP2040: runs go to PIO through two DMA channels, one run each.
 
-`executed` is PIO's own count, read from watchdog scratch register 0 where DMA keeps it; scratch 2 marks it as
-ours, so that the next life can tell what this one made (`survived`). Called by: the planner.
+`executed` is PIO's own count, read from watchdog scratch register 3 where DMA keeps it, so that the next life
+can tell what this one made (`survived`). Scratch 0 keeps the count of the last life that made any; scratch 2
+says that both are ours: the boot ROM's way to USB boot writes over 0 and 1. Called by: the planner.
 """
 
 from array import array
@@ -27,8 +28,9 @@ _SM0_CLKDIV = const(0xC8)
 _TXF0 = const(0x50200010)
 _RXF0 = const(0x50200020)
 _RXF1 = const(0x50200024)
-_SCRATCH0 = const(0x4005800C)
-_SCRATCH2 = const(0x40058014)
+_SCRATCH_KEPT = const(0x4005800C)
+_SCRATCH_MARK = const(0x40058014)
+_SCRATCH_COUNT = const(0x40058018)
 _OURS = const(0x1EC0FFEE)
 _DMA = const(0x50000000)
 _RX0 = const(4)  # DMA requests of PIO0
@@ -40,11 +42,11 @@ class Motor:
 
     def __init__(self):
         mem32 = machine.mem32
-        ours = machine.reset_cause() == machine.WDT_RESET and mem32[_SCRATCH2] == _OURS
-        self._survived = mem32[_SCRATCH0] & _MASK if ours else -1
         mem32[_PIO] = 0  # whoever ran before
-        mem32[_SCRATCH0] = 0
-        mem32[_SCRATCH2] = _OURS
+        self._survived = self._take_count() if machine.reset_cause() == machine.WDT_RESET else -1
+        mem32[_SCRATCH_KEPT] = max(0, self._survived)
+        mem32[_SCRATCH_COUNT] = 0
+        mem32[_SCRATCH_MARK] = _OURS ^ max(0, self._survived)
         self._enable = Pin(pins.ENABLE, Pin.OUT, value=1)
         self._direction = Pin(pins.DIR, Pin.OUT, value=pins.FORWARD)
         self._stall = Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
@@ -63,13 +65,22 @@ class Motor:
         self._off_missed = 0
         self._unmoved = 0  # steps driven while the enable line was cut
         self._load_programs()
-        registers.copy_for_ever(self._channels[2], _RXF0, _SCRATCH0, _RX0)
+        registers.copy_for_ever(self._channels[2], _RXF0, _SCRATCH_COUNT, _RX0)
         registers.copy_for_ever(self._channels[3], _RXF1, uctypes.addressof(self._hardware_missed), _RX1)
         for channel in self._channels[:2]:
             mem32[_DMA + channel * 64 + 4] = _TXF0
         Pin(pins.STEP, Pin.ALT, alt=Pin.ALT_PIO0)
         mem32[_PIO] = 3
         self.enable()
+
+    def _take_count(self) -> int:
+        """Steps of the last life that made any. A reset in the middle of keeping it finds the count still
+        there: it goes last but for the mark, of which nothing is asked then."""
+        mem32 = machine.mem32
+        made = mem32[_SCRATCH_COUNT] & _MASK
+        kept = mem32[_SCRATCH_KEPT] & _MASK
+        known = mem32[_SCRATCH_MARK] == _OURS ^ kept
+        return (made or kept) if known else -1
 
     def _load_programs(self) -> None:
         registers.load_program(pulses.PULSE, 0)
@@ -129,7 +140,7 @@ class Motor:
     def in_flight(self) -> int:
         """Steps appended, neither driven nor cancelled."""
         expected = ptr32(self._state)[0]  # noqa: F821 - viper's own types
-        return (expected - ptr32(_SCRATCH0)[0]) & 0x3FFFFFFF  # noqa: F821
+        return (expected - ptr32(_SCRATCH_COUNT)[0]) & 0x3FFFFFFF  # noqa: F821
 
     def cancel(self) -> None:
         """Drop every step that is not under way."""

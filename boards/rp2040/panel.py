@@ -13,6 +13,7 @@ from machine import PWM, Pin, Timer
 from micropython import const
 
 _QUIET_MS = const(30)
+_TICKS_MASK = const(0x3FFFFFFF)
 _IOCTL_POLL = const(3)
 _SCRATCH1 = const(0x40058010)
 
@@ -32,15 +33,22 @@ class Button(io.IOBase):
     def __init__(self):
         self._presses = 0
         self._seen = 0
-        self._edge_ms = time.ticks_ms()
         self._pin = Pin(pins.BUTTON, Pin.IN, Pin.PULL_UP)
+        self._down = not self._pin.value()
+        self._up_ms = time.ticks_ms()  # since when it is up, or was
         self._pin.irq(self._edge, Pin.IRQ_FALLING | Pin.IRQ_RISING, hard=True)
 
     def _edge(self, pin) -> None:
+        """It counts when it goes down after it was up for so long. What it bounces to is not asked for."""
         now_ms = time.ticks_ms()
-        if time.ticks_diff(now_ms, self._edge_ms) >= _QUIET_MS and not pin.value():
-            self._presses += 1
-        self._edge_ms = now_ms
+        if pin.value():
+            if self._down:
+                self._down = False
+                self._up_ms = now_ms
+        elif not self._down:
+            self._down = True
+            if (now_ms - self._up_ms) & _TICKS_MASK >= _QUIET_MS:
+                self._presses += 1
 
     def presses(self) -> int:
         """Presses since boot."""

@@ -7,7 +7,7 @@ UART_RX = const(1)
 STEP = const(2)  # a step on each rising edge
 DIR = const(3)
 ENABLE = const(4)  # low: the driver holds the motor; high, and open while the chip is in reset: it is off
-STALL = const(5)  # high: the motor does not follow (DIAG of a TMC2209, or an encoder's comparator)
+STALL = const(5)  # high: the motor does not follow (an encoder's comparator)
 BUZZER_SENSE = const(13)  # high while the buzzer really sounds
 BUTTON = const(14)  # to ground; held at boot: maintenance
 BUZZER = const(15)
@@ -18,10 +18,16 @@ DOWNSTREAM = const(28)  # ADC2: pressure behind it
 BATTERY = const(29)  # ADC3: a third of VSYS, on the Pico itself
 
 FORWARD = const(1)  # level of DIR that drives the drug out
+LEAST_GAP_US = const(
+    40
+)  # between overdue steps: 25,000 a second. As long as your motor needs not to lose one
 
-# Analogue scales: microvolts at zero, and what a millivolt means.
+# Analogue scales: microvolts at zero, what a millivolt means, and the least that the sensor gives.
 TEMPERATURE_ZERO_UV = const(500_000)  # TMP36: 0.5 V at 0 C, 10 mV per degree
+TEMPERATURE_LEAST_UV = const(100_000)
 MC_PER_MV = const(100)
 BATTERY_DIVIDER = const(3)
+BATTERY_LEAST_UV = const(100_000)
 PRESSURE_ZERO_UV = const(500_000)  # 0.5 V without pressure, 50 mV per kPa
+PRESSURE_LEAST_UV = const(200_000)
 PA_PER_MV = const(20)

@@ -1,7 +1,7 @@
 """PIO's programs. Step pulses, from words that DMA brings: the processor may sleep or erase meanwhile.
 
 PIO runs at 1 MHz. State machine 0 takes one word per step, x: it counts x down, raises STEP for 5 us, and
-pushes its own count of steps; DMA carries that into watchdog scratch register 0, which outlives a reset. An
+pushes its own count of steps; DMA carries that into watchdog scratch register 3, which outlives a reset. An
 empty FIFO is a motor that stands still. From one rising edge to the next pass x + 9 us; from a word that ends
 a stall to its edge x + 3, or one more by the divider's phase. State machine 1 counts the steps at whose end
 the STALL line was high.
@@ -50,7 +50,6 @@ FEED_DIVIDER = const(25)  # 125 MHz to 5 MHz
 RISES_AT = const(3)  # from this instruction on a pulse is under way
 PERIOD_US = const(9)  # from edge to edge, with x = 0
 START_US = const(4)  # from a word to its edge out of a stall, with x = 0
-MIN_GAP_US = const(40)  # 25,000 steps a second: overdue steps come at this rate
 CLOCK_DIVIDER = const(125)  # 125 MHz to 1 MHz
 Y_ALL_ONES = const(0xA04B)  # mov y, ~null
 PULL_NOBLOCK = const(0x8080)

@@ -29,10 +29,16 @@ class Rest:
         self._timeout_ms = 0
         self._fresh = False
 
+    def start_within(self, seconds: int) -> None:
+        """The chip resets when `start` has not come in so many seconds and two."""
+        WDT(timeout=_OVER_MS)
+        self._feeder.feed_for(seconds * 1_000_000, _OVER_MS)
+
     def start(self, timeout_ms: int) -> None:
         """From now on `feed` must come in time. ValueError for a time that the chip cannot count."""
         if not 0 < timeout_ms <= _LONGEST_MS:
             raise ValueError("watchdog timeout")
+        self._feeder.stop()
         self._dog = WDT(timeout=timeout_ms)
         gc.threshold(_GARBAGE)  # what stays has been made: nothing needs to be kept together any more
         self._timeout_ms = min(timeout_ms, _OVER_MS)

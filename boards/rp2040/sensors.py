@@ -1,14 +1,14 @@
 """Board interface `sensors` on RP2040: four channels of the ADC, scaled by pins.py. Nothing allocates.
 
-A channel at either end of its range has no sensor on it: NO_READING.
+A channel below what its sensor gives at least, or at the upper end, has no sensor on it: NO_READING. An input
+that hangs in the air is held down by its 100 kOhm (README.md).
 """
 
 import pins
 from machine import ADC, Pin
 from micropython import const
 
-_LOW = const(16)  # of 4096
-_HIGH = const(4080)
+_HIGH = const(4080)  # of 4096
 
 
 class Sensors:
@@ -28,16 +28,17 @@ class Sensors:
 
     def sample(self) -> None:
         """Read all of them now: about 0.2 ms."""
-        uv = self._microvolts(self._temperature)
+        uv = self._microvolts(self._temperature, pins.TEMPERATURE_LEAST_UV)
         self.temperature_mc = uv if uv < 0 else (uv - pins.TEMPERATURE_ZERO_UV) * pins.MC_PER_MV // 1000
-        uv = self._microvolts(self._battery)
+        uv = self._microvolts(self._battery, pins.BATTERY_LEAST_UV)
         self.battery_mv = uv if uv < 0 else uv * pins.BATTERY_DIVIDER // 1000
-        uv = self._microvolts(self._upstream)
+        uv = self._microvolts(self._upstream, pins.PRESSURE_LEAST_UV)
         self.upstream_pa = uv if uv < 0 else (uv - pins.PRESSURE_ZERO_UV) * pins.PA_PER_MV // 1000
-        uv = self._microvolts(self._downstream)
+        uv = self._microvolts(self._downstream, pins.PRESSURE_LEAST_UV)
         self.downstream_pa = uv if uv < 0 else (uv - pins.PRESSURE_ZERO_UV) * pins.PA_PER_MV // 1000
 
-    def _microvolts(self, adc) -> int:
-        """By 3.3 V and 12 bits; NO_READING at either end."""
+    def _microvolts(self, adc, least_uv: int) -> int:
+        """By 3.3 V and 12 bits; NO_READING below the least and at the upper end."""
         raw = adc.read_u16() >> 4
-        return raw * 8057 // 10 if _LOW <= raw <= _HIGH else self.NO_READING
+        uv = raw * 8057 // 10
+        return uv if least_uv <= uv and raw <= _HIGH else self.NO_READING

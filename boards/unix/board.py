@@ -134,6 +134,7 @@ class Board:
         self.wait_us = clock.wait_us
         self.serial_number = settings["serial_number"]
         self.floor_pl_per_day = settings["floor_pl_per_day"]
+        self.highest_step_pl = 10_000_000
         self._reset_cause = settings["reset_cause"]
         self._random = _Random(settings["seed"], settings["start_us"])
 

@@ -68,6 +68,12 @@ class _Clock:
         self._bite_us = FOREVER_US
         self.feed_watchdog()
 
+    def expect_watchdog(self, within_us: int) -> None:
+        """It bites unless it is started within this time; no wait is free."""
+        self._dog_us = within_us
+        self._bite_us = self.now_us + within_us
+        self.free_sleep = False
+
     def feed_watchdog(self) -> None:
         if self._dog_us:
             if self.now_us >= self._bite_us:

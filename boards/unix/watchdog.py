@@ -16,6 +16,10 @@ class Watchdog:
         self._clock = clock
         self.feed = clock.feed_watchdog  # all is well
 
+    def start_within(self, seconds: int) -> None:
+        """The board resets when `start` has not come in so many seconds and two."""
+        self._clock.expect_watchdog((seconds + 2) * 1_000_000)
+
     def start(self, timeout_ms: int) -> None:
         """From now on `feed` must come in time. ValueError for a time that the chip cannot count."""
         if not 0 < timeout_ms <= _LONGEST_MS:

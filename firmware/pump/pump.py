@@ -39,7 +39,7 @@ class Pump:
         began_ticks = board.ticks_us()
         self.timebase = Timebase(began_ticks)
         self.log = EventLog(self.timebase, _reason_number, board.store, board.random_bytes)
-        bounds = Bounds(board.floor_pl_per_day)
+        bounds = Bounds(board.floor_pl_per_day, board.highest_step_pl)
         self.delivery = make_delivery(board.motor, self.log)
         course = Course(self.delivery, self.log, self._now)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)

@@ -144,7 +144,7 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, s
 def _pins() -> str:
     """Of the table of pins, those that the loader looks at."""
     lines = sources()["pins"].read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if line.split(" =")[0] in ("BUTTON", "ENABLE")]
+    kept = [line for line in lines if line.split(" =")[0] in ("BUTTON", "BUZZER", "ENABLE")]
     return "\n".join(["from micropython import const", *kept, ""])
 
 

@@ -37,6 +37,23 @@ def test_a_watchdog_that_was_not_started_never_bites(emulator):
     assert emulator.bench.truth().watchdog == -1
 
 
+def test_a_start_that_hangs_begins_anew(emulator):
+    with Remote(emulator) as board:
+        began_us = emulator.bench.now()
+        board.call("watchdog.start_within", 300)
+        reset = bitten(emulator, 3600 * S)
+        assert (reset.cause, reset.now_us) == ("watchdog", began_us + 302 * S)
+
+
+def test_a_start_in_time_ends_the_time_for_it(emulator):
+    with Remote(emulator) as board:
+        board.call("watchdog.start_within", 5)
+        emulator.bench.advance(6 * S)
+        board.call("watchdog.start", 8388)
+        reset = bitten(emulator, 3600 * S)
+        assert reset.now_us == 6 * S + 2**29 - 1 + 8_388_000
+
+
 def test_hung_software_is_reset_within_the_time_out(emulator):
     with Remote(emulator) as board:
         board.call("watchdog.start", 8388)

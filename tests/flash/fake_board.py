@@ -13,7 +13,8 @@ from mpremote.transport import Transport, TransportError, TransportExecError
 from thecal import chip_flash
 
 _SERVER = """
-import sys, json, io, vfs, os
+import sys, json, io, vfs, os, gc
+gc.disable()  # a file that a pulled cable left open would be closed by it, in the middle of a collection
 class Ram:
     def __init__(self, blocks):
         self.n = blocks
@@ -55,7 +56,7 @@ class FakeBoard(Transport):
 
     def __init__(self, micropython: Path, blocks: int = 352, about: tuple[object, ...] | None = None):
         self.process = subprocess.Popen(
-            [micropython, "-X", "heapsize=16M", "-c", _SERVER, str(blocks)],
+            [micropython, "-X", "heapsize=512M", "-c", _SERVER, str(blocks)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -24,7 +24,13 @@ CYCLE_NS = 8
 _SOURCE = Path(__file__).with_name("core.c")
 _LONG = 200_000
 _WALL_S = 0.05
-_DIVIDER = ("dividend", "divisor", "quotient", "remainder", "csr")
+_DIVIDER = {
+    "div_dividend": "dividend",
+    "div_divisor": "divisor",
+    "div_quotient": "quotient",
+    "div_remainder": "remainder",
+    "div_csr": "csr",
+}
 
 
 class _State(ctypes.Structure):
@@ -32,7 +38,7 @@ class _State(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("r", "ram", "flash", "rom")),
         *((name, ctypes.c_uint32) for name in ("ram_size", "flash_size", "rom_size")),
         *((name, ctypes.c_uint32) for name in ("n", "z", "c", "v", "masked", "pending", "handler", "help")),
-        *((name, ctypes.c_uint32) for name in _DIVIDER),
+        *((name, ctypes.c_uint32) for name in _DIVIDER.values()),
     )
 
 
@@ -50,11 +56,10 @@ class _Sio(RPSIO):
     """rp2040py's SIO with the divider that the C core has."""
 
     state: _State
-    div_dividend = _shared("dividend")
-    div_divisor = _shared("divisor")
-    div_quotient = _shared("quotient")
-    div_remainder = _shared("remainder")
-    div_csr = _shared("csr")
+
+
+for _of, _name in _DIVIDER.items():
+    setattr(_Sio, _of, _shared(_name))
 
 
 def library() -> Path | None:

@@ -1,12 +1,15 @@
 """Time on the emulated chip: ticks that wrap, hours with little to do, a loop that may not allocate."""
 
+import math
 import os
+from fractions import Fraction
 
 import pytest
 
 from rp2040.chip import slot
-from rp2040.pump import FLOOR_UL_PER_DAY, Pump, heap_free, keyed
+from rp2040.pump import DAY_S, DAY_US, FLOOR_UL_PER_DAY, Pump, constant, heap_free, keyed
 from thecal import chip_build
+from thecal.errors import Refused
 
 WRAP_US = 1 << 32  # of the timer's low word; the ticks, of 30 bits, wrap at the same instant
 BEFORE_US = 6_000_000
@@ -70,6 +73,24 @@ def test_hours_with_little_to_do(image):
     assert (status.steps, status.alarms) == (len(pump.edges.rises), 0)
     assert abs(heap_free(pump.client) - before) <= 1024
     assert pump.chip.resets == 0
+
+
+@pytest.mark.req("DEL-06", part="the largest step of the emulated chip")
+def test_the_largest_step_keeps_time_at_the_lowest_rate(image):
+    """64 of them at once lie as far ahead as its timer's differences go. Larger ones are refused."""
+    pump = Pump(image)
+    step_pl = {limit.name: limit.high for limit in pump.client.limits()}["step_volume_pl"]
+    lowest = {**constant(FLOOR_UL_PER_DAY), "step_volume_pl": step_pl}
+    with pytest.raises(Refused, match=r"out_of_range.*step_volume_pl"):
+        pump.client.propose_program({**lowest, "step_volume_pl": step_pl + 1})
+    pump.client.commit(pump.client.propose_program(lowest).digest)
+    pump.chip.run_for(70 * 1.01 * DAY_S * step_pl / FLOOR_UL_PER_DAY / 1e6, wall_s=2000)
+    rises_us = pump.rises_us()
+    due_us = [k * Fraction(DAY_US * step_pl, FLOOR_UL_PER_DAY * 1_000_000) for k in range(1, 71)]
+    errors_us = [at - math.ceil(due) for at, due in zip(rises_us, due_us, strict=True)]
+    assert max(errors_us) - min(errors_us) <= 3
+    status = pump.client.status()
+    assert (status.state, status.alarms, pump.chip.resets) == ("infusing", 0, 0)
 
 
 def test_the_loop_allocates_nothing(image):

@@ -69,7 +69,7 @@ class BoardOnUsb:
                 raise ChipStopped(f"{text!r} was not said within {wall_s} s, but {bytes(self.said[-400:])!r}")
             self._ended.wait(_TICK_S)
 
-    def _says(self, data: bytes) -> None:
+    def _says(self, data: bytes | bytearray) -> None:
         self.said += data
         os.write(self._master, data)
 

@@ -78,7 +78,7 @@ def test_a_sensor_that_fails_is_a_fault_and_never_normal(sensor: int, how: str):
     if how == "stuck":
         sensors.noise[sensor] = 0
     else:
-        lowest, highest = (10_000, 1_500, -100_000, -100_000), (60_000, 4_500, 200_000, 200_000)
+        lowest, highest = (10_000, 1_500, -100_000, -100_000), (60_000, 5_600, 200_000, 200_000)
         sensors.shown[sensor] = {"missing": None, "low": lowest[sensor] - 5, "high": highest[sensor] + 1}[how]
     if how == "stuck":
         assert after_samples(found, 9) == []

@@ -296,6 +296,7 @@ class Keeper:
             raise DocumentError(ANOTHER_PUMP)
         words[states.RESETS] += 1
         exact = self._state.take_survived(delivery.motor.survived())
+        time.update(self._ticks_us())
         time.s = words[states.TIME_S]
         time.us = words[states.TIME_US]
         delivery.motor.set_epoch(time.s, time.us)

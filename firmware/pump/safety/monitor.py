@@ -91,7 +91,7 @@ class Monitor:
         self._log = log
         self.sensors = (
             _Sensor(10_000, 60_000),
-            _Sensor(1_500, 4_500),
+            _Sensor(1_500, 5_600),
             _Sensor(-100_000, 200_000),
             _Sensor(-100_000, 200_000),
         )

@@ -32,14 +32,15 @@ class Unacceptable(Exception):
 
 
 class Bounds:
-    """(low, high) by name. The basal floor is the pump's own setting: what its motor can hold evenly."""
+    """(low, high) by name. The basal floor is the pump's own setting: what its motor can hold evenly; the
+    largest step that of its board."""
 
-    def __init__(self, floor_pl_per_day: int = DEFAULT_FLOOR_PL_PER_DAY):
+    def __init__(self, floor_pl_per_day: int = DEFAULT_FLOOR_PL_PER_DAY, highest_step_pl: int = 10_000_000):
         self.floor_pl_per_day = floor_pl_per_day
         highest_rate = 24 * PL_PER_ML
         highest_fill = 100 * PL_PER_ML
         self.table = (
-            ("step_volume_pl", 100, 10_000_000),
+            ("step_volume_pl", 100, highest_step_pl),
             ("concentration_ng_per_ml", 1, 100_000_000),
             ("basal_dose_ng_per_day", 1, 100_000_000),
             ("basal_rate_pl_per_day", floor_pl_per_day, highest_rate),
