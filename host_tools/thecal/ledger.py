@@ -37,11 +37,17 @@ class Ledger:
         self.volume_pl_by_source: dict[str, int] = {}
         self.reservoir_pl = 0
         self._zero: Accounts | None = None
+        self._lives_before: Mapping[str, int] = {}  # by source: what the accounts since the boot leave out
 
     def begin(self, accounts: Accounts) -> None:
         """The accounts at time zero."""
         self._zero = accounts
         self.take(accounts)
+
+    def booted(self, lives_before: Mapping[str, int]) -> None:
+        """The pump was reset: what each source but the basal gave until then, as its accounts count that
+        to the basal flow."""
+        self._lives_before = lives_before
 
     def take(self, accounts: Accounts) -> None:
         """The accounts now. A ledger that began anew (power cut) is taken as it is."""
@@ -67,6 +73,9 @@ class Ledger:
         self.volume_pl_by_source = _less(
             accounts.volume_pl_by_source, zero.volume_pl_by_source if zero else {}
         )
+        for source, pl in self._lives_before.items():
+            self.volume_pl_by_source[source] = self.volume_pl_by_source.get(source, 0) + pl
+            self.volume_pl_by_source["basal"] -= pl
         self.reservoir_pl = accounts.reservoir_pl
 
 

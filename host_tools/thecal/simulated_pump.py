@@ -60,7 +60,7 @@ class SimulatedPump:
         self.at_us = 0
         self.records = 0
         self.on_event: Callable[[int, Event], None] = lambda at_us, event: None
-        self.on_reset: Callable[[], None] = lambda: None
+        self.on_reset: Callable[[int], None] = lambda at_us: None
 
     def __enter__(self) -> Self:
         self._closing.enter_context(self._emulator)
@@ -163,7 +163,7 @@ class SimulatedPump:
         takes_us = min(RESET_TAKES_US, until_us - self.at_us)
         self._emulator.restart_after(reset, takes_us=takes_us)
         self._boot(reset.now_us + takes_us)
-        self.on_reset()
+        self.on_reset(self.at_us)
 
     def _boot(self, now_us: int) -> None:
         """The pump has started anew: its clock goes on from what was on record."""

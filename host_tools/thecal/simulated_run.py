@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from thecal import events as ev
-from thecal.answers import Event, Proposal, Status
+from thecal.answers import Accounts, Event, Proposal, Status
 from thecal.errors import LinkError, Refused, TherapyError
 from thecal.event_fields import Condition, Lasting
 from thecal.injections import LinkNoiseEvent, MotorStallEvent, PowerCutEvent
@@ -110,7 +110,7 @@ class Run:
         pump.read_log()
         if not pump.off:
             accounts = pump.accounts()
-            self.boluses.weigh(accounts.volume_pl_by_source)
+            self.boluses.weigh(plan.duration_us, accounts.volume_pl_by_source)
             self.ledger.take(accounts)
             self.alarms.settle(pump.standing_alarms())
 
@@ -209,6 +209,8 @@ class Run:
             self._cut_power(event)
             return
         if not isinstance(event, Lasting):
+            if not self.pump.off:  # it may be reset at this very instant
+                self._weigh()
             self.pump.inject(event.bench_name, event.bench_values())
             return
         until_us = self.plan.duration_us + 1 if event.for_us is None else event.at_us + event.for_us
@@ -239,23 +241,31 @@ class Run:
             if place in (None, event.place) and until_us > self.pump.at_us and not self.pump.off:
                 self._set(event, until_us)
 
+    def _weigh(self) -> Accounts:
+        """The pump's ledger now; with it, what the running boluses gave."""
+        self.pump.read_log()
+        accounts = self.pump.accounts()
+        self.boluses.weigh(self.pump.at_us, accounts.volume_pl_by_source)
+        return accounts
+
+    def _booted(self) -> None:
+        self.ledger.booted(self.boluses.booted(self.pump.accounts().volume_pl_by_source))
+
     def _cut_power(self, event: PowerCutEvent) -> None:
         pump = self.pump
-        pump.read_log()
-        accounts = pump.accounts()
-        self.boluses.cut(accounts.volume_pl_by_source)
-        self.ledger.take(accounts)
+        self.ledger.take(self._weigh())
+        self.boluses.cut(event.at_us)
         pump.power_off()
         if event.for_us is not None:
             self._at(event.at_us + event.for_us, _ENDS, self._restore_power)
 
     def _restore_power(self) -> None:
         self.pump.power_on()
-        self.boluses.booted(self.pump.accounts().volume_pl_by_source)
+        self._booted()
         self._set_again()
 
-    def _was_reset(self) -> None:
+    def _was_reset(self, at_us: int) -> None:
         """The watchdog bit, or the pump started anew by itself, and it runs again: boluses ended there."""
-        volumes = self.pump.accounts().volume_pl_by_source
-        self.boluses.cut(volumes)
-        self.boluses.booted(volumes)
+        self.pump.read_log()
+        self.boluses.cut(at_us)
+        self._booted()

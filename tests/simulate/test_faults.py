@@ -41,9 +41,43 @@ def test_a_watchdog_reset_is_survived(tmp_path: Path):
     assert steps == sorted(steps)
 
 
-def test_a_bolus_ends_with_a_reset():
-    outcome = run(event("2h", "patient_bolus"), event("122min", "watchdog_bite"), hours=3)
-    assert [x.outcome for x in outcome.boluses] == ["cut_short"]
+@pytest.mark.req("BOL-07", part="a reset")
+@pytest.mark.parametrize(
+    ("what", "given_pl"), [("watchdog_bite", 2_000_000), ("power_cut", 2_000_000), ("hang", None)]
+)
+def test_a_bolus_ends_with_a_reset_and_what_was_given_before_stays_its_own(what: str, given_pl: int | None):
+    """The pump counts by source since its boot; the simulation knows what came before. When a hanging pump
+    stopped giving the bolus, nobody can tell."""
+    cut = event("242min", what, **({"for_": "1min"} if what == "power_cut" else {}))
+    outcome = run(
+        event("2h", "patient_bolus"), event("4h", "patient_bolus"), cut, event("7h", "patient_bolus"), hours=8
+    )
+    assert outcome.resets == 1
+    assert [(x.outcome, x.given_pl) for x in outcome.boluses] == [
+        ("delivered", 5_000_000), ("cut_short", given_pl), ("delivered", 5_000_000)
+    ]  # fmt: skip
+    by_source = outcome.ledger.volume_pl_by_source
+    assert by_source["patient_bolus"] == 10_000_000 + (given_pl or 0)
+    assert sum(by_source.values()) == outcome.ledger.volume_pl
+
+
+@pytest.mark.req("BOL-11", part="told as one bridge")
+@pytest.mark.parametrize("cut_at", ["5h", "40h"])
+def test_a_bridge_over_a_reset_is_one_bridge(tmp_path: Path, cut_at: str):
+    """335.8 uL at 240 uL/day take 33 h 35 min: the first cut is inside, the second after it."""
+    (tmp_path / "weaker.toml").write_text(MORPHINE.replace("20 mg/mL", "10 mg/mL") + "[bridge]\n")
+    events = event("1h", "refill", volume="40 mL", residual="39 mL") + event(
+        "1h", "program", file="weaker.toml"
+    )
+    known = parse_events(events + event(cut_at, "power_cut", for_="1min"), "events", tmp_path)
+    outcome = simulate(Plan(parse_therapy(MORPHINE), 120 * HOUR_US, known, seed=1))
+    assert outcome.refusals == []
+    assert [(x.kind, x.outcome, x.given_pl) for x in outcome.boluses] == [
+        ("bridge", "delivered", 335_800_000)
+    ]
+    by_source = outcome.ledger.volume_pl_by_source
+    assert by_source["bridge"] == 335_800_000
+    assert sum(by_source.values()) == outcome.ledger.volume_pl
 
 
 def test_a_reset_and_an_event_at_the_same_instant():
