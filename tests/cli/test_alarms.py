@@ -54,6 +54,15 @@ def test_wrong_names_and_usage(quick_thecal: Thecal, paused: Emulator):
     assert quick_thecal("alarms", "confirm", port=paused.port).code == 2
 
 
+def test_a_tone_that_is_not_heard(quick_thecal: Thecal):
+    with Emulator(seed=1) as emulator:
+        assert quick_thecal("alarms", "test", port=emulator.port).code == 0
+        emulator.bench.inject("buzzer_broken")
+        broken = quick_thecal("alarms", "test", "--json", port=emulator.port)
+        assert json.loads(broken.out)["sounded"] is False
+        assert broken.error.startswith("the buzzer was not heard; ")
+
+
 def test_a_fault_is_cleared(quick_thecal: Thecal):
     """By its one document; therapy waits for `resume`."""
     with Emulator(seed=1) as emulator:

@@ -59,12 +59,15 @@ def alarms_test(
 ) -> None:
     """Sound an alarm's tone, so that the patient knows it. Exit code 1: the buzzer was not heard."""
     from thecal import alarms_command
+    from thecal.errors import ThecalError
 
     with open_pump(port or context.obj or "") as pump:
         done = alarms_command.test(pump.client, critical=critical)
     print_json(done) if as_json else print(done["text"])
     if not done["sounded"]:
-        raise typer.Exit(1)
+        raise ThecalError(
+            "the buzzer was not heard", "the pump gives therapy, but cannot call: have it serviced"
+        )
 
 
 @fault.command("show")

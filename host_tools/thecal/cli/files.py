@@ -100,6 +100,7 @@ def check(
 ) -> None:
     """Validate a therapy file: worst-case doses, limits, refill date, and what would change."""
     from thecal.check import check_files
+    from thecal.errors import ThecalError, TherapyError
 
     report = check_files(therapy, running)
     if as_json:
@@ -109,4 +110,6 @@ def check(
 
         print_report(report, therapy)
     if not report.ok:
-        raise typer.Exit(1)
+        first = str(TherapyError([report.errors[0]]))
+        more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
+        raise ThecalError(f"{therapy} is not sound: {first}{more}", "mend it and check it again")
