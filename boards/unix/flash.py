@@ -91,7 +91,10 @@ class Flash:
             path = "/tmp/thecal-flash-" + "".join("%02x" % byte for byte in os.urandom(12))
         size = _size_of(path)
         if size not in (0, BLOCKS * BLOCK_BYTES):
-            raise ValueError("the flash %s has %d bytes, not %d" % (path, size, BLOCKS * BLOCK_BYTES))
+            raise ValueError(
+                "the flash %s has %d bytes, not %d; name a pump's flash, or a file to be made"
+                % (path, size, BLOCKS * BLOCK_BYTES)
+            )
         self._file = open(path, "r+b" if size else "w+b", 0)
         if anonymous:
             os.remove(path)

@@ -19,6 +19,8 @@ from thecal.errors import SimulationError
 CutWhen = Literal["before", "torn", "after"]
 CUT_EXIT = 75  # the exit code with which the pump process ends at a power cut
 RESET_EXIT = 76  # and when its watchdog bites or it starts anew by itself
+_USAGE_EXIT = 2  # and of one that was started wrongly
+_USAGE = "board: "  # how its last line begins then
 
 _ANSWER_S = 20.0  # a pump that is silent for so long hangs
 _CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
@@ -349,6 +351,8 @@ class Bench:
                 return PumpReset(self._reset)
         text = self._received.decode(errors="replace") + _end_of(self._last_words)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if code == _USAGE_EXIT and lines and lines[-1].startswith(_USAGE):
+            return SimulationError(lines[-1].removeprefix(_USAGE))
         why = ""
         if lines:
             where = [line for line in lines[:-1] if line.startswith("File")]
@@ -392,7 +396,5 @@ def _end_of(stderr: IO[bytes]) -> str:
 def _whole(answer: dict[str, object], name: str) -> int:
     value = answer.get(name)
     if not isinstance(value, int):
-        raise SimulationError(
-            f"the bench's answer lacks {name!r}", "firmware and host tools differ in version"
-        )
+        raise SimulationError(f"its bench's answer lacks {name!r}", "firmware and host differ in version")
     return value

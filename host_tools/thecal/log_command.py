@@ -39,7 +39,10 @@ class Selection:
         low, dots, high = wanted.partition("..")
         if not dots or not (low or "0").isdecimal() or not (high or "0").isdecimal():
             raise ThecalError(f"{wanted!r} is no range of records", "write it like 100..200, 100.. or ..200")
-        return cls(max(first, int(low or 0)), int(high) if high else LAST_EVENT, count, faults)
+        first, last = max(first, int(low or 0)), int(high) if high else LAST_EVENT
+        if first > last:
+            raise ThecalError(f"no record lies from {first} to {last}", "write the lower number first")
+        return cls(first, last, count, faults)
 
     def read(self, client: Client) -> list[Event]:
         """The records, oldest first."""

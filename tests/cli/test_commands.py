@@ -129,6 +129,11 @@ def test_log(quick_thecal: Thecal, pump: Emulator):
     words = quick_thecal("log", port=pump.port).out.splitlines()
     assert words[0].split()[:4] == ["1", "0", "d", "00:00:00.000000"]
     assert quick_thecal("log", "--json", "--follow", port=pump.port).code == 2
+    assert len(quick_thecal("log", "--count", "2", "--jsonl", port=pump.port).out.splitlines()) == 2
+    assert quick_thecal("log", "--count", "0", port=pump.port).code == 2
+    backwards = quick_thecal("log", "--range", "5..2", port=pump.port)
+    assert (backwards.code, backwards.out) == (1, "")
+    assert backwards.err == "no record lies from 5 to 2; write the lower number first\n"
 
 
 def test_limits(quick_thecal: Thecal, pump: Emulator):

@@ -58,6 +58,17 @@ def test_says_why_it_died(tmp_path: Path):
     assert err == "the emulated pump ended by itself, exit code -9\n"
 
 
+def test_a_file_that_is_no_flash(thecal: Thecal, tmp_path: Path):
+    other = tmp_path / "other"
+    other.write_bytes(bytes(1000))
+    done = thecal("emulate", "--flash", str(other))
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"the flash {other} has 1000 bytes, not 1441792; name a pump's flash, or a file to be made\n"
+    )
+    assert other.read_bytes() == bytes(1000)
+
+
 def test_faster_than_real(thecal: Thecal):
     with emulating("--speed", "max", "--json") as process:
         port = json.loads(first_line(process))["port"]

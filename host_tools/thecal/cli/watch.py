@@ -53,8 +53,9 @@ def log(
     ] = 0,
     wanted: Annotated[str, typer.Option("--range", metavar="A..B", help="Records A to B only.")] = "",
     count: Annotated[
-        int, typer.Option("--count", metavar="N", min=0, help="N records: the newest, or from --from on.")
-    ] = 0,
+        int | None,
+        typer.Option("--count", metavar="N", min=1, help="N records: the newest, or from --from on."),
+    ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Faults and alarms only.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new records until Ctrl-C.")] = False,
     lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
@@ -70,7 +71,7 @@ def log(
         raise typer.BadParameter("is another form than --jsonl: choose one.", param_hint="--csv")
     from thecal import log_command
 
-    selection = log_command.Selection.parse(first, wanted, count, faults=faults)
+    selection = log_command.Selection.parse(first, wanted, count or 0, faults=faults)
     with open_pump(port) as pump:
         client = pump.client
         if verify:
