@@ -32,6 +32,23 @@ _CLOCK_HZ = const(125_000_000)
 class _ChipStore(Store):
     """Never formats: what started this program lies there."""
 
+    @micropython.viper
+    def put_crc(self, view: ptr8, size: int, buffer: ptr8, at: int):  # noqa: F821 - viper's own types
+        """As on every board; binascii's would allocate, as a number of 32 bits is no small one here."""
+        crc = uint(0) - uint(1)  # noqa: F821
+        index = 0
+        while index < size:
+            crc ^= uint(view[index])  # noqa: F821
+            index += 1
+            bits = 8
+            while bits:
+                crc = crc >> 1 ^ (uint(0) - (crc & 1)) & uint(0xEDB88320)  # noqa: F821
+                bits -= 1
+        crc = (uint(0) - uint(1)) ^ crc  # noqa: F821
+        for index in range(4):
+            buffer[at + index] = int(crc)
+            crc >>= 8
+
     def _format(self, flash) -> None:
         self.found = FAILING
         self._fs = _NoFileSystem()

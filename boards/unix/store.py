@@ -1,5 +1,8 @@
 """The board interface's `store`: named documents on littlefs, replaced as a whole or not at all."""
 
+import binascii
+import struct
+
 import vfs
 from micropython import const
 
@@ -67,6 +70,10 @@ class Store:
     def file_system(self):
         """What it lies on, for a board that starts from it."""
         return self.fs
+
+    def put_crc(self, view, size: int, buffer, at: int) -> None:
+        """The CRC-32 of `view`, of so many bytes, into four bytes of `buffer`."""
+        struct.pack_into("<I", buffer, at, binascii.crc32(view))
 
     def load(self, name: str):
         """The document's bytes, or None when there is none of this name. OSError when the flash fails."""

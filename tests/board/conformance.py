@@ -5,6 +5,8 @@ docs/board-interface.md that is not kept. Numbers stay below 31 bits. Time may b
 pass by itself. Steps are made: on a real pump, dry.
 """
 
+import binascii
+import struct
 from array import array
 
 import micropython
@@ -206,6 +208,33 @@ def _store(rig):
     rig.expect(store.load("never-saved") is None, "the store made a document up")
 
 
+def _crc(rig):
+    """A record's CRC, of every length and from everywhere, without an allocation."""
+    store = rig.board.store
+    data = bytes([(37 * index + 11) & 255 for index in range(80)])
+    record = bytearray(90)
+    numbers = array("I", [123456789, 0, 1073741823])
+    wanted = bytearray(4)
+    for size in range(64):
+        view = memoryview(data)[size % 7 : size % 7 + size]
+        micropython.heap_lock()
+        try:
+            store.put_crc(view, size, record, 3 + size % 5)
+            allocated = False
+        except MemoryError:
+            allocated = True
+        finally:
+            micropython.heap_unlock()
+        rig.expect(not allocated, "a CRC allocates memory")
+        struct.pack_into("<I", wanted, 0, binascii.crc32(view))
+        rig.expect(bytes(record[3 + size % 5 : 7 + size % 5]) == bytes(wanted), "a CRC of %d bytes" % size)
+    store.put_crc(b"123456789", 9, record, 0)
+    rig.expect(bytes(record[:4]) == b"\x26\x39\xf4\xcb", "it is another CRC than IEEE's")
+    store.put_crc(memoryview(numbers)[:2], 8, numbers, 8)
+    struct.pack_into("<I", wanted, 0, binascii.crc32(memoryview(numbers)[:2]))
+    rig.expect(numbers[2] == struct.unpack("<I", wanted)[0], "a CRC into words")
+
+
 def _kept(rig):
     """A document kept open: rewritten without an allocation."""
     kept = rig.board.store.keep("conformance")
@@ -402,6 +431,7 @@ def findings(board, late_us=3000):
     _latch(rig)
     _panel(rig)
     _store(rig)
+    _crc(rig)
     _kept(rig)
     _folder(rig)
     _allocation(rig)

@@ -106,12 +106,11 @@ def test_whoever_leans_on_the_button_as_the_watchdog_bites_stops_no_pump(image):
     assert _driver_is_on(chip)
     chip.drive(BUTTON, False)
     core = chip.mcu.core
-    chip.run_until(lambda: core.registers[15] >> 28 == 1 and not core.waiting, 60)
+    chip.run_until(lambda: core.registers[15] >> 28 == 1 and core.waiting, 60)
     at = core.registers[15] & 0xFFFFFF
     kept = bytes(chip.mcu.flash[at : at + 2])
     chip.mcu.flash[at : at + 2] = b"\xfe\xe7"  # b .
-    core.pm = True
-    chip.run_until(lambda: chip.resets == 1, 9)
+    chip.run_until(lambda: chip.resets == 1, 400)
     chip.mcu.flash[at : at + 2] = kept
     assert not _driver_is_on(chip)
     chip.run_for(2)

@@ -17,7 +17,7 @@ SOAK = bool(os.environ.get("THECAL_SOAK"))
 DAYS = 14 if SOAK else 1
 MILLION = 1_000_000
 AT_ONCE_UL_PER_DAY = 5000  # the highest flow of this drug
-LOCKED_S = 330  # with a sample of the sensors in it
+LOCKED_S = 4000  # with samples of the sensors, saves of the ledger and an hour mark in it
 LOCKED = """
 import micropython
 
@@ -31,7 +31,7 @@ def main():
     pump.supervisor._board.watchdog.start(8000)
     while pump.delivery.motor.executed() < 10:
         pump.turn()
-    until_s = pump.timebase.s + 330
+    until_s = pump.timebase.s + LOCKED_S
     micropython.heap_lock()
     while pump.timebase.s < until_s:
         pump.turn()
@@ -40,7 +40,7 @@ def main():
 
 
 main()
-"""
+""".replace("LOCKED_S", str(LOCKED_S))
 pytestmark = pytest.mark.timeout(3000)
 
 
@@ -115,6 +115,7 @@ def test_the_loop_allocates_nothing(image):
     files = keyed(slot(chip_build.build({"root": LOCKED}, "root"), "serial=uart0\n"))
     pump = Pump(image, files, plugged=True)
     pump.begin()
+    pump.chip.unplug()
     edges = pump.edges
     chip = pump.chip
     chip.run_until(lambda: b"ALLOCATED" in chip.console or b"Traceback" in chip.console, LOCKED_S + 30, 2000)

@@ -58,8 +58,8 @@ class EventLog(EventQueue):
         self._store = store
         self._random_bytes = random_bytes
         self._local = None
-        self.ring = EventRing(0, self.events, store.folder("events"), FULL_EVENT_SEGMENTS)
-        self.fault_ring = EventRing(1, self.faults, store.folder("faults"), FULL_FAULT_SEGMENTS)
+        self.ring = EventRing(0, self.events, store, "events", FULL_EVENT_SEGMENTS)
+        self.fault_ring = EventRing(1, self.faults, store, "faults", FULL_FAULT_SEGMENTS)
         self._reader = LogReader(self.ring, self.fault_ring)
         self.key = b""
         self.alarms = None  # hears of alarms that other parts note (pump.safety.alarms)

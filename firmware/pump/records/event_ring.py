@@ -69,11 +69,12 @@ def serial_of(name: str) -> int:
 class EventRing:
     """Records of one queue on flash."""
 
-    def __init__(self, number: int, queue, folder, full_segments: int):
-        """`folder`: the board's `store.folder(...)`. At least `full_segments` segments' records are kept."""
+    def __init__(self, number: int, queue, store, folder: str, full_segments: int):
+        """`store`: the board's. At least `full_segments` segments' records are kept."""
         self.number = number
         self.queue = queue
-        self.folder = folder
+        self.folder = store.folder(folder)
+        self._put_crc = store.put_crc
         self._files = full_segments + 2  # with the one in use and the one in advance
         self.counts = array.array("H", [0] * self._files)  # records by serial % files
         self.firsts = array.array("I", [0] * self._files)  # number of the first one
@@ -140,7 +141,7 @@ class EventRing:
         stage = self._stage
         for index in range(FIELDS_SIZE):
             stage[TAG_SIZE + index] = entries[at + index]
-        struct.pack_into("<I", stage, TAG_SIZE + _RECORD_CRC_AT, binascii.crc32(self._crc_input))
+        self._put_crc(self._crc_input, _RECORD_CRC_AT, stage, TAG_SIZE + _RECORD_CRC_AT)
         # The cipher goes on from the last tag, which the leading zeros leave as it is: this is the MAC of
         # tag and record under a zero IV.
         self._cipher.encrypt(self._mac_input, self._sealed)
@@ -165,7 +166,7 @@ class EventRing:
         struct.pack_into(_HEAD, header, 0, _MAGIC, VERSION, self.number, 0, self.serial, first)
         for index in range(TAG_SIZE):
             header[_BEFORE + index] = self._sealed[_TAG_AT + index]
-        struct.pack_into("<I", header, _CRC_AT, binascii.crc32(self._header_view))
+        self._put_crc(self._header_view, _CRC_AT, header, _CRC_AT)
         self._write(header)
         self.counts[self.serial % self._files] = 0
         self.firsts[self.serial % self._files] = first

@@ -62,7 +62,7 @@ class Keeper:
         self._delivery = course.delivery
         self._log = log
         self._bounds = bounds
-        self._ledger = ledgers.Ledger(board.store.keep("ledger"), states.WORDS)
+        self._ledger = ledgers.Ledger(board.store, states.WORDS)
         self._state = states.State(self._ledger.words, course, log)
         self._bolus_file = board.store.keep("boluses")
         self._bolus_bytes = bytearray(8 * MAX_PATIENT_PER_24H + 8)

@@ -46,9 +46,10 @@ class Ledger:
     """One record of whole numbers by position; `words` are what it holds (see `pump.records.state`): they lie
     in the record itself, as 32 bits each, low byte first on every board."""
 
-    def __init__(self, document, words: int):
-        """`document`: the board's `store.keep("ledger")`: `read()` and `write(buffer)`."""
-        self._document = document
+    def __init__(self, store, words: int):
+        """`store`: the board's."""
+        self._document = store.keep("ledger")
+        self._put_crc = store.put_crc
         self._size = _HEAD_SIZE + 4 * words
         self._record = array("I", bytes(self._size + _CRC_SIZE))
         struct.pack_into(_HEAD, self._record, 0, _MAGIC, VERSION, words, 0)
@@ -79,5 +80,5 @@ class Ledger:
         record = self._record
         self._sequence += 1
         record[_SEQUENCE] = self._sequence
-        record[-1] = binascii.crc32(self._checked)
+        self._put_crc(self._checked, self._size, record, self._size)
         self._document.write(record)
