@@ -1,7 +1,7 @@
 """thecal's `main.py` on the chip: starts the firmware in the slot that the file `active` names.
 
 With the button held while the power comes it does nothing: the console is free for maintenance. Otherwise,
-unless the settings say production=1, it leaves one second in which Ctrl-C at the console gets in (mpremote,
+unless the settings say production=1, it leaves two seconds in which Ctrl-C at the console gets in (mpremote,
 `thecal flash`). Whatever ends the pump leaves the motor off, and a tone."""
 
 import gc
@@ -56,8 +56,8 @@ def _start():
         print("thecal: button held, maintenance")
         return
     if not production:
-        print("thecal: Ctrl-C within a second for the console")
-        time.sleep_ms(1000)
+        print("thecal: Ctrl-C within two seconds for the console")
+        time.sleep_ms(2000)
     gc.threshold(8192)  # collecting often keeps what lives together: else no room is left in one piece
     try:
         import thecal_main  # noqa: F401 - runs the pump

@@ -88,6 +88,7 @@ def test_a_running_pump_gives_no_console_and_nothing_but_the_one_line(tmp_path: 
         done = run("flash", "--port", pump.port, keys=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"no MicroPython answers on {pump.port}; a running pump: hold its button while it starts. "
-        "A new board: put MicroPython for RPI_PICO on it first, or use `thecal flash --image`\n"
+        f"no MicroPython answers on {pump.port}; a running pump: hold its button while the power comes, "
+        "or say --wait 30 and reset it. A new board: put MicroPython for RPI_PICO on it first, "
+        "or use `thecal flash --image`\n"
     )

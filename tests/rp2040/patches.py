@@ -49,6 +49,7 @@ class UsbHost:
 
         def reset() -> None:
             self._pending.clear()
+            self._waiting.clear()
             on_reset()
 
         cdc.usb.on_reset = reset

@@ -102,3 +102,20 @@ def test_a_full_file_system_is_refused_before_anything_is_written(image: Path):
         r"remove files that are not thecal's.*\n",
         done.stderr,
     )
+
+
+def test_a_running_pump_is_waited_for_until_somebody_resets_it(image: Path):
+    """Not in production: then it gives no console without its button."""
+    running = file_system(keyed(on_chip("serial=usb\nproduction=0\n")))
+    with BoardOnUsb(image, running) as board:
+        connected(board).close()
+        waiting = subprocess.Popen(
+            [THECAL, "flash", "--port", board.port, "--wait", "120"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+        )  # fmt: skip
+        board.wait_for_input(b"\r\x03")
+        board.reset()
+        out, err = waiting.communicate(timeout=600)
+    assert (waiting.returncode, err) == (0, "")
+    assert out.startswith("Waiting up to 120 s for the board: reset it or plug it in now\n")
+    assert BUILD.format(chip_build.build_name(firmware()), "b") in out

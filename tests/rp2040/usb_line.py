@@ -35,12 +35,13 @@ class BoardOnUsb:
         self.said = bytearray()
         self.unplugged = False
         self._unplugged_after = unplugged_after
-        self._heard = 0
+        self.heard = bytearray()
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
         self._ended = threading.Event()
         self._released = threading.Event()
+        self._to_reset = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._live)
 
@@ -61,12 +62,23 @@ class BoardOnUsb:
         """The button."""
         self._released.set()
 
-    def wait_for(self, text: bytes, wall_s: float = 60) -> None:
+    def reset(self) -> None:
+        """Its RUN pin, for a moment."""
+        self._to_reset.set()
+
+    def wait_for(self, text: bytes) -> None:
         """Until the board has written this."""
+        self._wait_for(self.said, text)
+
+    def wait_for_input(self, text: bytes) -> None:
+        """Until it was sent this."""
+        self._wait_for(self.heard, text)
+
+    def _wait_for(self, stream: bytearray, text: bytes, wall_s: float = 60) -> None:
         end = time.monotonic() + wall_s
-        while text not in self.said:
+        while text not in stream:
             if time.monotonic() > end or not self._thread.is_alive():
-                raise ChipStopped(f"{text!r} was not said within {wall_s} s, but {bytes(self.said[-400:])!r}")
+                raise ChipStopped(f"no {text!r} within {wall_s} s, but {bytes(stream[-400:])!r}")
             self._ended.wait(_TICK_S)
 
     def _says(self, data: bytes | bytearray) -> None:
@@ -90,10 +102,15 @@ class BoardOnUsb:
     def _turn(self, ahead_s: float) -> None:
         if self._released.is_set():
             self.chip.drive(BUTTON, True)
+        if self._to_reset.is_set():
+            self._to_reset.clear()
+            self.chip.mcu.watchdog.write_uint32(0, 0)  # rp2040py leaves it running
+            self.chip.mcu.enter_reset(from_watchdog=False)
+            self.chip.mcu.leave_reset()
         if select.select([self._master], [], [], max(0.0, min(ahead_s, _TICK_S)))[0]:
             data = os.read(self._master, 4096)
-            self._heard += len(data)
-            if self._unplugged_after is not None and self._heard > self._unplugged_after:
+            self.heard += data
+            if self._unplugged_after is not None and len(self.heard) > self._unplugged_after:
                 self._unplug()
                 return
             self.chip.type(data)

@@ -47,42 +47,53 @@ def flash(
     ] = None,
     key: Annotated[Path | None, typer.Option("--key", help="With --make-bundle: the signing key.")] = None,
     serial_number: Annotated[str, typer.Option("--serial-number", help="Else the chip's own.")] = "",
+    wait_s: Annotated[
+        float, typer.Option("--wait", metavar="S", min=0, max=600, help="Time to reset the board in.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Bring the firmware onto an RP2040 board, over its line or as a UF2 file."""
+    from thecal import chip_flash
+
     tell = words_for_people(as_json)
     if make_bundle is not None:
         done = _make_bundle(make_bundle, key, tell)
     else:
-        done = _flash(port, image, micropython, (line, production, serial_number), from_bundle, signer, tell)
+        text = _settings(line, production, serial_number)
+        if image is not None:
+            if from_bundle is not None:
+                raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
+            done = chip_flash.write_image(image, text, micropython, tell)
+        else:
+            done = _by_line(port, text, micropython, _bundle(from_bundle), signer, wait_s, tell)
     if as_json:
         print_json({"schema": 1, **done})
 
 
-def _flash(
+def _settings(line: Line, production: bool, serial_number: str) -> bytes:
+    from thecal import chip_flash
+
+    if serial_number and not _SERIAL_NUMBER.fullmatch(serial_number):
+        raise WrongUsage("--serial-number takes up to 32 letters, digits, dots, dashes and underscores.")
+    return chip_flash.settings_text(serial=line, production=production, serial_number=serial_number)
+
+
+def _by_line(
     port: str,
-    image: Path | None,
+    settings: bytes,
     micropython: Path | None,
-    settings: tuple[Line, bool, str],
-    from_bundle: Path | None,
+    signed: "Bundle | None",
     signer: str,
+    wait_s: float,
     tell: "Tell",
 ) -> dict[str, object]:
     from thecal import chip_flash
 
-    serial, production, serial_number = settings
-    if serial_number and not _SERIAL_NUMBER.fullmatch(serial_number):
-        raise WrongUsage("--serial-number takes up to 32 letters, digits, dots, dashes and underscores.")
-    text = chip_flash.settings_text(serial=serial, production=production, serial_number=serial_number)
-    if image is not None:
-        if from_bundle is not None:
-            raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
-        return chip_flash.write_image(image, text, micropython, tell)
     if micropython is not None:
         raise WrongUsage("--micropython goes with --image: over the line the board keeps its MicroPython.")
     if not port:
         raise WrongUsage("which board? Give its --port, such as /dev/ttyACM0, or --image FILE.")
-    return chip_flash.flash(port, text, tell, signed=_bundle(from_bundle), signer=signer.lower())
+    return chip_flash.flash(port, settings, tell, signed=signed, signer=signer.lower(), wait_s=wait_s)
 
 
 def _bundle(path: Path | None) -> "Bundle | None":
