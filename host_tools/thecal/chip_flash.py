@@ -6,22 +6,19 @@ loader. Called by: the command line.
 """
 
 import contextlib
-import io
 import struct
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any
 
-from thecal import bundle, chip_build
+from thecal import bundle, chip_build, chip_console
+from thecal.chip_console import Console
 from thecal.client import Client
 from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
 from thecal.keyring import NoKey
 from thecal.session import Session
 from thecal.transport import Transport
-
-if TYPE_CHECKING:
-    import serial
 
 OLDEST = (1, 27)
 NEWEST = (1, 28)
@@ -34,10 +31,6 @@ _UF2_FAMILY = 0xE48BFF56  # RP2040
 _UF2_PAGE = 256
 _UF2_BLOCK = 512
 _BOOT_S = 20.0
-_ONLY_TRY_S = 10  # for the console
-_TRY_S = 1  # where there are more: shorter than a board waits for Ctrl-C
-_BETWEEN_S = 0.1
-_RAW_CONSOLE = b"\x01"  # Ctrl-A
 _MARK = "/signed"  # by whom the board's firmware is signed, and its version
 
 Tell = Callable[[str], None]
@@ -71,17 +64,6 @@ _REPLACE = 'import os\nos.rename("{name}~", "{name}")\nif hasattr(os, "sync"):\n
 _RESET = "import machine\nmachine.reset()\n"
 
 
-class Console(Protocol):
-    """MicroPython's console, as mpremote's transports give it."""
-
-    def exec(self, command: str, /) -> bytes: ...
-    def fs_readfile(self, src: str, /) -> bytes | bytearray: ...
-    def fs_writefile(self, dest: str, data: bytes, /) -> None: ...
-    def fs_exists(self, src: str, /) -> bool: ...
-    def fs_mkdir(self, path: str, /) -> None: ...
-    def fs_hashfile(self, path: str, algo: str, /) -> bytes: ...
-
-
 def settings_text(*, serial: str, production: bool, serial_number: str) -> bytes:
     """The board's settings file."""
     return f"serial={serial}\nproduction={int(production)}\nserial_number={serial_number}\n".encode()
@@ -105,7 +87,7 @@ def flash(
     built = chip_build.build() if signed is None else signed.files
     if wait_s:
         tell(f"Waiting up to {wait_s:g} s for the board: reset it or plug it in now")
-    with _console(port, time.monotonic() + wait_s) as console:
+    with chip_console.opened(port, wait_s) as console:
         slot = install(console, built, settings, tell, signed=signed, signer=signer)
         with contextlib.suppress(Exception):
             console.exec(_RESET)
@@ -220,60 +202,6 @@ def _verify(console: Console, slot: str, files: Mapping[str, bytes]) -> None:
             raise FlashError(
                 f"{name} reads back wrong from the board", "run this again; if it stays so, the flash is worn"
             )
-
-
-@contextlib.contextmanager
-def _console(port: str, deadline: float) -> Generator[Any]:
-    """MicroPython's raw console on the port, tried for until the deadline, once at least."""
-    while True:
-        try:
-            console = _open_console(port, _TRY_S if time.monotonic() < deadline else _ONLY_TRY_S)
-            break
-        except (PortError, FlashError):
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(_BETWEEN_S)
-    try:
-        yield console
-    finally:
-        with contextlib.suppress(Exception):
-            console.close()
-
-
-def _open_console(port: str, patience_s: int) -> Any:
-    from mpremote.transport import TransportError  # pyright: ignore[reportMissingTypeStubs]
-    from mpremote.transport_serial import SerialTransport  # pyright: ignore[reportMissingTypeStubs]
-
-    Transport(port).close()  # the plain errors of a port: not there, no permission, in use
-    try:
-        console = SerialTransport(
-            port, timeout=1
-        )  # without one it waits for ever for a board that says nothing
-    except TransportError as error:
-        raise PortError(f"cannot open {port}: {error}", "close the other program that has it open") from error
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what came instead
-            console.enter_raw_repl(soft_reset=False, timeout_overall=patience_s)
-            _begin_anew(cast("serial.Serial", console.serial))  # pyright: ignore[reportUnknownMemberType]
-    except (TransportError, OSError) as error:
-        with contextlib.suppress(Exception):
-            console.close()
-        raise FlashError(
-            f"no MicroPython answers on {port}",
-            "a running pump: hold its button while the power comes, or say --wait 30 and reset it. "
-            "A new board: put MicroPython for RPI_PICO on it first, or use `thecal flash --image`",
-        ) from error
-    return console
-
-
-def _begin_anew(line: "serial.Serial") -> None:
-    """Earlier tries have asked for prompts too: those are let go, and one more asked for."""
-    waiting = True
-    while waiting:
-        time.sleep(_BETWEEN_S)
-        waiting = line.in_waiting > 0
-        line.read(line.in_waiting)
-    line.write(_RAW_CONSOLE)
 
 
 def _greeting(port: str) -> dict[str, object]:

@@ -53,17 +53,13 @@ def flash(
     as_json: Json = False,
 ) -> None:
     """Bring the firmware onto an RP2040 board, over its line or as a UF2 file."""
-    from thecal import chip_flash
-
     tell = words_for_people(as_json)
     if make_bundle is not None:
         done = _make_bundle(make_bundle, key, tell)
     else:
         text = _settings(line, production, serial_number)
         if image is not None:
-            if from_bundle is not None:
-                raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
-            done = chip_flash.write_image(image, text, micropython, tell)
+            done = _image(image, text, micropython, from_bundle, tell)
         else:
             done = _by_line(port, text, micropython, _bundle(from_bundle), signer, wait_s, tell)
     if as_json:
@@ -76,6 +72,16 @@ def _settings(line: Line, production: bool, serial_number: str) -> bytes:
     if serial_number and not _SERIAL_NUMBER.fullmatch(serial_number):
         raise WrongUsage("--serial-number takes up to 32 letters, digits, dots, dashes and underscores.")
     return chip_flash.settings_text(serial=line, production=production, serial_number=serial_number)
+
+
+def _image(
+    target: Path, settings: bytes, micropython: Path | None, from_bundle: Path | None, tell: "Tell"
+) -> dict[str, object]:
+    from thecal import chip_flash
+
+    if from_bundle is not None:
+        raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
+    return chip_flash.write_image(target, settings, micropython, tell)
 
 
 def _by_line(
