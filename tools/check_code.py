@@ -16,7 +16,7 @@ Run from the project's root, or name another root. Exceptions: see `findings`.
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from findings import Finding, Source, permitted, report, sources
@@ -107,13 +107,20 @@ def _lengths(source: Source) -> Iterator[Finding]:
     limit = MAIN_LINES if source.path == MAIN else FILE_LINES
     if len(source.lines) > limit:
         yield source.finding(limit + 1, "length", f"the file has {len(source.lines)} lines, at most {limit}")
-    blank = {number for number, line in enumerate(source.lines, 1) if line.strip()[:1] in ("", "#")}
-    for node in ast.walk(source.tree):
+    for node, count in functions(source.tree, source.lines):
+        if count > FUNCTION_LINES:
+            message = f"{node.name}() has {count} lines of code, at most {FUNCTION_LINES}"
+            yield source.finding(node, "length", message)
+
+
+def functions(
+    tree: ast.AST, lines: Sequence[str]
+) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, int]]:
+    """Each function and its lines of code: neither blank ones, nor comments, nor its docstring."""
+    blank = {number for number, line in enumerate(lines, 1) if line.strip()[:1] in ("", "#")}
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            count = len(_span(node) - blank - _docstring(node))
-            if count > FUNCTION_LINES:
-                message = f"{node.name}() has {count} lines of code, at most {FUNCTION_LINES}"
-                yield source.finding(node, "length", message)
+            yield node, len(_span(node) - blank - _docstring(node))
 
 
 def _span(node: ast.stmt) -> set[int]:

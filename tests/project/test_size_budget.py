@@ -26,6 +26,30 @@ def test_what_is_over_is_named():
     assert size.over_budget({"a": 50}, budget) == ["the budget of 100 bytes is more than the aim, 90"]
 
 
+def test_the_longest_function_is_within_its_budget():
+    lines, where = size.longest_function()
+    assert lines > 20
+    assert "(" in where
+    assert size.beyond({"longest_function_lines": lines}, json.loads(BUDGET.read_text())) == []
+
+
+def test_what_is_beyond_is_named():
+    budget = {
+        "longest_function_lines": 40, "boot_s": 5, "heap_free_after_boot": 80_000, "heap_free_at_peak": 60_000
+    }  # fmt: skip
+    good = {
+        "longest_function_lines": 40,
+        "boot_s": 5.0,
+        "heap_free_after_boot": 80_000,
+        "heap_free_at_peak": 60_000,
+    }
+    assert size.beyond(good, budget) == []
+    assert size.beyond({**good, "boot_s": 5.5}, budget) == ["boot_s is 5.5, the budget is 5"]
+    assert size.beyond({**good, "heap_free_at_peak": 59_999}, budget) == [
+        "heap_free_at_peak is 59999, at least 60000 are wanted"
+    ]
+
+
 @pytest.mark.timeout(300)
 def test_every_module_has_its_share():
     shares = chip_build.shares()

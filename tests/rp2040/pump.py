@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from rp2040.chip import Chip, on_chip
 from rp2040.link import CLINICIAN_KEY, KEYS, client_on, keys_document
@@ -18,9 +19,10 @@ STEP_PL = 2500
 FLOOR_UL_PER_DAY = 48  # while an alarm holds the pump
 DAY_S = 86_400
 DAY_US = DAY_S * 1_000_000
+LIMITS = {"max_dose_24h_ng": 900_000_000, "max_dose_1h_ng": 90_000_000}
 
 
-def constant(ul_per_day: int) -> dict[str, object]:
+def constant(ul_per_day: int) -> dict[str, Any]:
     """The therapy of the benchmarks."""
     spec = importlib.util.spec_from_file_location("workloads", ROOT / "benchmarks" / "workloads.py")
     assert spec is not None
@@ -28,6 +30,21 @@ def constant(ul_per_day: int) -> dict[str, object]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.constant(ul_per_day)
+
+
+def limited(therapy: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    drugs = [dict(drug, **LIMITS) for drug in therapy["drugs"]]
+    return {**therapy, "drugs": drugs, **changes}
+
+
+def largest(name: str) -> dict[str, Any]:
+    """The most flex steps there are."""
+    steps = [
+        {"start_min": 30 * half_hour, "days": 1 << day, "dose_ng_per_day": 2_400_000 + 7 * half_hour + day}
+        for half_hour in range(48)
+        for day in range(3)
+    ]
+    return limited(constant(0), name=name, basal_mode=2, basal_steps=steps)
 
 
 def due_us(k: int, ul_per_day: int = UL_PER_DAY) -> int:
@@ -62,7 +79,6 @@ class Pump:
         self._client = client_on(chip, dict(KEYS))
         self.client = self._client.__enter__()
         self.hello_s = chip.now_us / 1e6
-        self.heap_at_boot = 0  # for whoever looks
 
     def begin(self, ul_per_day: int = UL_PER_DAY) -> None:
         """Have it give so much a day, until the first step is made."""

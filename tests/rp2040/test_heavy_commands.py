@@ -10,34 +10,18 @@ from typing import Any
 import pytest
 
 from rp2040.copies import in_a_copy
-from rp2040.pump import DAY_S, STEP_PL, Pump, constant
+from rp2040.pump import DAY_S, STEP_PL, Pump, constant, largest, limited
 
 pytestmark = pytest.mark.timeout(3000)
-LIMITS = {"max_dose_24h_ng": 900_000_000, "max_dose_1h_ng": 90_000_000}
 HIGH_UL_PER_DAY = 15_000
 NG_PER_UL = 2000  # of a thin drug
 LATE_US = 300_000
 FEW = 3
 
 
-def limited(therapy: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    drugs = [dict(drug, **LIMITS) for drug in therapy["drugs"]]
-    return {**therapy, "drugs": drugs, **changes}
-
-
 def thin(therapy: dict[str, Any]) -> dict[str, Any]:
     drugs = [dict(drug, concentration_ng_per_ml=1000 * NG_PER_UL) for drug in therapy["drugs"]]
     return {**therapy, "drugs": drugs}
-
-
-def largest(name: str) -> dict[str, Any]:
-    """The most flex steps there are."""
-    steps = [
-        {"start_min": 30 * half_hour, "days": 1 << day, "dose_ng_per_day": 2_400_000 + 7 * half_hour + day}
-        for half_hour in range(48)
-        for day in range(3)
-    ]
-    return limited(constant(0), name=name, basal_mode=2, basal_steps=steps)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,9 @@ DEAD = -1
 class Chip:
     """Stand-ins for machine, micropython, time, gc, pins and the firmware; what was done with them."""
 
-    def __init__(self, *, held: bool, fails: bool):
+    def __init__(self, *, held: bool = False, fails: bool = False, reset: bool = False):
+        """`reset`: by the watchdog; else the power came."""
+        self.reset = reset
         self.done: list[tuple[str, int]] = []
         self.held = held
         self.fails = fails
@@ -45,12 +47,25 @@ class Chip:
             def value(self) -> int:
                 return 0 if chip.held else 1
 
+        class Pwm:
+            def __init__(self, pin: Pin, **_: int):
+                chip.note("tone")
+
+            def deinit(self) -> None:
+                chip.note("quiet")
+
         names: dict[str, dict[str, Any]] = {
-            "machine": {"Pin": Pin, "reset": lambda: chip.note("reset")},
+            "machine": {
+                "Pin": Pin,
+                "PWM": Pwm,
+                "WDT_RESET": 3,
+                "reset": lambda: chip.note("reset"),
+                "reset_cause": lambda: 3 if chip.reset else 1,
+            },
             "micropython": {"kbd_intr": lambda byte: chip.note("console", byte)},  # pyright: ignore
             "time": {"sleep_ms": lambda ms: chip.note("wait", ms)},  # pyright: ignore
             "gc": {"threshold": lambda _: None},  # pyright: ignore
-            "pins": {"BUTTON": 5, "ENABLE": 6},
+            "pins": {"BUTTON": 5, "ENABLE": 6, "BUZZER": 7},
         }
         made: dict[str, ModuleType] = {}
         for name, members in names.items():
@@ -85,29 +100,39 @@ def start(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: str, chip: Ch
 PRODUCTION = "serial=usb\nproduction=1\nserial_number=\n"
 
 
-@pytest.mark.req("SEC-10", part="production: the console is dead before anything else is done")
+@pytest.mark.req(
+    "SEC-10", part="production: the motor is off and the console dead before anything else is done"
+)
 @pytest.mark.parametrize("fails", [False, True], ids=["runs", "fails"])
 def test_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool):
-    done = start(tmp_path, monkeypatch, PRODUCTION, Chip(held=False, fails=fails))
-    assert done[0] == ("console", DEAD)
-    assert ("wait", 1000) not in done
+    done = start(tmp_path, monkeypatch, PRODUCTION, Chip(fails=fails))
+    assert done[:2] == [("pin 6", 1), ("console", DEAD)]
+    assert sum(ms for what, ms in done[: done.index(("therapy", 0))] if what == "wait") <= 50
     therapy = done.index(("therapy", 0))
     assert ("console", CTRL_C) not in done[:therapy]
-    if fails:  # the motor's driver is off, and the chip starts anew: no console after a crash
-        assert done[therapy + 1 : therapy + 3] == [("pin 6", 1), ("reset", 0)]
+    if fails:  # the motor's driver is off, it sounds, and the chip starts anew: no console after a crash
+        after = done[therapy + 1 :]
+        sound = [("tone", 0), ("wait", 500), ("quiet", 0), ("wait", 500)]
+        assert after[:42] == [("pin 6", 1), *(sound * 10), ("reset", 0)]
 
 
 @pytest.mark.req("SEC-10", part="the button at start opens maintenance")
 @pytest.mark.parametrize("settings", [PRODUCTION, ""])
 def test_the_button_opens_maintenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str):
-    done = start(tmp_path, monkeypatch, settings, Chip(held=True, fails=False))
+    done = start(tmp_path, monkeypatch, settings, Chip(held=True))
     assert done[-1] == ("console", CTRL_C)
+    assert sum(ms for what, ms in done if what == "wait") == 50
     assert ("therapy", 0) not in done
 
 
-def test_without_production_there_is_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    done = start(tmp_path, monkeypatch, "production=0\n", Chip(held=False, fails=False))
-    assert done[:2] == [("wait", 1000), ("therapy", 0)]
+def test_the_button_stops_no_pump_that_was_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    done = start(tmp_path, monkeypatch, PRODUCTION, Chip(held=True, reset=True))
+    assert ("therapy", 0) in done
+
+
+def test_without_production_there_are_two_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    done = start(tmp_path, monkeypatch, "production=0\n", Chip())
+    assert done == [("pin 6", 1), ("wait", 5), ("wait", 2000), ("therapy", 0), ("console", CTRL_C)]
 
 
 @pytest.mark.req("SEC-10", part="control bytes of a console are bytes of nobody's frame")
