@@ -69,6 +69,9 @@ ALARMS = (
     # after filling, less was found in the reservoir than was injected: it may be beside the pump; by the next
     # refill
     (26, "pocket_fill", "critical", STOP),
+    # the records on flash are of another format, and this firmware could not take the program over: there
+    # is none, and nothing flows; detail: that format. By a program, or with the firmware that wrote them
+    (28, "records_format", "critical", NONE),
 )
 
 SELF_TESTS = (

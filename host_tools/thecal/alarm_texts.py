@@ -113,9 +113,19 @@ TEXTS: dict[str, AlarmText] = {
         "less is in the reservoir than was injected: it may have gone beside the pump",
         "treat as an overdose under the skin; watch the patient now",
     ),
+    "records_format": AlarmText(
+        "the records on its flash are another firmware's (storage format {detail}), and this could not take "
+        "them over: it has no program and gives nothing; the log is readable",
+        "install the firmware that wrote them, or program the pump; see to the patient's drug meanwhile",
+    ),
 }
 
 
 def text_of(name: str) -> AlarmText:
     """The text of an alarm, by its name."""
     return TEXTS.get(name, _UNKNOWN)
+
+
+def cause_of(name: str, detail: int) -> str:
+    """What has happened, with the number that the alarm carries."""
+    return text_of(name).cause.replace("{detail}", str(detail))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from thecal import local_time
-from thecal.alarm_texts import text_of
+from thecal.alarm_texts import cause_of, text_of
 from thecal.amounts import span_text
 from thecal.answers import Instant, Status
 from thecal.client import Client
@@ -56,7 +56,7 @@ class AlarmView:
             lines += [
                 f"{alarm.name}  {kind_of(alarm)}{_marks(self.alarms, alarm)}",
                 f"  since    {self.since(alarm):%a %Y-%m-%d %H:%M:%S}, {age} ago",
-                f"  cause    {text.cause}",
+                f"  cause    {cause_of(alarm.name, alarm.detail)}",
                 f"  pump     {_ACTION_WORDS[_ACTIONS[alarm.name]]}",
                 f"  do       {text.do}",
             ]
@@ -91,7 +91,7 @@ class AlarmView:
             "live": alarm.live,
             "confirmed": alarm.confirmed,
             "detail": alarm.detail,
-            "cause": text.cause,
+            "cause": cause_of(alarm.name, alarm.detail),
             "do": text.do,
         }
 

@@ -155,7 +155,7 @@ class Ledger:
         """From its bytes. ValueError when it is not one."""
         data = unsealed(record)
         magic, version, count, sequence = struct.unpack_from("<4sHHI", data)
-        if (magic, version, count, len(data)) != (b"TCLG", 2, 54, 228):
+        if (magic, count, len(data)) != (b"TCLG", 54, 228) or version not in (2, 3):
             raise ValueError(f"not a ledger: {magic!r} version {version}, {count} words")
         w = struct.unpack_from("<54I", data, 12)
         day = w[7] & 0xFFFF
@@ -187,7 +187,7 @@ class Ledger:
             hours=w[29:54],
         )
 
-    def record(self, version: int = 2) -> bytes:
+    def record(self, version: int = 3) -> bytes:
         """Its bytes."""
         flags = self.flowing << 16 | self.paused_too_long << 17 | self.plan_held << 18
         flags |= self.programmed << 19 | self.bridge << 20 | self.under_way << 22

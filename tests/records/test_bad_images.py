@@ -78,13 +78,13 @@ def changed(image: bytes, change: Callable[[Records], None]) -> bytes:
 
 
 def other_version(records: Records) -> None:
-    records.save("ledger", records.ledger().record(version=3))
+    records.save("ledger", records.ledger().record(version=99))
 
 
 def shorter_ledger(records: Records) -> None:
     record = records.load("ledger")
     assert record is not None
-    records.save("ledger", sealed(record[:4] + struct.pack("<HH", 2, 50) + record[8:-20]))
+    records.save("ledger", sealed(record[:4] + struct.pack("<HH", 3, 50) + record[8:-20]))
 
 
 def half_a_ledger(records: Records) -> None:

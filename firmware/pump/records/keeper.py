@@ -47,6 +47,7 @@ FLASH_FAILS = 7
 ANOTHER_PUMP = 8
 BOLUSES_UNREADABLE = 9  # therapy goes on, the lockout is active
 
+ALARM_FORMAT = 28
 _FORMATTED_OVER = 2  # the store's `found`
 
 
@@ -69,6 +70,7 @@ class Keeper:
         self._saved_s = 0
         self.distrust = 0
         self.failed = False  # the last write failed
+        self.refused_format = 0  # of records that are another version's, and were not taken over
         self.program = b""
 
     # --- the steady path ---
@@ -182,6 +184,9 @@ class Keeper:
         self._write_fillings()
         self._state.program = number
         self.distrust = 0
+        if self.refused_format:
+            self.refused_format = 0
+            self._log.note(NOTE_ALARM_CLEARED, ALARM_FORMAT, 0, 0, 0)
         self._delivery.reserve_steps = ledgers.reserve_steps(self._course.prescription.step_volume_pl)
         self.fill_queue()
         self._delivery.uncommitted = False
@@ -281,6 +286,8 @@ class Keeper:
     def _refuse(self, why: int) -> None:
         """No therapy from these records. Who knows when the last boluses were: they count as given now."""
         self.distrust = why
+        if why == LEDGER_OTHER_VERSION or self._ledger.format != ledgers.VERSION:
+            self.refused_format = self._ledger.format
         time = self._timebase
         self._course.boluses.distrust_history(time.s, time.us)
         self._log.note(NOTE_DISTRUSTED, why, 0, 0, 0)

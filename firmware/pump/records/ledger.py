@@ -18,8 +18,10 @@ import binascii
 import struct
 from array import array
 
-VERSION = 2
-_OLDEST = 1  # the same, but for the reservation: 0 there, as if it were not known
+# The format of everything durable, not of this record alone: any change of what is kept raises it, and
+# what reads the older ones stays (docs/storage.md, Formats). 1 had no reservation, 2 is thecal 0.1.0's.
+VERSION = 3
+_OLDEST = 1
 _MAGIC = 0x474C4354  # "TCLG"
 _HEAD = "<IHHI"  # magic, version, words, sequence
 _HEAD_SIZE = struct.calcsize(_HEAD)
@@ -56,6 +58,7 @@ class Ledger:
         self._checked = memoryview(self._record)[:-1]
         self.words = self._checked[_HEAD_SIZE // 4 :]
         self._sequence = 0
+        self.format = VERSION  # what wrote the record that was loaded
 
     def load(self) -> int:
         """Read the record: EMPTY, GOOD, CORRUPT or OTHER_VERSION. OSError when the flash fails. Allocates:
@@ -69,6 +72,7 @@ class Ledger:
         magic, version, words, sequence = struct.unpack_from(_HEAD, data, 0)
         if magic != _MAGIC:
             return CORRUPT
+        self.format = version
         if not _OLDEST <= version <= VERSION or words != len(self.words) or end != self._size:
             return OTHER_VERSION
         self._sequence = sequence

@@ -11,7 +11,7 @@ from array import array
 
 from wire.guard import ALARMS, CONFIRMED, FATAL, LIVE, NONE
 
-COUNT = 27  # numbers from 1
+COUNT = 29  # numbers from 1
 CRITICAL_TONE = 2
 TONE = 1
 _CRITICAL_EVERY_S = 600
@@ -50,6 +50,7 @@ FAULT = 23
 REFILL_DUE = 24
 RESIDUAL = 25
 POCKET_FILL = 26
+RECORDS_FORMAT = 28
 
 
 def _columns():
