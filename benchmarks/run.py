@@ -26,7 +26,7 @@ from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
 import records
-from thecal import chip_build, keyring, paths
+from thecal import chip_build, compiled, keyring, paths
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.store import Store, log_files
@@ -131,8 +131,11 @@ def steady() -> list[Figure]:
 def plan_run() -> Figure:
     """The planner alone, in MicroPython."""
     command = [*paths.micropython(), "-X", "heapsize=480K", str(PLAN_RUN)]
-    environment = {**os.environ, "MICROPYPATH": paths.micropython_path()}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    with compiled.firmware() as firmware:
+        environment = {**os.environ, "MICROPYPATH": firmware.micropython_path}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
     how = "Planner.plan of a whole run of 56 steps at 1 mL/day, MicroPython's unix port, no board"
     return Figure("plan_run_us", float(done.stdout), "us", "lower", how, "")
 

@@ -128,6 +128,14 @@ def _private_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _one_cache() -> Iterator[None]:
+    """Programs whose home is another one find the compiled firmware all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _private_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees or touches the keys of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:

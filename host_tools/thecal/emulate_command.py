@@ -32,14 +32,17 @@ def serve(
     seed: int | None,
     link: Path | None,
     paired: bool = True,
+    source: bool = False,
 ) -> None:
-    """Run a pump; `tell` is given its port. `paired`: with this user, as a clinician. Returns at Ctrl-C or
-    SIGTERM; SimulationError when it died."""
+    """Run a pump; `tell` is given its port. `paired`: with this user, as a clinician. `source`: not compiled
+    beforehand. Returns at Ctrl-C or SIGTERM; SimulationError when it died."""
     if flash is not None and not flash.parent.is_dir():
         raise SimulationError(f"there is no folder {flash.parent} for the flash file", "make it first")
     with (
         _ended_by_signals(),
-        Emulator(clock=clock, speed=speed, flash=flash, seed=seed, link=link, manifest=True) as pump,
+        Emulator(
+            clock=clock, speed=speed, flash=flash, seed=seed, link=link, source=source, manifest=True
+        ) as pump,
         _pressed_by_a_signal(pump),
     ):
         if paired:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from thecal import keyring, pairing, paths
+from thecal import compiled, keyring, pairing, paths
 from thecal.answers import Hello
 from thecal.bench import Bench, PumpReset
 from thecal.errors import SimulationError
@@ -57,6 +57,7 @@ class Emulator:
     settings more settings of the board (docs/boards-unix.md), such as ticks_start, fill_pl or serial_number
     manifest write one of the firmware's files for the pump to check itself by
     script   what to boot instead of the firmware, for tests of the board itself
+    source   boot the text of the firmware and not what was compiled beforehand (`compiled`)
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Emulator:
         link: Path | None = None,
         settings: Mapping[str, int | str] | None = None,
         script: Path | None = None,
+        source: bool = False,
         manifest: bool = False,
         paired: bool = True,
         heap: str = _HEAP,
@@ -78,7 +80,9 @@ class Emulator:
             self._settings["seed"] = seed
         self._flash = flash
         self._link = link
-        self._script = script or paths.firmware_main()
+        paths.project_root()  # missing: say so at once
+        self._script = script
+        self._source = source
         self._heap = heap
         self._manifest = manifest
         self._paired = paired
@@ -117,9 +121,11 @@ class Emulator:
         """Make the port and boot the pump. Returns when it has booted. SimulationError when it does not."""
         try:
             self._folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="thecal-")))
+            self._firmware = self._closing.enter_context(compiled.firmware(source=self._source))
             self._open_pty()
             if self._manifest:
-                self._settings["manifest"] = str(write_manifest(self._folder / "manifest"))
+                manifest = write_manifest(self._folder / "manifest", self._firmware.firmware)
+                self._settings["manifest"] = str(manifest)
             if self._link is not None:
                 self._make_link(self._link)
             self._boot()
@@ -228,7 +234,8 @@ class Emulator:
     def _boot(self) -> None:
         flash = self._flash or self._folder / "flash"
         settings = {"serial": f"fd:{self._master}", "flash": str(flash.absolute()), **self._settings}
-        command = [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._script)]
+        script = self._script or self._firmware.main
+        command = [*paths.micropython(), "-X", f"heapsize={self._heap}", str(script)]
         command += [f"{name}={value}" for name, value in settings.items()]
         last_words = (self._folder / "stderr").open("w+b")
         with contextlib.ExitStack() as undo:
@@ -238,7 +245,7 @@ class Emulator:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=last_words,
-                env={**os.environ, "MICROPYPATH": paths.micropython_path()},
+                env={**os.environ, "MICROPYPATH": self._firmware.micropython_path},
                 pass_fds=[self._master],
                 process_group=0,  # Ctrl-C is ours to handle; the pump ends when its stdin closes
             )
@@ -268,9 +275,8 @@ class Emulator:
         self._bench = None
 
 
-def write_manifest(path: Path) -> Path:
-    """CRC and path of every file of the firmware, one a line: what `code.check()` compares."""
-    root = paths.firmware_main().parent
+def write_manifest(path: Path, root: Path) -> Path:
+    """CRC and path of every file of the firmware in `root`, one a line: what `code.check()` compares."""
     lines = [
         f"{zlib.crc32(file.read_bytes()):08x} {file}"
         for file in sorted(root.rglob("*"))

@@ -1,7 +1,7 @@
 """Where the parts of thecal that are not Python packages lie: the firmware, the unix board, MicroPython.
 
 thecal runs from a checkout (it is installed in editable mode), so they are found beside the host tools;
-THECAL_HOME and THECAL_MICROPYTHON name other places. Called by `emulator`.
+THECAL_HOME and THECAL_MICROPYTHON name other places. Called by `compiled` and `emulator`.
 """
 
 import importlib.util
@@ -29,15 +29,15 @@ def project_root() -> Path:
     return root
 
 
-def firmware_main() -> Path:
-    """The script that boots the pump."""
-    return project_root() / "firmware" / "main.py"
+def cache() -> Path:
+    """The user's folder for what can be made again. RuntimeError: this user has no home."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    return (Path(named) if named else Path.home() / ".cache") / "thecal"
 
 
-def micropython_path() -> str:
-    """MICROPYPATH for a pump on the unix board."""
-    root = project_root()
-    return f"{root / 'firmware'}:{root / 'boards' / 'unix'}"
+def other_micropython() -> str:
+    """The interpreter that somebody named instead of ours; "": nobody did."""
+    return os.environ.get("THECAL_MICROPYTHON", "")
 
 
 def micropython() -> list[str]:
@@ -46,7 +46,7 @@ def micropython() -> list[str]:
     THECAL_MICROPYTHON may name an executable. Otherwise it is the package of this environment, which lives
     inside a CPython: started here without `site`, because that takes longer than MicroPython itself.
     """
-    named = os.environ.get("THECAL_MICROPYTHON")
+    named = other_micropython()
     if named:
         found = shutil.which(named)
         if found is None:

@@ -59,7 +59,7 @@ def simulate(plan: Plan, watch: Watch | None = None) -> Outcome:
     """
     began_ns = time.monotonic_ns()
     _check(plan)
-    with SimulatedPump(flash=plan.flash, seed=plan.seed) as pump:
+    with SimulatedPump(flash=plan.flash, seed=plan.seed, source=plan.source) as pump:
         run = Run(pump, plan, watch or Watch())
         run.carry_out()
         if watch is not None and watch.finish is not None:

@@ -30,6 +30,7 @@ class Request:
     flash: Path | None
     seed: int | None
     trace: Path | None
+    source: bool = False
 
 
 def run(request: Request, print_json: Callable[[object], None] | None) -> None:
@@ -42,6 +43,7 @@ def run(request: Request, print_json: Callable[[object], None] | None) -> None:
         flash=request.flash,
         seed=request.seed,
         trace=request.trace,
+        source=request.source,
     )
     with _progress(plan.duration_us) as progress:
         outcome = simulate(plan, Watch(progress=progress))

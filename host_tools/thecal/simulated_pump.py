@@ -40,8 +40,8 @@ _SEEDED = ("link_flood", "flash_bit_flip")  # injections that draw from a seed
 class SimulatedPump:
     """One simulated pump. Times are microseconds after the commit of its therapy, `begin`."""
 
-    def __init__(self, *, flash: Path | None = None, seed: int | None = None) -> None:
-        self._emulator = Emulator(clock="virtual", flash=flash, seed=seed, manifest=True)
+    def __init__(self, *, flash: Path | None = None, seed: int | None = None, source: bool = False) -> None:
+        self._emulator = Emulator(clock="virtual", flash=flash, seed=seed, source=source, manifest=True)
         self._closing = contextlib.ExitStack()
         self._zero_us = 0  # the bench's time at the commit
         self._boot_us = 0  # the bench's time at the zero of the pump's monotonic clock

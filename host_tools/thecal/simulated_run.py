@@ -41,6 +41,7 @@ class Plan:
     flash: Path | None = None
     seed: int | None = None
     trace: Path | None = None
+    source: bool = False  # the firmware boots as its text
 
 
 @dataclass(frozen=True)

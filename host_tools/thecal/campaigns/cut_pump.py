@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from thecal.bench import Bench, CutWhen, PowerCut
-from thecal.campaigns import compiled, lives
-from thecal.campaigns.base import code_version
+from thecal.campaigns import lives
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import SimulationError
@@ -100,8 +99,7 @@ class CutPump:
             pump.begin(self.flash, settings)
             return pump
         if self._emulator is None:
-            script = compiled.firmware_main(code_version())
-            pump = Emulator(flash=self.flash, settings=settings, script=script)
+            pump = Emulator(flash=self.flash, settings=settings)
             pump.start()
             return pump
         self._emulator.restart(settings)

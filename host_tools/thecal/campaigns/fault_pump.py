@@ -13,8 +13,7 @@ from typing import Self
 
 from thecal.answers import Event
 from thecal.bench import Bench, PumpReset, Truth
-from thecal.campaigns import compiled
-from thecal.campaigns.base import Violated, code_version
+from thecal.campaigns.base import Violated
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.transport import Transport
@@ -57,7 +56,6 @@ class FaultPump:
         self._emulator = Emulator(
             seed=seed % 2**31,
             flash=folder / "flash",
-            script=compiled.firmware_main(code_version()),
             manifest=True,
         )
         self._line: Transport | None = None

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from thecal import paths
 from thecal.bench import Bench
-from thecal.campaigns import compiled
-from thecal.campaigns.base import code_version
 from thecal.emulator import Emulator
 from thecal.errors import SimulationError
 
@@ -27,7 +25,7 @@ class Lives(Emulator):
     """As `Emulator`, but that `restart` makes a new life and not a new process."""
 
     def __init__(self) -> None:
-        super().__init__(script=paths.project_root() / "boards" / "unix" / "lives.py", heap=_HEAP)
+        super().__init__(heap=_HEAP)
         self._count = 0
 
     def begin(self, flash: Path, settings: Mapping[str, int | str]) -> None:
@@ -66,15 +64,13 @@ class Lives(Emulator):
         self._bench.now(_BOOT_S)
 
     def _spawn(self) -> None:
-        compiled_firmware = compiled.firmware_main(code_version()).parent
-        board = paths.project_root() / "boards" / "unix"
         self._last_words = (self._folder / "stderr").open("w+b")
         self._process = subprocess.Popen(
-            [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._script)],
+            [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._firmware.lives)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._last_words,
-            env={**os.environ, "MICROPYPATH": f"{compiled_firmware}:{board}"},
+            env={**os.environ, "MICROPYPATH": self._firmware.micropython_path},
             pass_fds=[self._master],
             process_group=0,
         )

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy file.")]
 Flash = Annotated[Path | None, typer.Option(help="File that holds the pump's flash; made when missing.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Makes the pump's random numbers repeatable.")]
+Source = Annotated[
+    bool, typer.Option("--source", help="Boot the firmware's text and not what was compiled beforehand.")
+]
 
 
 _SESSION_S = 180  # of a pump that hears nothing
@@ -25,6 +28,7 @@ def emulate(
     seed: Seed = None,
     link: Annotated[Path | None, typer.Option(help="A name for the port that stays the same.")] = None,
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Leave the pairing to `thecal pair`.")] = False,
+    source: Source = False,
     as_json: Json = False,
 ) -> None:
     """Run an emulated pump on a pty and print its path. Ctrl-C ends it, SIGUSR1 presses its button."""
@@ -45,7 +49,14 @@ def emulate(
                 note(f"It forgets what is proposed in {left_s:.2g} s: answer sooner, or say --yes.")
 
     emulate_command.serve(
-        tell, clock=clock, speed=times, flash=flash, seed=seed, link=link, paired=not unpaired
+        tell,
+        clock=clock,
+        speed=times,
+        flash=flash,
+        seed=seed,
+        link=link,
+        paired=not unpaired,
+        source=source,
     )
 
 
@@ -71,6 +82,7 @@ def simulate(
     trace: Annotated[
         Path | None, typer.Option(help="Record every motor step: 64-bit microseconds, little endian.")
     ] = None,
+    source: Source = False,
     as_json: Json = False,
 ) -> None:
     """Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."""
@@ -86,6 +98,7 @@ def simulate(
             flash=flash,
             seed=seed,
             trace=trace,
+            source=source,
         ),
         print_json if as_json else None,
     )
