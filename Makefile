@@ -11,6 +11,9 @@ SOAK_RUNS ?= 10000
 SOAK_FAULTS ?= 2268
 SOAK_SEED ?= 1
 SOAK_ARGS ?=
+# `make bench AGAINST=v1 BENCH_ARGS="--only speed,commands --rounds 9"`
+AGAINST ?=
+BENCH_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,8 +47,8 @@ traceability: $(VENV)/.test  ## Write docs/traceability.md anew from the test ma
 emulate: setup  ## Run an emulated pump on a pty and print its path
 	@$(BIN)/thecal emulate
 
-bench: $(VENV)/.test  ## Measure, print a table and write build/bench.json
-	@$(BIN)/python benchmarks/run.py
+bench: $(VENV)/.test  ## Measure, print a table and write build/bench.json (AGAINST=REV: in turn with that commit)
+	@$(BIN)/python benchmarks/$(if $(AGAINST),against.py "$(AGAINST)",run.py) $(BENCH_ARGS)
 
 soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)

@@ -262,23 +262,46 @@ def table(figures: list[Figure]) -> str:
     return "\n".join(lines)
 
 
+GROUPS: dict[str, Callable[[bool], list[Figure]]] = {
+    "speed": speeds,
+    "link": lambda quick: list(map(Figure._make, sessions.figures(quick))),
+    "plan": lambda quick: [plan_run()],
+    "steady": lambda quick: steady(),
+    "records": of_records,
+    "size": lambda quick: [firmware_bytes()],
+    "commands": lambda quick: [status_ms(quick)],
+    "monitor": lambda quick: [monitor_percent(quick)],
+    "store": lambda quick: [store_import(quick)],
+    "report": report,
+    "chip": lambda quick: list(map(Figure._make, on_chip.rows(quick))),
+}
+
+
+def groups(text: str) -> list[str]:
+    """The names in a list with commas. Raises argparse.ArgumentTypeError for one that is none."""
+    names = text.split(",")
+    for name in names:
+        if name not in GROUPS:
+            raise argparse.ArgumentTypeError(f"no group {name!r}; there are {', '.join(GROUPS)}")
+    return names
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="Measure the emulated pump.")
     parser.add_argument("--quick", action="store_true", help="shorter measurements, for a look")
-    quick: bool = parser.parse_args().quick
-    figures = [*speeds(quick), *map(Figure._make, sessions.figures(quick)), plan_run()]
-    figures += [*steady(), *of_records(quick), firmware_bytes()]
-    figures += [status_ms(quick), monitor_percent(quick), store_import(quick), *report(quick)]
-    figures += map(Figure._make, on_chip.rows(quick))
+    parser.add_argument("--only", type=groups, default=list(GROUPS), help="groups of figures, with commas")
+    parser.add_argument("--out", type=Path, default=RESULT, help="the JSON file")
+    asked = parser.parse_args()
+    figures = [figure for name in asked.only for figure in GROUPS[name](asked.quick)]
     print(table(figures))
-    RESULT.parent.mkdir(exist_ok=True)
+    asked.out.parent.mkdir(exist_ok=True)
     entries = [
         {"name": f.name, "value": f.value, "unit": f.unit, "better": f.better, "note": f.note}
         for f in figures
     ]
-    RESULT.write_text(json.dumps({"figures": entries}, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {RESULT.relative_to(ROOT)}")
+    asked.out.write_text(json.dumps({"figures": entries}, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {asked.out}")
 
 
 if __name__ == "__main__":
