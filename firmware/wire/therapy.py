@@ -90,5 +90,8 @@ REFILL = (
     ("measured_pl", "u64"),
 )
 
+# A refill and the program of what was filled in, at one instant: the fields of both, the program's bytes last
+REFILL_AND_PROGRAM = REFILL + THERAPY
+
 # dry 1: the whole dead volume; 0: the catheter's only, the pump having been primed before
 PRIME = (("dry", "u8"),)

@@ -59,6 +59,7 @@ from wire.messages import (
     PROPOSAL_PRIME,
     PROPOSAL_PROGRAM,
     PROPOSAL_REFILL,
+    PROPOSAL_REFILL_AND_PROGRAM,
     PROPOSE,
     READING,
     RESUME,
@@ -230,6 +231,13 @@ class Client(GuardClient, Closing):
             volume_pl, residual_pl, lot=lot, expiry_day=expiry_day, measured_pl=measured_pl
         )
         return self.propose(PROPOSAL_REFILL, values)
+
+    def propose_refill_and_program(
+        self, refill: dict[str, object], therapy: dict[str, object]
+    ) -> Proposal:
+        """Propose a refill (`refill_values`) and the therapy of what was filled in (`wire.therapy.THERAPY`):
+        the commit puts both on record at one instant, or neither."""
+        return self.propose(PROPOSAL_REFILL_AND_PROGRAM, {**refill, **therapy})
 
     def propose_prime(self, *, dry: bool) -> Proposal:
         """Propose to prime: the whole dead volume of a dry pump, else the catheter's only."""

@@ -34,7 +34,7 @@ from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 
 RESERVE_STEPS = 1024  # firmware/pump/records/ledger.py, reserve_steps(2500)
 ON_S = 2 * HOUR_S  # so long therapy is watched after the reset
-_TRACE_S = END_S + ON_S + 60
+FILL_PL = 40_000_000_000
 
 
 def digest(program: object) -> bytes:
@@ -61,6 +61,11 @@ class Future:
     @property
     def program(self) -> object:
         return program_of(self.acts)
+
+    @property
+    def refills(self) -> list[int]:
+        """What refills filled in, newest first."""
+        return [act.refill_pl for act in reversed(self.acts) if act.refill_pl is not None]
 
     def steps_by(self, at_us: int) -> int:
         return bisect_right(self.times, at_us)
@@ -105,14 +110,16 @@ class Future:
 
 
 class Day:
-    """The day without a cut: its commands, the log of its flash, its futures."""
+    """The day without a cut: its commands, the log of its flash, its futures. `acts`: of another day."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, acts: list[Act] = DAY, end_s: int = END_S):
         self._folder = folder
+        self._acts = acts
+        self._trace_s = end_s + ON_S + 60
         self._futures: dict[int, Future] = {}
         log = folder / "operations"
         with pump_at_day(folder / "day.flash", flash_log=str(log)) as pump:
-            self.played: list[Played] = play(pump, DAY, END_S)
+            self.played: list[Played] = play(pump, acts, end_s)
         self.operations = read_log(log)
         self.flash = (folder / "day.flash").read_bytes()
 
@@ -122,8 +129,8 @@ class Day:
             flash = self._folder / f"future-{count}.flash"
             trace = self._folder / f"future-{count}.trace"
             with pump_at_day(flash, trace) as pump:
-                play(pump, DAY[:count], _TRACE_S)
-            self._futures[count] = Future(DAY[:count], array.array("Q", trace.read_bytes()))
+                play(pump, self._acts[:count], self._trace_s)
+            self._futures[count] = Future(self._acts[:count], array.array("Q", trace.read_bytes()))
             flash.unlink()
             trace.unlink()
         return self._futures[count]
@@ -134,7 +141,7 @@ class Day:
 
     def programs_at(self, operation: Operation) -> list[object]:
         """The programs that may be on the flash right after this operation."""
-        return [program_of(DAY[:count]) for count in self._counts_at(operation)]
+        return [program_of(self._acts[:count]) for count in self._counts_at(operation)]
 
     def _counts_at(self, operation: Operation) -> list[int]:
         """How many commands count: those answered before, and perhaps the one under way."""
@@ -161,6 +168,7 @@ class Judge:
         self.most_over = 0  # accounted and not made, the highest seen
         self.most_behind_us = 0  # how far the pump's clock fell back, the most seen
         self.boots = 0
+        self.programs: set[bytes] = set()  # that were found
         self._resets = 1
 
     def operations_of_boot(self, image: bytes) -> list[Operation]:
@@ -192,10 +200,13 @@ class Judge:
     ) -> None:
         status = client.status()
         accounts = client.accounts()
+        self.programs.add(status.program_digest)
         if status.program_digest not in [digest(future.program) for future in futures]:
             wrong.append("the program is neither the old nor the new one")
         elif status.program_digest and digest(client.running_program()) != status.program_digest:
             wrong.append("the program reads back otherwise")
+        elif status.program_digest:
+            self._check_refills(client, status.program_digest, futures, wrong)
         over = accounts.steps - operation.steps
         self.most_over = max(self.most_over, over)
         if over < 0:
@@ -209,6 +220,21 @@ class Judge:
         booted = operation.number > self._day.played[0].first_op
         if booted and not 1 <= accounts.resets <= self._resets:
             wrong.append(f"{accounts.resets} resets counted")
+
+    def _check_refills(
+        self, client: Client, program: bytes, futures: list[Future], wrong: list[str]
+    ) -> None:
+        """A refill is on record whole: volume, lot, what was counted; with the program that came with it."""
+        reservoir = client.reservoir()
+        held = (program, reservoir.filled_pl, reservoir.lot, len(reservoir.checks))
+        allowed: list[tuple[bytes, int, str, int]] = []
+        for future in futures:
+            refills = future.refills
+            lot = f"L{refills[0] // 1_000_000_000}" if refills else ""
+            filled_pl = refills[0] if refills else FILL_PL
+            allowed.append((digest(future.program), filled_pl, lot, len(refills)))
+        if held not in allowed:
+            wrong.append(f"program and refill are {held}, and {allowed} were allowed")
 
     def _check_therapy(
         self, client: Client, operation: Operation, futures: list[Future], wrong: list[str]

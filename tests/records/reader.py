@@ -261,9 +261,42 @@ def fillings_of(data: bytes) -> dict[str, Any]:
             "first_pl": first_pl,
         }
         values["fillings"].append(filling)
+    if at < len(data):  # 0.1 ended here
+        values["refills"], at = _refills_of(data, at)
     if at != len(data):
         raise ValueError(f"{len(data) - at} bytes left over")
     return values
+
+
+_CHECK_NAMES = ("at_s", "day", "filled_pl", "counted_pl", "residual_pl")
+_CHECK_FORMAT = "<IHQQQ"
+
+
+def _refills_of(data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    """What refills showed, and where it ends."""
+    count, size = struct.unpack_from("<HB", data, at)
+    if count != 1:
+        raise ValueError(f"{count} records of refills")
+    lot = data[at + 3 : at + 3 + size].decode()
+    expiry_day, pocket, off, checks = struct.unpack_from("<HBBH", data, at + 3 + size)
+    refills: dict[str, Any] = {"lot": lot, "expiry_day": expiry_day, "pocket": pocket, "off": off}
+    at += 9 + size
+    refills["checks"] = []
+    for _ in range(checks):
+        numbers = struct.unpack_from(_CHECK_FORMAT, data, at)
+        refills["checks"].append(dict(zip(_CHECK_NAMES, numbers, strict=True)))
+        at += struct.calcsize(_CHECK_FORMAT)
+    return refills, at
+
+
+def _refills_bytes(refills: dict[str, Any]) -> bytes:
+    lot = refills["lot"].encode()
+    data = struct.pack("<HB", 1, len(lot)) + lot
+    data += struct.pack("<HBB", refills["expiry_day"], refills["pocket"], refills["off"])
+    data += struct.pack("<H", len(refills["checks"]))
+    for check in refills["checks"]:
+        data += struct.pack(_CHECK_FORMAT, *[check[name] for name in _CHECK_NAMES])
+    return data
 
 
 def fillings_bytes(values: dict[str, Any]) -> bytes:
@@ -275,4 +308,4 @@ def fillings_bytes(values: dict[str, Any]) -> bytes:
         for name, concentration in filling["drugs"]:
             data += bytes((len(name.encode()),)) + name.encode() + struct.pack("<Q", concentration)
         data += struct.pack("<IQQ", filling["step_volume_pl"], filling["first_step"], filling["first_pl"])
-    return data
+    return data + (_refills_bytes(values["refills"]) if "refills" in values else b"")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dosing import rig
-from thecal.client import Client
+from thecal.client import Client, refill_values
 from thecal.emulator import Emulator
+from wire.messages import PROPOSAL_REFILL
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -82,7 +83,8 @@ LAST = therapy(name="last", drugs=_NEW_DRUG, basal_mode=3, basal_dose_ng_per_day
 @dataclass(frozen=True)
 class Act:
     """One command. `flows`: what it makes of the flow (None: as it was); `after_s`: a stop that ends by
-    itself; `most_steps`: what a bolus gives that a reset may leave out, while it lasts (`lasts_s`)."""
+    itself; `most_steps`: what a bolus gives that a reset may leave out, while it lasts (`lasts_s`);
+    `refill_pl`: what a refill filled in."""
 
     at_s: int
     name: str
@@ -92,6 +94,7 @@ class Act:
     after_s: int | None = None
     most_steps: int = 0
     lasts_s: int = 0
+    refill_pl: int | None = None
 
 
 def _commit(client: Client, proposal: Any) -> None:
@@ -101,6 +104,27 @@ def _commit(client: Client, proposal: Any) -> None:
 def _program(at_s: int, values: dict[str, Any]) -> Act:
     name = f"program {values['name']}"
     return Act(at_s, name, lambda c: _commit(c, c.propose_program(values)), program=values, flows=True)
+
+
+def _refill(at_s: int, volume_pl: int) -> Act:
+    values = refill_values(volume_pl, volume_pl - 1_000_000_000, lot=f"L{volume_pl // 1_000_000_000}")
+
+    def do(client: Client) -> None:
+        _commit(client, client.propose(PROPOSAL_REFILL, values))
+
+    return Act(at_s, "refill", do, refill_pl=volume_pl)
+
+
+def _refill_and_program(at_s: int, volume_pl: int, program: dict[str, Any]) -> Act:
+    values = refill_values(volume_pl, volume_pl - 1_000_000_000, lot=f"L{volume_pl // 1_000_000_000}")
+    return Act(
+        at_s,
+        "refill and program",
+        lambda c: _commit(c, c.propose_refill_and_program(values, program)),
+        program=program,
+        flows=True,
+        refill_pl=volume_pl,
+    )
 
 
 def _bolus(at_s: int, dose_ng: int, duration_s: int, *, extended: bool = False) -> Act:
@@ -161,8 +185,7 @@ DAY = [
         lasts_s=120,
     ),
     Act(_hm(10), "clock back", lambda c: _commit(c, c.propose_clock_offset(-1800 * US))),
-    Act(_hm(11), "refill", lambda c: _commit(c, c.propose_refill(40_000_000_000, 39_000_000_000))),
-    _program(_hm(11, 1), BRIDGED),
+    _refill_and_program(_hm(11, 1), 40_000_000_000, BRIDGED),
     _stop(_hm(11, 31)),
     _resume(_hm(11, 51)),
     Act(_hm(12, 20), "skip bridge", lambda c: c.skip_bridge()),
@@ -170,7 +193,7 @@ DAY = [
     _program(_hm(14), PLAN),
     _stop(_hm(15, 30), 900),
     Act(_hm(18), "cancel plan", lambda c: c.cancel_plan()),
-    Act(_hm(19), "refill again", lambda c: _commit(c, c.propose_refill(30_000_000_000, 29_000_000_000))),
+    _refill(_hm(19), 30_000_000_000),
     _program(_hm(20), FLEX | {"drugs": _NEW_DRUG, "name": "flex again"}),
     _patient(_hm(22, 30)),
     _stop(_hm(22, 32)),

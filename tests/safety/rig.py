@@ -154,6 +154,7 @@ class Board:
         self.store = store or Store()
         self.watchdog = Watchdog()
         self.code = Code()
+        self.refills = None  # on flash
 
     def ticks_us(self):
         return self.motor.now_us & 0x3FFFFFFF
@@ -207,6 +208,8 @@ class Guarded(Rig):
             self.board, self.time, self.course, self.log, self.keeper, Bounds().floor_pl_per_day
         )
         self.tick()
+        if self.board.refills:
+            self.course.fillings.refills = self.board.refills
         self.guard.start_up()
         if changes:
             self.program(**changes)

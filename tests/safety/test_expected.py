@@ -12,6 +12,14 @@ from safety.rig import MILLION, Board, Guarded, Motor, refused, rig
 
 HOUR_US = 3_600 * MILLION
 DAY = 86_400
+REFILL = {
+    "volume_pl": 40_000_000_000,
+    "residual_pl": 0,
+    "lot": "",
+    "expiry_day": 0,
+    "checked": 0,
+    "measured_pl": 0,
+}
 
 
 @pytest.mark.req(
@@ -79,7 +87,7 @@ def test_an_extended_bolus_that_waits_is_expected_later():
 def test_a_bridge_is_expected_alone():
     found = rig()
     found.tick()
-    found.course.refill({"volume_pl": 40_000_000_000, "residual_pl": 0}, *found.now())
+    found.course.refill(REFILL, *found.now())
     drug = {"name": "morphine", "concentration_ng_per_ml": 10_000_000}
     drug.update(max_dose_24h_ng=0, max_dose_1h_ng=0)
     bridge = {"dose_ng_per_day": 9_600_007, "concentration_ng_per_ml": 20_000_000}
@@ -157,7 +165,7 @@ def test_the_limit_over_an_hour_with_another_step():
     found = Guarded(1_000_000_000_123, basal_dose_ng_per_day=24_000_000, drugs=[dict(drug)])
     found.run_for(3_600)
     found.tick()
-    found.course.refill({"volume_pl": 40_000_000_000, "residual_pl": 0}, *found.now())
+    found.course.refill(REFILL, *found.now())
     weaker = {**drug, "concentration_ng_per_ml": 40_000_000}
     found.program(basal_dose_ng_per_day=24_000_000, drugs=[weaker])
     found.run_for(2 * 3_600)

@@ -221,10 +221,15 @@ class Flow:
                 return source
         return None
 
-    def start_source(self, source, s: int, us: int) -> int:
-        """Let a prescribed source run from here; its number. The caller begins a new segment."""
+    def take_ref(self) -> int:
+        """A new number, that ties records of the log together."""
         ref = self.next_ref
         self.next_ref = ref + 1 if ref < 0xFFFF else 1
+        return ref
+
+    def start_source(self, source, s: int, us: int) -> int:
+        """Let a prescribed source run from here; its number. The caller begins a new segment."""
+        ref = self.take_ref()
         source.start(s, us, ref)
         if source.kind == PATIENT:
             for other in self.sources:

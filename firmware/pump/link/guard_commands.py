@@ -160,7 +160,7 @@ class GuardCommands:
         course.need_program()
         reservoir = self._supervisor.reservoir
         low_pl = reservoir.low_pl()
-        record = reservoir.record
+        record = course.fillings.refills
         first = values["first"]
         day, why = self._refill_due(low_pl)
         checks = []
@@ -196,7 +196,7 @@ class GuardCommands:
         seconds = supervisor.reservoir.seconds_to(low_pl)
         if seconds is not None:
             found = (local.day + (local.second + seconds) // S_PER_DAY, _LOW)
-        expiry = supervisor.reservoir.record["expiry_day"]
+        expiry = self._course.fillings.refills["expiry_day"]
         if expiry and (not found[0] or expiry < found[0]):
             found = (expiry, _STABILITY)
         left_s = supervisor.monitor.eos_in_s(self._timebase.s)

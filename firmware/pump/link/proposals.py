@@ -18,6 +18,11 @@ DIGEST_SIZE = 16
 _SECONDS_A_DAY = 86_400
 _MILLION = 1_000_000
 _LONGEST_SHIFT_US = 2 * 86_400_000_000
+_PROGRAMS = (messages.PROPOSAL_PROGRAM, messages.PROPOSAL_REFILL_AND_PROGRAM)
+
+
+def _refill_fields():
+    return messages.proposal_fields(messages.PROPOSAL_REFILL)
 
 
 def digest_of(kind: int, canonical) -> bytes:
@@ -47,6 +52,7 @@ class Proposals:
         self.canonical = b""
         self._values = None
         self._prescription = None
+        self._refill = None  # of a program that comes with one
 
     def take(self, values, s: int, us: int):
         """One piece: the answer of PROPOSE. Pieces come in order; offset 0 begins anew."""
@@ -65,7 +71,7 @@ class Proposals:
         self._received = end
         worst = []
         if end == self._total:
-            if self.kind == messages.PROPOSAL_PROGRAM:
+            if self.kind in _PROGRAMS:
                 self._keeper.fill_queue()  # to check it takes long
             try:
                 worst = self._read(s, us)
@@ -95,9 +101,12 @@ class Proposals:
         fields = messages.proposal_fields(self.kind)
         values = codec.decode(fields, self._buffer, 0, self._total)
         worst = []
-        if self.kind == messages.PROPOSAL_PROGRAM:
+        if self.kind in _PROGRAMS:
+            if self.kind == messages.PROPOSAL_REFILL_AND_PROGRAM:
+                self._check_refill(values)
+                self._refill = {name: values[name] for name, _ in _refill_fields()}
             self._prescription = Prescription(values, self._bounds)
-            self._course.check_program(self._prescription, s, us)
+            self._course.check_program(self._prescription, s, us, self._refill is not None)
             for scheduled, most in worst_case_24h(self._prescription):
                 worst.append({"scheduled_ng": scheduled, "worst_ng": most})
         elif self.kind == messages.PROPOSAL_BOLUS:
@@ -106,19 +115,24 @@ class Proposals:
             self._check_clock(values)
             self._course.check_clock(values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
-            self._course.check_refill(values)
-            self._supervisor.check_refill(values)
+            self._check_refill(values)
         elif self.kind == messages.PROPOSAL_PRIME:
             self._course.check_prime(values, s, us)
         else:
             raise Unacceptable("unknown_opcode", "kind")
         self._values = values
         size = codec.encode(fields, values, self._buffer, 0, self._total)  # the pieces are needed no more
+        for name in self._refill or ():
+            del values[name]  # what is left is the program's
         self.canonical = memoryview(self._buffer)[:size]
         if self._prescription is not None:
             self._prescription.forget_steps()
         self.digest = digest_of(self.kind, self.canonical)
         return worst
+
+    def _check_refill(self, values) -> None:
+        self._course.check_refill(values)
+        self._supervisor.check_refill(values, self.kind == messages.PROPOSAL_REFILL_AND_PROGRAM)
 
     def _check_clock(self, values) -> None:
         if values["absolute"] > 1 or values["second"] >= _SECONDS_A_DAY or values["us"] >= _MILLION:
@@ -131,7 +145,7 @@ class Proposals:
         runs (its max_rate, or a drug's limit over 24 h; no limit is the highest one)?"""
         running = self._course.prescription
         new = self._prescription
-        if self.kind != messages.PROPOSAL_PROGRAM or running is None or new is None:
+        if running is None or new is None:
             return self.kind == messages.PROPOSAL_PRIME
         if new.max_rate_pl_per_day > running.max_rate_pl_per_day:
             return True
@@ -151,24 +165,32 @@ class Proposals:
             raise Unacceptable("digest_mismatch", "")
         ref = 0
         course = self._course
-        if self.kind == messages.PROPOSAL_PROGRAM:
-            gc.collect()
-            self._keeper.commit_program(bytes(self.canonical), self._switch)
-            self.program_digest = self.digest
+        if self.kind in _PROGRAMS:
+            self._commit_program()
         elif self.kind == messages.PROPOSAL_BOLUS:
             ref = course.boluses.start_clinician(self._values, s, us)
         elif self.kind == messages.PROPOSAL_PRIME:
             ref = course.prime(self._values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             before = course.fillings.as_values()
-            counted_pl = course.reservoir_left_pl()
             course.refill(self._values, s, us)
             self._keeper.keep_refill(before)
-            self._supervisor.refilled(self._values, before["reservoir_pl"], counted_pl)
+            self._supervisor.reservoir.show()
         else:
             course.set_clock(s, us, self._values)
         self.forget()
         return ref
 
+    def _commit_program(self) -> None:
+        """The program, and the refill that comes with it: both with the one save that names the program."""
+        gc.collect()
+        refill = self._refill
+        at = codec.size(_refill_fields(), refill) if refill else 0
+        program = bytes(self.canonical[at:])
+        self._keeper.commit_program(program, self._switch)
+        self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, program)
+        if refill:
+            self._supervisor.reservoir.show()
+
     def _switch(self, s: int, us: int) -> None:
-        self._course.commit(self._prescription, s, us)
+        self._course.commit(self._prescription, s, us, self._refill)

@@ -27,7 +27,7 @@ from pump.records import ledger as ledgers
 from pump.records import state as states
 from pump.records.documents import Document, DocumentError
 from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
-from pump.therapy.fillings import FILLINGS
+from pump.therapy.fillings import FILLINGS, FILLINGS_OF_0_1, REFILLS
 from pump.therapy.prescription import Prescription
 from wire import codec, messages
 
@@ -332,9 +332,7 @@ class Keeper:
 
     def _restore_program(self) -> None:
         """Program and fillings, both or none."""
-        number = self._state.fillings
-        data = Document(self._store, "fillings-%d" % (number & 1)).read(number, FILLINGS_UNREADABLE)
-        fillings = codec.decode(FILLINGS, data, 0, len(data))
+        fillings = self._read_fillings()
         number = self._state.program
         program = Document(self._store, "program-%d" % (number & 1)).read(number, PROGRAM_UNREADABLE)
         fields = messages.proposal_fields(messages.PROPOSAL_PROGRAM)
@@ -344,6 +342,20 @@ class Keeper:
         self.program = program
         self._delivery.reserve_steps = ledgers.reserve_steps(prescription.step_volume_pl)
         self._course.restore(prescription, self._timebase.s, self._timebase.us)
+
+    def _read_fillings(self):
+        number = self._state.fillings
+        data = Document(self._store, "fillings-%d" % (number & 1)).read(number, FILLINGS_UNREADABLE)
+        try:
+            return codec.decode(FILLINGS, data, 0, len(data))
+        except codec.WireError:
+            fillings = codec.decode(FILLINGS_OF_0_1, data, 0, len(data))
+        try:  # 0.1 had a document of its own for what refills showed
+            data = Document(self._store, "refills").read(1, 0)
+            fillings["refills"] = [codec.decode(REFILLS, data, 0, len(data))]
+        except (DocumentError, codec.WireError):
+            fillings["refills"] = []  # never written, or not to be read
+        return fillings
 
     def _restore_boluses(self) -> None:
         """The patient's last boluses; a history that cannot be read means lockout from now (BOL-08)."""

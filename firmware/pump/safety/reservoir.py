@@ -2,16 +2,14 @@
 (RES).
 
 In the steady path volumes are counts of the motor's steps, worked out beforehand (`plan`, commands only).
-The last eight refills are kept: counted against measured, which shows what no step count can see, a motor
-that displaces more or less than it should (RES-03).
+The last eight refills are kept with the fillings (`Fillings.refills`): counted against measured, which shows
+what no step count can see, a motor that displaces more or less than it should (RES-03).
 
-Called by: `pump.safety.supervisor`, `pump.link.guard_commands`."""
+Called by: `pump.safety.supervisor`, `pump.link.guard_commands`, `pump.link.proposals`."""
 
-from pump.records.documents import Document, DocumentError
 from pump.safety import alarms as a
 from pump.therapy.bounds import Unacceptable
 from pump.units import PL_PER_ML, S_PER_DAY
-from wire import codec
 
 EMPTY_PL = PL_PER_ML // 2
 RESIDUAL_PL = 2 * PL_PER_ML
@@ -22,35 +20,23 @@ KEPT = 8
 MAX_LOT = 24
 _NEVER = 0x3FFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF
-_NAME = "refills"
 NOTE_CHECKED = 38
 REFILL_LAPSES_S = S_PER_DAY
 NOTE_LAPSED = 43
-
-_CHECK = (
-    ("at_s", "u32"),
-    ("day", "u16"),
-    ("filled_pl", "u64"),
-    ("counted_pl", "u64"),
-    ("residual_pl", "u64"),
-)
-_RECORD = (("lot", "str"), ("expiry_day", "u16"), ("pocket", "u8"), ("off", "u8"), ("checks", _CHECK))
 
 
 class Reservoir:
     """Thresholds in steps, and the record of refills."""
 
-    def __init__(self, course, alarms, log, store):
+    def __init__(self, course, alarms, log):
         self._course = course
         self._delivery = course.delivery
         self._alarms = alarms
         self._log = log
-        self._store = store
         self._low_at = _NEVER  # motor's counts
         self._empty_at = _NEVER
         self.due_day = 0  # of the drug's stability, less the program's low days
         self.refilled_s = 0
-        self.record = {"lot": "", "expiry_day": 0, "pocket": 0, "off": 0, "checks": []}
 
     # --- the steady path ---
 
@@ -81,7 +67,7 @@ class Reservoir:
         self._low_at = self._count(made, left_pl - self.low_pl(), step_pl)
         self._empty_at = self._count(made, left_pl - EMPTY_PL, step_pl)
         days = prescription.values["low_reservoir_days"]
-        expiry = self.record["expiry_day"]
+        expiry = self._course.fillings.refills["expiry_day"]
         self.due_day = max(1, expiry - days) if expiry else 0
         if not expiry:
             self._alarms.clear(a.REFILL_DUE)
@@ -104,56 +90,59 @@ class Reservoir:
             return 0
         return left_pl * S_PER_DAY // a_day_pl if a_day_pl else None
 
-    def check(self, values, day: int) -> None:
-        """What a refill may not say."""
+    def check(self, values, day: int, starts: bool) -> None:
+        """What a refill may not say. `starts`: a program comes with it, which no therapy may out of a pocket."""
         if len(values["lot"].encode()) > MAX_LOT:
             raise Unacceptable("too_large", "lot")
         if values["checked"] > 1:
             raise Unacceptable("out_of_range", "checked")
         if values["expiry_day"] and values["expiry_day"] < day:
             raise Unacceptable("expired", values["lot"])
+        if starts and self.in_pocket(values):
+            raise Unacceptable("pocket_fill", "measured")
 
-    def take(self, values, filled_pl: int, counted_pl: int, day: int, s: int) -> None:
-        """A refill: counted against measured, injected against found. `filled_pl`: at the one before.
-        OSError when it cannot be kept."""
-        check = {"at_s": s, "day": day, "filled_pl": filled_pl, "counted_pl": counted_pl}
-        check["residual_pl"] = values["residual_pl"]
-        record = self.record
-        off = abs(values["residual_pl"] - counted_pl) > RESIDUAL_PL
-        pocket = 0
-        if values["checked"]:
-            small = self._course.prescription.values["reservoir_pl"] <= _SMALL_PL
-            most_pl = _POCKET_SMALL_PL if small else _POCKET_PL
-            pocket = 1 if abs(values["volume_pl"] - values["measured_pl"]) > most_pl else 0
-        record["checks"] = [check] + record["checks"][: KEPT - 1]
-        record["lot"] = values["lot"]
-        record["expiry_day"] = values["expiry_day"]
-        record["pocket"] = pocket
-        record["off"] = 1 if off else 0
-        self.refilled_s = s
-        code = 2 if pocket else 1 if off else 0
-        self._log.note(NOTE_CHECKED, code, 0, counted_pl, values["residual_pl"])
-        self._show(abs(values["residual_pl"] - counted_pl))
+    def in_pocket(self, values) -> bool:
+        """Was less found in the reservoir than was injected?"""
+        if not values["checked"]:
+            return False
+        small = self._course.prescription.values["reservoir_pl"] <= _SMALL_PL
+        most_pl = _POCKET_SMALL_PL if small else _POCKET_PL
+        return abs(values["volume_pl"] - values["measured_pl"]) > most_pl
+
+    def take(self, values, day: int, s: int, ref: int) -> None:
+        """A refill, as it is put on record: counted against measured, injected against found. The count is
+        still that before it. What it shows is shown when it is on record (`show`)."""
+        fillings = self._course.fillings
+        counted_pl = self._course.reservoir_left_pl()
+        residual_pl = values["residual_pl"]
+        check = {"at_s": s, "day": day, "filled_pl": fillings.reservoir_pl, "counted_pl": counted_pl}
+        check["residual_pl"] = residual_pl
+        pocket = 1 if self.in_pocket(values) else 0
+        off = 1 if abs(residual_pl - counted_pl) > RESIDUAL_PL else 0
+        fillings.refills = {
+            "lot": values["lot"],
+            "expiry_day": values["expiry_day"],
+            "pocket": pocket,
+            "off": off,
+            "checks": [check] + fillings.refills["checks"][: KEPT - 1],
+        }
+        self._log.note(NOTE_CHECKED, 2 if pocket else off, ref, counted_pl, residual_pl)
+
+    def show(self) -> None:
+        """What the last refill showed, from a refill or a start on."""
+        refills = self._course.fillings.refills
+        apart_pl = 0
+        if refills["checks"]:
+            check = refills["checks"][0]
+            self.refilled_s = check["at_s"]
+            apart_pl = abs(check["residual_pl"] - check["counted_pl"])
+        self._alarms.set(a.RESIDUAL, refills["off"], apart_pl)
+        self._alarms.set(a.POCKET_FILL, refills["pocket"])
         self.plan()
-        Document(self._store, _NAME).write(1, codec.encoded(_RECORD, record))
-
-    def _show(self, apart_pl: int) -> None:
-        self._alarms.set(a.RESIDUAL, self.record["off"], apart_pl)
-        self._alarms.set(a.POCKET_FILL, self.record["pocket"])
-
-    def restore(self) -> None:
-        """Boot: the record of refills, as far as it can be read."""
-        try:
-            data = Document(self._store, _NAME).read(1, 0)
-            self.record = codec.decode(_RECORD, data, 0, len(data))
-            self.refilled_s = self.record["checks"][0]["at_s"]
-        except (DocumentError, codec.WireError, IndexError):
-            self.record["checks"] = []  # never written, or not to be read
-        self._show(0)
 
     def accept_residual(self) -> None:
         """Somebody has confirmed it."""
-        self.record["off"] = 0
+        self._course.fillings.refills["off"] = 0
         self._alarms.clear(a.RESIDUAL)
 
     def ratio_ppm(self, check) -> int:

@@ -23,8 +23,7 @@ class Service(Supervisor):
         s = self._time.s
         us = self._time.us
         self.guard.start(s, us)
-        self.reservoir.restore()
-        self.reservoir.plan()
+        self.reservoir.show()
         self.monitor.eri_s = self.latch.load()
         self.monitor.sample(s)
         self.alarms.sound(CHIRP, s)
@@ -73,15 +72,12 @@ class Service(Supervisor):
         local.at(self._time.s, self._time.us)
         return local.day
 
-    def check_refill(self, values) -> None:
-        self.reservoir.check(values, self._today())
+    def check_refill(self, values, starts: bool) -> None:
+        """`starts`: a program comes with it."""
+        self.reservoir.check(values, self._today(), starts)
 
-    def refilled(self, values, filled_pl: int, counted_pl: int) -> None:
-        """A refill has been recorded. Unacceptable("storage"): not what was measured at it."""
-        try:
-            self.reservoir.take(values, filled_pl, counted_pl, self._today(), self._time.s)
-        except OSError:
-            raise Unacceptable("storage", "refills")
+    def filled(self, refill, s: int, ref: int) -> None:
+        self.reservoir.take(refill, self._today(), s, ref)
 
     def buzzer_works(self) -> int:
         return 1 if self._board.buzzer.works() else 0

@@ -79,7 +79,7 @@ class Supervisor:
         self.guard = DoseGuard(course.delivery, board.motor)
         self.critical = Critical(course.delivery, self.guard, self.machine)
         self.monitor = Monitor(board, self.alarms, log)
-        self.reservoir = Reservoir(course, self.alarms, log, board.store)
+        self.reservoir = Reservoir(course, self.alarms, log)
         self.latch = Latch(board, log)
         self.testing = True
         self.runs = 0  # handed out since the last look
@@ -189,9 +189,10 @@ class Supervisor:
         if fault != 2:  # without flash there is nothing to latch: a reset goes back to what is on record
             self.latch.put(fault if fault > 3 else a.FAULT, 0 if fault > 3 else fault)
 
-    def check_start(self) -> None:
-        """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket."""
-        if self.alarms.stands(a.POCKET_FILL):
+    def check_start(self, refill=None) -> None:
+        """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: of the last refill,
+        or of the one that comes with the start."""
+        if self.reservoir.in_pocket(refill) if refill else self.alarms.stands(a.POCKET_FILL):
             raise Unacceptable("pocket_fill", "")
         if self.alarms.stands(a.ANNUNCIATOR) and not self._delivery.flowing:
             raise Unacceptable("annunciator", "")

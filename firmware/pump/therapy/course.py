@@ -79,15 +79,17 @@ class Course:
 
     # --- program ---
 
-    def check_program(self, prescription, s: int, us: int) -> None:
-        """What depends on the pump's present state; the prescription itself has been found good."""
+    def check_program(self, prescription, s: int, us: int, refilled: bool = False) -> None:
+        """What depends on the pump's present state; the prescription itself has been found good. `refilled`:
+        a refill comes with it."""
+        refilled = refilled or self.fillings.was_refilled()
         if self._bridge.state != IDLE:
             raise Unacceptable("bridge", "skip or finish it first")
         if self.prescription is not None:
             library.check_succession(self.prescription, prescription)
-        self.fillings.check(prescription)
+        self.fillings.check(prescription, refilled)
         if prescription.bridge:
-            if not self.fillings.was_refilled():
+            if not refilled:
                 raise Unacceptable("refill_first", "bridge")
             if prescription.bridge["concentration_ng_per_ml"] != self.fillings.old_concentration():
                 raise Unacceptable("inconsistent", "bridge.concentration")
@@ -105,19 +107,24 @@ class Course:
         if passed:
             raise Unacceptable(passed, "given")
 
-    def commit(self, prescription, s: int, us: int) -> None:
-        """From this microsecond on the new prescription runs; what was running ends, its phase is kept."""
-        self.check_program(prescription, s, us)
+    def commit(self, prescription, s: int, us: int, refill=None) -> None:
+        """From this microsecond on the new prescription runs; what was running ends, its phase is kept.
+        `refill`: the reservoir was filled with what it is for; on record at the same microsecond."""
+        self.check_program(prescription, s, us, refill is not None)
         delivery = self.delivery
-        delivery.gate.check_start()
+        delivery.gate.check_start(refill)
         s, us = self.interrupt()
+        ref = 0
+        if refill is not None:
+            ref = delivery.take_ref()
+            self._fill(refill, s, us, ref)
         held = delivery.held
         delivery.held = FREE
         delivery.cut_all_short(s, us)
         self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
         self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
-        library.note_committed(prescription, self.log)
+        library.note_committed(prescription, self.log, ref)
         delivery.resume_at.set_never()
         delivery.end_pause(s, us)
         delivery.set_flowing(prescription.start_delay_s == 0)
@@ -357,10 +364,14 @@ class Course:
     def refill(self, values, s: int, us: int) -> None:
         """The reservoir was emptied (residual) and filled (volume); the lockout restarts (BOL-12)."""
         self.check_refill(values)
+        self.delivery.serve(s, us)
+        self._fill(values, s, us, 0)
+
+    def _fill(self, values, s: int, us: int, ref: int) -> None:
         delivery = self.delivery
-        delivery.serve(s, us)
         delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
-        self.log.note(NOTE_REFILLED, 0, 0, values["volume_pl"], values["residual_pl"])
+        self.log.note(NOTE_REFILLED, 0, ref, values["volume_pl"], values["residual_pl"])
+        delivery.gate.filled(values, s, ref)
         self.fillings.refill(values["volume_pl"], delivery.steps(), delivery.dose_steps())
         self.boluses.restart_lockout(s, us)
 

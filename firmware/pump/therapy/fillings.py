@@ -13,7 +13,8 @@ from pump.therapy.bounds import Unacceptable
 
 MAX_FILLINGS = 48
 
-# How the fillings are kept on record (encoded by wire.codec).
+# How the fillings are kept on record (encoded by wire.codec); with them, since 0.2, what refills showed, so that
+# a refill is on record whole or not at all.
 FILLINGS = (
     ("reservoir_pl", "u64"),
     ("reservoir_mark_pl", "u64"),
@@ -32,6 +33,24 @@ FILLINGS = (
         ),
     ),
 )
+FILLINGS_OF_0_1 = FILLINGS
+REFILLS = (
+    ("lot", "str"),
+    ("expiry_day", "u16"),
+    ("pocket", "u8"),
+    ("off", "u8"),
+    (
+        "checks",  # newest first
+        (
+            ("at_s", "u32"),
+            ("day", "u16"),
+            ("filled_pl", "u64"),
+            ("counted_pl", "u64"),
+            ("residual_pl", "u64"),
+        ),
+    ),
+)
+FILLINGS += (("refills", REFILLS),)  # one of them
 
 
 def _without_limits(drug):
@@ -81,6 +100,8 @@ class Fillings:
         self._refill_mark = None  # (dose steps, pl) of the last refill, until a program has taken note of it
         self._base_step = 0
         self._base_pl = 0
+        # what refills showed, by the table REFILLS: `pump.safety.reservoir` judges it
+        self.refills = {"lot": "", "expiry_day": 0, "pocket": 0, "off": 0, "checks": []}
 
     def displaced_pl(self, steps: int) -> int:
         """Volume displaced since the first step, `steps` (all of them) having been made."""
@@ -93,10 +114,10 @@ class Fillings:
         left = self.reservoir_pl - (self.displaced_pl(steps) - self._reservoir_mark_pl)
         return left if left > 0 else 0
 
-    def check(self, prescription) -> None:
-        """Another drug or concentration needs a refill on record first (DEL-11)."""
+    def check(self, prescription, refilled: bool) -> None:
+        """Another drug or concentration needs a refill on record first (DEL-11), or with it (`refilled`)."""
         if self.list and not self.list[-1].holds(prescription):
-            if self._refill_mark is None and not self.list[-1].holds_drugs(prescription):
+            if not refilled and not self.list[-1].holds_drugs(prescription):
                 raise Unacceptable("refill_first", "drugs")
             if len(self.list) >= MAX_FILLINGS:
                 raise Unacceptable("too_large", "fillings")
@@ -144,6 +165,7 @@ class Fillings:
                 }
                 for filling in self.list
             ],
+            "refills": [self.refills],
         }
 
     def restore(self, values) -> None:
@@ -157,6 +179,8 @@ class Fillings:
             Filling(index + 1, x["drugs"], x["step_volume_pl"], x["first_step"], x["first_pl"])
             for index, x in enumerate(values["fillings"])
         ]
+        for refills in values["refills"]:
+            self.refills = refills
 
     def refill(self, volume_pl: int, steps: int, dose_steps: int) -> None:
         """The reservoir now holds volume_pl."""

@@ -75,10 +75,11 @@ def version_of(prescription):
     return 0, b""
 
 
-def note_committed(prescription, log) -> None:
-    """That it is in force, by which library, and the soft limits that it passes: onto the log."""
+def note_committed(prescription, log, ref: int) -> None:
+    """That it is in force, by which library, and the soft limits that it passes: onto the log. `ref`: that of
+    the refill it came with, 0: of none."""
     version, digest = version_of(prescription)
-    log.note(NOTE_COMMITTED, 0, 0, version, int.from_bytes(digest, "little"))
+    log.note(NOTE_COMMITTED, 0, ref, version, int.from_bytes(digest, "little"))
     for library in prescription.values["library"]:
         for entry in library["confirmed"]:
             log.note(NOTE_SOFT_LIMIT, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"])
