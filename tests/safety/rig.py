@@ -163,6 +163,7 @@ class Board:
 class Keeper:
     failed = False
     distrust = 0
+    refused_format = 0
 
     def reload(self):
         pass
