@@ -232,9 +232,7 @@ class Client(GuardClient, Closing):
         )
         return self.propose(PROPOSAL_REFILL, values)
 
-    def propose_refill_and_program(
-        self, refill: dict[str, object], therapy: dict[str, object]
-    ) -> Proposal:
+    def propose_refill_and_program(self, refill: dict[str, object], therapy: dict[str, object]) -> Proposal:
         """Propose a refill (`refill_values`) and the therapy of what was filled in (`wire.therapy.THERAPY`):
         the commit puts both on record at one instant, or neither."""
         return self.propose(PROPOSAL_REFILL_AND_PROGRAM, {**refill, **therapy})

@@ -221,9 +221,7 @@ class Judge:
         if booted and not 1 <= accounts.resets <= self._resets:
             wrong.append(f"{accounts.resets} resets counted")
 
-    def _check_refills(
-        self, client: Client, program: bytes, futures: list[Future], wrong: list[str]
-    ) -> None:
+    def _check_refills(self, client: Client, program: bytes, futures: list[Future], wrong: list[str]) -> None:
         """A refill is on record whole: volume, lot, what was counted; with the program that came with it."""
         reservoir = client.reservoir()
         held = (program, reservoir.filled_pl, reservoir.lot, len(reservoir.checks))

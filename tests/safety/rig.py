@@ -154,7 +154,7 @@ class Board:
         self.store = store or Store()
         self.watchdog = Watchdog()
         self.code = Code()
-        self.refills = None  # on flash
+        self.refills = {}  # on flash
 
     def ticks_us(self):
         return self.motor.now_us & 0x3FFFFFFF

@@ -204,8 +204,7 @@ class Flow:
                 source.go_on(s, us)
 
     def _start_sources(self, s: int, us: int) -> None:
-        """Periodic boluses that are due; one that falls into a stop, prime or bridge is left out (BOL-06,
-        -09)."""
+        """Periodic boluses that are due; in a stop, prime or bridge they are left out (BOL-06, -09)."""
         for source in self.sources:
             if source.kind == PERIODIC and source.next.by(s, us):
                 source.move_on()
@@ -239,8 +238,7 @@ class Flow:
         return ref
 
     def resume_flow(self, s: int, us: int) -> None:
-        """Therapy flows again: the basal rate, and a bridge or plan where it stood. The caller begins a
-        segment."""
+        """Therapy flows again, a bridge or plan where it stood. The caller begins a segment."""
         self.set_flowing(True)
         self.resume_at.set_never()
         self.end_pause(s, us)
@@ -349,8 +347,7 @@ class Flow:
     def _feed(self, s: int, us: int) -> bool:
         """Hand over the next run when the motor runs low; wake before it does again, or at a change.
 
-        True when the pump was so late that all of this run was due already: there may be more to hand
-        over."""
+        True when the pump was so late that all of this run was due already: there may be more."""
         change = self.change
         planner = self.planner
         wake = self.wake
@@ -375,8 +372,7 @@ class Flow:
         return False
 
     def _wake_at_low_water(self, run) -> None:
-        """When at most LOW_WATER steps are left: no earlier (gaps are q or q + 1), at most that many us
-        later."""
+        """When at most LOW_WATER steps are left: no earlier (gaps: q or q + 1), at most as many us later."""
         if run.steps > LOW_WATER:
             low_us = run.last_us - LOW_WATER * run.gap_us
             low_s = run.last_s - LOW_WATER * run.gap_s
