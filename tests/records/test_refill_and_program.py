@@ -1,5 +1,5 @@
-"""A refill and its program in one commit: as the one after the other at the same microsecond, and at every power
-cut both or neither."""
+"""A refill and its program in one commit: as the one after the other at the same microsecond, and at every
+power cut both or neither."""
 
 import os
 from collections.abc import Callable

@@ -91,7 +91,7 @@ class Reservoir:
         return left_pl * S_PER_DAY // a_day_pl if a_day_pl else None
 
     def check(self, values, day: int, starts: bool) -> None:
-        """What a refill may not say. `starts`: a program comes with it, which no therapy may out of a pocket."""
+        """What a refill may not say. `starts`: a program comes with it; none starts out of a pocket."""
         if len(values["lot"].encode()) > MAX_LOT:
             raise Unacceptable("too_large", "lot")
         if values["checked"] > 1:

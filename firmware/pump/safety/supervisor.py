@@ -190,8 +190,8 @@ class Supervisor:
             self.latch.put(fault if fault > 3 else a.FAULT, 0 if fault > 3 else fault)
 
     def check_start(self, refill=None) -> None:
-        """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: of the last refill,
-        or of the one that comes with the start."""
+        """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: that of the last
+        refill, or of the one that comes with the start."""
         if self.reservoir.in_pocket(refill) if refill else self.alarms.stands(a.POCKET_FILL):
             raise Unacceptable("pocket_fill", "")
         if self.alarms.stands(a.ANNUNCIATOR) and not self._delivery.flowing:

@@ -13,8 +13,8 @@ from pump.therapy.bounds import Unacceptable
 
 MAX_FILLINGS = 48
 
-# How the fillings are kept on record (encoded by wire.codec); with them, since 0.2, what refills showed, so that
-# a refill is on record whole or not at all.
+# How the fillings are kept on record (encoded by wire.codec); with them, since 0.2, what refills showed, so
+# that a refill is on record whole or not at all.
 FILLINGS = (
     ("reservoir_pl", "u64"),
     ("reservoir_mark_pl", "u64"),
