@@ -54,7 +54,7 @@ def test_both_sides_are_measured_in_turn_and_compared(against, project):
     assert row.verdict() == "better"
     assert (tree / "order").read_text().split() == ["10"] * 3
     assert (project / "order").read_text().split() == ["5"] * 3
-    assert "0.500 to 0.500   better" in against.table([row], "HEAD~1")
+    assert "0.500 to 0.500  better" in against.table([row], "HEAD~1")
 
 
 def test_what_cannot_be_compared_is_said_in_a_line(against, project):
