@@ -8,6 +8,7 @@ import json
 import os
 import select
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -95,6 +96,19 @@ class Bench:
         self._received = b""
         self._reset: dict[str, object] | None = None  # the last words of a pump that was reset
         self._end: SimulationError | None = None
+        self._asking = threading.Lock()
+
+    def stands_still(self) -> bool:
+        """Whether the pump has done all there was to do at this instant: only then is its bench answered, and
+        only after the bytes that wait on its line. False at once while another thread lets time pass. True
+        when the pump ended: who asks the bench next is told why."""
+        if self._asking.locked():
+            return False
+        try:
+            self.now()
+        except SimulationError:
+            return True
+        return True
 
     def now(self, timeout_s: float = _ANSWER_S) -> int:
         """Microseconds since boot."""
@@ -272,12 +286,13 @@ class Bench:
         """Send one line as it is; returns the answer, also a refusal."""
         if self._end is not None:
             raise self._end
-        deadline_s = time.monotonic() + timeout_s
-        try:
-            os.write(self._stdin, line + b"\n")
-        except OSError:
-            raise self._died() from None
-        return self._answer(deadline_s, timeout_s)
+        with self._asking:
+            deadline_s = time.monotonic() + timeout_s
+            try:
+                os.write(self._stdin, line + b"\n")
+            except OSError:
+                raise self._died() from None
+            return self._answer(deadline_s, timeout_s)
 
     @property
     def has_spoken(self) -> bool:

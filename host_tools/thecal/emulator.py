@@ -9,7 +9,9 @@ again. The pump process ends when this object is closed or when this process die
 Called by the command line, the simulation and the tests.
 """
 
+import array
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from thecal import compiled, keyring, pairing, paths
+from thecal import compiled, keyring, pairing, paths, transport
 from thecal.answers import Hello
 from thecal.bench import Bench, PumpReset
 from thecal.errors import SimulationError
@@ -193,6 +195,17 @@ class Emulator:
         scalar = None if seed == -1 else hashlib.sha256(f"emulator {seed} {role}".encode()).digest()
         return self.key(role) or pairing.agree(session, hello, role, self.bench.press_button, scalar=scalar)
 
+    def _silent(self) -> bool:
+        """For `transport`: no answer will come any more. The process is gone, or stands still at its instant
+        with nothing left to read or to be read. False also while somebody else talks to the bench."""
+        if self._process is None or self._process.poll() is not None:
+            return True
+        if self._settings["clock"] != "virtual" or self._bench is None:
+            return False
+        if not self._bench.stands_still():
+            return False
+        return _waiting(self._master) == _waiting(self._slave) == 0
+
     def kill(self) -> None:
         """End the pump process at once, without a word."""
         self.process.kill()
@@ -215,6 +228,8 @@ class Emulator:
         termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
         os.set_blocking(self._master, False)  # the pump's descriptor is this one: it must never block
         self.port = os.ttyname(self._slave)
+        transport.provide_probe(self.port, self._silent)
+        self._closing.callback(transport.withdraw_probe, self.port)
         if self._paired:
             keyring.provide(self.port, self._find_key)
             self._closing.callback(keyring.withdraw, self.port)
@@ -273,6 +288,13 @@ class Emulator:
         self._last_words.close()
         self._process = None
         self._bench = None
+
+
+def _waiting(descriptor: int) -> int:
+    """Bytes that could be read from there at once."""
+    count = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return count[0]
 
 
 def write_manifest(path: Path, root: Path) -> Path:

@@ -244,6 +244,7 @@ class Session:
         reader = link.reader
         link.clear_sample()
         echoes = strangers = 0
+        began_s = time.monotonic()
         for attempt in range(self._tries):
             # A 0x00 first parts the frame from whatever came before: noise, or a frame that was cut short.
             link.send(frame if attempt == 0 and opcode != HELLO else b"\0" + frame)
@@ -265,17 +266,18 @@ class Session:
                     raise SessionLost(name_of(MESSAGES, opcode), link.name)
                 else:
                     strangers += 1
-        raise self._no_answer(opcode, echoes, strangers)
+        raise self._no_answer(opcode, echoes, strangers, time.monotonic() - began_s)
 
     def _patience_s(self, opcode: int, attempt: int) -> float:
         """How long to wait for the answer to this try. What a chip has to weigh takes it seconds, and to ask
         again meanwhile only keeps it from its work."""
         return self._timeout_s * (1 << min(attempt, _DOUBLINGS) if opcode in _WEIGHED else 1)
 
-    def _no_answer(self, opcode: int, echoes: int, strangers: int) -> LinkError:
+    def _no_answer(self, opcode: int, echoes: int, strangers: int, took_s: float) -> LinkError:
         request = name_of(MESSAGES, opcode)
         link = self.link
-        waited_s = sum(self._patience_s(opcode, attempt) for attempt in range(self._tries))
+        patience_s = sum(self._patience_s(opcode, attempt) for attempt in range(self._tries))
+        waited_s = min(patience_s, round(took_s, 1))  # less where the line knew that nothing would come
         tried = f"{request} was sent {self._tries} times in {waited_s:g} s"
         if strangers:
             return LinkError(

@@ -11,7 +11,7 @@ import grp
 import os
 import select
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,21 @@ BAUD = 115200  # of real serial lines; USB and ptys ignore it
 WRITE_TIMEOUT_S = 1.0
 _CHUNK = 4096
 _SAMPLE = 24
+_GLANCE_S = 0.03  # how often a probe is asked whether waiting makes sense
+_AGREEING = 2  # probes in a row that must say so
+
+_probes: dict[str, Callable[[], bool]] = {}
+
+
+def provide_probe(port_url: str, silent: Callable[[], bool]) -> None:
+    """This process itself runs the pump behind that port and can tell that no answer will come any more: the
+    pump is dead, or has done all there was to do. Then nobody waits as long as a real line deserves."""
+    _probes[port_url] = silent
+
+
+def withdraw_probe(port_url: str) -> None:
+    """The pump behind that port is gone."""
+    _probes.pop(port_url, None)
 
 
 class Link(Protocol):
@@ -99,6 +114,8 @@ class Transport(Closing):
         deadline = time.monotonic() + timeout_s
         reader = self.reader
         remaining_s = timeout_s
+        silent = _probes.get(self.name)
+        agreeing = 0
         while True:
             while self._at < len(self._chunk):
                 self._at = reader.feed(self._chunk, self._at, len(self._chunk))
@@ -107,8 +124,13 @@ class Transport(Closing):
             if remaining_s < 0:  # also when bytes keep coming
                 return False
             remaining_s = deadline - time.monotonic()
-            self._chunk = self._read(max(remaining_s, 0.0))
+            wait_s = max(remaining_s, 0.0)
+            self._chunk = self._read(wait_s if silent is None else min(wait_s, _GLANCE_S))
             self._at = 0
+            if silent is not None and not self._chunk:
+                agreeing = agreeing + 1 if silent() else 0
+                if agreeing == _AGREEING:
+                    return False
             self.received += len(self._chunk)
             if len(self.sample) < _SAMPLE:
                 self.sample += self._chunk[: _SAMPLE - len(self.sample)]
