@@ -11,11 +11,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from thecal.errors import SimulationError
+from thecal.truth import Truth
 
 CutWhen = Literal["before", "torn", "after"]
 CUT_EXIT = 75  # the exit code with which the pump process ends at a power cut
@@ -49,36 +50,6 @@ class PumpReset(SimulationError):
         self.executed = _whole(last_words, "executed")
         self.latch = _whole(last_words, "latch")
         self.world = last_words["world"]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What physically happened, whatever the pump believes. Counts are since boot."""
-
-    now_us: int
-    steps: int  # made by the motor
-    steps_since_mark: int
-    lost_steps: int  # driven while the motor was stalled, jammed or disabled
-    late_runs: int  # runs that came when their first step was overdue
-    in_flight: int  # steps that the motor still holds
-    enabled: bool  # is the motor's enable line closed?
-    reservoir_pl: int
-    left_pl: int  # has really left the catheter
-    waits: int  # times the pump went to sleep
-    heap_used: int  # bytes, garbage included
-    heap_live: int  # bytes, after a collection
-    flipped_bits: int  # by link noise
-    dropped_bytes: int  # sent by the pump, taken by nobody
-    flash_programs: int
-    flash_erases: int
-    charge_permille: int  # left in the battery
-    buzzer: int  # the pattern that sounds at this instant; 0: none
-    buzzer_since_us: int  # when the last pattern began
-    buzzer_plays: int  # patterns begun
-    presses: int  # of the button
-    led: bool
-    latch: int
-    watchdog: int  # microseconds until it bites, once a wait counts; -1: not started
 
 
 class Bench:

@@ -12,11 +12,12 @@ from types import TracebackType
 from typing import Self
 
 from thecal.answers import Event
-from thecal.bench import Bench, PumpReset, Truth
+from thecal.bench import Bench, PumpReset
 from thecal.campaigns.base import Violated
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.transport import Transport
+from thecal.truth import Truth
 from wire.codec import encoded
 from wire.guard import ALARMS
 from wire.messages import PROPOSAL_CLOCK, PROPOSAL_PROGRAM, PROPOSE, proposal_fields
