@@ -1,10 +1,9 @@
 """Quantities as people write them ("2.4 mg/day", "5 min") to exact numbers in wire units.
 
 Used by everything that reads doses, volumes and times: therapy and events files, command-line flags. The
-number is read as a decimal fraction, never as a float; the unit is understood by pint, in a registry that
-knows the units of `thecal.units` and no others, so that "MG" or "m" for minutes is refused instead of
-guessed. pint takes some 0.3 s to import: it is imported when the first quantity is read, so modules that
-only show amounts use `thecal.amounts`.
+number is read as a decimal fraction, never as a float; the unit is one of `thecal.units` and no other, so
+that "MG" or "m" for minutes is refused instead of guessed. Modules that only show amounts use
+`thecal.amounts`.
 
 A bare number is refused, always (HOST-01). Every message ends with an example of what would be right.
 """
@@ -18,7 +17,7 @@ from fractions import Fraction
 
 from thecal.amounts import exact_decimal
 from thecal.errors import ThecalError
-from thecal.units import UNITS, converted
+from thecal.units import PLAIN_NUMBER, converted, known
 
 
 class QuantityError(ThecalError, ValueError):
@@ -57,19 +56,16 @@ KINDS = {
     "seconds": SECONDS,
 }
 
-_NAMES = frozenset(
-    name.strip() for line in UNITS for name in line.split("=") if name.strip()[:1] not in "[0123456789"
-)
 _WORDS = {
-    "[mass]": "a mass",
-    "[volume]": "a volume",
-    "[length]": "a length",
-    "[time]": "a time",
-    "[mass] / [time]": "a dose per time",
-    "[mass] / [volume]": "a concentration",
-    "[volume] / [time]": "a volume per time",
-    "[volume] / [length]": "a volume per length",
-    "dimensionless": "a plain number",
+    "mass": "a mass",
+    "volume": "a volume",
+    "length": "a length",
+    "time": "a time",
+    "mass / time": "a dose per time",
+    "mass / volume": "a concentration",
+    "volume / time": "a volume per time",
+    "volume / length": "a volume per length",
+    PLAIN_NUMBER: "a plain number",
 }
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
@@ -160,7 +156,7 @@ def _not_whole(text: str, amount: Fraction, kind: Kind, zero: bool) -> str:
 
 def _factor(unit: str, kind: Kind, text: str) -> Fraction:
     for name in unit.split("/"):
-        if name.strip() not in _NAMES:
+        if not known(name.strip()):
             unknown = _quoted(name.strip())
             raise QuantityError(
                 f"{_quoted(text)}: no unit {unknown} is known; write {kind.words}, {_like(kind)}"

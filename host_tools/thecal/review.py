@@ -17,7 +17,7 @@ from thecal.programming import PreparedProgram, prepare_program
 from thecal.report_json import SCHEMA
 from thecal.settled import harmless, settled
 from thecal.therapy_models import Therapy
-from thecal.therapy_wire import Change
+from thecal.therapy_wire import change_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -153,16 +153,3 @@ def _table(title: str) -> Table:
     from rich.table import Table
 
     return Table(title=title, title_justify="left", box=HORIZONTALS, show_edge=False, padding=(0, 1))
-
-
-def change_words(change: Change) -> str:
-    """ "x 1.5", "new", "removed", "changed", or nothing."""
-    if not change.changed:
-        return ""
-    if change.old is None:
-        return "new"
-    if change.new is None:
-        return "removed"
-    if change.ratio is None or change.ratio == 1:
-        return "changed"
-    return f"x {ratio_text(change.ratio)}" + (" (!)" if change.large else "")

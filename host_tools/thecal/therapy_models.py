@@ -36,7 +36,8 @@ _DoseLimit = Annotated[int, amount(quantities.MASS, ranges.DOSE_LIMIT)]
 class Section(BaseModel):
     """A table of the file: unknown fields are refused, values do not change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # defer_build: made ready when first used, as a part of the whole document and not by itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Pump(Section):

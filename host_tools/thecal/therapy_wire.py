@@ -14,7 +14,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from thecal import amounts
-from thecal.amounts import dose_rate_text, duration_text, mass_text, volume_rate_text, volume_text
+from thecal.amounts import (
+    dose_rate_text,
+    duration_text,
+    mass_text,
+    ratio_text,
+    volume_rate_text,
+    volume_text,
+)
 from thecal.errors import TherapyError
 from thecal.ranges import MINIMUM_RATE_PL_PER_DAY
 from thecal.taper import plan_of
@@ -308,3 +315,16 @@ def _rest(values: Mapping[str, Any]) -> Iterator[Setting]:
     yield Setting("alarms.max_pause", duration_text(pause * amounts.US_PER_S), Fraction(pause))
     for library in values["library"]:
         yield Setting("library", f"version {library['version']} ({library['digest'].hex()})")
+
+
+def change_words(change: Change) -> str:
+    """ "x 1.5", "new", "removed", "changed", or nothing."""
+    if not change.changed:
+        return ""
+    if change.old is None:
+        return "new"
+    if change.new is None:
+        return "removed"
+    if change.ratio is None or change.ratio == 1:
+        return "changed"
+    return f"x {ratio_text(change.ratio)}" + (" (!)" if change.large else "")

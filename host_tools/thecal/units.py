@@ -1,66 +1,62 @@
-"""The units that thecal knows, and pint as their arithmetic. The one module that touches pint.
+"""The units that thecal knows, and how they convert into each other: exactly, in whole numbers and fractions.
 
-pint takes some 0.3 s to import, so it is imported when the first quantity is converted; its own thousand
-units (another 0.4 s, and "MG" among them) are left out.
+Every unit is a whole multiple of the smallest one of what it measures. A table of twenty lines is all that
+therapy files need; pint, which knows a thousand units ("MG" among them) and takes longer to import than
+`thecal check` takes in all, is its oracle in the tests.
 """
-# pint's generics are open at both ends; what leaves this module is plain.
-# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeArgument=false, reportArgumentType=false
 
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pint import UnitRegistry
-
-# Definitions for pint: first the base unit of each dimension, all others whole multiples of it.
+# What it measures, how many of the smallest unit one is, its names.
 UNITS = (
-    "ng = [mass]",
-    "ug = 1000 * ng = ug = mcg = µg = μg",
-    "mg = 1000000 * ng",
-    "g = 1000000000 * ng",
-    "pL = [volume]",
-    "nL = 1000 * pL",
-    "uL = 1000000 * pL = uL = mcL = µL = μL",
-    "mL = 1000000000 * pL = mL = ml",
-    "L = 1000000000000 * pL",
-    "um = [length] = um = µm = μm",
-    "mm = 1000 * um",
-    "cm = 10000 * um",
-    "m = 1000000 * um",
-    "us = [time] = us = µs = μs",
-    "ms = 1000 * us",
-    "s = 1000000 * us = s = sec = second = seconds",
-    "min = 60000000 * us = min = minute = minutes",
-    "h = 3600000000 * us = h = hr = hour = hours",
-    "d = 86400000000 * us = d = day = days",
-    "y = 31536000000000 * us = y = year = years",
+    ("mass", 1, "ng"),
+    ("mass", 10**3, "ug mcg µg μg"),
+    ("mass", 10**6, "mg"),
+    ("mass", 10**9, "g"),
+    ("volume", 1, "pL"),
+    ("volume", 10**3, "nL"),
+    ("volume", 10**6, "uL mcL µL μL"),
+    ("volume", 10**9, "mL ml"),
+    ("volume", 10**12, "L"),
+    ("length", 1, "um µm μm"),
+    ("length", 10**3, "mm"),
+    ("length", 10**4, "cm"),
+    ("length", 10**6, "m"),
+    ("time", 1, "us µs μs"),
+    ("time", 10**3, "ms"),
+    ("time", 10**6, "s sec second seconds"),
+    ("time", 60 * 10**6, "min minute minutes"),
+    ("time", 3600 * 10**6, "h hr hour hours"),
+    ("time", 86_400 * 10**6, "d day days"),
+    ("time", 365 * 86_400 * 10**6, "y year years"),
 )
+_BY_NAME = {name: (measure, size) for measure, size, names in UNITS for name in names.split()}
+PLAIN_NUMBER = "number"  # what a unit by itself measures
 
 
-@cache
-def _registry() -> UnitRegistry:
-    from pint import UnitRegistry
-
-    registry = UnitRegistry(None, non_int_type=Fraction, cache_folder=None)
-    for line in UNITS:
-        registry.define(line)
-    return registry
+def known(name: str) -> bool:
+    """Is there such a unit, without a slash?"""
+    return name in _BY_NAME
 
 
-@cache
 def converted(unit: str, wanted: str) -> tuple[Fraction | None, str]:
     """How many `wanted` one `unit` is, exactly (None: they measure different things), and what `unit`
-    measures.
+    measures: "mass", "mass / time"...
 
     Both are known units, or two of them with a slash between.
     """
-    registry = _registry()
-    have, want = registry.Quantity(Fraction(1), unit), registry.parse_units(wanted)
-    measure = str(have.dimensionality)
-    if not have.check(want):
-        return None, measure
-    return Fraction(have.to(want).magnitude), measure
+    size, measure = _read(unit)
+    wanted_size, wanted_measure = _read(wanted)
+    return (size / wanted_size if measure == wanted_measure else None), measure
+
+
+def _read(unit: str) -> tuple[Fraction, str]:
+    """Its size in the smallest units, and what it measures."""
+    above, _, below = unit.partition("/")
+    measure, size = _BY_NAME[above]
+    if not below:
+        return Fraction(size), measure
+    per, per_size = _BY_NAME[below]
+    return Fraction(size, per_size), PLAIN_NUMBER if per == measure else f"{measure} / {per}"

@@ -17,7 +17,8 @@ from serial.tools import list_ports
 
 from thecal import ports
 from thecal.cli.app import app
-from thecal.cli.examples import EXAMPLES, dress
+from thecal.cli.commands import SECTIONS
+from thecal.cli.examples import EXAMPLES
 from thecal.emulator import Emulator
 
 from .conftest import MORPHINE, THECAL, Thecal
@@ -109,9 +110,18 @@ def test_examples_are_of_commands_that_exist_and_parse():
             commands[path].make_context(path, [word for word in rest if word != "--no-input"])
 
 
+def test_the_table_of_commands_says_what_their_help_says():
+    root: Any = typer.main.get_command(app)
+    table = {name: entry.summary for section in SECTIONS.values() for name, entry in section.items()}
+    assert list(root.commands) == list(table)
+    assert table == {
+        name: " ".join(part.help.split("\n\n")[0].split()) for name, part in root.commands.items()
+    }
+
+
 def test_examples_stand_in_the_help(quick_thecal: Thecal):
     assert "thecal bolus --patient" in quick_thecal("bolus", "--help").out
-    assert dress(typer.main.get_command(app)).commands["stop"].epilog.startswith("Examples:")
+    assert "Examples:\n    thecal stop\n" in quick_thecal("stop", "--help").out
 
 
 def test_completion(tmp_path: Path):

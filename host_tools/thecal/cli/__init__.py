@@ -12,6 +12,8 @@ FAILED = 1
 NO_INPUT = "--no-input"  # of every command, wherever it stands
 NO_INPUT_VARIABLE = "THECAL_NO_INPUT"
 ROLE_VARIABLE = "THECAL_ROLE"
+# Left to itself, pydantic reads the files of every package, to find that none has a plugin for it.
+_NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
@@ -26,6 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     from thecal.status_command import quick
 
     _take_every_letter()
+    os.environ.setdefault(_NO_PLUGINS, "__all__")
     try:
         code = 0 if quick(arguments) else _run_typer(arguments)
         sys.stdout.flush()
@@ -52,19 +55,22 @@ def _run_typer(arguments: Sequence[str]) -> int:
     import typer
 
     from thecal.cli.app import app
-    from thecal.cli.examples import dress
 
     wanted = [argument for argument in arguments if argument != NO_INPUT]
     before, role = os.environ.get(NO_INPUT_VARIABLE, ""), os.environ.get(ROLE_VARIABLE, "")
     os.environ[NO_INPUT_VARIABLE] = "1" if len(wanted) < len(arguments) else before
     try:
-        code = dress(typer.main.get_command(app))(wanted, prog_name="thecal", standalone_mode=False)
+        command = typer.main.get_command(app)
+        code = command(wanted, prog_name="thecal", standalone_mode=False)
     except typer.Abort:
         return _say("interrupted", FAILED)
     except typer.TyperException as error:  # wrong usage
         context = getattr(error, "ctx", None)
         command = context.command_path if context else _path_of(typer.main.get_command(app), wanted)
-        message = error.format_message().replace(": Value error, ", ": ")  # empty: the help was shown instead
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer does not export it
+            print(error.message)
+            return error.exit_code
+        message = error.format_message().replace(": Value error, ", ": ")
         stop = "" if message.endswith((".", "?")) else "."
         text = f"{command}: {message}{stop} See `{command} --help`." if message else ""
         return _say(text, error.exit_code)

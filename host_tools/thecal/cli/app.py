@@ -1,34 +1,94 @@
-"""Every command under one roof. The commands import what they need when they run: starting stays quick."""
+"""Every command under one roof. A command is imported and built when it is the one that is wanted; it imports
+what it needs when it runs: starting stays quick. The help is plain text, for the same reason.
+"""
 
+import importlib
 import os
-from typing import Annotated
+from collections.abc import Iterator, MutableMapping
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from thecal.cli import (
-    alarms,
-    board,
-    campaign,
-    dose,
-    files,
-    guided,
-    keys,
-    library,
-    ports,
-    report,
-    service,
-    store,
-    watch,
-)
+from thecal.cli import keys
+from thecal.cli.commands import SECTIONS
+from thecal.cli.examples import dress
+
+_WHERE = {name: entry.where for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name, in the order of the help; each is built when it is asked for."""
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            self._built[name] = dress(_build(name), name)
+        return self._built[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._built[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _WHERE
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_WHERE)
+
+    def __len__(self) -> int:
+        return len(_WHERE)
+
+
+def _build(name: str) -> Any:
+    """KeyError: there is no such command."""
+    module, _, attribute = _WHERE[name].partition(".")
+    found = getattr(importlib.import_module(f"thecal.cli.{module}"), attribute)
+    alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, cls=_Group)
+    else:
+        alone.command(name)(found)
+    return typer.main.get_group(alone).commands[name]
+
+
+class _Group(TyperGroup):
+    """Commands below a command."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each with all that its help says."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help or "") for name, command in self.commands.items()])
+
+
+class _Root(TyperGroup):
+    """`thecal` itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Section by section, from the table alone."""
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.summary) for name, entry in section.items()])
+
 
 app = typer.Typer(
     name="thecal",
+    cls=_Root,
     help="Program, watch and simulate thecal, an open intrathecal infusion pump. Not a medical device.",
     epilog="A pump's port is given with --port or THECAL_PORT: a device, a pty, or a URL such as "
     "socket://host:port; `thecal ports` lists devices. Start with `thecal emulate`. With --no-input (or "
     "THECAL_NO_INPUT=1) no command ever asks: one that would fails instead. NO_COLOR=1: no colours. "
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -57,42 +117,3 @@ def everywhere(
     """Before every command: as whom the pump is talked to."""
     if role is not None:
         os.environ["THECAL_ROLE"] = role.value
-
-
-_OFFLINE = "Without a pump"
-_WATCH = "Look at a pump"
-_CHANGE = "Change what a pump does"
-_STORE = "What was seen of pumps"
-
-app.command(rich_help_panel=_OFFLINE)(files.emulate)
-app.command(rich_help_panel=_OFFLINE)(files.simulate)
-app.command(rich_help_panel=_OFFLINE)(files.check)
-app.command(rich_help_panel=_OFFLINE)(campaign.campaign)
-app.command(rich_help_panel=_OFFLINE)(board.flash)
-app.add_typer(library.library, name="library", rich_help_panel=_OFFLINE)
-app.command(rich_help_panel=_WATCH)(ports.ports)
-app.command(rich_help_panel=_WATCH)(keys.pair)
-app.add_typer(keys.keys, name="keys", rich_help_panel=_WATCH)
-app.command(rich_help_panel=_WATCH)(watch.status)
-app.command(rich_help_panel=_WATCH)(watch.monitor)
-app.command(rich_help_panel=_WATCH)(watch.log)
-app.command(rich_help_panel=_WATCH)(watch.limits)
-app.command(rich_help_panel=_WATCH)(report.report)
-app.add_typer(alarms.alarms, name="alarms", rich_help_panel=_WATCH)
-app.command(rich_help_panel=_CHANGE)(guided.session)
-app.command(rich_help_panel=_CHANGE)(dose.program)
-app.command(rich_help_panel=_CHANGE)(dose.bolus)
-app.command(rich_help_panel=_CHANGE)(dose.stop)
-app.command(rich_help_panel=_CHANGE)(dose.resume)
-app.command(rich_help_panel=_CHANGE)(service.refill)
-app.command(rich_help_panel=_CHANGE)(service.prime)
-app.command(rich_help_panel=_CHANGE)(guided.replace)
-app.command(rich_help_panel=_CHANGE)(guided.implant)
-app.command(rich_help_panel=_CHANGE)(guided.calibrate)
-app.command("cancel-plan", rich_help_panel=_CHANGE)(service.cancel_plan)
-app.command("skip-bridge", rich_help_panel=_CHANGE)(service.skip_bridge)
-app.add_typer(dose.clock, name="clock", rich_help_panel=_CHANGE)
-app.add_typer(alarms.fault, name="fault", rich_help_panel=_CHANGE)
-app.command(rich_help_panel=_STORE)(store.history)
-app.command(rich_help_panel=_STORE)(store.trend)
-app.add_typer(store.store, name="store", rich_help_panel=_STORE)

@@ -84,15 +84,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def dress(command: Any, path: str = "") -> Any:
-    """Put its examples below the help of every command, and let a flag be a flag: no "<bool>" beside it."""
+def dress(command: Any, path: str) -> Any:
+    """Put its examples below the help of a command, or of all of a group, and let a flag be a flag: no
+    "<bool>" beside it."""
     for option in getattr(command, "params", ()):
         if getattr(option, "is_flag", False) and option.metavar is None:
             option.metavar = ""
     for name, part in getattr(command, "commands", {}).items():
-        dress(part, f"{path} {name}".strip())
+        dress(part, f"{path} {name}")
     examples = EXAMPLES.get(path)
     if examples:
-        lines = "\n\n".join(("Examples:", *(f"  {line}" for line in examples)))
+        lines = "\n".join(("\b", "Examples:", *(f"  {line}" for line in examples)))  # \b: lines as they are
         command.epilog = f"{command.epilog}\n\n{lines}" if command.epilog else lines
     return command
