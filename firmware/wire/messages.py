@@ -1,4 +1,4 @@
-"""The message table of protocol v1: the one definition that pump and host share.
+"""The message table of protocol v3: the one definition that pump and host share.
 
 Each message is ``(opcode, name, request fields, response fields)``. A field is ``(name, kind)``; the kinds
 are those of `wire.codec`; a kind that is itself a tuple of fields is a repeated group (u16 count, then the
@@ -37,7 +37,7 @@ from wire.therapy import (
     THERAPY,
 )
 
-PROTOCOL_VERSION = 2  # 1 had neither keys nor roles
+PROTOCOL_VERSION = 3  # 1 had neither keys nor roles, 2 two rings of records
 
 _MORE_REFUSALS = GUARD_REFUSALS + LIBRARY_REFUSALS
 _MORE_EVENTS = GUARD_EVENTS + LIBRARY_EVENTS
@@ -82,7 +82,7 @@ PROPOSALS = (
 )
 
 _EVENT = (
-    ("sequence", "u32"),  # one over both rings, never repeated
+    ("sequence", "u32"),  # one over all rings, never repeated
     ("at_s", "u32"),  # pump's monotonic clock, which goes on over resets
     ("at_us", "u32"),
     ("kind", "u8"),  # EVENT_KINDS
@@ -92,6 +92,7 @@ _EVENT = (
     ("a", "u64"),
     ("b", "u64"),
     ("boot", "u16"),  # which boot of the pump, counted from 1
+    ("ring", "u8"),  # RINGS
     ("tag", "bytes"),  # chains the record to the one before it in its ring (docs/event-log.md)
 )
 
@@ -189,7 +190,7 @@ MESSAGES = (
             ("first", "u32"),
             ("last", "u32"),
             ("count", "u8"),  # at most so many, and never more than fit
-            ("faults", "u8"),  # 1: only those of the ring of faults
+            ("ring", "u8"),  # only those of this one of RINGS; 0: of all
         ),
         (("next", "u32"), ("events", _EVENT)),  # next: the number from which to go on
     ),
@@ -227,7 +228,7 @@ MESSAGES = (
             ("boot", "u16"),
             ("failing", "u8"),  # 1: what happens does not get onto flash at present
             (
-                "rings",  # events, then faults
+                "rings",  # in the order of RINGS
                 (
                     ("first", "u32"),  # its oldest record that can be read; 0: none
                     ("last", "u32"),  # its newest
@@ -334,7 +335,9 @@ EVENT_KINDS = (
     (25, "reference_time"),
     # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
     (26, "records_lost"),
-    (27, "log_begun"),  # with a new key; code: 1 new, 2 the old key was unreadable; a: last number before
+    # code: 1 new, 2 with a new key, as the old one was unreadable, 3 the ring of doses, on a flash without one;
+    # a: last number before
+    (27, "log_begun"),
     # code: role, ref: how often in a row (at 1, 2, 4, 8...), b: refusal number
     (45, "authentication_failed"),
     (46, "frames_refused"),  # code: refusal number, ref: how many since boot (at 1, 2, 4, 8...)
@@ -343,8 +346,11 @@ EVENT_KINDS = (
     (49, "session_ended"),  # code: 1 idle, 2 too old; ref: session
 ) + _MORE_EVENTS
 
-# Kinds that are kept in the ring of faults; all others are in the ring of events.
+RINGS = ((0, "events"), (1, "faults"), (2, "doses"))
+# Kinds that are kept in the ring of faults, and those for which the ring of doses has places (so many a day,
+# docs/event-log.md); all others are in the ring of events.
 FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS
+DOSE_RECORDS = (3, 5, 6, 7, 8, 9, 11, 12, 17, 18, 19, 20, 21, 22, 23, 25, 27, 38, 43, 68)
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
 # empty); of protocol_mismatch the pump's own `wire.codec.version_text`.
@@ -356,7 +362,8 @@ CAPABILITIES = ((1, "paired"),)  # there is a clinician's key
 SCHEMA = (
     (PROTOCOL_VERSION, SCHEMA_VERSION),
     (MESSAGES, REFUSED, PROPOSALS),
-    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS, FAULT_RECORDS),
+    (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS),
+    (RINGS, FAULT_RECORDS, DOSE_RECORDS),
     (ACTIONS, SELF_TESTS, SENSORS, SENSOR_STATES, REFILL_REASONS),
     (SOFT_LIMITS,),
 )

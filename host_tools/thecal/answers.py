@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from thecal.errors import LinkError
 from wire.codec import WireError, decode, name_of
-from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, STATES
+from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES
 
 Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
 UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
@@ -98,11 +98,12 @@ class Event(NamedTuple):
     b: int
     boot: int = 0  # which boot of the pump, counted from 1
     tag: bytes = b""  # chains it to the record before it in its ring (thecal.event_chain)
+    ring: str = ""  # wire.messages.RINGS; empty in what was read from a pump that had two (event_chain.ring_of)
 
 
 @dataclass(frozen=True)
 class LogRing:
-    """One of the two rings of the log on flash, without its records."""
+    """One of the rings of the log on flash, without its records."""
 
     first: int  # number of the oldest record that can be read; 0: none
     last: int  # number of the newest record
@@ -120,6 +121,7 @@ class LogState:
     failing: bool  # what happens does not get onto flash at present
     events: LogRing
     faults: LogRing
+    doses: LogRing
 
 
 @dataclass(frozen=True)
@@ -298,6 +300,7 @@ def event_of(reply: Reply) -> Event:
         b=reply.number("b"),
         boot=reply.number("boot"),
         tag=reply.data("tag"),
+        ring=reply.label("ring", RINGS),
     )
 
 
@@ -307,7 +310,7 @@ def log_state_of(reply: Reply) -> LogState:
         LogRing(r.number("first"), r.number("last"), r.number("records"), r.data("before"), r.data("tag"))
         for r in reply.group("rings")
     ]
-    if len(rings) != 2:
+    if len(rings) != len(RINGS):
         raise malformed("log_state", f"{len(rings)} rings")
     return LogState(
         next_event=reply.number("next_event"),
@@ -315,6 +318,7 @@ def log_state_of(reply: Reply) -> LogState:
         failing=bool(reply.number("failing")),
         events=rings[0],
         faults=rings[1],
+        doses=rings[2],
     )
 
 

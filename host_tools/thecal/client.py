@@ -140,16 +140,23 @@ class Client(GuardClient, Closing):
                 raise malformed("limits", "an empty page")
 
     def events(
-        self, first: int = 0, last: int = LAST_EVENT, *, count: int | None = None, faults: bool = False
+        self,
+        first: int = 0,
+        last: int = LAST_EVENT,
+        *,
+        count: int | None = None,
+        faults: bool = False,
+        doses: bool = False,
     ) -> list[Event]:
         """The log from number `first` (or the oldest that is kept) to `last` or its end, oldest first.
 
-        `count`: at most so many. `faults`: only those of the ring of faults.
+        `count`: at most so many. `faults`, `doses`: only those of that ring.
         """
+        ring = 1 if faults else 2 if doses else 0
         events: list[Event] = []
         while count is None or len(events) < count:
             most = _MOST_EVENTS if count is None else min(_MOST_EVENTS, count - len(events))
-            request: dict[str, object] = {"first": first, "last": last, "count": most, "faults": int(faults)}
+            request: dict[str, object] = {"first": first, "last": last, "count": most, "ring": ring}
             reply = self._session.request(EVENTS, request)
             page = [event_of(entry) for entry in reply.group("events")]
             if not page:

@@ -1,9 +1,9 @@
 """The chain of the pump's log, checked: the second implementation of it, on `cryptography`.
 
-The log has two rings, events and faults. Each record's tag is the AES-128-CBC-MAC (zero IV) of the tag of the
+The log has three rings: events, faults and doses. Each record's tag is the AES-128-CBC-MAC (zero IV) of the tag of the
 record before it in its ring and the record's own bytes, so without the pump's log key nobody can change a
 record, take one out or put one elsewhere so that it would not show (REC-04). One sequence of numbers runs
-over both rings; a number that is missing must be explained by a record (REC-01). The bytes and the rules:
+over all rings; a number that is missing must be explained by a record (REC-01). The bytes and the rules:
 docs/event-log.md. Called by `log_command` and tests.
 """
 
@@ -24,6 +24,7 @@ NO_TAG = bytes(TAG_SIZE)
 NOT_KNOWN = b""  # the tag before the first record of a file that begins somewhere: taken on trust
 KEPT_EVENTS = 4096  # a ring that has let go of its oldest records keeps at least so many
 KEPT_FAULTS = 1024
+KEPT_DOSES = 5100
 
 _FIELDS = struct.Struct("<IIIBBBHQQH9x")  # with the zeros up to the CRC
 _CRC = struct.Struct("<I")
@@ -98,9 +99,16 @@ def tags_of(key: bytes, befores: Sequence[bytes], events: Sequence[Event]) -> li
     return [state[at : at + TAG_SIZE] for at in range(0, len(state), TAG_SIZE)]
 
 
+def ring_of(event: Event) -> str:
+    """Which ring the record is kept in. What was read from a pump of before protocol 3 does not say: it had
+    two, by kind.
+    """
+    return event.ring or ("faults" if event.kind in _FAULT_NAMES else "events")
+
+
 def is_fault(event: Event) -> bool:
     """Is this record kept in the ring of faults?"""
-    return event.kind in _FAULT_NAMES
+    return ring_of(event) == "faults"
 
 
 def verify(key: bytes, state: LogState, events: Sequence[Event]) -> Verdict:
@@ -108,11 +116,20 @@ def verify(key: bytes, state: LogState, events: Sequence[Event]) -> Verdict:
     events = [event for event in events if event.sequence < state.next_event]
     unchecked_to = max((event.a for event in events if _is_new_key(event)), default=0)
     flaws = [*_order(events)]
-    faults = [event for event in events if is_fault(event)]
-    others = [event for event in events if not is_fault(event)]
-    flaws += _ring(key, state.events, others, KEPT_EVENTS, unchecked_to)
-    flaws += _ring(key, state.faults, faults, KEPT_FAULTS, unchecked_to)
-    lost = tuple(event for event in faults if event.kind == "records_lost")
+    rings = {
+        "events": (state.events, KEPT_EVENTS),
+        "faults": (state.faults, KEPT_FAULTS),
+        "doses": (state.doses, KEPT_DOSES),
+    }
+    for name, (ring, kept) in rings.items():
+        mine = [event for event in events if ring_of(event) == name]
+        flaws += _ring(key, ring, mine, kept, unchecked_to)
+    flaws += [
+        Flaw(event.sequence, f"it is in no ring: {event.ring}")
+        for event in events
+        if ring_of(event) not in rings
+    ]
+    lost = tuple(event for event in events if event.kind == "records_lost")
     flaws += _gaps(state, events, lost)
     return Verdict(len(events), tuple(sorted(flaws, key=lambda flaw: flaw.sequence)), lost, unchecked_to)
 
@@ -151,9 +168,10 @@ def _ring(key: bytes, ring: LogRing, events: Sequence[Event], kept: int, uncheck
 
 
 def _gaps(state: LogState, events: Sequence[Event], lost: Sequence[Event]) -> Iterable[Flaw]:
-    """Numbers that are missing for no reason; from where both rings still have theirs."""
+    """Numbers that are missing for no reason; from where all rings still have theirs."""
     ranges = [(event.a, event.b) for event in lost]
-    starts = [ring.first for ring in (state.events, state.faults) if ring.before != NO_TAG]
+    rings = (state.events, state.faults, state.doses)
+    starts = [ring.first for ring in rings if ring.before != NO_TAG]
     expected = max(starts, default=1)
     for event in events:
         if event.sequence < expected:

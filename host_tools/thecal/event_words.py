@@ -24,6 +24,11 @@ from wire.roles import ROLES
 from wire.therapy import SOFT_LIMITS
 
 RESET_CAUSES = ((1, "power on"), (3, "a watchdog reset"))
+_BEGUN = {
+    1: "new",
+    2: "with a new key after record {}",
+    3: "a ring for doses, after record {}: those before it are among the events",
+}
 _SESSION_ENDS = ((1, "idle"), (2, "too old"))
 _FAULTS = ((1, "the motor's count and the prescription came apart"), (2, "flash refuses writes"))
 _CHECKS = ((0, "as counted"), (1, "off"), (2, "perhaps a pocket fill"))
@@ -136,7 +141,7 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "restored": lambda x: f"after reset {x.ref}, {x.a} steps on the ledger{', exactly' if x.code else ''}",
     "reference_time": _local_time,
     "records_lost": _lost,
-    "log_begun": lambda x: "new" if x.code == 1 else f"with a new key after record {x.a}",
+    "log_begun": lambda x: _BEGUN.get(x.code, f"code {x.code}").format(x.a),
     "soft_limit_passed": _soft_limit,
     "authentication_failed": lambda x: f"{_role(x)}: {name(x.b, REFUSALS)}, {_count(x)}",
     "frames_refused": lambda x: f"{name(x.code, REFUSALS)}, {x.ref} since boot",

@@ -30,29 +30,41 @@ class Selection:
     last: int = LAST_EVENT
     count: int = 0
     faults: bool = False
+    doses: bool = False
 
     @classmethod
-    def parse(cls, first: int, wanted: str, count: int, *, faults: bool) -> Self:
-        """From the command line: --from, --range "A..B" (either may be left out), --count, --faults."""
+    def parse(cls, first: int, wanted: str, count: int, *, faults: bool, doses: bool = False) -> Self:
+        """From the command line: --from, --range "A..B" (either may be left out), --count, --faults,
+        --doses.
+        """
         if not wanted:
-            return cls(first, count=count, faults=faults)
+            return cls(first, count=count, faults=faults, doses=doses)
         low, dots, high = wanted.partition("..")
         if not dots or not (low or "0").isdecimal() or not (high or "0").isdecimal():
             raise ThecalError(f"{wanted!r} is no range of records", "write it like 100..200, 100.. or ..200")
         first, last = max(first, int(low or 0)), int(high) if high else LAST_EVENT
         if first > last:
             raise ThecalError(f"no record lies from {first} to {last}", "write the lower number first")
-        return cls(first, last, count, faults)
+        return cls(first, last, count, faults, doses)
 
-    def read(self, client: Client) -> list[Event]:
-        """The records, oldest first."""
+    @property
+    def is_part(self) -> bool:
+        """Are the records of one ring wanted only?"""
+        return self.faults or self.doses
+
+    def read(self, client: Client, first: int | None = None) -> list[Event]:
+        """The records, oldest first; `first`: all from there on."""
+        faults, doses = self.faults, self.doses
+        if first is not None:
+            return client.events(first, self.last, faults=faults, doses=doses)
         if not self.count or self.first:
-            return client.events(self.first, self.last, count=self.count or None, faults=self.faults)
+            count = self.count or None
+            return client.events(self.first, self.last, count=count, faults=faults, doses=doses)
         newest = min(self.last, client.log_state().next_event - 1)
         reach = self.count
         while True:
             first = max(0, newest + 1 - reach)
-            events = client.events(first, self.last, faults=self.faults)
+            events = client.events(first, self.last, faults=faults, doses=doses)
             if len(events) >= self.count or first == 0:
                 return events[-self.count :]
             reach *= 4
@@ -75,7 +87,7 @@ def run(client: Client, selection: Selection, *, follow: bool, form: Form) -> No
         events = selection.read(client)
         while True:
             for event in events:
-                if 0 < expected < event.sequence and not selection.faults:
+                if 0 < expected < event.sequence and not selection.is_part:
                     print(f"records {expected} to {event.sequence - 1} are no longer kept", file=sys.stderr)
                 expected = event.sequence + 1
                 put(event)
@@ -83,7 +95,7 @@ def run(client: Client, selection: Selection, *, follow: bool, form: Form) -> No
                 return
             sys.stdout.flush()
             time.sleep(_LOOK_EVERY_S)
-            events = client.events(expected, selection.last, faults=selection.faults)
+            events = selection.read(client, expected)
     except KeyboardInterrupt:
         return
 

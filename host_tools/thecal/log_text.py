@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from thecal import event_words
+from thecal import event_chain, event_words
 from thecal.answers import Event, Instant
 
-COLUMNS = ("sequence", "boot", "at_us", "kind", "actor", "code", "ref", "a", "b", "text", "tag")
+COLUMNS = ("sequence", "boot", "at_us", "kind", "actor", "code", "ref", "a", "b", "text", "ring", "tag")
 
 
 def line(event: Event) -> str:
@@ -43,5 +43,6 @@ def as_json(event: Event) -> dict[str, object]:
         "a": event.a,
         "b": event.b,
         "text": details(event),
+        "ring": event_chain.ring_of(event),
         "tag": event.tag.hex(),
     }

@@ -213,7 +213,9 @@ class Commands:
         log = self._log
         most = min(values["count"], _EVENTS_A_PAGE)
         page = self._page
-        count = log.page(values["first"], values["last"], most, values["faults"] != 0, page, _EVENTS_AT)
+        if values["ring"] >= len(log.rings):
+            raise Unacceptable("out_of_range", "ring")
+        count = log.page(values["first"], values["last"], most, values["ring"], page, _EVENTS_AT)
         struct.pack_into("<IH", page, 0, log.following(), count)
         return memoryview(page)[: _EVENTS_AT + count * ENTRY_SIZE]
 
@@ -232,7 +234,7 @@ class Commands:
                     "before": ring.before(),
                     "tag": ring.tag(),
                 }
-                for ring in (log.ring, log.fault_ring)
+                for ring in log.rings
             ],
         }
 

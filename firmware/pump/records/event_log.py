@@ -1,7 +1,8 @@
-"""The event log: what was noted gets onto flash, in two rings of its own, chained by a keyed tag (REC).
+"""The event log: what was noted gets onto flash, in three rings of its own, chained by a keyed tag (REC).
 
-    events   at least 4096 records   a flood of one never evicts the other; docs/event-log.md says which kind
-    faults   at least 1024           goes where (wire.messages.FAULT_RECORDS)
+    events   at least 4096 records   a flood of one never evicts another; docs/event-log.md says which kind
+    faults   at least 1024           goes where (wire.messages.FAULT_RECORDS, DOSE_RECORDS)
+    doses    at least 5100           30 days of them
 
 Noting is `pump.records.event_queue`'s matter. `serve` brings what waits there to flash; the main loop calls
 it right after the motor has been fed, commands call it before they answer. Records reach flash in the order
@@ -15,10 +16,12 @@ fails or is full the queues hold what they can, the alarm stands, and a record e
 from pump.records.documents import Document, DocumentError
 from pump.records.event_queue import EventQueue
 from pump.records.event_reader import LogReader
-from pump.records.event_ring import EventRing
+from pump.records.event_ring import SEGMENT_RECORDS, EventRing
 
 FULL_EVENT_SEGMENTS = 8  # of 512 records
 FULL_FAULT_SEGMENTS = 2
+FULL_DOSE_SEGMENTS = 10
+DOSE_SEGMENT_RECORDS = 510  # with its header and littlefs's own pointers, 8 blocks of flash
 KEY_SIZE = 16
 
 _NOTE_CLOCK = 11
@@ -43,6 +46,7 @@ _UNREADABLE = 2
 # code of a log begun
 _NEW = 1
 _KEY_LOST = 2
+_WITHOUT_DOSES = 3
 
 _KEY_NUMBER = 1
 _RETRY_S = 60
@@ -58,9 +62,12 @@ class EventLog(EventQueue):
         self._store = store
         self._random_bytes = random_bytes
         self._local = None
-        self.ring = EventRing(0, self.events, store, "events", FULL_EVENT_SEGMENTS)
-        self.fault_ring = EventRing(1, self.faults, store, "faults", FULL_FAULT_SEGMENTS)
-        self._reader = LogReader(self.ring, self.fault_ring)
+        self.rings = (  # by their numbers
+            EventRing(0, self.events, store, "events", FULL_EVENT_SEGMENTS, SEGMENT_RECORDS),
+            EventRing(1, self.faults, store, "faults", FULL_FAULT_SEGMENTS, SEGMENT_RECORDS),
+            EventRing(2, self.doses, store, "doses", FULL_DOSE_SEGMENTS, DOSE_SEGMENT_RECORDS),
+        )
+        self._reader = LogReader(self.rings)
         self.key = b""
         self.alarms = None  # hears of alarms that other parts note (pump.safety.alarms)
         self.failing = False  # the alarm: what is noted does not get onto flash
@@ -84,26 +91,26 @@ class EventLog(EventQueue):
         self.date_from_now((ticks_us() - began_ticks) & _TICKS_MASK)
 
     def _open(self) -> None:
-        """Both rings as the flash has them. OSError."""
+        """All rings as the flash has them. OSError."""
         begun = 0
         if not self.key:
             begun = self._find_key()
-        rings = (self.ring, self.fault_ring)
+        rings = self.rings
         for ring in rings:
             if not ring.is_open():
                 ring.open(self.key)
         if not self._numbered:
             self._numbered = True
-            last = max(self.ring.last, self.fault_ring.last)
-            self.number_from(
-                last + self.ring.unreadable + self.fault_ring.unreadable,
-                max(self.ring.boot, self.fault_ring.boot) + 1 & 0xFFFF,
-            )
+            last = max([ring.last for ring in rings])
+            unreadable = sum([ring.unreadable for ring in rings])
+            self.number_from(last + unreadable, max([ring.boot for ring in rings]) + 1 & 0xFFFF)
+            if last and not begun and not rings[2].last:  # the log of a firmware that had two rings
+                begun = _WITHOUT_DOSES
             if begun:
                 self.note(_NOTE_BEGUN, begun, 0, last, 0)
         for ring in rings:
             if ring.unreadable:
-                upper = max(self.ring.last, self.fault_ring.last) + ring.unreadable
+                upper = max([each.last for each in rings]) + ring.unreadable
                 self.note(_NOTE_LOST, _UNREADABLE, ring.unreadable, ring.last + 1, upper)
                 ring.unreadable = 0
             queue = ring.queue
@@ -135,7 +142,7 @@ class EventLog(EventQueue):
             return True
         if self.failing and now_s < self._retry_s:
             return False
-        return self.events.count > 0 or self.faults.count > 0 or self._unprepared
+        return self.waiting() > 0 or self._unprepared
 
     def serve(self) -> None:
         """Bring some of what waits to flash: as much as one write takes. While `is_due` there is more, and
@@ -149,11 +156,11 @@ class EventLog(EventQueue):
                 self._open()
             if self._unprepared:
                 self._unprepared = False
-                self.ring.prepare()
-                self.fault_ring.prepare()
+                for ring in self.rings:
+                    ring.prepare()
             else:
                 self._write_batch()
-                if self.events.count + self.faults.count == 0:
+                if not self.waiting():
                     self._explain()
         except OSError:
             self._fail()
@@ -175,23 +182,31 @@ class EventLog(EventQueue):
 
     def _write_batch(self) -> None:
         """What comes next in the order of the numbers and belongs into one ring. OSError."""
-        events = self.events
-        faults = self.faults
-        event = events.sequence(0) if events.count else _NO_LIMIT
-        fault = faults.sequence(0) if faults.count else _NO_LIMIT
-        if event < fault:
-            self.ring.write(fault)
-        elif faults.count:
-            self.fault_ring.write(event)
-        self._unprepared = not (self.ring.is_prepared() and self.fault_ring.is_prepared())
+        chosen = None
+        first = limit = _NO_LIMIT
+        unprepared = False
+        for ring in self.rings:
+            queue = ring.queue
+            number = queue.sequence(0) if queue.count else _NO_LIMIT
+            if number < first:
+                chosen = ring
+                limit = first
+                first = number
+            elif number < limit:
+                limit = number
+        if chosen is not None:
+            chosen.write(limit)
+        for ring in self.rings:
+            unprepared = unprepared or not ring.is_prepared()
+        self._unprepared = unprepared
 
     def _explain(self) -> None:
         """The flash has taken all that waited: say so when it did not before, and what found no room."""
         if self.failing:
             self.failing = False
             self.note(_NOTE_ALARM_CLEARED, ALARM_LOG, 0, 0, 0)
-        self._explain_loss(self.faults)
-        self._explain_loss(self.events)
+        for ring in self.rings:
+            self._explain_loss(ring.queue)
 
     def _explain_loss(self, queue) -> None:
         if queue.lost:
@@ -207,10 +222,10 @@ class EventLog(EventQueue):
 
     # --- commands ---
 
-    def page(self, first: int, last: int, most: int, only_faults: bool, buffer, at: int) -> int:
+    def page(self, first: int, last: int, most: int, only: int, buffer, at: int) -> int:
         """Put the records numbered `first` to `last` that are on flash at `buffer[at:]`, as they go
-        over the wire, at most `most`; how many. `following()`: where to go on."""
-        return self._reader.page(first, last, most, only_faults, buffer, at)
+        over the wire, at most `most`, `only` those of one ring; how many. `following()`: where to go on."""
+        return self._reader.page(first, last, most, only, buffer, at)
 
     def following(self) -> int:
         return self._reader.following

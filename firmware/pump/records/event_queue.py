@@ -1,14 +1,19 @@
-"""Events on their way to flash: two short queues in memory, one for events and one for faults.
+"""Events on their way to flash: short queues in memory, one for each ring: events, faults, doses.
 
 `note` and `note_at` belong to the steady path: they never allocate and never touch flash. What finds its
 queue full is counted, not kept, and so is everything after it until `pump.records.event_log` has room and
-explains the gap by a record. One sequence of numbers runs over both queues.
+explains the gap by a record. One sequence of numbers runs over all queues.
+
+The ring of doses has places for what is given by the program and asked for by the patient, and others for all
+the rest (`wire.messages.DOSE_RECORDS`), each so many a day: what comes more often than that goes to the ring of
+events. So nothing that anybody asks for, however often, pushes out 30 days of doses (REC-07).
 
 Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (the rest)."""
 
 import struct
 
-from wire.messages import FAULT_RECORDS
+from pump.allowance import Allowance
+from wire.messages import DOSE_RECORDS, FAULT_RECORDS
 
 # The fields of wire.messages' event entry in its order, and how an entry of the queues is laid out.
 FIELDS = "<IIIBBBHQQH"
@@ -19,6 +24,16 @@ _BOOT = 33
 
 EVENT_SLOTS = 48
 FAULT_SLOTS = 16
+DOSE_SLOTS = 32
+
+# Places in the ring of doses: in store, and how often one more. 30 days of them are what the ring keeps.
+BOLUS_PLACES = 144  # two records for each of 48 periodic and 24 patient boluses a day
+_BOLUS_EVERY_S = 600
+OTHER_PLACES = 256
+_OTHER_EVERY_S = 8640  # ten a day
+
+_BOLUS_RECORDS = (7, 8, 9, 17, 23)
+_BY_ITSELF = (2, 3)  # bolus kinds: the patient's and periodic ones
 
 ACTOR_PUMP = 0
 
@@ -70,6 +85,10 @@ class EventQueue:
         self._reason_number = reason_number
         self.events = Queue(EVENT_SLOTS)
         self.faults = Queue(FAULT_SLOTS)
+        self.doses = Queue(DOSE_SLOTS)
+        self._queues = (self.events, self.faults, self.doses)
+        self._bolus_places = Allowance(BOLUS_PLACES, 1, _BOLUS_EVERY_S)
+        self._other_places = Allowance(OTHER_PLACES, 1, _OTHER_EVERY_S)
         self.next_sequence = 1
         self.actor = ACTOR_PUMP
         self.boot = 0
@@ -82,7 +101,7 @@ class EventQueue:
         """Record an event at a given instant: what was scheduled happened when it was due."""
         sequence = self.next_sequence
         self.next_sequence = sequence + 1
-        queue = self.faults if kind in FAULT_RECORDS else self.events
+        queue = self._queue_of(kind, code)
         if not queue.has_room():
             queue.lose(sequence)
             return
@@ -92,6 +111,17 @@ class EventQueue:
         )
         queue.count += 1
 
+    def _queue_of(self, kind: int, code: int):
+        """The ring that such a record goes to."""
+        if kind in FAULT_RECORDS:
+            return self.faults
+        if kind in DOSE_RECORDS:
+            by_itself = kind in _BOLUS_RECORDS and code in _BY_ITSELF
+            places = self._bolus_places if by_itself else self._other_places
+            if places.take(self._timebase.s):
+                return self.doses
+        return self.events
+
     def refuse_bolus(self, kind: int, dose_ng: int, reason: str) -> None:
         self.note(10, kind, 0, dose_ng, self._reason_number(reason))
 
@@ -99,7 +129,9 @@ class EventQueue:
         """Once at boot, when the clock has been restored: all that was noted before happened now. The first
         entry is that of the boot itself; how long recovery took goes into its `b`."""
         time = self._timebase
-        for queue in (self.events, self.faults):
+        self._bolus_places.begin(time.s, self.boot == 1)
+        self._other_places.begin(time.s, self.boot == 1)
+        for queue in self._queues:
             for index in range(queue.count):
                 struct.pack_into("<II", queue.entries, queue.offset(index) + _AT_S, time.s, time.us)
         struct.pack_into("<Q", self.events.entries, self.events.offset(0) + _B, recovery_us)
@@ -107,7 +139,7 @@ class EventQueue:
     def number_from(self, last: int, boot: int) -> None:
         """Once, when it is known which number was given last before this boot: count on from there."""
         self.boot = boot
-        for queue in (self.events, self.faults):
+        for queue in self._queues:
             for index in range(queue.count):
                 at = queue.offset(index)
                 struct.pack_into("<I", queue.entries, at, queue.sequence(index) + last)
@@ -118,13 +150,12 @@ class EventQueue:
 
     def waiting(self) -> int:
         """How many entries are not on flash yet."""
-        return self.events.count + self.faults.count
+        return self.events.count + self.faults.count + self.doses.count
 
     def next_stored(self) -> int:
         """The number below which everything is on flash (or accounted for as lost)."""
         following = self.next_sequence
-        if self.events.count:
-            following = self.events.sequence(0)
-        if self.faults.count:
-            following = min(following, self.faults.sequence(0))
+        for queue in self._queues:
+            if queue.count:
+                following = min(following, queue.sequence(0))
         return following

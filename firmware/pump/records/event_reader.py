@@ -1,4 +1,4 @@
-"""Reading the event log back, in pages that fit an answer: both rings merged by number, or the faults alone.
+"""Reading the event log back, in pages that fit an answer: all rings merged by number, or one alone.
 
 Records that cannot be read are left out: the reader of the log sees the gap, in the numbers and in the chain.
 A page that goes on where the last one ended costs no search. Called by: `pump.records.event_log`. Allocates:
@@ -9,7 +9,7 @@ import struct
 from pump.records.event_queue import FIELDS_SIZE
 from pump.records.event_ring import SLOT, TAG_SIZE, is_good_record, segment_name
 
-ENTRY_SIZE = FIELDS_SIZE + 1 + TAG_SIZE  # as on the wire: the fields, then the tag with its length before it
+ENTRY_SIZE = FIELDS_SIZE + 2 + TAG_SIZE  # as on the wire: the fields, the ring, the tag with its length before it
 _TAG_AT = 48
 
 
@@ -101,47 +101,48 @@ class RingReader:
 
 
 class LogReader:
-    """Pages over both rings."""
+    """Pages over all rings."""
 
-    def __init__(self, events, faults):
-        self._events = RingReader(events)
-        self._faults = RingReader(faults)
+    def __init__(self, rings):
+        self._readers = [RingReader(ring) for ring in rings]  # by their numbers
         self.following = 0  # after `page`: the number from which the next page goes on
 
-    def page(self, first: int, last: int, most: int, only_faults: bool, buffer, at: int) -> int:
-        """Put at most `most` entries numbered `first` to `last` at `buffer[at:]`; how many."""
+    def page(self, first: int, last: int, most: int, only: int, buffer, at: int) -> int:
+        """Put at most `most` entries numbered `first` to `last` at `buffer[at:]`; how many. `only`: of the
+        ring of this number, 0: of all."""
         self.following = first
-        faults = self._faults
-        events = faults if only_faults else self._events
+        readers = self._readers[only : only + 1] if only else self._readers
         count = 0
         try:
-            faults.begin(first)
-            if not only_faults:
-                events.begin(first)
+            for reader in readers:
+                reader.begin(first)
             while count < most:
-                reader = events
-                if not events.sequence or 0 < faults.sequence < events.sequence:
-                    reader = faults
-                if not reader.sequence or reader.sequence > last:
+                lowest = None
+                for reader in readers:
+                    if reader.sequence and (lowest is None or reader.sequence < lowest.sequence):
+                        lowest = reader
+                if lowest is None or lowest.sequence > last:
                     break
-                self._copy(reader.record, buffer, at)
+                self._copy(lowest, buffer, at)
                 at += ENTRY_SIZE
                 count += 1
-                self.following = reader.sequence + 1
-                reader.move_on()
+                self.following = lowest.sequence + 1
+                lowest.move_on()
         finally:
-            faults.end()
-            events.end()
+            for reader in readers:
+                reader.end()
         return count
 
-    def _copy(self, record, buffer, at: int) -> None:
+    def _copy(self, reader, buffer, at: int) -> None:
+        record = reader.record
         buffer[at : at + FIELDS_SIZE] = record[:FIELDS_SIZE]
-        buffer[at + FIELDS_SIZE] = TAG_SIZE
-        buffer[at + FIELDS_SIZE + 1 : at + ENTRY_SIZE] = record[_TAG_AT : _TAG_AT + TAG_SIZE]
+        buffer[at + FIELDS_SIZE] = reader.ring.number
+        buffer[at + FIELDS_SIZE + 1] = TAG_SIZE
+        buffer[at + FIELDS_SIZE + 2 : at + ENTRY_SIZE] = record[_TAG_AT : _TAG_AT + TAG_SIZE]
 
     def first_kept(self, ring) -> int:
         """Number of the oldest record of this ring that can be read; 0 when there is none."""
-        reader = self._events if ring is self._events.ring else self._faults
+        reader = self._readers[ring.number]
         reader.begin(0)
         reader.end()
         return reader.sequence

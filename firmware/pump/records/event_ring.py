@@ -1,6 +1,7 @@
 """One ring of the event log on flash: segment files of fixed-size records, the oldest file giving way.
 
-A segment is a header and up to SEGMENT_RECORDS records, 64 bytes each, named by its serial number. Records
+A segment is a header and up to SEGMENT_RECORDS records (each ring has its own number), 64 bytes each, named by its
+serial number. Records
 are appended and written through in batches; littlefs makes each batch all or nothing. The file that follows
 is made and opened in advance (`prepare`), so that changing over to it allocates nothing.
 
@@ -26,7 +27,7 @@ except ImportError:  # CPython: only imported there, for its tables and to be ch
 
 VERSION = 1
 SLOT = 64
-SEGMENT_RECORDS = 512
+SEGMENT_RECORDS = 512  # the most of any ring
 TAG_SIZE = 16
 _MAGIC = 0x56454354  # "TCEV"
 _HEAD = "<IBBHII"
@@ -69,9 +70,10 @@ def serial_of(name: str) -> int:
 class EventRing:
     """Records of one queue on flash."""
 
-    def __init__(self, number: int, queue, store, folder: str, full_segments: int):
-        """`store`: the board's. At least `full_segments` segments' records are kept."""
+    def __init__(self, number: int, queue, store, folder: str, full_segments: int, segment_records: int):
+        """`store`: the board's. At least `full_segments` segments of so many records are kept."""
         self.number = number
+        self._segment_records = segment_records
         self.queue = queue
         self.folder = store.folder(folder)
         self._put_crc = store.put_crc
@@ -105,7 +107,7 @@ class EventRing:
         queue = self.queue
         done = 0
         while done < queue.count and queue.sequence(done) < limit:
-            if self.counts[self.serial % self._files] >= SEGMENT_RECORDS:
+            if self.counts[self.serial % self._files] >= self._segment_records:
                 if done:
                     break  # one write at a time: the rest comes next
                 self._change_over(queue.sequence(0))
@@ -175,7 +177,7 @@ class EventRing:
     # --- now and then ---
 
     def prepare(self) -> None:
-        """Have the next segment open, at the cost of the oldest. Allocates, once in SEGMENT_RECORDS records:
+        """Have the next segment open, at the cost of the oldest. Allocates, once in a segment:
         where there is no memory at present, the next call tries again."""
         if self._next_file is not None or self._file is None:
             return

@@ -57,6 +57,9 @@ def log(
         typer.Option("--count", metavar="N", min=1, help="N records: the newest, or from --from on."),
     ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Faults and alarms only.")] = False,
+    doses: Annotated[
+        bool, typer.Option("--doses", help="Doses, programs, refills, clock, stops only: 30 days and more.")
+    ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new records until Ctrl-C.")] = False,
     lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a head line.")] = False,
@@ -69,9 +72,11 @@ def log(
         raise typer.BadParameter("is one document; for a stream of records use --jsonl.", param_hint="--json")
     if lines and csv:
         raise typer.BadParameter("is another form than --jsonl: choose one.", param_hint="--csv")
+    if faults and doses:
+        raise typer.BadParameter("is another part of the log than --faults: choose one.", param_hint="--doses")
     from thecal import log_command
 
-    selection = log_command.Selection.parse(first, wanted, count or 0, faults=faults)
+    selection = log_command.Selection.parse(first, wanted, count or 0, faults=faults, doses=doses)
     with open_pump(port) as pump:
         client = pump.client
         if verify:

@@ -9,6 +9,7 @@ from typing import Literal
 from thecal import event_chain
 from thecal.answers import Event, LogRing, LogState
 from thecal.report.record import Record
+from wire.messages import RINGS
 
 Standing = Literal["whole", "broken", "unchecked"]
 
@@ -72,8 +73,8 @@ def _state_of(events: list[Event]) -> LogState:
     """What a file of lines shows of the rings. One that begins later than the log is trusted up to there."""
     rings: list[LogRing] = []
     before = event_chain.NO_TAG if events and events[0].sequence == 1 else event_chain.NOT_KNOWN
-    for faults in (False, True):
-        mine = [event for event in events if event_chain.is_fault(event) == faults]
+    for _, name in RINGS:
+        mine = [event for event in events if event_chain.ring_of(event) == name]
         last = mine[-1] if mine else None
         rings.append(
             LogRing(
@@ -84,4 +85,4 @@ def _state_of(events: list[Event]) -> LogState:
                 last.tag if last else before,
             )
         )
-    return LogState((events[-1].sequence if events else 0) + 1, 0, False, rings[0], rings[1])
+    return LogState((events[-1].sequence if events else 0) + 1, 0, False, rings[0], rings[1], rings[2])

@@ -18,15 +18,17 @@ from thecal import local_time, whole_file
 from thecal.answers import UNKNOWN, Event, Instant, LogRing, LogState
 from thecal.client import Client
 from thecal.errors import ThecalError
+from thecal.event_chain import NO_TAG
 from thecal.log_text import as_json
 from thecal.toml_file import Problem
-from wire.messages import ACTORS, EVENT_KINDS
+from wire.messages import ACTORS, EVENT_KINDS, RINGS
 
 SCHEMA = 1
 KIND = "thecal-record"
 _MOST_BYTES = 400_000_000
 _KINDS = frozenset(name for _, name in EVENT_KINDS)
 _ACTORS = frozenset(name for _, name in ACTORS)
+_RINGS = frozenset(name for _, name in RINGS)
 _NUMBERS = struct.Struct("<IQBHQQH")  # of a record: its packing tells what is no number, or has too many bits
 _AT_BITS = 52
 
@@ -172,7 +174,10 @@ def event_of(x: Mapping[str, Any], what: str, where: int) -> Event:
         if word not in known and not word.removeprefix(UNKNOWN).isdecimal():
             raise ValueError(f"{what} {where} holds the word {word!r}, which no log has")
     at = Instant(*divmod(at_us, 1_000_000))
-    return Event(sequence, at, kind, actor, code, ref, a, b, boot, bytes.fromhex(x["tag"]))
+    ring = x.get("ring", "")
+    if ring and ring not in _RINGS:
+        raise ValueError(f"{what} {where} holds the word {ring!r}, which is no ring of a log")
+    return Event(sequence, at, kind, actor, code, ref, a, b, boot, bytes.fromhex(x["tag"]), ring)
 
 
 def _plain(value: Any) -> Any:
@@ -198,6 +203,12 @@ def _log_state(state: Mapping[str, Any]) -> LogState:
             x["first"], x["last"], x["records"], bytes.fromhex(x["before"]), bytes.fromhex(x["tag"])
         )
 
+    doses = ring(state["doses"]) if "doses" in state else LogRing(0, 0, 0, NO_TAG, NO_TAG)  # it had two
     return LogState(
-        state["next_event"], state["boot"], state["failing"], ring(state["events"]), ring(state["faults"])
+        state["next_event"],
+        state["boot"],
+        state["failing"],
+        ring(state["events"]),
+        ring(state["faults"]),
+        doses,
     )
