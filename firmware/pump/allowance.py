@@ -1,7 +1,7 @@
 """So many in store, so many regained with time: what bounds how often something may happen.
 
 Time is the pump's clock, so nothing is regained while it is off. Nothing here allocates. Called by:
-`pump.records.event_queue` (places in the ring of doses), `pump.link.budgets` (frames and sessions)."""
+`pump.records.event_queue` (places in the ring of doses), `pump.records.repeats`, `pump.link.budgets` (frames and sessions)."""
 
 
 class Allowance:
@@ -39,3 +39,7 @@ class Allowance:
             self.left -= 1
             return True
         return False
+
+    def wait_s(self, s: int) -> int:
+        """Seconds until more is regained."""
+        return self._since_s + self._every_s - s

@@ -7,6 +7,7 @@ or the next byte. Called by: main.py. The board is passed in (docs/board-interfa
 import gc
 
 from pump.link.auth import Auth
+from pump.link.budgets import Budgets
 from pump.link.commands import Commands
 from pump.link.keys import Keys
 from pump.link.pairing import Pairing
@@ -59,9 +60,10 @@ class Pump:
         pairing = Pairing(keys, presence, self.timebase, self.log, board.serial_number)
         boots = self.keeper.resets() << 16 | self.log.boot
         auth = Auth(board, keys, pairing, presence, self.log, self.timebase, boots)
+        budgets = Budgets(self.timebase.s, self.log.boot == 1)
         identity = {"model": board.model, "firmware": FIRMWARE}
         self._server = Server(
-            board.serial, self.log, self.timebase, commands, presence, auth, pairing, identity
+            board.serial, self.log, self.timebase, commands, presence, auth, pairing, budgets, identity
         )
 
     def _now(self):

@@ -291,6 +291,8 @@ REFUSALS = (
     (54, "needs_button"),  # within 60 s before
     (55, "pairing"),  # under way: ask again
     (56, "bad_public_key"),
+    (71, "too_many_sessions"),  # of this role; detail: seconds until there is another
+    (72, "over_budget"),  # this role has used up its frames; detail: seconds until there are more
 ) + _MORE_REFUSALS
 
 STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault")) + GUARD_STATES
@@ -344,8 +346,17 @@ EVENT_KINDS = (
     (47, "pairing_begun"),  # code: role
     (48, "paired"),  # code: role, b: 1 when that revoked an older key
     (49, "session_ended"),  # code: 1 idle, 2 too old; ref: session
+    # more of a record that is there (or, b 0, of records of several kinds), by the same actor with the same code;
+    # ref: how many, a: second of the first of them, and of the last from bit 32 on (the pump's clock); b: their
+    # kind, and from bit 8 on the refusal
+    (70, "repeated"),
+    # boluses that the patient asked for within an hour; ref: how many, a: second at which the hour began, and
+    # from bit 32 on how many were given; b: how many were refused
+    (71, "patient_requests"),
 ) + _MORE_EVENTS
 
+# Kinds of which repeats within an hour are counted, and told by one record ("repeated")
+REPEATED_RECORDS = (2, 4, 10, 16, 28, 29, 30, 31, 47, 49)
 RINGS = ((0, "events"), (1, "faults"), (2, "doses"))
 # Kinds that are kept in the ring of faults, and those for which the ring of doses has places (so many a day,
 # docs/event-log.md); all others are in the ring of events.
@@ -363,7 +374,7 @@ SCHEMA = (
     (PROTOCOL_VERSION, SCHEMA_VERSION),
     (MESSAGES, REFUSED, PROPOSALS),
     (REFUSALS, STATES, BASAL_MODES, BOLUS_KINDS, ACTORS, EVENT_KINDS, ALARMS),
-    (RINGS, FAULT_RECORDS, DOSE_RECORDS),
+    (REPEATED_RECORDS, RINGS, FAULT_RECORDS, DOSE_RECORDS),
     (ACTIONS, SELF_TESTS, SENSORS, SENSOR_STATES, REFILL_REASONS),
     (SOFT_LIMITS,),
 )

@@ -181,6 +181,14 @@ REFUSAL_TEXTS = {
     "wrong_role": ("this role may not do that", "use the key of a role that may: docs/security.md"),
     "needs_button": ("its button must be pressed", "press it and say it again within a minute"),
     "pairing": ("it is computing the key", "ask again in a moment"),
+    "too_many_sessions": (
+        "this key has opened more sessions than the pump keeps in store: 60, and one more each minute",
+        "wait so many seconds, and open one session for many questions",
+    ),
+    "over_budget": (
+        "this key has asked more than the pump keeps in store: 20,000 requests, and 5 more each second",
+        "nothing was changed; ask less often: to spare the battery it answers nobody for a moment",
+    ),
     "bad_public_key": (
         "the public key is not safe to use",
         "pair anew; if it stays, somebody is on the line",

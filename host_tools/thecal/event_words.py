@@ -17,6 +17,7 @@ from thecal.amounts import (
     volume_text,
 )
 from thecal.answers import Event
+from thecal.event_repeats import repeats_of, requests_of
 from wire.codec import WireError, name_of
 from wire.guard import SELF_TESTS, SENSOR_STATES, SENSORS
 from wire.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
@@ -96,6 +97,33 @@ def _count(event: Event) -> str:
     return f"{event.ref} in a row" if event.ref > 1 else "once"
 
 
+def _clock(s: int) -> str:
+    return f"{s // 86_400} d {s // 3600 % 24:02}:{s // 60 % 60:02}:{s % 60:02}"
+
+
+def _repeated(event: Event) -> str:
+    """What was counted, how often, and when."""
+    repeats = repeats_of(event)
+    if repeats is None:
+        return ""
+    what = "several kinds" if repeats.kind is None else repeats.kind.replace("_", " ")
+    if repeats.kind == "command_refused":
+        what = f"{name(repeats.code, MESSAGES)} refused: {name(repeats.refusal, REFUSALS)}"
+    elif repeats.kind == "bolus_refused":
+        what = f"{name(repeats.code, BOLUS_KINDS)} refused: {name(repeats.refusal, REFUSALS)}"
+    when = _clock(repeats.first_s)
+    if repeats.last_s != repeats.first_s:
+        when += f" to {_clock(repeats.last_s)}"
+    return f"{what}, {repeats.count} more, {when}"
+
+
+def _requests(event: Event) -> str:
+    asked = requests_of(event)
+    if asked is None:
+        return ""
+    return f"{asked.given} given, {asked.refused} refused in the hour from {_clock(asked.hour_s)}"
+
+
 WORDS: Mapping[str, Callable[[Event], str]] = {
     "boot": lambda x: f"boot {x.boot}, after {name(x.code, RESET_CAUSES)}, recovered in {x.b / 1000:g} ms",
     "session_opened": lambda x: f"session {x.ref}",
@@ -146,5 +174,7 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "authentication_failed": lambda x: f"{_role(x)}: {name(x.b, REFUSALS)}, {_count(x)}",
     "frames_refused": lambda x: f"{name(x.code, REFUSALS)}, {x.ref} since boot",
     "pairing_begun": _role,
+    "repeated": _repeated,
+    "patient_requests": _requests,
     "paired": lambda x: f"{_role(x)}{', an older key is revoked' if x.b else ''}",
 }

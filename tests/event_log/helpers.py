@@ -1,8 +1,10 @@
 """What the tests of the log share: therapies, floods, and a whole check."""
 
-import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from dosing import rig
 from thecal import event_chain
@@ -10,11 +12,13 @@ from thecal.answers import Event
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused
+from wire.messages import PROPOSAL_BOLUS
 
 S = 1_000_000
 HOUR = 3_600 * S
 DAY = 24 * HOUR
 PATIENT = {"dose_ng": 40_000, "duration_us": 120 * S, "lockout_us": HOUR, "max_per_24h": 6}
+OFTEN = {"dose_ng": 2_000, "duration_us": 300 * S, "every_us": 1800 * S, "first_us": S}  # 96 records a day
 PERIODIC = {"dose_ng": 30_000, "duration_us": 300 * S, "every_us": 5 * HOUR + S, "first_us": S}
 
 
@@ -26,11 +30,31 @@ def program(client: Client, **changes: Any) -> None:
     client.commit(client.propose_program(therapy(**changes)).digest)
 
 
+def refused_requests(client: Client, count: int, first: int = 0) -> None:
+    """Up to six requests, each refused for a reason of its own: so many records of the ring of events."""
+    requests: list[Callable[[], object]] = [
+        client.clear_log,
+        lambda: client.commit(bytes(16)),
+        client.cancel_plan,
+        lambda: client.confirm_alarm(2),
+        client.skip_bridge,
+        lambda: client.propose(PROPOSAL_BOLUS, {"dose_ng": 0, "duration_us": 0, "extended": 0}),
+    ]
+    for request in requests[first : first + count]:
+        with pytest.raises(Refused):
+            request()
+
+
 def flood_events(client: Client, count: int) -> None:
-    """Requests that are refused, each a record of the ring of events."""
-    for _ in range(count):
-        with contextlib.suppress(Refused):
-            client.clear_log()
+    """Stops and resumes, more than the ring of doses has places for: so many records of the ring of events.
+    Delivery runs afterwards.
+    """
+    records = client.log_state().events.records
+    while client.log_state().events.records == records:
+        client.stop()
+    for _ in range(count - 2):
+        client.stop()
+    client.resume()
 
 
 def flood_faults(emulator: Emulator, client: Client, count: int) -> None:

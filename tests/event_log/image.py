@@ -12,6 +12,7 @@ BLOCK_BYTES = 4096
 SLOT = 64
 EVENTS = "events"
 FAULTS = "faults"
+DOSES = "doses"
 
 
 @dataclass

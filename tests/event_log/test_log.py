@@ -76,6 +76,7 @@ def test_reference_times_at_boot_clock_change_and_every_day(emulator: Emulator, 
 
 
 def test_questions_for_a_part_of_the_log(client: Client):
+    program(client)
     flood_events(client, 40)
     everything = client.events()
     last = everything[-1].sequence
@@ -146,6 +147,7 @@ def test_numbers_and_boots_go_on_over_restarts(emulator: Emulator, client: Clien
 def test_recovery_is_measured(tmp_path: Path):
     with Emulator(clock="real", flash=tmp_path / "flash") as emulator:
         with Client.connect(emulator.port) as client:
+            program(client)
             flood_events(client, 600)
         emulator.restart()
         with Client.connect(emulator.port) as client:

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from event_log.helpers import HOUR, S, flood_events, flood_faults, program, pump, whole_log
+from event_log.helpers import (
+    DAY,
+    HOUR,
+    OFTEN,
+    S,
+    flood_events,
+    flood_faults,
+    program,
+    pump,
+    refused_requests,
+    whole_log,
+)
 from thecal.answers import Event
 from thecal.bench import CutWhen, PowerCut
 from thecal.client import Client
@@ -29,15 +40,15 @@ class Seen:
 
 
 def script(emulator: Emulator, client: Client, seen: Seen) -> None:
-    """Commands and time, the log read in between: over the end of a segment in both rings."""
+    """Commands and time, the log read in between: over the end of a segment in every ring."""
     steps: list[Callable[[], object]] = [
-        lambda: flood_events(client, 3),
+        lambda: refused_requests(client, 3),
         client.patient_bolus,
         lambda: emulator.bench.advance_by(HOUR),
         client.stop,
         lambda: emulator.bench.advance_by(2 * S),
         client.resume,
-        lambda: flood_events(client, 3),
+        lambda: refused_requests(client, 3, 3),
     ]
     for step in steps:
         step()
@@ -59,10 +70,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     flash = tmp_path_factory.mktemp("flash") / "flash"
     with pump(flash) as emulator, Client.connect(emulator.port) as client:
         key = client.log_key()
-        program(client, max_pause_s=1, periodic_boluses=[])
+        program(client, max_pause_s=1, periodic_boluses=[OFTEN])
+        emulator.bench.advance_by(2 * DAY)
         flood_faults(emulator, client, 510)
-        emulator.bench.advance_by(2 * HOUR)
-        flood_events(client, 1024 - 12 - client.log_state().events.records)
+        while client.log_state().doses.records < 510 - 6:
+            emulator.bench.advance_by(HOUR // 2)
+        flood_events(client, 1024 - 8 - client.log_state().events.records)
         events = whole_log(client, key)
     return Prepared(flash, flash.read_bytes(), key, events)
 
@@ -98,7 +111,7 @@ def test_a_cut_at_any_operation_takes_back_nothing_that_was_answered(prepared: P
             boots = [event for event in after if event.kind == "boot"]
             assert [event.boot for event in boots] == [1, 2, 3]
             assert len({event.sequence for event in after}) == len(after)
-            flood_events(client, 3)  # and it goes on
+            refused_requests(client, 3)  # and it goes on
             assert len(client.events(after[-1].sequence + 1)) == 3
         operation += 4
     assert cuts > 12

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from event_log.helpers import HOUR, flood_events, flood_faults, program, pump, whole_log
-from event_log.image import EVENTS, FAULTS, SLOT, Image, mended
+from event_log.helpers import HOUR, flood_events, flood_faults, program, pump, refused_requests, whole_log
+from event_log.image import DOSES, EVENTS, FAULTS, SLOT, Image, mended
 from thecal import event_chain
 from thecal.answers import Event, Instant, LogState
 from thecal.client import Client
 from thecal.emulator import Emulator
 
-KINDS = ("sequence", "kind", "actor", "code", "ref", "a", "b", "boot", "tag", "at")
+KINDS = ("sequence", "kind", "actor", "code", "ref", "a", "b", "boot", "ring", "tag", "at")
 
 
 @dataclasses.dataclass
@@ -30,7 +30,7 @@ class Log:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
-    """Of a pump with records of both rings and a restart."""
+    """Of a pump with records of every ring and a restart."""
     with (
         pump(tmp_path_factory.mktemp("flash") / "flash") as emulator,
         Client.connect(emulator.port) as client,
@@ -41,7 +41,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
         flood_faults(emulator, client, 8)
         emulator.restart()
         client.hello()
-        flood_events(client, 20)
+        refused_requests(client, 6)
         log = Log(key, client.log_state(), client.events())
     assert log.flaws() == []
     return log
@@ -58,6 +58,8 @@ def changed(event: Event, field: str) -> Event:
         value = "resumed" if event.kind == value else value
     elif field == "actor":
         value = "observer"
+    elif field == "ring":
+        value = "events" if value == "doses" else "doses"
     else:
         value ^= 1
     return event._replace(**{field: value})
@@ -146,7 +148,7 @@ def test_a_flipped_byte_of_a_record_on_flash_shows(filled: tuple[Path, bytes], m
     assert len(flaws) >= len(flips)
 
 
-@pytest.mark.parametrize("ring", [EVENTS, FAULTS])
+@pytest.mark.parametrize("ring", [EVENTS, FAULTS, DOSES])
 @pytest.mark.req("REC-04", part="records taken out of the flash or exchanged there show")
 def test_records_removed_or_exchanged_on_flash_show(filled: tuple[Path, bytes], ring: str):
     flash, key = filled
@@ -213,7 +215,7 @@ def test_a_lost_key_is_told_and_the_log_goes_on(filled: tuple[Path, bytes]):
     data[12] ^= 1
     with image.fs.open("/log-key", "wb") as file:
         file.write(bytes(data))
-    before = max(record.sequence for record in image.records(EVENTS) + image.records(FAULTS))
+    before = max(record.sequence for record in image.records(EVENTS) + image.records(FAULTS) + image.records(DOSES))
     image.save()
     assert not checked_after(flash, key, seed=4).ok
     image = Image(flash)

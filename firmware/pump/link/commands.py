@@ -141,6 +141,11 @@ class Commands:
         self._serve_log()
         return result
 
+    def _tell_log(self) -> None:
+        """The log is read: with what it counts at present."""
+        self._log.repeats.tell(self._timebase.s)
+        self._serve_log()
+
     def _serve_log(self) -> None:
         """What was noted gets onto flash; before each write the motor gets enough to last through it."""
         while self._log.is_due():
@@ -209,7 +214,7 @@ class Commands:
 
     def events(self, values):
         """A page of the log, put together here and not by the codec: it is most of what a download costs."""
-        self._serve_log()
+        self._tell_log()
         log = self._log
         most = min(values["count"], _EVENTS_A_PAGE)
         page = self._page
@@ -220,7 +225,7 @@ class Commands:
         return memoryview(page)[: _EVENTS_AT + count * ENTRY_SIZE]
 
     def log_state(self, _):
-        self._serve_log()
+        self._tell_log()
         log = self._log
         return {
             "next_event": log.next_stored(),

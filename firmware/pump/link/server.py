@@ -28,6 +28,7 @@ _ENDED_OLD = 2
 _ACTOR_PUMP = 0
 _TRUST = 200  # passes that bytes of nobody's may wake the pump for, and
 _TRUST_PER_S = 10  # so many more each second
+_FRAME_TRUST = 64  # and for each frame of somebody's with a key: it comes in so many pieces at most
 _EXPIRED = 0  # the role of a session that timed out: may do nothing
 _KEYS_AT = secure.PROOF_SIZE
 _SALTS_AT = _KEYS_AT + 2 * secure.KEY_SIZE
@@ -36,7 +37,7 @@ _SALTS_AT = _KEYS_AT + 2 * secure.KEY_SIZE
 class Server:
     """Frames, sessions and the table of handlers."""
 
-    def __init__(self, serial, log, timebase, commands, presence, auth, pairing, identity):
+    def __init__(self, serial, log, timebase, commands, presence, auth, pairing, budgets, identity):
         """`commands`: object with `handlers`, a dict opcode -> function(values) -> values, `role` to set,
         `new_session()` and `alarm_class()`."""
         self._serial = serial
@@ -46,6 +47,7 @@ class Server:
         self._presence = presence
         self._auth = auth
         self._pairing = pairing
+        self._budgets = budgets
         self._identity = identity
         self._reader = framing.FrameReader()
         self._chunk = bytearray(CHUNK)
@@ -135,8 +137,9 @@ class Server:
         if reader.session == self._session and self._session and not self._last_seq:
             self._serial.write(self._kept_view[: self._kept_size])
             return
-        secrets = self._auth.admit(reader.session, values)
         role = values["role"]
+        secrets = self._auth.admit(reader.session, values)
+        self._budgets.take_session(role, self._timebase.s)
         log = self._log
         log.actor = role
         log.note(_NOTE_SESSION, 0, reader.session, 0, 0)
@@ -205,9 +208,6 @@ class Server:
         tag = buffer[tag_at : reader.payload_end]
         if not self._opener.open(buffer, reader.payload_end):
             return "not_authentic"
-        self._trust = _TRUST  # somebody with a key
-        if self.deaf:
-            self._hear(True)
         self._kept_tag[:] = tag
         self._last_seq = reader.seq
         reader.opcode = buffer[framing.TEXT_AT]
@@ -239,6 +239,13 @@ class Server:
         self._used_s = now_s
         if not commands.role:
             raise Unacceptable("session_expired", "")
+        if not self._budgets.take_frame(commands.role, opcode, now_s):
+            self._trust = 0  # until the next second nothing from the line wakes the pump
+            self._hear(False)
+            raise Unacceptable("over_budget", "1")
+        self._trust = min(_TRUST, self._trust + _FRAME_TRUST)  # somebody with a key, within the role's rights
+        if self.deaf:
+            self._hear(True)
         if opcode not in commands.handlers:
             raise Unacceptable("unknown_opcode", "")
         if not roles.may(commands.role, opcode):

@@ -138,7 +138,7 @@ class EventLog(EventQueue):
     def is_due(self) -> bool:
         """Is there anything for `serve` to do?"""
         now_s = self._timebase.s
-        if now_s > self._reference_s:
+        if now_s > self._reference_s or now_s >= self.repeats.due_s:
             return True
         if self.failing and now_s < self._retry_s:
             return False
@@ -149,6 +149,8 @@ class EventLog(EventQueue):
         the motor can be fed in between."""
         if self._timebase.s > self._reference_s:
             self._reference(self._reference_s, self._reference_us, _AT_DAY)
+        if self._timebase.s >= self.repeats.due_s:
+            self.repeats.serve(self._timebase.s)
         if not self.is_due():
             return
         try:

@@ -13,12 +13,14 @@ Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (t
 import struct
 
 from pump.allowance import Allowance
-from wire.messages import DOSE_RECORDS, FAULT_RECORDS
+from pump.records.repeats import Repeats
+from wire.messages import DOSE_RECORDS, FAULT_RECORDS, REPEATED_RECORDS
 
 # The fields of wire.messages' event entry in its order, and how an entry of the queues is laid out.
 FIELDS = "<IIIBBBHQQH"
 FIELDS_SIZE = struct.calcsize(FIELDS)
 _AT_S = 4  # offsets of fields
+_A = 17
 _B = 25
 _BOOT = 33
 
@@ -34,6 +36,9 @@ _OTHER_EVERY_S = 8640  # ten a day
 
 _BOLUS_RECORDS = (7, 8, 9, 17, 23)
 _BY_ITSELF = (2, 3)  # bolus kinds: the patient's and periodic ones
+_NOTE_STARTED = 7
+_NOTE_REFUSED = 10
+_PATIENT = 2  # the bolus kind, and the actor
 
 ACTOR_PUMP = 0
 
@@ -89,6 +94,7 @@ class EventQueue:
         self._queues = (self.events, self.faults, self.doses)
         self._bolus_places = Allowance(BOLUS_PLACES, 1, _BOLUS_EVERY_S)
         self._other_places = Allowance(OTHER_PLACES, 1, _OTHER_EVERY_S)
+        self.repeats = Repeats(self)
         self.next_sequence = 1
         self.actor = ACTOR_PUMP
         self.boot = 0
@@ -98,18 +104,36 @@ class EventQueue:
         self.note_at(self._timebase.s, self._timebase.us, kind, code, ref, a, b)
 
     def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
-        """Record an event at a given instant: what was scheduled happened when it was due."""
+        """Record an event at a given instant: what was scheduled happened when it was due. What repeats a
+        record of the last hour is counted instead (`pump.records.repeats`)."""
+        actor = self.actor
+        if actor == _PATIENT and code == _PATIENT and (kind == _NOTE_STARTED or kind == _NOTE_REFUSED):
+            self.repeats.asked(s, kind == _NOTE_STARTED)
+        if kind not in REPEATED_RECORDS or not self.repeats.takes(s, actor, kind, code, b):
+            self._put(s, us, kind, actor, code, ref, a, b)
+
+    def note_summary(self, kind: int, actor: int, code: int, ref: int, low: int, high: int, b: int) -> None:
+        """A record of what was counted until now. `a` is made of two halves of 32 bits: as one number it
+        would be an object on the chip."""
+        time = self._timebase
+        queue = self._put(time.s, time.us, kind, actor, code, ref, 0, b)
+        if queue is not None:
+            struct.pack_into("<II", queue.entries, queue.offset(queue.count - 1) + _A, low, high)
+
+    def _put(self, s: int, us: int, kind: int, actor: int, code: int, ref: int, a: int, b: int):
+        """One record into its queue, which is returned; None: there was no room."""
         sequence = self.next_sequence
         self.next_sequence = sequence + 1
         queue = self._queue_of(kind, code)
         if not queue.has_room():
             queue.lose(sequence)
-            return
+            return None
         at = queue.offset(queue.count)
         struct.pack_into(
-            FIELDS, queue.entries, at, sequence, s, us, kind, self.actor, code, ref, a, b, self.boot
+            FIELDS, queue.entries, at, sequence, s, us, kind, actor, code, ref, a, b, self.boot
         )
         queue.count += 1
+        return queue
 
     def _queue_of(self, kind: int, code: int):
         """The ring that such a record goes to."""
@@ -129,8 +153,8 @@ class EventQueue:
         """Once at boot, when the clock has been restored: all that was noted before happened now. The first
         entry is that of the boot itself; how long recovery took goes into its `b`."""
         time = self._timebase
-        self._bolus_places.begin(time.s, self.boot == 1)
-        self._other_places.begin(time.s, self.boot == 1)
+        for allowance in (self._bolus_places, self._other_places, self.repeats.tells):
+            allowance.begin(time.s, self.boot == 1)
         for queue in self._queues:
             for index in range(queue.count):
                 struct.pack_into("<II", queue.entries, queue.offset(index) + _AT_S, time.s, time.us)

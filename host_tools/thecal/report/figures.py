@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image  # matplotlib and fpdf2 both bring it along
 
 from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
+from thecal.event_repeats import count_of, repeats_of
 from thecal.plot_style import STYLE
 from thecal.report.course import Course, local_of
 from thecal.report.summary import Report
@@ -123,8 +124,9 @@ def _boluses(report: Report) -> Figure:
             asked[hour(bolus.at_us)] += 1
             given[hour(bolus.at_us)] += 1
     for event in record.events:
-        if event.kind == "bolus_refused" and event.code == 2:
-            asked[hour(event.at.total_us)] += 1
+        if event.code == 2 and (count := count_of(event, "bolus_refused")):
+            repeats = repeats_of(event)
+            asked[hour(repeats.first_s * US_PER_S if repeats else event.at.total_us)] += count
     figure = Figure(figsize=(7.2, 2.5))
     axis = figure.subplots()
     hours = np.arange(24) + 0.5  # a bar stands between the hours that it counts

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_rate_text, volume_text
 from thecal.answers import Event
+from thecal.event_repeats import count_of, repeats_of
 from thecal.event_words import name
 from thecal.log_text import details, instant_text
 from thecal.report import chain as chains
@@ -221,7 +222,10 @@ def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
 
 def _bolus_blocks(report: Report) -> Iterator[Block]:
     events = report.record.events
-    refused = Counter((event.code, event.b) for event in events if event.kind == "bolus_refused")
+    refused = Counter[tuple[int, int]]()
+    for event in events:
+        repeats = repeats_of(event)
+        refused[event.code, repeats.refusal if repeats else event.b] += count_of(event, "bolus_refused")
     begun, ends = Counter(x.kind for x in report.boluses), Counter((x.kind, x.how) for x in report.boluses)
     kinds = [name for _, name in BOLUS_KINDS[1:]]
     rows: list[tuple[str, ...]] = []
@@ -239,7 +243,8 @@ def _bolus_blocks(report: Report) -> Iterator[Block]:
     yield Table(head, rows, right=(1, 2, 3, 4, 5))
     reasons = Counter[str]()
     for (_, reason), count in refused.items():
-        reasons[name(reason, REFUSALS)] += count
+        if count:
+            reasons[name(reason, REFUSALS)] += count
     if reasons:
         yield Table(("refused for", "times"), [(why, str(n)) for why, n in reasons.most_common()], right=(1,))
 
