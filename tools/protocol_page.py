@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "firmware"))
 
 from pages import write_or_check  # noqa: E402 -- after the path
 from thecal import cipher  # noqa: E402 -- after the path
-from wire import codec, framing, messages, roles, secure, therapy  # noqa: E402
+from wire import codec, framing, messages, records, roles, secure, therapy  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"
 _BLOCK = re.compile(r"(<!-- wire: (?P<name>[^>]+?) -->\n).*?(<!-- /wire -->)", re.DOTALL)
@@ -136,7 +136,7 @@ def _group(kind: object) -> Fields:
 
 
 def _names(table: str) -> str:
-    source = next(module for module in (therapy, roles, messages) if hasattr(module, table))
+    source = next(module for module in (therapy, roles, records, messages) if hasattr(module, table))
     rows: Sequence[tuple[object, ...]] = getattr(source, table)
     head = ("number", "name", "class") if table == "ALARMS" else ("number", "name")
     return _rows(head, [(str(row[0]), *(f"`{word}`" for word in row[1 : len(head)])) for row in rows])

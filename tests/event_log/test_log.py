@@ -148,7 +148,7 @@ def test_recovery_is_measured(tmp_path: Path):
     with Emulator(clock="real", flash=tmp_path / "flash") as emulator:
         with Client.connect(emulator.port) as client:
             program(client)
-            flood_events(client, 600)
+            flood_events(client, 100)
         emulator.restart()
         with Client.connect(emulator.port) as client:
             boot = [event for event in client.events() if event.kind == "boot"][-1]

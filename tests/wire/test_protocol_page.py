@@ -67,7 +67,13 @@ def test_every_table_is_on_the_page(page: str):
         messages.ALARMS,
         messages.FAULT_RECORDS,
     )
-    assert f"ring of faults are {', '.join(map(str, messages.FAULT_RECORDS))} (`FAULT_RECORDS`)" in page
+    for words, table in (
+        ("ring of faults are", "FAULT_RECORDS"),
+        ("ring of doses has places for", "DOSE_RECORDS"),
+        ("counted of", "REPEATED_RECORDS"),
+    ):
+        numbers = ", ".join(map(str, getattr(messages, table)))
+        assert f"{words} {numbers} (`{table}`)" in " ".join(page.split())
 
 
 def test_field_tables_show_every_field_in_order(page: str):
