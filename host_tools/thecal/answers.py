@@ -98,7 +98,9 @@ class Event(NamedTuple):
     b: int
     boot: int = 0  # which boot of the pump, counted from 1
     tag: bytes = b""  # chains it to the record before it in its ring (thecal.event_chain)
-    ring: str = ""  # wire.messages.RINGS; empty in what was read from a pump that had two (event_chain.ring_of)
+    ring: str = (
+        ""  # wire.messages.RINGS; empty in what was read from a pump that had two (event_chain.ring_of)
+    )
 
 
 @dataclass(frozen=True)

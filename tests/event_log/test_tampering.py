@@ -215,7 +215,9 @@ def test_a_lost_key_is_told_and_the_log_goes_on(filled: tuple[Path, bytes]):
     data[12] ^= 1
     with image.fs.open("/log-key", "wb") as file:
         file.write(bytes(data))
-    before = max(record.sequence for record in image.records(EVENTS) + image.records(FAULTS) + image.records(DOSES))
+    before = max(
+        record.sequence for record in image.records(EVENTS) + image.records(FAULTS) + image.records(DOSES)
+    )
     image.save()
     assert not checked_after(flash, key, seed=4).ok
     image = Image(flash)

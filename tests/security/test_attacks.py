@@ -229,7 +229,10 @@ def test_truncated_tags(pump: Emulator):
 @pytest.mark.req("SEC-01", part="no older protocol")
 def test_a_downgraded_version(pump: Emulator):
     with Transport(pump.port) as line:
-        frames = [hello(protocol) for protocol in (0, 1, 3, 255)] + [hello(hash_=bytes(8)), hello(hash_=b"")]
+        frames = [hello(protocol) for protocol in (0, 1, 2, messages.PROTOCOL_VERSION + 1, 255)] + [
+            hello(hash_=bytes(8)),
+            hello(hash_=b""),
+        ]
         for frame in frames:
             answer = ask(line, frame)
             assert answer is not None

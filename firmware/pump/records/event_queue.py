@@ -129,9 +129,7 @@ class EventQueue:
             queue.lose(sequence)
             return None
         at = queue.offset(queue.count)
-        struct.pack_into(
-            FIELDS, queue.entries, at, sequence, s, us, kind, actor, code, ref, a, b, self.boot
-        )
+        struct.pack_into(FIELDS, queue.entries, at, sequence, s, us, kind, actor, code, ref, a, b, self.boot)
         queue.count += 1
         return queue
 

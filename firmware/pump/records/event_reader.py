@@ -9,7 +9,9 @@ import struct
 from pump.records.event_queue import FIELDS_SIZE
 from pump.records.event_ring import SLOT, TAG_SIZE, is_good_record, segment_name
 
-ENTRY_SIZE = FIELDS_SIZE + 2 + TAG_SIZE  # as on the wire: the fields, the ring, the tag with its length before it
+ENTRY_SIZE = (
+    FIELDS_SIZE + 2 + TAG_SIZE
+)  # as on the wire: the fields, the ring, the tag with its length before it
 _TAG_AT = 48
 
 

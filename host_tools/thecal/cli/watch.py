@@ -73,7 +73,9 @@ def log(
     if lines and csv:
         raise typer.BadParameter("is another form than --jsonl: choose one.", param_hint="--csv")
     if faults and doses:
-        raise typer.BadParameter("is another part of the log than --faults: choose one.", param_hint="--doses")
+        raise typer.BadParameter(
+            "is another part of the log than --faults: choose one.", param_hint="--doses"
+        )
     from thecal import log_command
 
     selection = log_command.Selection.parse(first, wanted, count or 0, faults=faults, doses=doses)

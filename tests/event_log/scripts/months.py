@@ -8,10 +8,9 @@ the newest, how many it holds.
 import sys
 
 from flash import Flash
-from store import Store
-
 from pump.records.event_log import EventLog
 from pump.timebase import Timebase
+from store import Store
 
 DAY_S = 86_400
 STARTED, DELIVERED, PERIODIC, PATIENT = 7, 8, 3, 2
