@@ -38,8 +38,8 @@ EVENT_KINDS = (
     (25, "reference_time"),
     # code: 1 no room for them, 2 unreadable; ref: how many; those missing from a to b are meant
     (26, "records_lost"),
-    # code: 1 new, 2 with a new key, as the old one was unreadable, 3 the ring of doses, on a flash without one;
-    # a: last number before
+    # code: 1 new, 2 with a new key, as the old one was unreadable, 3 the ring of doses, on a flash without
+    # one; a: last number before
     (27, "log_begun"),
     # code: role, ref: how often in a row (at 1, 2, 4, 8...), b: refusal number
     (45, "authentication_failed"),
@@ -47,9 +47,9 @@ EVENT_KINDS = (
     (47, "pairing_begun"),  # code: role
     (48, "paired"),  # code: role, b: 1 when that revoked an older key
     (49, "session_ended"),  # code: 1 idle, 2 too old; ref: session
-    # more of a record that is there (or, b 0, of records of several kinds), by the same actor with the same code;
-    # ref: how many, a: second of the first of them, and of the last from bit 32 on (the pump's clock); b: their
-    # kind, and from bit 8 on the refusal
+    # more of a record that is there (or, b 0, of several kinds), by the same actor with the same code;
+    # ref: how many, a: second of the first of them, and of the last from bit 32 on (the pump's clock);
+    # b: their kind, and from bit 8 on the refusal
     (70, "repeated"),
     # boluses that the patient asked for within an hour; ref: how many, a: second at which the hour began, and
     # from bit 32 on how many were given; b: how many were refused

@@ -1,9 +1,9 @@
 """How much a host with a key may ask for: frames and sessions, by role (SEC-19).
 
-A key is a right to ask, not to drain the battery: 20,000 frames and 60 sessions in store, 5 frames a second and
-one session a minute regained, on the pump's clock. So a whole log, eight hours of watching and a year of
-commands fit, and a host that loops does not. What one role has used up takes nothing from another; of the
-clinician's frames the last are kept for `stop`. All of it is in memory: after a reset half is in store, on the
+A key is a right to ask, not to drain the battery: 20,000 frames and 60 sessions in store, 5 frames a second
+and one session a minute regained, on the pump's clock. So a whole log, eight hours of watching and a year
+of commands fit, and a host that loops does not. What one role has used up takes nothing from another; the
+clinician has more frames for `stop` alone. All of it is in memory: after a reset half is in store, on the
 first boot of all the whole.
 
 Called by: `pump.link.server`. Nothing here allocates but a refusal."""

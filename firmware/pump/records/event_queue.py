@@ -4,9 +4,9 @@
 queue full is counted, not kept, and so is everything after it until `pump.records.event_log` has room and
 explains the gap by a record. One sequence of numbers runs over all queues.
 
-The ring of doses has places for what is given by the program and asked for by the patient, and others for all
-the rest (`wire.messages.DOSE_RECORDS`), each so many a day: what comes more often than that goes to the ring of
-events. So nothing that anybody asks for, however often, pushes out 30 days of doses (REC-07).
+The ring of doses has places for what is given by the program and asked for by the patient, and others for
+all the rest (`wire.messages.DOSE_RECORDS`), each so many a day: what comes more often than that goes to the
+ring of events. So nothing that anybody asks for, however often, pushes out 30 days of doses (REC-07).
 
 Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (the rest)."""
 

@@ -1,7 +1,7 @@
 """One ring of the event log on flash: segment files of fixed-size records, the oldest file giving way.
 
-A segment is a header and up to SEGMENT_RECORDS records (each ring has its own number), 64 bytes each, named by its
-serial number. Records
+A segment is a header and up to SEGMENT_RECORDS records (each ring has its own number), 64 bytes each, named
+by its serial number. Records
 are appended and written through in batches; littlefs makes each batch all or nothing. The file that follows
 is made and opened in advance (`prepare`), so that changing over to it allocates nothing.
 

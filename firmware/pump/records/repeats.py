@@ -1,10 +1,10 @@
 """Records that say the same again are counted, and the count is one record (REC-01): refusals, sessions, what
 alarms are silenced or tested, requests for the patient's bolus.
 
-The first one of its kind, actor, code and refusal is a record of its own. Those that follow within an hour are
-counted; `repeated` puts on record how many, the first and the last. So it does when the log is read, as often
-as `_TELLS` allows. Kinds that find no place are counted by their actor alone. What the patient asks for is
-counted by the hour besides. A reset takes what was counted since.
+The first one of its kind, actor, code and refusal is a record of its own. Those that follow within an hour
+are counted; `repeated` puts on record how many, the first and the last. So it does when the log is read, as
+often as `_TELLS` allows. Kinds that find no place are counted by their actor alone. What
+the patient asks for is counted by the hour besides. A reset takes what was counted since.
 
 Called by: `pump.records.event_queue`, `pump.records.event_log`. Nothing here allocates."""
 

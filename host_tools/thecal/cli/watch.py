@@ -57,9 +57,7 @@ def log(
         typer.Option("--count", metavar="N", min=1, help="N records: the newest, or from --from on."),
     ] = None,
     faults: Annotated[bool, typer.Option("--faults", help="Faults and alarms only.")] = False,
-    doses: Annotated[
-        bool, typer.Option("--doses", help="Doses, programs, refills, clock, stops only: 30 days and more.")
-    ] = False,
+    doses: Annotated[bool, typer.Option("--doses", help="Doses, programs, refills, stops only.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new records until Ctrl-C.")] = False,
     lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a head line.")] = False,

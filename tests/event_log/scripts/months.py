@@ -1,8 +1,8 @@
 """A log as a pump writes it in many days, on the board's own store, by the firmware's own code.
 
 Arguments: a flash file, days, periodic boluses a day, patient boluses a day; then kinds of records with which
-each day is flooded besides, as `kind:actor:code:times`. Prints, for each ring: number of the oldest record, of
-the newest, how many it holds.
+each day is flooded besides, as `kind:actor:code:times`. Prints, for each ring: number of the oldest record,
+of the newest, how many it holds.
 """
 
 import sys
