@@ -2,8 +2,8 @@
 
 The log has three rings: events, faults and doses. Each record's tag is the AES-128-CBC-MAC (zero IV) of the
 tag of the record before it in its ring and the record's own bytes, so without the pump's log key nobody can
-change a record, take one out or put one elsewhere so that it would not show (REC-04). One sequence of numbers runs
-over all rings; a number that is missing must be explained by a record (REC-01). The bytes and the rules:
+change a record, take one out or put one elsewhere so that it would not show (REC-04). One sequence of numbers
+runs over all rings; a number that is missing must be explained by a record (REC-01). The bytes and the rules:
 docs/event-log.md. Called by `log_command` and tests.
 """
 
