@@ -52,7 +52,12 @@ def flood_events(client: Client, count: int) -> None:
     records = client.log_state().events.records
     while client.log_state().events.records == records:
         client.stop()
-    for _ in range(count - 2):
+    stop_and_resume(client, count - 1)
+
+
+def stop_and_resume(client: Client, count: int) -> None:
+    """So many records of the ring of doses, or of events where that has no more places."""
+    for _ in range(count - 1):
         client.stop()
     client.resume()
 

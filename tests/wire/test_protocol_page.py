@@ -25,6 +25,7 @@ NAME_TABLES = [
     "BOLUS_KINDS",
     "ACTORS",
     "EVENT_KINDS",
+    "RINGS",
     "PROPOSALS",
     "BASAL_MODES",
     "ALARMS",
@@ -65,7 +66,12 @@ def test_every_table_is_on_the_page(page: str):
         messages.ACTORS,
         messages.EVENT_KINDS,
         messages.ALARMS,
+    )
+    assert messages.SCHEMA[3] == (
+        messages.REPEATED_RECORDS,
+        messages.RINGS,
         messages.FAULT_RECORDS,
+        messages.DOSE_RECORDS,
     )
     for words, table in (
         ("ring of faults are", "FAULT_RECORDS"),

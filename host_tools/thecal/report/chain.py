@@ -11,6 +11,8 @@ from thecal.answers import Event, LogRing, LogState
 from thecal.report.record import Record
 from wire.messages import RINGS
 
+_MORE_THAN_KEPT = 1 << 32  # records of a ring of which a file shows no more than a part
+
 Standing = Literal["whole", "broken", "unchecked"]
 
 
@@ -80,7 +82,7 @@ def _state_of(events: list[Event]) -> LogState:
             LogRing(
                 mine[0].sequence if mine else 0,
                 last.sequence if last else 0,
-                event_chain.KEPT_EVENTS,
+                _MORE_THAN_KEPT,
                 before,
                 last.tag if last else before,
             )
