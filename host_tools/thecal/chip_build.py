@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from thecal import chip_dead, chip_names, chip_once, chip_program, chip_tables, paths
+from thecal.chip_cache import remembered
 from thecal.compiled import mpy_cross
 from thecal.errors import FlashError
 
@@ -48,6 +49,7 @@ def load():
     finally:
         sys.modules.pop("{_RARE_FILE}", None)
 """
+ON_DEMAND = (f"{_RARE_FILE}.mpy", f"{_ONCE_FILE}.mpy")  # not in memory for good
 PROGRAM = "thecal"  # the one module with everything in it
 START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
 _OPTIONS = ("-march=armv6m", "-msmall-int-bits=31", "-O3")
@@ -87,7 +89,7 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
     beside, by name; `root`: the one that it starts
     with. FlashError when mpy-cross is missing or refuses a file.
     """
-    texts = _program({**_chip_texts(sources()), **(more or {})}, root, frozenset())
+    texts = remembered(_program, {**_chip_texts(sources()), **(more or {})}, root, frozenset())
     texts["pins"] = _pins()
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
         return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
@@ -102,7 +104,7 @@ def build_for(board: Path) -> dict[str, bytes]:
                 names.add(node.attr)
             elif isinstance(node, ast.FunctionDef):
                 names.add(node.name)
-    texts = _program(_chip_texts(firmware_sources()), START, names)
+    texts = remembered(_program, _chip_texts(firmware_sources()), START, names)
     files = {"main.py": texts.pop(START).encode()}
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
         return files | {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
