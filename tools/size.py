@@ -4,10 +4,10 @@
     tools/size.py           the share of every module, the files, and an error when they are over the budget
     tools/size.py --json    the same as JSON
 
-`resident_mpy_bytes` counts what stays in memory once loaded, the board's code too; `firmware_mpy_bytes` also what is
-read from flash when a rare command needs it, or forgotten after the start. They go up for a reason only; `aim` is
-what is wanted. The longest function is told in lines of code. Time to boot and memory are measured
-on the emulated chip, where there is a MicroPython image.
+`resident_mpy_bytes` counts what stays in memory once loaded, the board's code too; `firmware_mpy_bytes` also
+what is read from flash when a rare command needs it, or forgotten after the start. They go up for a reason
+only; `aim` is what is wanted. The longest function is told in lines of code. Time to boot and memory are
+measured on the emulated chip, where there is a MicroPython image.
 """
 
 import ast

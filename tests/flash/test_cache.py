@@ -1,4 +1,4 @@
-"""What was worked out for the chip before comes from the user's cache; what is damaged is worked out again."""
+"""What was worked out for the chip before comes from a cache; what is damaged is worked out again."""
 
 from pathlib import Path
 
