@@ -100,11 +100,13 @@ class ProgramEvent(BaseEvent):
 
 
 class RefillEvent(BaseEvent):
-    """The reservoir is emptied (`residual_pl` came out; None: what is really in it) and filled."""
+    """The reservoir is emptied (`residual_pl` came out; None: what is really in it) and filled.
+    `therapy`: of what was filled in, takes effect with it."""
 
     what: Literal["refill"] = Field(alias="do")
     volume_pl: _Volume = Field(alias="volume")
     residual_pl: Annotated[int | None, BeforeValidator(_read_residual)] = Field(alias="residual")
+    therapy: Annotated[Therapy | None, BeforeValidator(_read_program)] = Field(default=None, alias="file")
 
 
 class SetClockEvent(BaseEvent):

@@ -138,11 +138,8 @@ class Pump(Closing):
     def propose_program(self, therapy: str | os.PathLike[str] | Therapy) -> Review:
         """Propose a therapy or its file: old and new side by side. TherapyError, Refused: it cannot be."""
         from thecal.review import Review
-        from thecal.therapy import load_therapy
-        from thecal.therapy_models import Therapy
 
-        wanted = therapy if isinstance(therapy, Therapy) else load_therapy(Path(therapy))
-        return Review.of(self.client, wanted)
+        return Review.of(self.client, _therapy_of(therapy))
 
     def propose_bolus(self, dose: str, *, over: str, extended: bool = False) -> Proposed:
         """Propose a clinician's bolus: `dose` of the primary drug ("0.2 mg"), evenly `over` "10 min"."""
@@ -160,9 +157,11 @@ class Pump(Closing):
         lot: str = "",
         expiry: date | None = None,
         measured: str = "",
+        program: str | os.PathLike[str] | Therapy | None = None,
     ) -> Refill:
         """Propose to record a refill: `volume` filled in ("40 mL"), `residual` that came out before, the
-        drug's lot and expiry date, and what was `measured` in the reservoir after filling."""
+        drug's lot and expiry date, and what was `measured` in the reservoir after filling. `program`: the
+        therapy of what was filled in, or its file; one commit puts both in force, or neither."""
         from thecal.quantities import VOLUME, parse_whole
         from thecal.refill_command import Before, Wanted
 
@@ -173,7 +172,7 @@ class Pump(Closing):
             expiry,
             measured_pl=parse_whole(measured, VOLUME, zero=True) if measured else None,
         )
-        return Before.ask(self.client).propose(wanted)
+        return Before.ask(self.client).propose(wanted, None if program is None else _therapy_of(program))
 
     def propose_prime(self, *, dry: bool, implant: bool) -> Prime:
         """Propose to prime the catheter (`dry`: the tubing too). `implant`: it is an implant or revision."""
@@ -222,3 +221,10 @@ class Pump(Closing):
     def skip_bridge(self) -> None:
         """Leave a bridge before its volume is through: the program's own rate begins."""
         settled(self.client, "skipping the bridge", self.client.skip_bridge)
+
+
+def _therapy_of(therapy: str | os.PathLike[str] | Therapy) -> Therapy:
+    from thecal.therapy import load_therapy
+    from thecal.therapy_models import Therapy
+
+    return therapy if isinstance(therapy, Therapy) else load_therapy(Path(therapy))

@@ -4,26 +4,35 @@
     refill = before.propose(Wanted(...))     # read back by the pump, nothing changed
     refill.commit()
 
+With the therapy of what was filled in, `propose` asks for both in one commit: at no moment is the refill on
+record and the old program gives the new drug (DEL-13).
+
 RES-03: over-delivery of the motor is invisible to a pump that counts its steps; here it shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thecal import local_time, refill_date
 from thecal.amounts import volume_text
-from thecal.answers import Proposal, Status
-from thecal.client import Client
-from thecal.errors import ThecalError
+from thecal.answers import Committed, Proposal, Status
+from thecal.client import Client, refill_values
+from thecal.errors import Refused, ThecalError
 from thecal.guard_answers import Reservoir
 from thecal.library.rules import stable_days
 from thecal.refill_check import RefillCheck, Trend, check_words, pocket_fill_bound_pl, trend_words
 from thecal.report_json import SCHEMA, nl, refill_json
 from thecal.settled import harmless, settled
+from wire.messages import PROPOSAL_REFILL
+
+if TYPE_CHECKING:
+    from thecal.programming import PreparedProgram
+    from thecal.review import Review
+    from thecal.therapy_models import Therapy
 
 _LATEST = 4  # refills that the trend looks at, the new one among them
 _ERI_DAYS = 90  # from battery_eri to the end of service
@@ -110,24 +119,53 @@ class Before:
             }
         )
 
-    def propose(self, wanted: Wanted) -> Refill:
-        """Ask the pump whether it would record it."""
+    def propose(
+        self, wanted: Wanted, therapy: Therapy | None = None, prepared: PreparedProgram | None = None
+    ) -> Refill:
+        """Ask the pump whether it would record it; with the `therapy` of what was filled in, if that follows
+        (`prepared`: when it has been already)."""
+        if therapy is None:
+            proposal, check = self._propose(wanted, None)
+            return Refill(self, wanted, proposal, check)
+        from thecal.programming import prepare_program
+        from thecal.review import Review
+
+        if prepared is None:
+            prepared = harmless("the review", lambda: prepare_program(self.client, therapy))
+        after = replace(self, program=prepared.values)  # whose drugs these are
+        proposal, check = after._propose(wanted, prepared.values)
+        review = Review.made(self.client, therapy, prepared, proposal, "the refill with its program")
+        return Refill(after, wanted, proposal, check, review)
+
+    def _propose(self, wanted: Wanted, program: dict[str, object] | None) -> tuple[Proposal, RefillCheck]:
         check = RefillCheck(self.reservoir.filled_pl, self.status.reservoir_pl, wanted.residual_pl)
         until = self.stable_until(wanted)
         expiry_day = None
         if until is not None:
             expiry_day = local_time.to_wire(datetime.combine(until, datetime.min.time()))[0]
-        proposal = harmless(
-            "the proposal",
-            lambda: self.client.propose_refill(
-                wanted.volume_pl,
-                wanted.residual_pl,
-                lot=wanted.lot,
-                expiry_day=expiry_day,
-                measured_pl=wanted.measured_pl,
-            ),
+        values = refill_values(
+            wanted.volume_pl,
+            wanted.residual_pl,
+            lot=wanted.lot,
+            expiry_day=expiry_day,
+            measured_pl=wanted.measured_pl,
         )
-        return Refill(self, wanted, proposal, check)
+
+        def ask() -> Proposal:
+            if program is None:
+                return self.client.propose(PROPOSAL_REFILL, values)
+            return self.client.propose_refill_and_program(values, program)
+
+        try:
+            return harmless("the proposal", ask), check
+        except Refused as refused:
+            if refused.name == "pocket_fill":
+                raise ThecalError(
+                    "what was found after filling says that it may lie beside the pump: "
+                    "no program starts out of a pocket, and nothing was changed",
+                    "look at the patient, then record the refill alone: the pump stops",
+                ) from refused
+            raise
 
 
 @dataclass(frozen=True)
@@ -138,11 +176,7 @@ class Refill:
     wanted: Wanted
     proposal: Proposal
     check: RefillCheck
-
-    @classmethod
-    def propose(cls, client: Client, volume_pl: int, residual_pl: int) -> Refill:
-        """Ask the pump whether it would record it."""
-        return Before.ask(client).propose(Wanted(volume_pl, residual_pl))
+    review: Review | None = None  # of the program that comes with it
 
     @property
     def volume_pl(self) -> int:
@@ -198,10 +232,12 @@ class Refill:
             lines.append(f"Next refill by {following.at:%a %Y-%m-%d} ({following.reason}).")
         return lines
 
-    def commit(self) -> None:
-        """Put it on record."""
+    def commit(self) -> Committed | None:
+        """Put it on record, and its program in force; None when the pump did and its answer was lost."""
+        if self.review is not None:
+            return self.review.commit()
         client = self.before.client
-        settled(client, "the refill", lambda: client.commit(self.proposal.digest))
+        return settled(client, "the refill", lambda: client.commit(self.proposal.digest))
 
     def as_json(self) -> dict[str, object]:
         """The document after the commit."""

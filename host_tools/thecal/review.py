@@ -41,13 +41,27 @@ class Review:
     proposal: Proposal
     drugs: list[str]
     limits_24h_ng: list[int | None]
+    what: str = "the program"
 
     @classmethod
     def of(cls, client: Client, therapy: Therapy) -> Review:
         """Propose the therapy to the pump. TherapyError, Refused: it cannot be, nothing was changed."""
         prepared = harmless("the review", lambda: prepare_program(client, therapy))
         proposal = harmless("the proposal", lambda: client.propose_program(prepared.values))
+        return cls.made(client, therapy, prepared, proposal)
+
+    @classmethod
+    def made(
+        cls,
+        client: Client,
+        therapy: Therapy,
+        prepared: PreparedProgram,
+        proposal: Proposal,
+        what: str = "the program",
+    ) -> Review:
+        """Of what the pump has read already."""
         return cls(
+            what=what,
             client=client,
             prepared=prepared,
             proposal=proposal,
@@ -75,7 +89,7 @@ class Review:
 
     def commit(self) -> Committed | None:
         """Make it so; None when the pump did and its answer was lost."""
-        return settled(self.client, "the program", lambda: self.client.commit(self.proposal.digest))
+        return settled(self.client, self.what, lambda: self.client.commit(self.proposal.digest))
 
     def print_tables(self, console: Console | None = None) -> None:
         """The review for people."""

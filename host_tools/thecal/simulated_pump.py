@@ -21,7 +21,7 @@ from thecal import local_time
 from thecal.amounts import US_PER_DAY, US_PER_S
 from thecal.answers import Accounts, Event, Proposal, Status
 from thecal.bench import PumpReset
-from thecal.client import Client
+from thecal.client import Client, refill_values
 from thecal.emulator import RESET_TAKES_US, Emulator
 from thecal.errors import SimulationError
 from thecal.refill_check import RefillCheck
@@ -113,15 +113,22 @@ class SimulatedPump:
         """Commit what was proposed."""
         self.client.commit(proposal.digest)
 
-    def refill(self, volume_pl: int, residual_pl: int | None) -> RefillCheck:
+    def refill(self, volume_pl: int, residual_pl: int | None, therapy: Therapy | None = None) -> RefillCheck:
         """Record a refill and fill the reservoir; what the refill check says. Refused: nothing of both.
+        `therapy`: takes effect with it.
 
         `residual_pl` None: what is really in the reservoir, as a syringe would find.
         """
         if residual_pl is None:
             residual_pl = self._emulator.bench.truth().reservoir_pl
         check = RefillCheck(self._filled_pl, self.accounts().reservoir_pl, residual_pl)
-        self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
+        if therapy is None:
+            self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
+        else:
+            values = to_wire(therapy, self.client.running_program())
+            refill = refill_values(volume_pl, residual_pl)
+            self.carry_out(self.client.propose_refill_and_program(refill, values))
+            self._expect_records(therapy)
         self._emulator.bench.fill(volume_pl)
         self._filled_pl = volume_pl
         return check

@@ -26,7 +26,7 @@ from thecal.simulated_pump import SimulatedPump
 from thecal.therapy_models import Therapy
 
 _ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
-_AT_THE_PUMP = frozenset(("implant", "prime", "skip_bridge", "program"))  # may need the pump's button
+_AT_THE_PUMP = frozenset(("implant", "prime", "skip_bridge", "program", "refill"))  # may need a press
 _BOLUS_KINDS = {"patient_bolus": "patient", "clinician_bolus": "clinician", "extended_bolus": "extended"}
 
 
@@ -193,7 +193,8 @@ class Run:
 
     def _refill(self, event: ev.RefillEvent) -> None:
         at_us = self.pump.at_us
-        self.refills.append((at_us, self.pump.refill(event.volume_pl, event.residual_pl)))
+        check = self.pump.refill(event.volume_pl, event.residual_pl, event.therapy)
+        self.refills.append((at_us, check))
 
     def _plain_commands(self) -> dict[str, Callable[[], object]]:
         client = self.pump.client

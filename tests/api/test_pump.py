@@ -119,6 +119,19 @@ def test_refill_and_prime(pump: Pump):
         pump.propose_prime(dry=True, implant=False)
 
 
+@pytest.mark.req("DEL-13", part="through the Python API")
+def test_refill_and_program(pump: Pump, emulator: Emulator, tmp_path: Path):
+    path = tmp_path / "weaker.toml"
+    path.write_text(MORPHINE.read_text().replace("20 mg/mL", "10 mg/mL"))
+    emulator.bench.press_button()
+    refill = pump.propose_refill("40 mL", residual="39.6 mL", lot="B", program=path)
+    assert refill.review is not None
+    committed = refill.commit()
+    assert committed is not None
+    assert pump.accounts().fillings[-1].drugs[0].concentration_ng_per_ml == 10_000_000
+    assert pump.client.reservoir().lot == "B"
+
+
 def test_the_log(pump: Pump):
     kinds = [event.kind for event in pump.log()]
     assert "program_committed" in kinds

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from thecal.client import Client
 from thecal.emulator import Emulator
 
 from .conftest import MORPHINE, Thecal, program
@@ -103,6 +106,66 @@ def test_a_pocket_fill_stops_the_pump(quick_thecal: Thecal, filled: Emulator):
     filled.bench.advance_by(60_000_000)
     assert "pocket_fill  critical" in quick_thecal("alarms", port=filled.port).out
     assert json.loads(quick_thecal("status", "--json", port=filled.port).out)["state"] == "halted"
+
+
+def weaker(folder: Path) -> str:
+    """The same doses at half the concentration."""
+    path = folder / "weaker.toml"
+    path.write_text(MORPHINE.read_text().replace("20 mg/mL", "10 mg/mL"))
+    return str(path)
+
+
+def state_of(pump: Emulator) -> tuple[object, ...]:
+    with Client.connect(pump.port) as client:
+        program = client.running_program()
+        assert program is not None
+        drugs: Any = program["drugs"]
+        kinds = [e.kind for e in client.events() if e.kind in ("refilled", "program_committed")]
+        return drugs[0]["concentration_ng_per_ml"], client.status().reservoir_pl, kinds
+
+
+@pytest.mark.req("DEL-13", part="at the command line")
+def test_a_refill_with_its_program(quick_thecal: Thecal, filled: Emulator, tmp_path: Path):
+    therapy = weaker(tmp_path)
+    before = state_of(filled)
+    no = quick_thecal(
+        "refill", *SET, "40 mL", "--program", therapy, port=filled.port, stdin="A\n2030-01-31\nn\n"
+    )
+    assert no.code == 1
+    assert "10 mg/mL" in no.out
+    assert state_of(filled) == before
+    filled.bench.press_button()
+    document = refilled(quick_thecal, filled, *SET, "40 mL", "--lot", "A", "--program", therapy)
+    assert document["lot"] == "A"
+    assert isinstance(document["program"], dict)
+    assert state_of(filled) == (
+        10_000_000,
+        40_000_000_000,
+        ["program_committed", "refilled", "program_committed"],
+    )
+    with Client.connect(filled.port) as client:
+        both = [e for e in client.events() if e.kind in ("refilled", "refill_checked", "program_committed")]
+    assert len({(e.at.total_us, e.ref) for e in both[1:]}) == 1
+    assert both[-1].ref
+
+
+@pytest.mark.req("DEL-13", part="refused as a whole, in one line")
+def test_a_refill_with_a_program_that_is_refused(quick_thecal: Thecal, filled: Emulator, tmp_path: Path):
+    before = state_of(filled)
+    flags = (*SET, "40 mL", "--yes", "--program")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(MORPHINE.read_text().replace("2.4 mg/day", "0.001 mg/day"))
+    for more, said in (
+        ([str(wrong)], "basal"),
+        (
+            [weaker(tmp_path), "--measured", "30 mL"],
+            "no program starts out of a pocket, and nothing was changed",
+        ),
+    ):
+        done = quick_thecal("refill", *flags, *more, port=filled.port)
+        assert done.code == 1, done
+        assert said in done.error
+        assert state_of(filled) == before
 
 
 def test_wrong_usage(quick_thecal: Thecal, filled: Emulator):

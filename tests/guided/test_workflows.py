@@ -95,7 +95,7 @@ def test_nothing_changed_is_said(quick_thecal: Thecal, therapy: Emulator):
     assert running(therapy) == before
 
 
-@pytest.mark.req("DEL-11", part="the guided change of a concentration")
+@pytest.mark.req("DEL-11", "DEL-13", part="the guided change of a concentration")
 def test_another_concentration_with_its_bridge(quick_thecal: Thecal, therapy: Emulator, tmp_path: Path):
     weaker = changed(tmp_path, *NEW)
     before = running(therapy)
@@ -113,6 +113,10 @@ def test_another_concentration_with_its_bridge(quick_thecal: Thecal, therapy: Em
     assert now["bridge"] == [{"dose_ng_per_day": 2_400_000, "concentration_ng_per_ml": 20_000_000}]
     with Client.connect(therapy.port) as client:
         assert client.status().bolus == "bridge"
+        both = [event for event in client.events() if event.kind in ("refilled", "program_committed")][1:]
+    assert [event.kind for event in both] == ["refilled", "program_committed"]
+    assert both[0].at == both[1].at
+    assert both[0].ref == both[1].ref != 0
 
 
 def test_another_concentration_by_flags_and_knowingly_without(

@@ -103,6 +103,17 @@ def test_refill():
     assert outcome.ledger.delivered_ng == {"morphine": 2_400_000}
 
 
+@pytest.mark.req("DEL-13", part="in simulate")
+def test_a_refill_with_its_program(tmp_path: Path):
+    weaker = tmp_path / "weaker.toml"
+    weaker.write_text(MORPHINE.replace("20 mg/mL", "10 mg/mL"))
+    outcome = run(event("12h", "refill", volume="20 mL", residual="39 mL", file=str(weaker)))
+    assert outcome.refusals == []
+    assert outcome.steps == 24_000 + 48_000  # the same dose of half the concentration
+    assert outcome.ledger.reservoir_pl == 20_000_000_000 - 48_000 * 2500
+    assert outcome.ledger.delivered_ng == {"morphine": 2_400_000}
+
+
 @pytest.mark.req("BOL-09", part="a stall: what was missed is not given late")
 @pytest.mark.req("MOT-01", "BOL-09", part="in simulate")
 def test_a_motor_stall_is_announced_and_nothing_missed_is_given_late():

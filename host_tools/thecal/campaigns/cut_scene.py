@@ -24,7 +24,13 @@ from thecal.campaigns.cut_therapies import (
 )
 from thecal.client import refill_values
 from thecal.errors import Refused
-from wire.messages import PROPOSAL_BOLUS, PROPOSAL_CLOCK, PROPOSAL_PRIME, PROPOSAL_REFILL
+from wire.messages import (
+    PROPOSAL_BOLUS,
+    PROPOSAL_CLOCK,
+    PROPOSAL_PRIME,
+    PROPOSAL_REFILL,
+    PROPOSAL_REFILL_AND_PROGRAM,
+)
 
 T = TypeVar("T")
 
@@ -109,11 +115,30 @@ class Scene:
             self.commit(self.dice.choice(same))
 
     def bridge(self) -> None:
-        """A refill of a higher concentration and the program that bridges to it."""
+        """A refill of a higher concentration and the program that bridges to it: in one commit, or in two."""
         stronger = bridged(self.belief.step_pl)
-        if concentration(self.belief.programs[-1]) != concentration(stronger):
+        if concentration(self.belief.programs[-1]) == concentration(stronger):
+            return
+        if self.dice.random() < 0.5:
+            self.refill_and_program(stronger)
+        else:
             self.refill()
             self.commit(stronger)
+
+    def refill_and_program(self, values: Values) -> None:
+        """Both in one commit."""
+        belief = self.belief
+        volume_pl = self.dice.randint(FILL_PL // 2, FILL_PL)
+        self._begin(f"refill {volume_pl} pL and program {values['name']}")
+
+        def doubt() -> None:
+            belief.level = None
+            belief.programmed(values, belief.now_us, surely=False)
+
+        both = {**refill_values(volume_pl, FILL_PL // 10), **values}
+        if self._commit(PROPOSAL_REFILL_AND_PROGRAM, both, doubt):
+            belief.programmed(values, self._asked_us, surely=True)
+            self._note_level()
 
     def patient_bolus(self) -> None:
         """The patient asks; what may not be given must be refused."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thecal.pump import Pump
     from thecal.quantities import Kind
+    from thecal.review import Review
 
 
 def complete_port() -> list[str]:
@@ -157,6 +158,16 @@ def answer_to(question: str, option: str, yes: bool) -> str:
     if not answer:
         raise WrongUsage(f"{option} is missing: nothing was changed.")
     return answer
+
+
+def agreed_or_withdraw(pump: "Pump", review: "Review", *, large: bool, soft: bool) -> None:
+    """Large changes and soft limits that nobody has agreed to end the command; the pump forgets it all."""
+    try:
+        review.refuse_large_changes(large)
+        review.refuse_soft_limits(soft)
+    except ThecalError:
+        pump.abort()
+        raise
 
 
 def ask_or_withdraw(pump: "Pump", question: str, yes: bool) -> None:

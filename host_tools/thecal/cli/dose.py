@@ -17,6 +17,7 @@ from thecal.cli.common import (
     Port,
     Soft,
     Yes,
+    agreed_or_withdraw,
     ask_or_withdraw,
     local_time,
     need_yes_for_json,
@@ -26,7 +27,6 @@ from thecal.cli.common import (
     quantity,
 )
 from thecal.cli.store import NoStore, remember
-from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
     from thecal.pump import Pump
@@ -54,12 +54,7 @@ def program(
         review = pump.propose_program(wanted)
         if not as_json:
             review.print_tables()
-        try:
-            review.refuse_large_changes(confirm_large_change)
-            review.refuse_soft_limits(confirm_soft_limits)
-        except ThecalError:
-            pump.abort()
-            raise
+        agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)
         ask_or_withdraw(pump, f"Program this on {port}?", yes)
         committed = review.commit()
         if as_json:

@@ -1,6 +1,7 @@
 """The commands around reservoir, catheter and plan: refill, prime, cancel-plan, skip-bridge."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,8 +10,11 @@ from thecal.cli.common import (
     CameOut,
     FilledIn,
     Json,
+    Large,
     Port,
+    Soft,
     Yes,
+    agreed_or_withdraw,
     answer_to,
     ask_or_withdraw,
     local_time,
@@ -24,6 +28,7 @@ from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
     from thecal.refill_command import Wanted
+    from thecal.therapy_models import Therapy
 
 
 def refill(
@@ -37,19 +42,27 @@ def refill(
     measured: Annotated[
         str, typer.Option(metavar="VOLUME", help="Found in the reservoir after filling: against pocket fill.")
     ] = "",
+    program: Annotated[
+        Path | None,
+        typer.Option(metavar="THERAPY.toml", help="Of what was filled in: takes effect with the refill."),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Only show what is expected, and the trend.")] = False,
     port: Port = "",
     yes: Yes = False,
+    confirm_large_change: Large = False,
+    confirm_soft_limits: Soft = False,
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
-    """Record a refill: what came out against what was counted, the trend, a question, the record."""
+    """Record a refill: what came out against what was counted, the trend, a question, the record. With
+    --program the therapy of what was filled in takes effect at the same instant."""
     if not show:
         need_yes_for_json(as_json, yes)
     from thecal import refill_command
 
     given = _Given(volume, residual, lot, expiry, stable, measured)
     given.check()
+    therapy = _therapy_of(program)
     with open_pump(port) as pump:
         before = refill_command.Before.ask(pump.client)
         if show:
@@ -57,13 +70,30 @@ def refill(
             return
         if not as_json:
             print("\n".join(before.words()))
-        refilling = before.propose(given.completed(yes).wanted())
+        refilling = before.propose(given.completed(yes).wanted(), therapy)
+        review = refilling.review
         if not as_json:
+            if review:
+                review.print_tables()
             print("\n".join(refilling.words()))
-        ask_or_withdraw(pump, "Record this refill?", yes)
-        refilling.commit()
-        print_json(refilling.as_json()) if as_json else print("The refill is on record.")
-        remember(pump, "refill", no_store, refill=refilling.amounts)
+        if review:
+            agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)
+        ask_or_withdraw(pump, "Record this refill and program it?" if review else "Record this refill?", yes)
+        committed = refilling.commit()
+        if as_json:
+            both = {"program": review.as_json(committed)} if review else {}
+            print_json(refilling.as_json() | both)
+        else:
+            runs = f"; {review.proposal.reading['name']} runs" if review else ""
+            print(f"The refill is on record{runs}.")
+        at_us = committed.at.total_us if review and committed else None
+        remember(pump, "refill", no_store, committed_us=at_us, refill=refilling.amounts)
+
+
+def _therapy_of(program: Path | None) -> "Therapy | None":
+    from thecal.therapy import load_therapy
+
+    return load_therapy(program) if program else None
 
 
 @dataclass(frozen=True)

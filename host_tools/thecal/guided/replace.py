@@ -1,7 +1,7 @@
 """`thecal replace` and `thecal implant`: the order in which refill, program, bridge and prime belong.
 
-Of a new filling everything is checked and confirmed first; then the refill is recorded and the program
-committed right after it: the new filling runs at the old program's rate no longer than that takes.
+Of a new filling everything is checked and confirmed first; then refill and program take effect in one commit:
+at no moment does the old program's rate give the new filling (DEL-13).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from thecal.errors import ThecalError
 from thecal.guided.prompts import Prompter
 from thecal.guided.session import Answers, Programmed, confirm_large_and_soft
 from thecal.programming import PreparedProgram, prepare_program
-from thecal.refill_command import Refill
-from thecal.review import Review, settings_table
+from thecal.refill_command import Before, Refill, Wanted
+from thecal.review import settings_table
 from thecal.service_command import Prime
 from thecal.settled import harmless, withdraw
 from thecal.therapy_models import BridgeRequest, Therapy
@@ -33,27 +33,17 @@ def replace(
     if prepared.running is None:
         raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
     therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge)
-    refill = harmless("the review", lambda: Refill.propose(client, volume_pl, residual_pl))
-    _show(prepared, refill)
-    confirm_large_and_soft(prompter, prepared, answers)
+    refill = Before.ask(client).propose(Wanted(volume_pl, residual_pl), therapy, prepared)
+    assert refill.review is not None
     try:
+        _show(prepared, refill)
+        confirm_large_and_soft(prompter, prepared, answers)
         prompter.confirm("Record the refill and program this?", "--yes", answers.yes)
-        if prepared.raises_a_limit:  # else the pump would refuse the program, the refill being on record
-            prompter.line("A limit rises: press the pump's button, then Enter:", "a person at the button")
+        committed = prompter.with_button(refill.commit)
     except ThecalError:
         withdraw(client)
         raise
-    refill.commit()
-    prompter.done = "the refill is on record"
-    try:
-        review = Review.of(client, therapy)
-        committed = prompter.with_button(review.commit)
-    except ThecalError as error:
-        raise ThecalError(
-            f"the refill is on record, the new program is NOT: {error.message}",
-            "the old program's rate gives the new filling: stop the pump or program it now",
-        ) from error
-    return refill, (committed, review)
+    return refill, (committed, refill.review)
 
 
 def _bridged(
