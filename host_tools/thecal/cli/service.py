@@ -27,7 +27,8 @@ from thecal.cli.common import (
 from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
-    from thecal.refill_command import Wanted
+    from thecal.pump import Pump
+    from thecal.refill_command import Refill, Wanted
     from thecal.therapy_models import Therapy
 
 
@@ -71,23 +72,31 @@ def refill(
         if not as_json:
             print("\n".join(before.words()))
         refilling = before.propose(given.completed(yes).wanted(), therapy)
-        review = refilling.review
-        if not as_json:
-            if review:
-                review.print_tables()
-            print("\n".join(refilling.words()))
-        if review:
-            agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)
-        ask_or_withdraw(pump, "Record this refill and program it?" if review else "Record this refill?", yes)
-        committed = refilling.commit()
-        if as_json:
-            both = {"program": review.as_json(committed)} if review else {}
-            print_json(refilling.as_json() | both)
-        else:
-            runs = f"; {review.proposal.reading['name']} runs" if review else ""
-            print(f"The refill is on record{runs}.")
-        at_us = committed.at.total_us if review and committed else None
-        remember(pump, "refill", no_store, committed_us=at_us, refill=refilling.amounts)
+        _agree(pump, refilling, as_json, yes, large=confirm_large_change, soft=confirm_soft_limits)
+        _record(pump, refilling, as_json, no_store)
+
+
+def _agree(pump: "Pump", refilling: "Refill", as_json: bool, yes: bool, *, large: bool, soft: bool) -> None:
+    """Show it, and its program if one comes with it; go on only after a yes."""
+    review = refilling.review
+    if review and not as_json:
+        review.print_tables()
+    if not as_json:
+        print("\n".join(refilling.words()))
+    if review:
+        agreed_or_withdraw(pump, review, large=large, soft=soft)
+    ask_or_withdraw(pump, "Record this refill and program it?" if review else "Record this refill?", yes)
+
+
+def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool) -> None:
+    committed, review = refilling.commit(), refilling.review
+    if as_json:
+        print_json(refilling.as_json() | ({"program": review.as_json(committed)} if review else {}))
+    else:
+        runs = f"; {review.proposal.reading['name']} runs" if review else ""
+        print(f"The refill is on record{runs}.")
+    at_us = committed.at.total_us if review and committed else None
+    remember(pump, "refill", no_store, committed_us=at_us, refill=refilling.amounts)
 
 
 def _therapy_of(program: Path | None) -> "Therapy | None":
