@@ -196,6 +196,7 @@ def test_a_terminal_without_utf_8(
         monkeypatch.setenv(name, value)
     odd = tmp_path / "Bäume-☃.toml"
     odd.write_text(MORPHINE.read_text().replace('"2.4 mg/day"', '"240 mg/day"'), encoding="utf-8")
+    whole = "PYTHONIOENCODING" in locale  # every kind of command once; with the other two what they differ in
     with Emulator(seed=1) as emulator:
         for words, code in (
             (("program", MORPHINE, "--yes"), 0),
@@ -210,6 +211,8 @@ def test_a_terminal_without_utf_8(
             (("report", "--out", tmp_path / "ü-☃.html"), 0),
             (("report", "--out", tmp_path / "ü-☃.html", "--json"), 0),
         ):
+            if not whole and words[0] not in ("program", "check", "library"):
+                continue
             done = thecal(*words, port=emulator.port)
             assert done.code == code, (words, done)
             assert "Traceback" not in done.err

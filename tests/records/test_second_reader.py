@@ -1,6 +1,7 @@
 """What the firmware writes, read by a second implementation; and what that one writes, taken up by the
 firmware."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from thecal.errors import Refused
 from wire.codec import encoded
 from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 
+SOAK = bool(os.environ.get("THECAL_SOAK"))
 SERIAL = b"UNIX-0001"
 FILLINGS = {
     "reservoir_pl": 40_000_000_000,
@@ -41,10 +43,11 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 
 @pytest.mark.req("INT-06", part="every state of the flash is read by another implementation")
 def test_every_image_is_read(day: Day):
-    """After every operation: the ledger is whole, its documents are there, and what was answered is in it."""
+    """After every third operation (THECAL_SOAK=1: every one): the ledger is whole, its documents are there,
+    and what was answered is in it."""
     first = day.played[1].last_op
     wanted: dict[int, list[tuple[When, int]]] = {
-        o.number: [("after", 0)] for o in day.operations if o.number > first
+        o.number: [("after", 0)] for o in day.operations if o.number > first and (SOAK or o.number % 3 == 0)
     }
     sequence = 0
     for operation, _, _, image in images(day.operations, wanted):
