@@ -29,6 +29,7 @@ STATE_WORDS = const(3)
 
 _PERIOD_US = const(9)
 _START_US = const(4)
+_HAND_OVER_US = const(40)  # from reading the timer until PIO has the first word, at most
 _SOON_US = const(60)  # a queue that is about to run dry is waited for
 _ENOUGH_LOOKS = const(1500)
 
@@ -89,12 +90,21 @@ def dues(words: ptr32, run, lead: ptr16, state: ptr32) -> int:  # noqa: F821
 
 
 @micropython.viper
+def _soonest(previous: int) -> int:
+    """When a motor that stands still may make the next step; the one before it may be long ago."""
+    now = ptr32(_TIMER)[0] + int(_HAND_OVER_US)  # noqa: F821
+    soonest = previous + int(LEAST_GAP_US)
+    return soonest if 0 < soonest - now <= int(LEAST_GAP_US) else now
+
+
+@micropython.viper
 def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F821
     """Due times into delays, and off they go through a DMA channel, behind what another still carries:
     `channels` has its number in the low byte, the other's in the next.
 
     With interrupts off. The first word's delay counts from now when the motor stands still, else from the
-    edge before it. A step that is overdue is made at once, the next ones no closer than LEAST_GAP_US."""
+    edge before it. A step that is overdue is made at once, but none sooner than LEAST_GAP_US after the one
+    before it."""
     timer = ptr32(_TIMER)  # noqa: F821
     count = ptr32(_COUNT)  # noqa: F821
     expected = state[EXPECTED]
@@ -103,7 +113,7 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F
         looks += 1
     dry = count[0] == expected
     at = state[PREVIOUS]
-    soonest = int(LEAST_GAP_US) + (timer[0] if dry else at)
+    soonest = int(_soonest(at)) if dry else at + int(LEAST_GAP_US)
     first = words[0]
     if first - soonest < 0:
         first = soonest
@@ -154,16 +164,21 @@ def drop(state: ptr32, first: int, second: int):  # noqa: F821
     """Stop at the step boundary: a pulse under way ends, nothing after it begins. With interrupts off."""
     ptr32(int(_DMA) + first * 64)[4] = 0  # noqa: F821
     ptr32(int(_DMA) + second * 64)[4] = 0  # noqa: F821
+    looks = 0
     ptr32(_ABORT)[0] = 1 << first | 1 << second  # noqa: F821
+    while ptr32(_ABORT)[0] and looks < _ENOUGH_LOOKS:  # noqa: F821 - transfers under way end first
+        looks += 1
     address = ptr32(_SM0_ADDR)  # noqa: F821
     order = ptr32(_SM0_INSTR)  # noqa: F821
     looks = 0
     while True:
         ptr32(_PIO_CTRL_CLEAR)[0] = 1  # noqa: F821
-        if address[0] < 3 or looks > _ENOUGH_LOOKS:
+        at = address[0]
+        if at < 3 or looks > _ENOUGH_LOOKS:
             break
         ptr32(_PIO_CTRL_SET)[0] = 1  # noqa: F821
-        looks += 1
+        while address[0] == at and looks <= _ENOUGH_LOOKS:  # it goes on until it is seen to have moved
+            looks += 1
     pulls = 0
     while pulls < 8:
         order[0] = 0x8080

@@ -18,9 +18,7 @@ DOWNSTREAM = const(28)  # ADC2: pressure behind it
 BATTERY = const(29)  # ADC3: a third of VSYS, on the Pico itself
 
 FORWARD = const(1)  # level of DIR that drives the drug out
-LEAST_GAP_US = const(
-    40
-)  # between overdue steps: 25,000 a second. As long as your motor needs not to lose one
+LEAST_GAP_US = const(2000)  # between overdue steps: 500 a second. As long as your motor needs not to lose one
 
 # Analogue scales: microvolts at zero, what a millivolt means, and the least that the sensor gives.
 TEMPERATURE_ZERO_UV = const(500_000)  # TMP36: 0.5 V at 0 C, 10 mV per degree

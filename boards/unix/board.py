@@ -43,6 +43,7 @@ _DEFAULTS = {
     "power_cut": "",
     "fill_pl": 0,
     "floor_pl_per_day": 48_000_000,
+    "least_gap_us": 0,
     "serial_number": "UNIX-0001",
     "reset_cause": _POWER_ON,
     "survived": -1,
@@ -135,6 +136,7 @@ class Board:
         self.serial_number = settings["serial_number"]
         self.floor_pl_per_day = settings["floor_pl_per_day"]
         self.highest_step_pl = 10_000_000
+        self.least_gap_us = settings["least_gap_us"]  # as stated: this motor itself keeps none
         self._reset_cause = settings["reset_cause"]
         self._random = _Random(settings["seed"], settings["start_us"])
 

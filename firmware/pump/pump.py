@@ -25,6 +25,8 @@ from wire import codec, messages
 
 FIRMWARE = "0.1.0"
 _NOTE_BOOT = 1
+_TICKS_MASK = 0x3FFFFFFF
+_BREATH_US = 250_000  # four times a second: half of what the motor's queue lasts, at most rates
 
 
 def _reason_number(reason: str) -> int:
@@ -40,13 +42,16 @@ class Pump:
         began_ticks = board.ticks_us()
         self.timebase = Timebase(began_ticks)
         self.log = EventLog(self.timebase, _reason_number, board.store, board.random_bytes)
-        bounds = Bounds(board.floor_pl_per_day, board.highest_step_pl)
+        bounds = Bounds(board.floor_pl_per_day, board.highest_step_pl, board.least_gap_us)
         self.delivery = make_delivery(board.motor, self.log)
+        self.delivery.pace.gap_us = board.least_gap_us
         course = Course(self.delivery, self.log, self._now)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
         self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
         supervisor = Service(board, self.timebase, course, self.log, self.keeper, bounds.floor_pl_per_day)
         self.supervisor = supervisor
+        self._breathed_ticks = began_ticks
+        course.breathe = self._breathe
         self.timebase.update(board.ticks_us())
         self.keeper.start_up()
         self.log.start_up(self.delivery.local, board.ticks_us, began_ticks)
@@ -70,6 +75,18 @@ class Pump:
         """The timebase, of this very moment."""
         self.timebase.update(self._board.ticks_us())
         return self.timebase
+
+    def _breathe(self) -> None:
+        """Amid a command that takes long: now and then the motor's turn, and the watchdog's (INT-11). What
+        the command changes may not be half done, nor may anything it looks at change."""
+        ticks = self._board.ticks_us()
+        if (ticks - self._breathed_ticks) & _TICKS_MASK < _BREATH_US:
+            return
+        self._breathed_ticks = ticks
+        timebase = self.timebase
+        timebase.update(ticks)
+        self.delivery.serve(timebase.s, timebase.us)
+        self.supervisor.breathe()
 
     def seal(self) -> None:
         """Setup is over: from here on, only commands allocate."""

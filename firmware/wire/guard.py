@@ -193,6 +193,10 @@ GUARD_REFUSALS = (
     (37, "no_alarm"),
     (38, "expired"),  # the drug's stability
     (39, "pocket_fill"),  # clinician's look at the patient is due: refill again
+    (
+        80,
+        "motor_speed",
+    ),  # max_rate is over half of what the motor follows; detail: the most there may be, pL/day
 )
 
 GUARD_STATES = (

@@ -4,7 +4,14 @@ The command line prints `str(error)` and exits with 1. Library callers catch `Th
 act on one cause; no exception of pyserial, of the operating system or of `wire` comes through.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from thecal.amounts import volume_rate_text
+
+# refusal name -> what its detail, a number, says to a person
+_DETAILS: dict[str, Callable[[str], str]] = {
+    "motor_speed": lambda detail: f"at most {volume_rate_text(int(detail))}",
+}
 
 
 class ThecalError(Exception):
@@ -81,7 +88,7 @@ class Refused(ThecalError):
         if what:
             text += f", {what}"
         if detail:
-            text += f" ({detail})"
+            text += f" ({_DETAILS[name](detail) if name in _DETAILS and detail.isdecimal() else detail})"
         super().__init__(text, hint)
         self.name = name
         self.number = number
@@ -142,6 +149,10 @@ REFUSAL_TEXTS = {
     "lockout": ("the lockout since the last bolus, commit or refill has not passed", "wait and ask again"),
     "max_per_24h": ("the boluses allowed in 24 h have been given", "wait until the oldest is 24 h old"),
     "limit_24h": ("the dose limit over 24 h would be passed", "ask for less, or later"),
+    "motor_speed": (
+        "limits.max_rate is over half of what the board's motor follows with this step_volume",
+        "lower limits.max_rate, or use a pump head with a larger step_volume",
+    ),
     "max_rate": ("the rate would pass max_rate", "give it over a longer duration"),
     "reservoir": ("the reservoir does not hold enough", "refill first"),
     "not_prescribed": ("the therapy does not provide for it", "program a therapy that does"),

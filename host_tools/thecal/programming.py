@@ -23,6 +23,7 @@ from thecal.library.rules import SoftLimit, start_warning
 from thecal.local_time import DEFAULT_START, from_wire
 from thecal.therapy_math import mean_basal_ng_per_day
 from thecal.therapy_models import Therapy
+from thecal.therapy_rules import motor_problems
 from thecal.therapy_wire import Change, compare, to_wire
 from thecal.toml_file import Problem
 
@@ -77,7 +78,9 @@ def prepare_program(client: Client, therapy: Therapy) -> PreparedProgram:
     status = client.status()
     local = from_wire(status.local_day, status.local_s, status.local_us)
     running = client.running_program()
-    return prepare(therapy, running, start=local, infusing=status.state == "infusing")
+    gap_us = next((limit.low for limit in client.limits() if limit.name == "least_gap_us"), 0)
+    infusing = status.state == "infusing"
+    return prepare(therapy, running, start=local, infusing=infusing, least_gap_us=gap_us)
 
 
 def prepare(
@@ -86,10 +89,12 @@ def prepare(
     *,
     start: datetime = DEFAULT_START,
     infusing: bool = False,
+    least_gap_us: int = 0,
 ) -> PreparedProgram:
-    """The same for a pump that is known to run `running` (None: nothing) at local time `start`."""
+    """The same for a pump that is known to run `running` (None: nothing) at local time `start`, on a board
+    whose motor keeps so long a gap between overdue steps."""
     report = check(therapy, running, start)
-    problems = [*_library_problems(running), *report.errors]
+    problems = [*_library_problems(running), *report.errors, *motor_problems(therapy, least_gap_us)]
     if infusing and therapy.start is not None and therapy.start.delay_s:
         message = "the pump is infusing, and a delay would leave a gap; stop it first, or remove [start]"
         problems.append(Problem("start.delay", message))

@@ -72,6 +72,22 @@ def _pump(therapy: Therapy) -> Iterator[Problem]:
         )
 
 
+def motor_problems(therapy: Therapy, least_gap_us: int) -> Iterator[Problem]:
+    """A board's motor must follow twice the highest rate, to make up for what is overdue (MOT-06).
+
+    `least_gap_us`: as the board states it; 0: it keeps none, as an emulated pump."""
+    if not least_gap_us:
+        return
+    step_pl, rate = therapy.pump.step_volume_pl, therapy.limits.max_rate_pl_per_day
+    highest = step_pl * US_PER_DAY // (2 * least_gap_us)
+    if rate > highest:
+        yield Problem(
+            "limits.max_rate",
+            f"{volume_rate_text(rate)} is over half of what this board's motor follows, a step of "
+            f"{volume_text(step_pl)} each {duration_text(least_gap_us)}: at most {volume_rate_text(highest)}",
+        )
+
+
 def _drugs(therapy: Therapy) -> Iterator[Problem]:
     names = [drug.name for drug in therapy.drugs]
     for index, name in enumerate(names):

@@ -13,6 +13,8 @@ from pump.units import US_PER_S, Instant
 NOTE_CUT_SHORT = 9
 _LONG_QUEUE = RUN_STEPS - LOW_WATER
 _MOST_OFF_US = 100_000  # by how much a command may be moved to agree with the motor's count
+# the same back in time amid a catch-up of a motor that keeps a gap: what is later is a fault (the guard's)
+_MOST_BEHIND_US = 61 * US_PER_S
 
 
 class Delivery(Flow):
@@ -32,8 +34,9 @@ class Delivery(Flow):
         The motor's count says which instants agree with it: from the last step it made until just before
         the next one fell due. That is (s, us) itself, unless time went on between reading the clock and
         cancelling the motor, or a step was under way; then it is the nearest instant that agrees. The
-        phase stays exact, no step is lost or made twice. False, and a fault, when that is further off
-        than the motor can be."""
+        phase stays exact, no step is lost or made twice. Amid a catch-up that lies back where the motor is:
+        what it had to make up for is part of what comes next. False, and a fault, when that is further
+        off than the motor can be."""
         self.serve(s, us)
         if self.fault:
             return False
@@ -42,7 +45,8 @@ class Delivery(Flow):
         began_us = self.accumulator.start_s * US_PER_S + self.accumulator.start_us
         now_us = max(s * US_PER_S + us, began_us)  # a command of the same instant may have closed later
         at_us = self._agreeing(now_us, steps)
-        if not -_MOST_OFF_US <= at_us - now_us <= _MOST_OFF_US:
+        behind_us = _MOST_BEHIND_US if self.pace.gap_us else _MOST_OFF_US
+        if not -behind_us <= at_us - now_us <= _MOST_OFF_US:
             self.fail(FAULT_PHASE, s, us)
             return False
         self.at.set_us(at_us)

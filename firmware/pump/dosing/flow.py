@@ -15,6 +15,7 @@ from pump.dosing.accumulator import CAPACITY, Accumulator
 from pump.dosing.gate import OpenGate
 from pump.dosing.history import History
 from pump.dosing.local_time import LocalTime
+from pump.dosing.pace import Pace
 from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
 from pump.dosing.schedule import DOSE_LIMBS
 from pump.dosing.source import (
@@ -68,6 +69,7 @@ class Flow:
         self.all_sources = sources + exclusive
         self.accumulator = Accumulator()
         self.planner = Planner()
+        self.pace = Pace(motor)
         self.local = LocalTime()
         self.history = History()
         self.gate = OpenGate()
@@ -75,8 +77,7 @@ class Flow:
         self.held = FREE  # by an alarm
         self.fault = FAULT_NONE
         self.steps_base = 0  # steps made before the last reset
-        self.permit_inverse = -1
-        self.permit = 0  # steps since the reset that are on record and may be handed out
+        self.set_permit(0)  # steps since the reset that are on record and may be handed out
         self.reserve = None  # puts more of them on record: function returning True, or None without records
         self.reserve_steps = 0
         self.uncommitted = False  # the program is not on record yet: what has no permit waits
@@ -108,17 +109,18 @@ class Flow:
             self._pass_change()
         while self._feed(s, us):
             pass
+        self.pace.put_off(self.wake, s, us)
 
     def _all_planned(self, s: int, us: int) -> bool:
-        """Has every step due before the change been handed to the motor? If not, hand over what fits."""
+        """Has every step due before the change been handed over, and made? If not, hand over what fits."""
         change = self.change
         if not self.planner.active:
-            return True
+            return self.pace.is_done()
         while self.motor.in_flight() <= LOW_WATER:
             if not self._may_hand_out(s, us):
                 return False
             if not self.planner.plan(change.s, change.us):
-                return True
+                return self.pace.is_done()
             if not self.gate.admits(self.planner.run):
                 return False
             self.motor.append(self.planner.run)
@@ -196,12 +198,9 @@ class Flow:
                 limbs.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
                 self.log.note_at(s, us, NOTE_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
                 if source.kind == PATIENT:
-                    self._let_extended_go_on(s, us)
-
-    def _let_extended_go_on(self, s: int, us: int) -> None:
-        for source in self.sources:
-            if source.state == SUSPENDED:
-                source.go_on(s, us)
+                    for other in self.sources:
+                        if other.state == SUSPENDED:
+                            other.go_on(s, us)
 
     def _start_sources(self, s: int, us: int) -> None:
         """Periodic boluses that are due; in a stop, prime or bridge they are left out (BOL-06, -09)."""

@@ -143,6 +143,7 @@ class Keeper:
 
     def fill_queue(self) -> None:
         """Before a write that cannot wait: the motor gets enough to last through it."""
+        self._course.breathe()
         time = self._timebase
         time.update(self._ticks_us())
         self._delivery.serve(time.s, time.us)

@@ -31,6 +31,7 @@ _LOOK_S = 60  # when awake anyway,
 _WAKE_S = 120  # else
 CODE_EVERY_S = 900
 _WATCHDOG_MS = 8000
+_BREATHS = 60  # a turn may take so many times a quarter of a second, no longer
 LATE_S = 2
 CATCH_UP_S = 60
 
@@ -91,6 +92,7 @@ class Supervisor:
         self.tasks = 0
         self._late = False
         self.took_us = 0  # the last self test
+        self._breaths = _BREATHS
         self._alert = False
         self._acted_for = 0  # the alarm that delivery was held by
         course.delivery.gate = self
@@ -307,6 +309,12 @@ class Supervisor:
             look_s += _WAKE_S - _LOOK_S
         self.wake_s = tone_s if tone_s < look_s else look_s
 
+    def breathe(self) -> None:
+        """Amid a command that takes long, and goes on: the watchdog is fed, but not for ever."""
+        if self._breaths:
+            self._breaths -= 1
+            self._board.watchdog.feed()
+
     def feed(self) -> bool:
         """At the end of a turn: all is well. False: the motor's turn came late; the next turn must show that
         it was an exception."""
@@ -315,6 +323,7 @@ class Supervisor:
             return False
         if self.tasks == _ALL_TASKS and (self._time.s <= self.wake_s or self.testing):
             self.tasks = 0
+            self._breaths = _BREATHS
             self._board.watchdog.feed()
         return True
 

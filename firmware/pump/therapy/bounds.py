@@ -33,10 +33,16 @@ class Unacceptable(Exception):
 
 class Bounds:
     """(low, high) by name. The basal floor is the pump's own setting: what its motor can hold evenly; the
-    largest step that of its board."""
+    largest step and the least gap between two of them are those of its board."""
 
-    def __init__(self, floor_pl_per_day: int = DEFAULT_FLOOR_PL_PER_DAY, highest_step_pl: int = 10_000_000):
+    def __init__(
+        self,
+        floor_pl_per_day: int = DEFAULT_FLOOR_PL_PER_DAY,
+        highest_step_pl: int = 10_000_000,
+        least_gap_us: int = 0,
+    ):
         self.floor_pl_per_day = floor_pl_per_day
+        self._least_gap_us = least_gap_us
         highest_rate = 24 * PL_PER_ML
         highest_fill = 100 * PL_PER_ML
         self.table = (
@@ -64,7 +70,15 @@ class Bounds:
             ("low_reservoir_pl", PL_PER_ML // 10, highest_fill),
             ("low_reservoir_days", 0, 60),
             ("max_pause_s", 1, 2 * S_PER_DAY),
+            ("least_gap_us", least_gap_us, least_gap_us),
         )
+
+    def check_speed(self, program) -> None:
+        """The motor must follow twice the highest rate, so that it makes up for what is overdue (MOT-06)."""
+        gap_us = 2 * self._least_gap_us
+        room = program.step_volume_pl * US_PER_DAY
+        if program.max_rate_pl_per_day * gap_us > room:
+            raise Unacceptable("motor_speed", str(room // gap_us))
 
     def check(self, name: str, value: int, detail: str = "") -> None:
         """Unacceptable("out_of_range", detail or name) when the value is outside (DEL-06)."""

@@ -52,6 +52,7 @@ class Course:
         self.delivery = delivery
         self.log = log
         self._now = now
+        self.breathe = now  # amid what takes long to weigh; the pump's own serves the motor, too (INT-11)
         self.prescription = None
         self.fillings = Fillings()
         self.boluses = Boluses(self)
@@ -85,6 +86,7 @@ class Course:
         refilled = refilled or self.fillings.was_refilled()
         if self._bridge.state != IDLE:
             raise Unacceptable("bridge", "skip or finish it first")
+        prescription.bounds.check_speed(prescription)
         if self.prescription is not None:
             library.check_succession(self.prescription, prescription)
         self.fillings.check(prescription, refilled)
@@ -101,9 +103,11 @@ class Course:
     def _check_windows(self, prescription, s: int, us: int) -> None:
         """What was given and what is to come must not pass a limit together."""
         try:
-            passed = windows.exceeded(self, prescription, None, s, us)
+            self._refuse_given(windows.exceeded(self, prescription, None, s, us))
         except MemoryError:
             raise Unacceptable("internal", "memory")
+
+    def _refuse_given(self, passed: str) -> None:
         if passed:
             raise Unacceptable(passed, "given")
 
@@ -320,12 +324,10 @@ class Course:
             raise Unacceptable("out_of_range", "day")
         self._check_bolus_meets_any_hour()
         if self.delivery.schedule is not None:  # its high part may come again
-            offset = local.offset_day, local.offset_s, local.offset_us
-            self._move_clock(s, us, values)
             try:
-                self._check_windows(self.prescription, s, us)
-            finally:
-                local.offset_day, local.offset_s, local.offset_us = offset
+                self._refuse_given(windows.by_clock(self, values, s, us).exceeded())
+            except MemoryError:
+                raise Unacceptable("internal", "memory")
 
     def _check_bolus_meets_any_hour(self) -> None:
         """A bolus was accepted with the basal rate of its hours; others must not lift it over the cap."""
@@ -341,11 +343,11 @@ class Course:
         nothing is given twice or left out."""
         self.check_clock(values, s, us)
         at_s, at_us = self.interrupt()
-        self._move_clock(s, us, values)
+        self.move_clock(s, us, values)
         self.log.note(NOTE_CLOCK, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0)
         self.delivery.go_on(at_s, at_us, False)
 
-    def _move_clock(self, s: int, us: int, values) -> None:
+    def move_clock(self, s: int, us: int, values) -> None:
         local = self.delivery.local
         if values["absolute"]:
             local.set_at(s, us, values["day"], values["second"], values["us"])

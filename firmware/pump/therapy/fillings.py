@@ -225,6 +225,19 @@ class Fillings:
             total += (end - filling.first_step) * filling.step_volume_pl * filling.concentration_of(name)
         return total
 
+    def kept_proportion(self, drug, other, since: int) -> bool:
+        """Has every filling since so many dose steps held two drugs as they stand to each other here?"""
+        mine, its = drug["concentration_ng_per_ml"], other["concentration_ng_per_ml"]
+        last = len(self.list) - 1
+        for index, filling in enumerate(self.list):
+            if index == last or self.list[index + 1].first_step > since:
+                if (
+                    filling.concentration_of(drug["name"]) * its
+                    != filling.concentration_of(other["name"]) * mine
+                ):
+                    return False
+        return True
+
     def dose_between(self, drug, begin: int, end: int) -> int:
         """The same of the dose steps after the first `begin`, up to the first `end`."""
         last = self.list[-1] if self.list else None

@@ -8,6 +8,9 @@ are all that is looked at. The sum is exact, in units of 10^-9 ng / Q with Q a c
 durations; the history is right to one step, which a limit therefore allows on top, and where changes came
 closer than 5 min it errs towards refusing. Future patient boluses are not assumed.
 
+A `Forecast` is taken at once and weighed at leisure: that takes a chip up to seconds, in which the motor has
+its turns (`breathe`).
+
 Called by: `pump.therapy.boluses`, `pump.therapy.course`. Allocates: commands only.
 """
 
@@ -171,6 +174,12 @@ class _Given:
         self._steps = course.delivery.dose_steps()
         self._now_us = now_us
         self.entries = self._history.since(now_us - window_us)
+        self.breathe = course.breathe
+
+    def kept_proportion(self, drug, other) -> bool:
+        """Has every filling since the first entry held the two as the program's does?"""
+        since = self._history.steps(self.entries[0], self._steps) if self.entries else self._steps
+        return self._fillings.kept_proportion(drug, other, since)
 
     def begin(self, drug, weight: int) -> None:
         """For this drug, from the beginning. `weight`: of 10^-9 ng."""
@@ -223,7 +232,10 @@ def _highest_window(given, corners, drug, weight: int, window_us: int, last_end_
     given.begin(drug, weight)
     highest = 0
     for at, dose in corners:
-        if 0 < at <= last_end_us:
+        given.breathe()
+        if at > last_end_us:
+            break
+        if at > 0:
             if at > window_us:
                 most = dose * share - behind.value(at - window_us)
             else:
@@ -243,6 +255,7 @@ def _highest_after_entry(given, corners, share: int, window_us: int, last_end_us
     highest = 0
     count = len(given.entries)
     for first in range(0, count, _AT_A_TIME):
+        given.breathe()
         behind = min(first + _AT_A_TIME, count)
         bound = rough.value(given.at_us(behind - 1) + window_us) + given.since_entry(first)
         if bound <= max(enough, highest):
@@ -263,30 +276,81 @@ def _limit(course, drug, field: str) -> int:
     return limit
 
 
-def exceeded(course, prescription, bolus, s: int, us: int) -> str:
-    """Name of the limit that would be passed in a window which holds some of what is to flow ("limit_24h",
-    "limit_1h"), or "" when none is: by therapy as it runs, with `bolus` if there is one, or by another
-    prescription begun now.
+class Forecast:
+    """What was given and what is to flow, as of one instant; to be weighed while the pump goes on.
 
     `bolus`: dict with dose_ng, duration_us and suspends_extended (a patient's makes an extended one wait), or
-    None."""
-    now_us = s * US_PER_S + us
-    duration_us = bolus["duration_us"] if bolus else 0
-    for field, window_us, reason in (
-        ("max_dose_24h_ng", DAY_US, "limit_24h"),
-        ("max_dose_1h_ng", HOUR_US, "limit_1h"),
-    ):
-        ahead = None
-        for drug in prescription.drugs:
-            limit_ng = _limit(course, drug, field)
-            if limit_ng:
-                if ahead is None:
-                    ahead = Ahead(course, prescription, bolus, window_us + duration_us, s, us)
-                    given = _Given(course, window_us, now_us)
-                    weight = ahead.q * prescription.concentration_ng_per_ml
-                one_step = prescription.step_volume_pl * drug["concentration_ng_per_ml"]
+    None. One line ahead serves both windows: it is as long as the longer one needs."""
+
+    def __init__(self, course, prescription, bolus, s: int, us: int):
+        self._course = course
+        self._prescription = prescription
+        self._after_us = bolus["duration_us"] if bolus else 0
+        self._looks = []  # window, reason, drugs with what each may hold, what was given
+        longest_us = 0
+        for field, window_us, reason in (
+            ("max_dose_24h_ng", DAY_US, "limit_24h"),
+            ("max_dose_1h_ng", HOUR_US, "limit_1h"),
+        ):
+            given = _Given(course, window_us, s * US_PER_S + us)
+            drugs = self._strictest(field, given)
+            if drugs:
+                longest_us = max(longest_us, window_us)
+                self._looks.append((window_us, reason, drugs, given))
+        if longest_us:
+            self._ahead = Ahead(course, prescription, bolus, longest_us + self._after_us, s, us)
+
+    def _strictest(self, field: str, given):
+        """[(drug, its limit)]: of drugs that kept their proportion over the window, the one that is first at
+        its limit."""
+        found = []
+        for drug in self._prescription.drugs:
+            limit_ng = _limit(self._course, drug, field)
+            if not limit_ng:
+                continue
+            for index, (other, other_ng) in enumerate(found):
+                if given.kept_proportion(drug, other):
+                    if limit_ng * _share(other) < other_ng * _share(drug):
+                        found[index] = (drug, limit_ng)
+                    break
+            else:
+                found.append((drug, limit_ng))
+        return found
+
+    def exceeded(self) -> str:
+        """Name of the limit that would be passed in a window which holds some of what is to flow
+        ("limit_24h", "limit_1h"), or "" when none is."""
+        prescription = self._prescription
+        for window_us, reason, drugs, given in self._looks:
+            weight = self._ahead.q * prescription.concentration_ng_per_ml
+            until_us = window_us + self._after_us
+            for drug, limit_ng in drugs:
+                one_step = prescription.step_volume_pl * _share(drug)
                 most = (limit_ng * PL_PER_ML + one_step) * weight
-                until_us = window_us + duration_us
-                if _highest_window(given, ahead.corners, drug, weight, window_us, until_us, most) > most:
+                if (
+                    _highest_window(given, self._ahead.corners, drug, weight, window_us, until_us, most)
+                    > most
+                ):
                     return reason
-    return ""
+        return ""
+
+
+def _share(drug) -> int:
+    return drug["concentration_ng_per_ml"]
+
+
+def exceeded(course, prescription, bolus, s: int, us: int) -> str:
+    """`Forecast.exceeded`: by therapy as it runs, with `bolus` if there is one, or by another prescription
+    begun now."""
+    return Forecast(course, prescription, bolus, s, us).exceeded()
+
+
+def by_clock(course, values, s: int, us: int) -> Forecast:
+    """What runs, by the clock moved as `values` say; it has its own time back before anything follows it."""
+    local = course.delivery.local
+    offset = local.offset_day, local.offset_s, local.offset_us
+    course.move_clock(s, us, values)
+    try:
+        return Forecast(course, course.prescription, None, s, us)
+    finally:
+        local.offset_day, local.offset_s, local.offset_us = offset
