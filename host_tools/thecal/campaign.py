@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thecal import campaigns
 from thecal.campaigns import base
@@ -23,7 +23,7 @@ _RUNS = 1000
 _SHOWN = 20  # failures printed in full; the results hold them all
 _SCHEMA = 1
 
-Document = Callable[[object], None]  # is given the one document; nothing is printed then
+Document = Callable[[dict[str, Any]], None]  # is given the one document; nothing is printed then
 
 
 def run(
@@ -60,10 +60,9 @@ def run(
             runner.run(scheduler, finished)
     except KeyboardInterrupt:
         told.say(_summary(runner, before, time.monotonic() - began_s))
-        raise ThecalError(
-            f"interrupted after {len(runner.rows)} of {runs} runs, which are kept in {folder}",
-            "go on with --resume",
-        ) from None
+        kept = f"{len(runner.rows)} of {runs} runs are kept in {folder}; go on with --resume"
+        print(kept, file=sys.stderr)
+        raise
     took_s = time.monotonic() - began_s
     report = list(runner.campaign.report(runner.rows)) if runner.campaign.report else []
     told.say("\n".join((_summary(runner, before, took_s), *report, f"results: {folder}")))

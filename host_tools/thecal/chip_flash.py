@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from thecal import bundle, chip_build, chip_console
+from thecal import bundle, chip_build, chip_console, ending
 from thecal.chip_console import Console
 from thecal.client import Client
 from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
@@ -165,7 +165,9 @@ def _install(console: Console, built: Mapping[str, bytes], settings: bytes, tell
     _replace(console, "/settings", settings)
     if not console.fs_exists("/main.py") or bytes(console.fs_readfile("/main.py")) != chip_build.loader():
         _replace(console, "/main.py", chip_build.loader())
-    _replace(console, "/active", slot.encode())
+    with ending.unsure("the change of firmware"):
+        _replace(console, "/active", slot.encode())
+    ending.act("the change of firmware", ending.CARRIED_OUT)
     tell(f"Verified. The board starts build {chip_build.build_name(built)} from slot {slot}.")
     return slot
 

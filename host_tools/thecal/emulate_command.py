@@ -35,11 +35,11 @@ def serve(
     source: bool = False,
 ) -> None:
     """Run a pump; `tell` is given its port. `paired`: with this user, as a clinician. `source`: not compiled
-    beforehand. Returns at Ctrl-C or SIGTERM; SimulationError when it died."""
+    beforehand. Returns when a signal ends it (`ending`); SimulationError when it died."""
     if flash is not None and not flash.parent.is_dir():
         raise SimulationError(f"there is no folder {flash.parent} for the flash file", "make it first")
     with (
-        _ended_by_signals(),
+        contextlib.suppress(KeyboardInterrupt),
         Emulator(
             clock=clock, speed=speed, flash=flash, seed=seed, link=link, source=source, manifest=True
         ) as pump,
@@ -77,19 +77,3 @@ def _pressed_by_a_signal(pump: Emulator) -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGUSR1, before)
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Generator[None]:
-    """SIGTERM ends like Ctrl-C: the link is removed, the pump's process ends."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -35,8 +35,8 @@ class LinkError(ThecalError):
 
     `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
     "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol),
-    "no_session". After a LinkError or PortError amid a command, `Client.settle` tells whether it was carried
-    out.
+    "no_session", "interrupted" (by a signal that `ending` holds). After a LinkError or PortError amid a
+    command, `Client.settle` tells whether it was carried out.
     """
 
     def __init__(self, message: str, hint: str, cause: str) -> None:

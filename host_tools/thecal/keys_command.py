@@ -5,8 +5,9 @@ Called by the command line.
 
 from collections.abc import Callable
 
-from thecal import keyring, pairing
-from thecal.errors import Refused, ThecalError
+from thecal import ending, keyring, pairing
+from thecal.answers import Hello
+from thecal.errors import LinkError, PortError, Refused, ThecalError
 from thecal.session import Session
 from thecal.transport import Transport
 from wire.roles import BUTTON_S, ROLES
@@ -32,13 +33,30 @@ def pair(port: str, role: str, tell: Callable[[str], None]) -> keyring.Entry:
         before = keyring.stored_or_none(hello.serial, role)
         path = keyring.store(hello.serial, role, key)
         try:
-            session.open(hello, number, key)
+            _prove(session, hello, number, key)
         except Refused as refused:
             keyring.restore(hello.serial, role, before)
             raise ThecalError(
                 f"the pump did not take the new key: {refused.name}", "the old one still counts; pair anew"
             ) from refused
     return keyring.Entry(hello.serial, role, path)
+
+
+def _prove(session: Session, hello: Hello, role: int, key: bytes) -> None:
+    """Open the session with which the pump takes the new key. Only its answer tells whether it did."""
+    what = f"pairing as {keyring.role_name(role)}"
+    with ending.holding() as signals:
+        try:
+            session.open(hello, role, key)
+        except (LinkError, PortError) as lost:
+            ending.act(what, ending.UNKNOWN)
+            raise ThecalError(
+                f"{lost.message}, and whether the pump took the new key is not known; it is kept here",
+                "try `thecal status`; where the pump refuses the key, pair anew",
+            ) from lost
+    ending.act(what, ending.CARRIED_OUT)
+    if signals:
+        raise ending.Ended(signals[0], f"interrupted: {what} was carried out", ending.CARRIED_OUT)
 
 
 def forget(serial: str, role: str | None) -> list[str]:

@@ -67,10 +67,17 @@ class Monitor:
     def _run_live(self, interval_s: float, ascii_only: bool) -> None:
         from thecal.live.app import LiveMonitor
         from thecal.live.words import speaks_utf8
+        from thecal.session import Outcome
+        from thecal.settled import Unanswered
 
-        error = LiveMonitor(self._pump, interval_s, ascii_only=ascii_only or not speaks_utf8()).run()
+        app = LiveMonitor(self._pump, interval_s, ascii_only=ascii_only or not speaks_utf8())
+        error = app.run()
         if error is not None:
             raise error
+        if isinstance(app.unsaid, Unanswered) and app.unsaid.outcome is Outcome.UNKNOWN:
+            raise app.unsaid
+        if app.unsaid:
+            print(app.unsaid, file=sys.stderr)
 
     def _panel(self, snapshot: Snapshot, trouble: str) -> Panel:
         from rich.panel import Panel

@@ -30,7 +30,7 @@ class Prime:
         if program is None:
             raise ThecalError("the pump has no program, so nothing to prime with", "program it first")
         if implant:
-            settled(client, "setting the implant flag", client.set_implant_flag)
+            settled(client, "setting the implant flag", client.set_implant_flag, dose=False)
         proposal = harmless("the proposal", lambda: client.propose_prime(dry=dry))
         names = ("pump_tubing_pl", "catheter_length_um", "catheter_pl_per_cm")
         tubing_pl, length_um, per_cm_pl = (_whole(program, name) for name in names)

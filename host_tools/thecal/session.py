@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from thecal import keyring
+from thecal import ending, keyring
 from thecal.answers import Hello, Reply, hello_of, malformed
 from thecal.cipher import Cipher, both
 from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost
@@ -64,6 +64,8 @@ _READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS, LOG_STAT
 _WEIGHED = frozenset((PROPOSE, COMMIT, PATIENT_BOLUS))  # each try waits twice as long as the one before
 _DOUBLINGS = 4  # but no longer than so
 _PLAIN = frozenset((HELLO, AUTH, PAIR))  # outside of sessions
+_SLICE_S = 0.1  # where a signal is held, somebody has to look for it
+_EARLY_S = 0.01
 
 
 class Outcome(enum.Enum):
@@ -102,6 +104,7 @@ class Session:
         self._before = (0, 0, 0)  # (session, seq, opcode) of the last request carried out before this session
         self._pending: tuple[int, int, int] | None = None  # the same of the command without an answer
         self._pending_before = self._before
+        self._pending_until = 0.0  # the pump may be at it so long
 
     def hello(self) -> Hello:
         """Open a new session. ProtocolMismatch when the pump speaks another protocol, NoKey without a key for
@@ -172,16 +175,23 @@ class Session:
     def settle(self) -> Outcome:
         """Right after a LinkError or PortError: a new session, and whether the unanswered command was done.
 
-        Reopens the port when it vanished. Once this has returned, the old session is dead: a copy of the
-        command that is still on its way will not be carried out any more. What the pump says is
-        authenticated.
+        Reopens the port when it vanished. After a signal, waits for a pump that may still be at the command.
+        Once this has returned, the old session is dead: a copy of the command that is still on its way will
+        not be carried out any more. What the pump says is authenticated.
         """
         pending, before = self._pending, self._pending_before
-        try:
-            self.hello()
-        except PortError:
-            self.link.reopen()
-            self.hello()
+        while True:
+            try:
+                self.hello()
+                break
+            except PortError:
+                self.link.reopen()
+                self.hello()
+                break
+            except LinkError as error:
+                early = ending.came() and time.monotonic() < self._pending_until
+                if error.cause == "interrupted" or not early:
+                    raise
         if pending is None:
             return Outcome.NOTHING_PENDING
         last = self._before
@@ -218,6 +228,7 @@ class Session:
         if opcode not in _READS:
             self._pending = (self._session, self._seq, opcode)
             self._pending_before = self._before
+            self._pending_until = time.monotonic() + self._patience_in_all_s(opcode)
         result, payload = self._exchange(self._session, self._seq, opcode, values)
         if opcode not in _READS:
             self._pending = None
@@ -246,10 +257,11 @@ class Session:
         echoes = strangers = 0
         began_s = time.monotonic()
         for attempt in range(self._tries):
+            self._heed_signals(opcode)
             # A 0x00 first parts the frame from whatever came before: noise, or a frame that was cut short.
             link.send(frame if attempt == 0 and opcode != HELLO else b"\0" + frame)
             deadline = time.monotonic() + self._patience_s(opcode, attempt)
-            while (remaining_s := deadline - time.monotonic()) > 0 and link.receive(remaining_s):
+            while self._received(opcode, deadline):
                 if not reader.flags & framing.FLAG_ANSWER:
                     echoes += 1
                 elif (reader.session, reader.seq) != (session, seq):
@@ -268,6 +280,27 @@ class Session:
                     strangers += 1
         raise self._no_answer(opcode, echoes, strangers, time.monotonic() - began_s)
 
+    def _received(self, opcode: int, deadline: float) -> bool:
+        """Whether a good frame came before the deadline; it stands in the link's reader."""
+        while (remaining_s := deadline - time.monotonic()) > 0:
+            if not ending.holds():
+                return self.link.receive(remaining_s)
+            began_s = time.monotonic()
+            if self.link.receive(min(remaining_s, _SLICE_S)):
+                return True
+            self._heed_signals(opcode)
+            if time.monotonic() - began_s < min(remaining_s, _SLICE_S) - _EARLY_S:  # nothing will come
+                return False
+        return False
+
+    def _heed_signals(self, opcode: int) -> None:
+        """The first signal that is held ends a request, and only the second the settling of it."""
+        if ending.came() > (1 if opcode in _PLAIN else 0):
+            raise LinkError("interrupted", ending.LOOK, "interrupted")
+
+    def _patience_in_all_s(self, opcode: int) -> float:
+        return sum(self._patience_s(opcode, attempt) for attempt in range(self._tries))
+
     def _patience_s(self, opcode: int, attempt: int) -> float:
         """How long to wait for the answer to this try. What a chip has to weigh takes it seconds, and to ask
         again meanwhile only keeps it from its work."""
@@ -276,8 +309,8 @@ class Session:
     def _no_answer(self, opcode: int, echoes: int, strangers: int, took_s: float) -> LinkError:
         request = name_of(MESSAGES, opcode)
         link = self.link
-        patience_s = sum(self._patience_s(opcode, attempt) for attempt in range(self._tries))
-        waited_s = min(patience_s, round(took_s, 1))  # less where the line knew that nothing would come
+        # less than all patience where the line knew that nothing would come
+        waited_s = min(self._patience_in_all_s(opcode), round(took_s, 1))
         tried = f"{request} was sent {self._tries} times in {waited_s:g} s"
         if strangers:
             return LinkError(

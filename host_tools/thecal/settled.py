@@ -1,6 +1,8 @@
 """Commands whose answer may be lost on the way: find out what became of them before saying anything.
 
-Used by every command that changes a pump.
+Used by every command that changes a pump. What may come between a command and its answer: the line (HOST-10)
+and whatever ends this process (HOST-11). A signal is held meanwhile; the command is then not sent again but
+settled at once, and a second signal ends that, too.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from thecal import ending
 from thecal.client import Client
+from thecal.ending import Ended
 from thecal.errors import LinkError, PortError, ThecalError
 from thecal.session import Outcome
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from thecal.pump import Pump
 
 T = TypeVar("T")
+
+_WORDS = {Outcome.CARRIED_OUT: ending.CARRIED_OUT, Outcome.UNKNOWN: ending.UNKNOWN}
 
 
 class Unanswered(ThecalError):
@@ -27,33 +33,69 @@ class Unanswered(ThecalError):
         self.outcome = outcome
 
 
-def settled(client: Client, what: str, action: Callable[[], T]) -> T | None:
+def settled(client: Client, what: str, action: Callable[[], T], *, dose: bool = True) -> T | None:
     """The answer to `action`; None when it was carried out and only the answer was lost.
 
-    Unanswered: it was not carried out, or nobody knows.
+    Unanswered: it was not carried out, or nobody knows. Ended: a signal came meanwhile; it says what became
+    of `what`. Any other exception that comes in between goes on, with a note that says so. `dose` false: what
+    is sent changes no dose and lapses by itself; who breaks off after it has changed nothing.
     """
-    try:
-        return action()
-    except (LinkError, PortError) as lost:
+    lost: LinkError | PortError | None = None
+    answer: T | None = None
+    outcome = Outcome.CARRIED_OUT
+    with ending.holding() as signals:
         try:
-            outcome = client.settle()
-        except (LinkError, PortError):
-            outcome = Outcome.UNKNOWN
-        if outcome is Outcome.CARRIED_OUT:
-            return None
-        if outcome is Outcome.UNKNOWN:
-            raise Unanswered(
-                f"{lost.message}, and whether {what} was carried out is not known",
-                "look at `thecal status` and `thecal log` before doing it again",
-                outcome,
-            ) from lost
-        raise Unanswered(
-            f"{lost.message}, and {what} was not carried out", "nothing was changed; try again", outcome
-        ) from lost
+            answer = action()
+        except (LinkError, PortError) as error:
+            lost, outcome = error, _settle(client, error)
+        except ThecalError:  # refused
+            if not signals:
+                raise
+            outcome = Outcome.NOT_CARRIED_OUT
+        except BaseException as other:  # from a signal handler that is not ours
+            outcome = _settle(client, other)
+            ending.act(what, _outcome_name(outcome))
+            other.add_note(f"thecal: {_said(what, outcome)}")
+            raise
+    name = _outcome_name(outcome)
+    if dose or outcome is Outcome.UNKNOWN:
+        ending.act(what, name)
+    if signals:
+        raise Ended(signals[0], f"interrupted: {_said(what, outcome)}", name)
+    if lost is None or outcome is Outcome.CARRIED_OUT:
+        return answer
+    if outcome is Outcome.UNKNOWN:
+        raise Unanswered(f"{lost.message}, and {_said(what, outcome)}", ending.LOOK, outcome) from lost
+    raise Unanswered(
+        f"{lost.message}, and {_said(what, outcome)}", "nothing was changed; try again", outcome
+    ) from lost
+
+
+def _settle(client: Client, lost: BaseException) -> Outcome:
+    """What became of the command that `lost` broke off."""
+    try:
+        outcome = client.settle()
+    except (LinkError, PortError):
+        return Outcome.UNKNOWN
+    if outcome is Outcome.NOTHING_PENDING:  # before it was sent, or after an answer that cannot be read
+        unsent = isinstance(lost, LinkError | PortError) and getattr(lost, "cause", "") != "malformed"
+        return Outcome.NOT_CARRIED_OUT if unsent else Outcome.UNKNOWN
+    return outcome
+
+
+def _outcome_name(outcome: Outcome) -> str:
+    return _WORDS.get(outcome, ending.NOT_CARRIED_OUT)
+
+
+def _said(what: str, outcome: Outcome) -> str:
+    if outcome is Outcome.UNKNOWN:
+        return f"whether {what} was carried out is not known"
+    return f"{what} was carried out" if outcome is Outcome.CARRIED_OUT else f"{what} was not carried out"
 
 
 def harmless(what: str, action: Callable[[], T]) -> T:
     """Something before any commit: a broken line there leaves the pump as it was, and the message says so."""
+    ending.begun()
     try:
         return action()
     except (LinkError, PortError) as lost:

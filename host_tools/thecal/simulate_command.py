@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from thecal.amounts import US_PER_S, duration_text, mass_text, volume_text
 from thecal.events_file import load_events
@@ -33,7 +34,7 @@ class Request:
     source: bool = False
 
 
-def run(request: Request, print_json: Callable[[object], None] | None) -> None:
+def run(request: Request, print_json: Callable[[dict[str, Any]], None] | None) -> None:
     """Simulate and print: the JSON document with `print_json`, else a summary."""
     plan = Plan(
         therapy=load_therapy(request.therapy),

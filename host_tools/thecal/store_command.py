@@ -19,7 +19,7 @@ from thecal.store.queries import RefillCheck, Trend, history, known_pumps, one_p
 FORMATS = ("csv", "parquet", "fhir")
 
 
-def show_history(serial: str, last: int, put_json: Callable[[object], None] | None) -> None:
+def show_history(serial: str, last: int, put_json: Callable[[dict[str, Any]], None] | None) -> None:
     """What happened with pumps here, oldest first."""
     with Store.open(create=False) as store:
         lines = history(store, serial, last)
@@ -52,7 +52,7 @@ def _words(line: dict[str, Any]) -> str:
     )
 
 
-def show_trend(serial: str, put_json: Callable[[object], None] | None) -> None:
+def show_trend(serial: str, put_json: Callable[[dict[str, Any]], None] | None) -> None:
     """How one pump's flow and reservoir develop."""
     with Store.open(create=False) as store:
         found = trend(store, serial)

@@ -77,6 +77,7 @@ def test_a_fault_is_cleared(quick_thecal: Thecal):
         assert document.pop("text") == f"{fault['id']} is cleared; the pump is stopped. " + (
             "Resume it with `thecal resume`."
         )
+        assert document.pop("outcome") == "carried_out"
         assert document == {"schema": 1, "cleared": fault["id"], "state": "stopped"}
         left = json.loads(quick_thecal("fault", "show", "--json", port=emulator.port).out)
         assert (left["state"], left["fault"]) == ("stopped", None)

@@ -71,7 +71,8 @@ def test_stop_and_resume(thecal: Thecal, pump: Emulator):
     assert refused.error == (
         "the pump refused patient_bolus: stopped, delivery is stopped; resume first with `thecal resume`"
     )
-    assert json.loads(thecal("resume", "--json", port=pump.port).out) == {"schema": 1, "state": "infusing"}
+    resumed = json.loads(thecal("resume", "--json", port=pump.port).out)
+    assert resumed == {"schema": 1, "state": "infusing", "outcome": "carried_out"}
     assert "not_stopped" in thecal("resume", port=pump.port).error
 
 

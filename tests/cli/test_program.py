@@ -90,7 +90,7 @@ def test_json_does_not_ask(quick_thecal: Thecal, pump: Emulator):
 
 @pytest.mark.req("DEL-07", part="the pump's power is cut while it is being programmed")
 def test_a_pump_killed_while_being_programmed():
-    """Between the review and the answer the pump dies: clear words, exit code 1, nothing claimed."""
+    """Between the review and the answer the pump dies: clear words, exit code 3, nothing claimed."""
     with Emulator(seed=1) as emulator:
         command = [str(THECAL), "program", str(MORPHINE), "--port", emulator.port]
         environment = {**os.environ, **keys_for(emulator.port)}
@@ -102,7 +102,7 @@ def test_a_pump_killed_while_being_programmed():
             emulator.kill()
             out, err = process.communicate("y\n", timeout=DEADLINE_S)
         assert question == "Program this on "
-        assert process.returncode == 1
+        assert process.returncode == 3
         assert "Traceback" not in err
         assert err.splitlines()[-1].endswith("look at `thecal status` and `thecal log` before doing it again")
         assert "runs." not in out

@@ -50,6 +50,7 @@ def test_answers_decode_and_pages_add_up(line: Lossy):
     assert client.accounts().steps == 0
 
 
+@pytest.mark.req("HOST-10", part="against the real firmware")
 def test_a_lost_answer_settles_as_carried_out(line: Lossy):
     client = Client(line, timeout_s=0.05)
     client.status()
@@ -60,6 +61,7 @@ def test_a_lost_answer_settles_as_carried_out(line: Lossy):
     assert client.settle() is Outcome.CARRIED_OUT
 
 
+@pytest.mark.req("HOST-10", part="against the real firmware")
 def test_a_lost_request_settles_as_not_carried_out(line: Lossy):
     client = Client(line, timeout_s=0.01)
     client.status()

@@ -74,6 +74,7 @@ def pump_drained(client: Client) -> None:
         pass
 
 
+@pytest.mark.req("HOST-10", part="what is said happened, and stays so")
 @settings(max_examples=300)
 @given(fates, commands)
 def test_settle_knows_what_happened_and_it_stays_so(line: list[str], commands: list[str]):
@@ -142,6 +143,7 @@ def test_settle_after_silence(fate: str, outcome: Outcome):
     assert len(pump.carried_out) == (outcome is Outcome.CARRIED_OUT)
 
 
+@pytest.mark.req("HOST-10", part="a copy that is still on its way")
 def test_settle_outruns_a_copy_that_is_still_on_its_way():
     pump = FakePump()
     client = client_of(pump, ["pass"] * 6 + ["lose"] * 5)

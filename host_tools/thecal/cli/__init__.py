@@ -1,20 +1,36 @@
 """The command line `thecal`. Thin: what it does lies in the modules of `thecal`. Reference: docs/cli.md.
 
-Exit codes: 0 done, 1 refused or failed (one line on stderr: what was wrong, what to do), 2 wrong usage.
+Exit codes: 0 done, 1 refused or failed (one line on stderr: what was wrong, what to do), 2 wrong usage, 3 a
+change was sent and nobody knows what became of it, 130 interrupted before anything was changed.
 """
 
+import contextlib
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
+
+from thecal import ending
+from thecal.ending import Acts
 
 FAILED = 1
+UNKNOWN = 3
+INTERRUPTED = 130
 NO_INPUT = "--no-input"  # of every command, wherever it stands
 NO_INPUT_VARIABLE = "THECAL_NO_INPUT"
 ROLE_VARIABLE = "THECAL_ROLE"
 # Left to itself, pydantic reads the files of every package, to find that none has a plugin for it.
 _NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
-_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
+class _Broken(Exception):
+    """What typer would make an exit code of, carried past it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
 
 
 def main() -> None:
@@ -23,25 +39,71 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; the exit code. Never a traceback for an error that thecal knows."""
+    """Carry out one command line; the exit code. Never a traceback for an error that thecal knows.
+
+    Whatever ends it says what became of what was sent to a pump (HOST-11).
+    """
     from thecal.errors import ThecalError
     from thecal.status_command import quick
 
     _take_every_letter()
     os.environ.setdefault(_NO_PLUGINS, "__all__")
-    try:
-        code = 0 if quick(arguments) else _run_typer(arguments)
-        sys.stdout.flush()
-    except ThecalError as error:
-        return _say(str(error), FAILED)
-    except KeyboardInterrupt:
-        return _say("interrupted", FAILED)
-    except OSError as error:  # of our own output; every other is a ThecalError
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere
-        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
-            return FAILED
-        return _say(f"the output cannot be written: {error.strerror}", FAILED)
+    with ending.raising(), ending.recorded() as acts:
+        try:
+            try:
+                code = 0 if quick(arguments) else _run_typer(arguments)
+                sys.stdout.flush()
+            except _Broken as broken:
+                raise broken.error from None
+        except ThecalError as error:
+            return _failed(error, acts, "--json" in arguments)
+        except KeyboardInterrupt:
+            return _ended(f"interrupted ({ending.last() or 'SIGINT'})", INTERRUPTED, acts, arguments)
+        except OSError as error:  # of our own output; every other is a ThecalError
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere
+            if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+                how = "nobody reads the output any more" if acts.begun else ""
+                return _ended(how, INTERRUPTED, acts, arguments)
+            if error.errno == errno.EIO:
+                return _ended("the terminal is gone", INTERRUPTED, acts, arguments)
+            how = f"the output cannot be written: {error.strerror}"
+            return _ended(how, FAILED, acts, arguments)
     return code
+
+
+def _ended(how: str, code: int, acts: Acts, arguments: Sequence[str]) -> int:
+    """Something ended it: what became of what was sent. `code`: when nothing was changed."""
+    if acts.outcome != ending.NOT_CARRIED_OUT:
+        code = 0 if acts.outcome == ending.CARRIED_OUT else UNKNOWN
+    text = f"{how}: {acts.words()}" if how and (acts.begun or code == INTERRUPTED) else how
+    text = f"{text}; {ending.LOOK}" if code == UNKNOWN else text
+    _print_outcome(acts, text, "--json" in arguments)
+    return _say(text, code)
+
+
+def _failed(error: Exception, acts: Acts, as_json: bool) -> int:
+    """The line of an error. Where a change had been sent, the exit code is of that."""
+    from thecal.errors import LinkError, PortError
+
+    code, text = FAILED, str(error)
+    if acts.outcome == ending.UNKNOWN:
+        code = UNKNOWN
+    elif acts.done and isinstance(error, LinkError | PortError):  # when all that mattered was through
+        code, text = 0, f"{acts.words()}; after that: {text}"
+    if acts.begun:
+        _print_outcome(acts, text, as_json)
+    return _say(text, code)
+
+
+def _print_outcome(acts: Acts, text: str, as_json: bool) -> None:
+    """The one document of a command that was broken off, unless it had printed its own."""
+    from thecal.cli.common import print_json
+
+    if as_json and not acts.printed:
+        document = {"schema": 1, "outcome": acts.outcome, "carried_out": acts.done, "unknown": acts.unknown}
+        with contextlib.suppress(OSError):
+            print_json({**document, "message": text})
 
 
 def _take_every_letter() -> None:
@@ -60,10 +122,8 @@ def _run_typer(arguments: Sequence[str]) -> int:
     before, role = os.environ.get(NO_INPUT_VARIABLE, ""), os.environ.get(ROLE_VARIABLE, "")
     os.environ[NO_INPUT_VARIABLE] = "1" if len(wanted) < len(arguments) else before
     try:
-        command = typer.main.get_command(app)
+        command = _unfiltered(typer.main.get_command(app))
         code = command(wanted, prog_name="thecal", standalone_mode=False)
-    except typer.Abort:
-        return _say("interrupted", FAILED)
     except typer.TyperException as error:  # wrong usage
         context = getattr(error, "ctx", None)
         command = context.command_path if context else _path_of(typer.main.get_command(app), wanted)
@@ -77,9 +137,21 @@ def _run_typer(arguments: Sequence[str]) -> int:
     finally:
         os.environ[NO_INPUT_VARIABLE] = before
         os.environ[ROLE_VARIABLE] = role  # --role sets it
-    if code == _INTERRUPTED:
-        return _say("interrupted", FAILED)
     return code if isinstance(code, int) else 0
+
+
+def _unfiltered(command: Any) -> Any:
+    """Typer makes exit codes of its own of Ctrl-C and of a closed pipe: they pass it by."""
+    invoke = command.invoke
+
+    def carried(context: object) -> object:
+        try:
+            return invoke(context)
+        except (KeyboardInterrupt, OSError) as error:
+            raise _Broken(error) from error
+
+    command.invoke = carried
+    return command
 
 
 def _path_of(command: object, arguments: Sequence[str]) -> str:
@@ -95,5 +167,6 @@ def _path_of(command: object, arguments: Sequence[str]) -> str:
 def _say(text: str, code: int) -> int:
     """One line, whatever the text."""
     if text:
-        print(" ".join(text.split()), file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(" ".join(text.split()), file=sys.stderr)
     return code

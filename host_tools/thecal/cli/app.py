@@ -86,7 +86,8 @@ app = typer.Typer(
     epilog="A pump's port is given with --port or THECAL_PORT: a device, a pty, or a URL such as "
     "socket://host:port; `thecal ports` lists devices. Start with `thecal emulate`. With --no-input (or "
     "THECAL_NO_INPUT=1) no command ever asks: one that would fails instead. NO_COLOR=1: no colours. "
-    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.",
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nobody knows whether a change was carried "
+    "out, 130 interrupted before anything was changed.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -91,11 +91,12 @@ def local_time(option: str, text: str) -> "datetime":
         raise typer.BadParameter(f"{error}.", param_hint=option) from error
 
 
-def print_json(document: object) -> None:
+def print_json(document: "dict[str, Any]") -> None:
     """The one document on stdout."""
+    from thecal import ending
     from thecal.status_command import json_text
 
-    print(json_text(document), flush=True)
+    print(json_text(ending.with_outcome(document)), flush=True)
 
 
 def words_for_people(as_json: bool) -> "Callable[[str], None]":

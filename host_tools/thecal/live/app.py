@@ -8,7 +8,9 @@ result.
 
 from __future__ import annotations
 
+import asyncio
 import queue
+import signal
 import threading
 from collections.abc import Callable
 from typing import ClassVar
@@ -20,14 +22,15 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from thecal import ending
 from thecal.alarms_command import silence
 from thecal.errors import PortError, ThecalError
 from thecal.live import words
 from thecal.live.look import Look, Looking
 from thecal.pump import Pump
 
+_LOOK_S = 0.02
 KEYS = "s silence alarms   b patient's bolus   q quit (the pump goes on)"
-_END_S = 2.0
 
 
 class Question(ModalScreen[bool]):
@@ -87,6 +90,8 @@ class LiveMonitor(App[ThecalError | None]):
         self._interval_s = interval_s
         self._ascii = ascii_only
         self._jobs: queue.Queue[Callable[[], str] | None] = queue.Queue()
+        self.unsaid: str | ThecalError = ""  # what became of a job when there was no screen any more
+        self._ended_by: list[signal.Signals] = []
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._talk, name="pump", daemon=True)
 
@@ -106,15 +111,22 @@ class LiveMonitor(App[ThecalError | None]):
         """Begin to talk to the pump."""
         self.screen.set_class(self._ascii, "ascii")
         self.query_one("#panels").styles.height = 10
+        loop = asyncio.get_running_loop()
+        self._ended_by = ending.heeded()
+        for number in self._ended_by:
+            loop.add_signal_handler(number, self._signal, number)
         for name, title in (("state", "pump"), ("windows", "given in the last"), ("alarms", "alarms")):
             self.query_one(f"#{name}").border_title = title
         self._thread.start()
 
-    def on_unmount(self) -> None:
-        """The port is not given back while the other thread uses it."""
+    async def on_unmount(self) -> None:
+        """The port is not given back while the other thread uses it; a command is settled first (HOST-11)."""
         self._ending.set()
         self._jobs.put(None)
-        self._thread.join(_END_S)
+        while self._thread.is_alive():
+            await asyncio.sleep(_LOOK_S)  # a second signal ends the settling
+        for number in self._ended_by:
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     def on_resize(self, event: Resize) -> None:
         """A window that is too small says so, instead of showing half of what matters."""
@@ -127,6 +139,10 @@ class LiveMonitor(App[ThecalError | None]):
 
     def action_quit_monitor(self) -> None:
         """End the monitor. The pump goes on."""
+        self.exit(None)
+
+    def _signal(self, number: signal.Signals) -> None:
+        ending.note(number)
         self.exit(None)
 
     def action_silence(self) -> None:
@@ -184,11 +200,18 @@ class LiveMonitor(App[ThecalError | None]):
             return
         if job is None:
             return
+        said: str | ThecalError
         try:
             said = job()
         except ThecalError as error:
-            said = str(error)
-        self.call_from_thread(self._say, said)
+            said = error
+        try:
+            if not self._ending.is_set():
+                self.call_from_thread(self._say, str(said))
+                return
+        except RuntimeError:  # the screen went away in between
+            pass
+        self.unsaid = said
 
     # -- showing; while the monitor ends there may be nothing left to show it on
 

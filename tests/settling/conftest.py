@@ -1,0 +1,1 @@
+from cli.conftest import quick_thecal, thecal  # noqa: F401
