@@ -42,6 +42,7 @@ class Bench:
         self._requests = {
             "now": self._now,
             "advance": self._advance,
+            "about": self._about,
             "truth": self._truth,
             "mark": self._mark,
             "set": self._set,
@@ -193,6 +194,11 @@ class Bench:
 
     def _now(self, request):
         return {"ok": True, "now_us": self._bench_us()}
+
+    def _about(self, request):
+        answer = self._now(request)
+        answer["serial_number"] = self._board.serial_number
+        return answer
 
     def _advance(self, request):
         target_us = whole(request, "to_us", 0)

@@ -18,6 +18,7 @@ from poller import Poller
 from reservoir import Reservoir
 from sensors import Sensors
 from serial import Serial, open_line
+from serial_number import serial_number_of
 from step_trace import Trace
 from store import Store
 from watchdog import Watchdog
@@ -44,7 +45,8 @@ _DEFAULTS = {
     "fill_pl": 0,
     "floor_pl_per_day": 48_000_000,
     "least_gap_us": 0,
-    "serial_number": "UNIX-0001",
+    "serial_number": "",
+    "number_of_flash": "",
     "reset_cause": _POWER_ON,
     "survived": -1,
     "latch": 0,
@@ -133,7 +135,7 @@ class Board:
             flash.take_time(seed, settings["flash_slow_one_in"])
         self.ticks_us = clock.ticks_us
         self.wait_us = clock.wait_us
-        self.serial_number = settings["serial_number"]
+        self.serial_number = settings["serial_number"] or self._number_of_flash(settings)
         self.floor_pl_per_day = settings["floor_pl_per_day"]
         self.highest_step_pl = 10_000_000
         self.least_gap_us = settings["least_gap_us"]  # as stated: this motor itself keeps none
@@ -153,6 +155,15 @@ class Board:
         except (ValueError, IndexError):
             _usage("power_cut is OPERATION:WHEN:SEED, flash_worn BLOCK:..., flash_stuck OFFSET:BIT:VALUE:...")
         return flash
+
+    def _number_of_flash(self, settings) -> str:
+        """Of the pump on the flash; a new one's comes from the seed alone, whenever it boots."""
+        try:
+            return serial_number_of(
+                self.store, settings["number_of_flash"], _Random(settings["seed"], 0).take
+            )
+        except ValueError as error:
+            _usage(error.args[0])
 
     def random_bytes(self, size: int) -> bytes:
         return self._random.take(size)

@@ -85,6 +85,10 @@ class Bench:
         """Microseconds since boot."""
         return self._instant({"do": "now"}, timeout_s)
 
+    def serial_number(self, timeout_s: float = _ANSWER_S) -> str:
+        """The pump's own."""
+        return str(self._ask({"do": "about"}, timeout_s)["serial_number"])
+
     def advance(
         self,
         to_us: int,

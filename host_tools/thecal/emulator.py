@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from thecal import compiled, keyring, pairing, paths, transport
+from thecal import claims, compiled, keyring, pairing, paths, transport
 from thecal.answers import Hello
 from thecal.bench import Bench, PumpReset
 from thecal.errors import SimulationError
@@ -34,7 +34,6 @@ from wire.roles import CLINICIAN
 from wire.secure import KEY_SIZE
 
 _KEYS_AT = 8  # in the document `link-keys` (docs/storage.md)
-_SERIAL_NUMBER = "UNIX-0001"  # of boards/unix, when no setting says another
 _BOOT_S = 20.0
 _END_S = 3.0
 _CODE = (".py", ".mpy")
@@ -54,9 +53,11 @@ class Emulator:
     flash    file that holds the pump's flash, made when it is not there; without one the memory lasts as long
     as
              this object
-    link     a name for the port that stays the same (a symbolic link)
+    link     a name for the port that stays the same (a symbolic link), there as soon as the pump is ready
     seed     makes the pump's random numbers repeatable
-    settings more settings of the board (docs/boards-unix.md), such as ticks_start, fill_pl or serial_number
+    settings more settings of the board (docs/boards-unix.md), such as ticks_start or fill_pl
+    serial_number   of a new flash; one that holds another pump is refused. Without it one is made up, from
+             the seed where there is one
     manifest write one of the firmware's files for the pump to check itself by
     script   what to boot instead of the firmware, for tests of the board itself
     source   boot the text of the firmware and not what was compiled beforehand (`compiled`)
@@ -76,8 +77,12 @@ class Emulator:
         manifest: bool = False,
         paired: bool = True,
         heap: str = _HEAP,
+        serial_number: str = "",
     ) -> None:
         self._settings: dict[str, int | str] = {"clock": clock, "speed": speed, **(settings or {})}
+        if serial_number:
+            self._settings["number_of_flash"] = serial_number
+        self._serial_number = ""
         if seed is not None:
             self._settings["seed"] = seed
         self._flash = flash
@@ -89,6 +94,7 @@ class Emulator:
         self._manifest = manifest
         self._paired = paired
         self._last_keys: dict[int, bytes] = {}
+        self._inherited: list[int] = []  # descriptors that the pump's process holds, too
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._bench: Bench | None = None
@@ -128,9 +134,12 @@ class Emulator:
             if self._manifest:
                 manifest = write_manifest(self._folder / "manifest", self._firmware.firmware)
                 self._settings["manifest"] = str(manifest)
-            if self._link is not None:
-                self._make_link(self._link)
+            if self._flash is not None:
+                self._claim(self._flash)
+            link = self._claimed_link()
             self._boot()
+            if link is not None:
+                link.show(self.port)
         except BaseException:
             self.close()
             raise
@@ -171,7 +180,7 @@ class Emulator:
     @property
     def serial_number(self) -> str:
         """The pump's, as it says at hello."""
-        return str(self._settings.get("serial_number", _SERIAL_NUMBER))
+        return self._serial_number
 
     def key(self, role: int) -> bytes | None:
         """The key that the pump has for a role (wire.roles), read from its flash, or as last known where the
@@ -234,17 +243,17 @@ class Emulator:
             keyring.provide(self.port, self._find_key)
             self._closing.callback(keyring.withdraw, self.port)
 
-    def _make_link(self, link: Path) -> None:
-        if link.exists() and not link.is_symlink():
-            raise SimulationError(f"{link} exists and is not a link", "name another path for the port")
-        try:
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.port)
-        except OSError as error:
-            raise SimulationError(
-                f"the link {link} cannot be made: {error.strerror}", "name another path for the port"
-            ) from None
-        self._closing.callback(_remove_link, link, self.port)
+    def _claim(self, flash: Path) -> None:
+        descriptor = claims.claim_flash(flash)
+        self._inherited.append(descriptor)
+        self._closing.callback(claims.give_back_flash, flash, descriptor)
+
+    def _claimed_link(self) -> claims.PortLink | None:
+        if self._link is None:
+            return None
+        link = claims.PortLink(self._link)
+        self._closing.callback(link.close)
+        return link
 
     def _boot(self) -> None:
         flash = self._flash or self._folder / "flash"
@@ -261,13 +270,13 @@ class Emulator:
                 stdout=subprocess.PIPE,
                 stderr=last_words,
                 env={**os.environ, "MICROPYPATH": self._firmware.micropython_path},
-                pass_fds=[self._master],
+                pass_fds=[self._master, *self._inherited],
                 process_group=0,  # Ctrl-C is ours to handle; the pump ends when its stdin closes
             )
             undo.pop_all()
         self._last_words = last_words
         self._bench = Bench(self._process, last_words)
-        self._bench.now(_BOOT_S)
+        self._serial_number = self._bench.serial_number(_BOOT_S)
 
     def _stop(self) -> None:
         process = self._process
@@ -306,10 +315,3 @@ def write_manifest(path: Path, root: Path) -> Path:
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
-
-
-def _remove_link(link: Path, port: str) -> None:
-    """Unless somebody else's pump has taken over the name."""
-    with contextlib.suppress(OSError):
-        if link.is_symlink() and str(link.readlink()) == port:
-            link.unlink()

@@ -43,7 +43,7 @@ def test_without_a_port(monkeypatch: pytest.MonkeyPatch, emulator: Emulator):
 
 def test_the_port_is_given_back(emulator: Emulator):
     with Pump(emulator.port) as pump:
-        assert pump.serial == "UNIX-0001"
+        assert pump.serial == "UNIX-C4494050"
         with pytest.raises(PortError, match="in use"):
             Pump(emulator.port)
     with Pump(emulator.port) as pump:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,11 @@ class Done:
         assert self.err.count("\n") == 1, self.err
         assert "Traceback" not in self.err
         return self.err.strip()
+
+
+def heed_ctrl_c() -> None:
+    """As at a terminal: tests that run in the background of a shell are started deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 Thecal = Callable[..., Done]

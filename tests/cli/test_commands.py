@@ -12,7 +12,7 @@ import pytest
 from emulated_keys import keys_for
 from thecal.emulator import Emulator
 
-from .conftest import DEADLINE_S, THECAL, Thecal
+from .conftest import DEADLINE_S, THECAL, Thecal, heed_ctrl_c
 
 HOUR_US = 3_600_000_000
 
@@ -178,7 +178,13 @@ def test_monitor_on_a_terminal_ends_with_ctrl_c(pump: Emulator, terminal: tuple[
     command = [str(THECAL), "monitor", "--plain", "--port", pump.port, "--interval", "50ms"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", **keys_for(pump.port)}
     with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment, start_new_session=True
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         shown = b""
         while shown.count(b"infusing") < 3:  # it draws again and again; the test's time-out bounds this
@@ -192,7 +198,12 @@ def test_monitor_elsewhere_prints_lines(pump: Emulator):
     command = [str(THECAL), "monitor", "--port", pump.port, "--interval", "20ms"]
     environment = {**os.environ, **keys_for(pump.port)}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]

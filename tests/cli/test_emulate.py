@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import DEADLINE_S, THECAL, Thecal
+from .conftest import DEADLINE_S, THECAL, Thecal, heed_ctrl_c
 
 
 @contextmanager
 def emulating(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
     command = [str(THECAL), "emulate", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    )
     with process:
         try:
             yield process

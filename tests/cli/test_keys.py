@@ -37,7 +37,7 @@ def pair(pump: Emulator, *arguments: str) -> str:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         asked = process.stderr.readline()
-        assert asked.startswith("Press the button of the pump UNIX-0001 within 60 s"), asked
+        assert asked.startswith("Press the button of the pump UNIX-C4494050 within 60 s"), asked
         pump.bench.press_button()
         out, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, err
@@ -51,28 +51,28 @@ def test_pair_then_use_then_forget(blank: Emulator, folder: Path, thecal: Thecal
     first = thecal("pair", "--role", "patient", port=blank.port)
     assert "no clinician's key yet" in first.error
 
-    assert pair(blank).startswith("UNIX-0001: paired as clinician")
+    assert pair(blank).startswith("UNIX-C4494050: paired as clinician")
     assert json.loads(thecal("status", "--json", port=blank.port).out)["state"] == "unprogrammed"
     document = json.loads(pair(blank, "--role", "patient", "--json"))
     assert document["role"] == "patient"
 
     files = sorted(folder.iterdir())
-    assert [file.name for file in files] == ["UNIX-0001.clinician.link", "UNIX-0001.patient.link"]
+    assert [file.name for file in files] == ["UNIX-C4494050.clinician.link", "UNIX-C4494050.patient.link"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert bytes.fromhex(files[0].read_text()) == blank.key(CLINICIAN)
     assert bytes.fromhex(files[1].read_text()) == blank.key(PATIENT)
 
     shown = thecal("keys")
-    assert shown.out == "UNIX-0001  clinician\nUNIX-0001  patient\n"
+    assert shown.out == "UNIX-C4494050  clinician\nUNIX-C4494050  patient\n"
     everything = shown.out + thecal("keys", "--json").out + json.dumps(document)
     assert not any(file.read_text().strip() in everything for file in files)
 
-    assert thecal("keys", "forget", "UNIX-0001", "patient").out == "UNIX-0001  patient: forgotten\n"
-    assert thecal("keys").out == "UNIX-0001  clinician\n"
-    assert "no patient's key" in thecal("keys", "forget", "UNIX-0001", "patient").error
+    assert thecal("keys", "forget", "UNIX-C4494050", "patient").out == "UNIX-C4494050  patient: forgotten\n"
+    assert thecal("keys").out == "UNIX-C4494050  clinician\n"
+    assert "no patient's key" in thecal("keys", "forget", "UNIX-C4494050", "patient").error
     assert thecal("status", port=blank.port).code == 0
-    thecal("keys", "forget", "UNIX-0001")
+    thecal("keys", "forget", "UNIX-C4494050")
     assert thecal("keys").err.startswith("There are no keys in")
     assert thecal("status", port=blank.port).code == 1
 
@@ -80,26 +80,26 @@ def test_pair_then_use_then_forget(blank: Emulator, folder: Path, thecal: Thecal
 @pytest.mark.req("SEC-07", part="pairing anew revokes the old key")
 def test_a_new_pairing_revokes_the_old_key(blank: Emulator, folder: Path, thecal: Thecal):
     pair(blank)
-    old = keyring.stored("UNIX-0001", "clinician")
+    old = keyring.stored("UNIX-C4494050", "clinician")
     assert old is not None
     pair(blank)
     assert thecal("status", port=blank.port).code == 0
 
-    keyring.store("UNIX-0001", "clinician", old)
+    keyring.store("UNIX-C4494050", "clinician", old)
     assert "wrong_key" in thecal("status", port=blank.port).error
 
 
 @pytest.mark.req("SEC-07", part="a key file that others may read is not used")
 def test_a_key_that_others_may_read_is_not_used(blank: Emulator, folder: Path, thecal: Thecal):
     pair(blank)
-    (folder / "UNIX-0001.clinician.link").chmod(0o644)
+    (folder / "UNIX-C4494050.clinician.link").chmod(0o644)
 
     assert "others may read" in thecal("status", port=blank.port).error
 
 
 def test_emulate_pairs_with_who_starts_it(folder: Path, thecal: Thecal, tmp_path: Path):
-    with emulating("--link", tmp_path / "pump") as process:
+    with emulating("--seed", 1, "--link", tmp_path / "pump") as process:
         port = first_line(process)
-        assert thecal("keys").out == "UNIX-0001  clinician\n"
-        assert json.loads(thecal("status", "--json", port=port).out)["serial"] == "UNIX-0001"
+        assert thecal("keys").out == "UNIX-C4494050  clinician\n"
+        assert json.loads(thecal("status", "--json", port=port).out)["serial"] == "UNIX-C4494050"
         assert os.environ["THECAL_KEYS"] == str(folder)

@@ -40,7 +40,7 @@ def test_the_typed_role_counts_before_the_environment(
 def test_whose_key_is_missing_is_told(thecal: Thecal, pump: Emulator):
     """A process of its own, which has the clinician's key alone."""
     error = thecal("--role", "patient", "status", port=pump.port).error
-    assert error.startswith("there is no patient's key for the pump UNIX-0001 in ")
+    assert error.startswith("there is no patient's key for the pump UNIX-C4494050 in ")
     assert error.endswith("pair with it: thecal pair --role patient")
     assert thecal("--role", "clinician", "status", port=pump.port).code == 0
 

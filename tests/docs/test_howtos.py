@@ -124,5 +124,5 @@ def test_flash_a_pico(follow: Callable[..., str], micropython: Path, repo_root: 
         files.close()
     assert re.search(r"The board starts build [0-9a-f]{8} from slot a\.", said)
     assert f"pair with it: thecal pair --port {board.port}" in said
-    assert "UNIX-0001: paired as clinician" in said
+    assert "UNIX-C4494050: paired as clinician" in said
     assert re.search(r"state +unprogrammed", said)

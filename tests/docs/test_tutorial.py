@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.conftest import heed_ctrl_c
 from cli.test_emulate import first_line
 
 BIN = Path(sys.executable).parent
@@ -24,11 +25,6 @@ def commands_of(page: str) -> list[str]:
     """What stands in indented blocks, but for what sets up."""
     lines = re.findall(r"^    (\S.*)$", page, re.MULTILINE)
     return [line for line in lines if line.startswith(("thecal ", "export THECAL"))]
-
-
-def heed_ctrl_c() -> None:
-    """As at a terminal: tests that run in the background of a shell are started deaf to it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulat
     monkeypatch.setenv("THECAL_KEYS", str(tmp_path / "keys"))
     with pump(tmp_path / "flash") as emulator:
         Client.connect(emulator.port).close()  # pairs
-        keyring.store("UNIX-0001", "clinician", emulator.key(CLINICIAN) or b"")  # for the commands
+        keyring.store("UNIX-89626EAE", "clinician", emulator.key(CLINICIAN) or b"")  # for the commands
         yield emulator
 
 
@@ -37,7 +37,7 @@ def thecal(emulator: Emulator, *arguments: str) -> "subprocess.CompletedProcess[
 
 def fill(emulator: Emulator) -> None:
     with Client.connect(emulator.port) as client:
-        log_keys.obtain(client, "UNIX-0001")
+        log_keys.obtain(client, "UNIX-89626EAE")
         program(client, max_pause_s=1)
         flood_faults(emulator, client, 4)
         flood_events(client, 20)
@@ -87,12 +87,12 @@ def test_verify_says_that_all_is_well_and_where_it_is_not(emulator: Emulator, tm
     assert (good.returncode, good.stderr) == (0, "")
     assert "records checked" in good.stdout
     assert json.loads(thecal(emulator, "--verify", "--json").stdout)["ok"] is True
-    log_keys.store("UNIX-0001", bytes(16))
+    log_keys.store("UNIX-89626EAE", bytes(16))
     bad = thecal(emulator, "--verify")
     assert bad.returncode == 1
     assert "first at record 1" in bad.stderr
     assert len(bad.stderr.splitlines()) == 1
-    log_keys.path_of("UNIX-0001").unlink()
+    log_keys.path_of("UNIX-89626EAE").unlink()
     assert thecal(emulator, "--verify").returncode == 0  # the pump tells a clinician again
 
 

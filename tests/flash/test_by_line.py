@@ -43,7 +43,7 @@ def test_a_new_board_is_flashed_though_nobody_has_its_key(board: BoardOnALine, t
     name = chip_build.build_name(chip_build.build())
     assert f"The board starts build {name} from slot a." in done.stdout
     assert done.stdout.endswith(
-        f"thecal-unix UNIX-0001 runs; pair with it: thecal pair --port {board.port}\n"
+        f"thecal-unix UNIX-C4494050 runs; pair with it: thecal pair --port {board.port}\n"
     )
     assert bytes(board.files.fs_readfile("/active")) == b"a"
     assert bytes(board.files.fs_readfile("/main.py")) == chip_build.loader()
@@ -54,7 +54,7 @@ def test_json_is_one_document(board: BoardOnALine, tmp_path: Path, monkeypatch: 
     Client.connect(board.pump.port).close()
     keyring.withdraw(board.pump.port)
     monkeypatch.setenv("THECAL_KEYS", str(tmp_path / "keys"))
-    keyring.store("UNIX-0001", "clinician", board.pump.key(CLINICIAN) or b"")
+    keyring.store("UNIX-C4494050", "clinician", board.pump.key(CLINICIAN) or b"")
 
     done = run("flash", "--port", board.port, "--json", keys=tmp_path / "keys")
     assert (done.returncode, done.stderr) == (0, "")
@@ -62,11 +62,12 @@ def test_json_is_one_document(board: BoardOnALine, tmp_path: Path, monkeypatch: 
     free = document["pump"].pop("heap_free")
     assert document == {
         "schema": 1,
+        "outcome": "carried_out",
         "port": board.port,
         "slot": "a",
         "build": chip_build.build_name(chip_build.build()),
         "pump": {
-            "serial": "UNIX-0001", "model": "thecal-unix", "paired": True,
+            "serial": "UNIX-C4494050", "model": "thecal-unix", "paired": True,
             "firmware": bundle.firmware_version(),
         },
     }  # fmt: skip

@@ -83,7 +83,7 @@ def test_what_it_shows_is_what_the_pump_says(pump: Pump, emulator: Emulator):
         assert "0 of 6 in 24 h" in windows
         assert shown.text("alarms") == "no alarm"
         assert "program_committed" in shown.text("events")
-        assert "UNIX-0001" in shown.text("head")
+        assert "UNIX-C4494050" in shown.text("head")
         emulator.bench.advance_by(HOUR_US)
         await shown.until("state", "8 000")
 

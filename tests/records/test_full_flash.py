@@ -101,9 +101,9 @@ def without_program(image: bytes) -> bytes:
 
 
 FOUND: dict[str, tuple[Callable[[bytes], bytes], str, int]] = {
-    "zeros": (lambda _: bytes(SIZE), "UNIX-0001", 6),
-    "half a ledger": (cut_ledger, "UNIX-0001", 2),
-    "no program": (without_program, "UNIX-0001", 4),
+    "zeros": (lambda _: bytes(SIZE), "", 6),
+    "half a ledger": (cut_ledger, "", 2),
+    "no program": (without_program, "", 4),
     "another pump's": (lambda image: image, "UNIX-0002", 8),
 }
 

@@ -16,7 +16,7 @@ from wire.codec import encoded
 from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
-SERIAL = b"UNIX-0001"
+SERIAL = b"UNIX-07E575CC"
 FILLINGS = {
     "reservoir_pl": 40_000_000_000,
     "reservoir_mark_pl": 2**30 * 2500,

@@ -19,7 +19,7 @@ from wire.secure import pairing_key
 
 from .attacker import SILENCE_S, Tap, ask, body_of, hello, mended, plain
 
-SERIAL = "UNIX-0001"
+SERIAL = "UNIX-C4494050"
 OPEN = (messages.HELLO, messages.AUTH, messages.PAIR)
 
 
@@ -100,7 +100,7 @@ def test_default_keys_and_keys_made_of_the_serial_number(pump: Emulator):
 
 @pytest.mark.req("SEC-07", part="two pumps have different keys")
 def test_the_key_of_one_pump_does_not_open_another(pump: Emulator):
-    with Emulator(seed=2) as other:
+    with Emulator(seed=2, serial_number=SERIAL) as other:
         Client.connect(other.port).close()
         key = other.key(CLINICIAN)
     assert key is not None

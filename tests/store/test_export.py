@@ -76,7 +76,7 @@ def test_parquet(store: Store, tmp_path: Path):
     read = pq.read_table(tmp_path / "records.parquet").to_pylist()
     assert [{**row, "tag": row["tag"].hex()} for row in read] == held(store)
     (session, *_) = pq.read_table(tmp_path / "sessions.parquet").to_pylist()
-    assert session["serial"] == "UNIX-0001"
+    assert session["serial"] == "UNIX-C4494050"
     assert session["reservoir_pl"] == 40_000_000_000
 
 
@@ -91,10 +91,10 @@ def test_one_pump_only(store: Store, tmp_path: Path):
 @pytest.fixture
 def fhir(store: Store, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     """The resources of the export by type; every one read back by fhir.resources."""
-    done = store_command.export("fhir", tmp_path, "UNIX-0001", 60, "Patient/17")
+    done = store_command.export("fhir", tmp_path, "UNIX-C4494050", 60, "Patient/17")
     assert done["format"] == "fhir 4.3.0 (R4B)"
-    document = json.loads((tmp_path / "UNIX-0001.fhir.json").read_text(), parse_float=Decimal)
-    Bundle.model_validate_json((tmp_path / "UNIX-0001.fhir.json").read_text())
+    document = json.loads((tmp_path / "UNIX-C4494050.fhir.json").read_text(), parse_float=Decimal)
+    Bundle.model_validate_json((tmp_path / "UNIX-C4494050.fhir.json").read_text())
     found: dict[str, list[dict[str, Any]]] = {}
     ids: set[str] = set()
     for entry in document["entry"]:
@@ -111,7 +111,7 @@ def fhir(store: Store, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def test_fhir_device(fhir: dict[str, list[dict[str, Any]]]):
     (device,) = fhir["Device"]
-    assert device["serialNumber"] == "UNIX-0001"
+    assert device["serialNumber"] == "UNIX-C4494050"
     assert "not a medical device" in device["type"]["text"]
     assert len(fhir["DeviceMetric"]) == 3
 
@@ -150,7 +150,7 @@ def test_fhir_observations(fhir: dict[str, list[dict[str, Any]]]):
 
 def test_an_export_repeats_itself(store: Store, tmp_path: Path):
     for form in store_command.FORMATS:
-        twice = [store_command.export(form, tmp_path / str(n), "UNIX-0001", 0, "") for n in (1, 2)]
+        twice = [store_command.export(form, tmp_path / str(n), "UNIX-C4494050", 0, "") for n in (1, 2)]
         digests = [[one["sha256"] for one in done["files"]] for done in twice]
         assert digests[0] == digests[1]
         for one in twice[0]["files"]:
@@ -170,7 +170,7 @@ def test_a_pump_without_program_or_reference_time(store: Store, tmp_path: Path):
 def test_nowhere_to_write(store: Store, tmp_path: Path, form: str):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ThecalError, match=r"cannot be written: .*make room or name another place"):
-        store_command.export(form, tmp_path / "file", "UNIX-0001", 0, "")
+        store_command.export(form, tmp_path / "file", "UNIX-C4494050", 0, "")
 
 
 @pytest.mark.parametrize(

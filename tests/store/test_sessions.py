@@ -74,7 +74,7 @@ def test_the_trend_of_four_refills(thecal: Run, place: Path, emulator: Emulator)
         left = filled_ml - given_ml * true
         thecal("refill", "--volume", "40 mL", "--residual", f"{float(left)} mL", "--yes")
     found = json.loads(thecal("trend", "--json").stdout)
-    assert found["serial"] == "UNIX-0001"
+    assert found["serial"] == "UNIX-C4494050"
     assert found["ratio"] == "1.1"
     assert [refill["ratio"] for refill in found["refills"]] == [1.1, 1.1, 1.1]
     assert [refill["counted_nl"] for refill in found["refills"]] == ["39400000"] * 3
@@ -128,7 +128,7 @@ def test_opting_out(thecal: Run, place: Path):
 def test_the_store_holds_no_keys(thecal: Run, place: Path, tmp_path: Path, emulator: Emulator):
     """Neither the log key that the computer keeps, nor one that stands in an imported file."""
     thecal("log", "--verify")
-    kept = Path(keys_for(emulator.port)["THECAL_KEYS"]) / log_keys.path_of("UNIX-0001").name
+    kept = Path(keys_for(emulator.port)["THECAL_KEYS"]) / log_keys.path_of("UNIX-C4494050").name
     key = bytes.fromhex(kept.read_text())
     assert len(key) == key_files.KEY_SIZE
     thecal("program", MORPHINE, "--yes")
@@ -168,15 +168,15 @@ def test_trouble_with_the_store_is_no_trouble_with_the_pump(thecal: Run, place: 
 
 def test_another_memory_in_the_same_pump(thecal: Run, tmp_path: Path):
     thecal("log")
-    with Emulator(seed=2) as other:
+    with Emulator(seed=2, serial_number="UNIX-C4494050") as other:
         done = thecal("log", THECAL_PORT=other.port)
-    assert "this is not the log that UNIX-0001 had before: it is kept as its log 2" in done.stderr
+    assert "this is not the log that UNIX-C4494050 had before: it is kept as its log 2" in done.stderr
 
 
 def test_which_pump(thecal: Run):
     thecal("log")
-    with Emulator(seed=3, settings={"serial_number": "UNIX-0007"}) as other:
+    with Emulator(seed=3, serial_number="UNIX-0007") as other:
         thecal("log", THECAL_PORT=other.port)
-    assert "name one of these with --pump: UNIX-0001, UNIX-0007" in thecal("trend", code=1).stderr
+    assert "name one of these with --pump: UNIX-0007, UNIX-C4494050" in thecal("trend", code=1).stderr
     assert "the store knows no pump X" in thecal("history", "--pump", "X", code=1).stderr
     assert json.loads(thecal("trend", "--pump", "UNIX-0007", "--json").stdout)["refills"] == []

@@ -1,20 +1,16 @@
 """The command that brings the firmware onto a board."""
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, WrongUsage, print_json, words_for_people
+from thecal.cli.common import Json, Port, WrongUsage, check_serial_number, print_json, words_for_people
 
 if TYPE_CHECKING:
     from thecal.bundle import Bundle
     from thecal.chip_flash import Tell
-
-
-_SERIAL_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,32}")  # a line of the board's settings, and of file names here
 
 
 class Line(StrEnum):
@@ -69,8 +65,7 @@ def flash(
 def _settings(line: Line, production: bool, serial_number: str) -> bytes:
     from thecal import chip_flash
 
-    if serial_number and not _SERIAL_NUMBER.fullmatch(serial_number):
-        raise WrongUsage("--serial-number takes up to 32 letters, digits, dots, dashes and underscores.")
+    check_serial_number(serial_number)
     return chip_flash.settings_text(serial=line, production=production, serial_number=serial_number)
 
 

@@ -81,6 +81,14 @@ def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False, ze
         raise typer.BadParameter(f"{error}.", param_hint=option) from error
 
 
+def check_serial_number(text: str) -> None:
+    """One that is made up has to fit a line of a board's settings, and names of files here."""
+    import re
+
+    if text and not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", text):
+        raise WrongUsage("--serial-number takes up to 32 letters, digits, dots, dashes and underscores.")
+
+
 def local_time(option: str, text: str) -> "datetime":
     """An option that is a pump local time. A wrong one is wrong usage."""
     from thecal.local_time import parse_start

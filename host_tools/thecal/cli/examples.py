@@ -18,7 +18,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "campaign": ("thecal campaign power-cuts --runs 1000 --seed 7",),
     "pair": ("thecal pair --port /dev/ttyACM0", "thecal pair --role patient"),
     "keys": ("thecal keys", "thecal keys --json"),
-    "keys forget": ("thecal keys forget UNIX-0001", "thecal keys forget UNIX-0001 patient"),
+    "keys forget": ("thecal keys forget UNIX-C4494050", "thecal keys forget UNIX-C4494050 patient"),
     "ports": ("thecal ports", "thecal ports --json"),
     "status": ("thecal status --port /dev/ttyACM0", "thecal status --json"),
     "monitor": ("thecal monitor --port /tmp/pump", "thecal monitor --plain --interval 10s >> pump.txt"),
@@ -43,10 +43,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "alarms test": ("thecal alarms test --critical",),
     "fault show": ("thecal fault show",),
     "fault clear": ("thecal fault clear --yes",),
-    "history": ("thecal history --last 20", "thecal history --pump UNIX-0001 --json"),
-    "trend": ("thecal trend --pump UNIX-0001",),
+    "history": ("thecal history --last 20", "thecal history --pump UNIX-C4494050 --json"),
+    "trend": ("thecal trend --pump UNIX-C4494050",),
     "store import": (
-        "thecal store import log.jsonl --pump UNIX-0001",
+        "thecal store import log.jsonl --pump UNIX-C4494050",
         "thecal store import --port /dev/ttyACM0",
     ),
     "store export": (
@@ -69,7 +69,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "report": (
         "thecal report --port /dev/ttyACM0 --out today.html --pdf today.pdf",
-        "thecal report --log log.jsonl --serial UNIX-0001",
+        "thecal report --log log.jsonl --serial UNIX-C4494050",
         "thecal report --simulate examples/morphine-constant.toml --for 3d",
         'thecal report --flow weighed.csv --rate "0.5 mL/day"',
     ),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thecal.cli.common import Json, local_time, note, print_json, quantity
+from thecal.cli.common import Json, check_serial_number, local_time, note, print_json, quantity
 
 if TYPE_CHECKING:
     from thecal import emulate_command
@@ -29,16 +29,21 @@ def emulate(
     link: Annotated[Path | None, typer.Option(help="A name for the port that stays the same.")] = None,
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Leave the pairing to `thecal pair`.")] = False,
     source: Source = False,
+    serial_number: Annotated[
+        str, typer.Option("--serial-number", help="Of a new pump; else one is made up. Kept on its flash.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Run an emulated pump on a pty and print its path. Ctrl-C ends it, SIGUSR1 presses its button."""
     from thecal import emulate_command
 
     clock, times = _clock_of(speed)
+    check_serial_number(serial_number)
 
-    def tell(port: str) -> None:
+    def tell(port: str, serial: str) -> None:
         if as_json:
-            print_json({"schema": 1, "port": port, "link": str(link) if link else None, "speed": speed})
+            named = str(link) if link else None
+            print_json({"schema": 1, "port": port, "link": named, "speed": speed, "serial_number": serial})
         else:
             print(link or port, flush=True)
             note(f"The pump runs. Try: thecal status --port {link or port}. Ctrl-C ends it.")
@@ -57,6 +62,7 @@ def emulate(
         link=link,
         paired=not unpaired,
         source=source,
+        serial_number=serial_number,
     )
 
 
