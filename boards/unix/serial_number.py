@@ -35,8 +35,6 @@ def _on(store) -> str:
             return _OF_0_1_0 if any(store.file_system().ilistdir("/")) else ""
         size = struct.unpack_from(_HEAD, data)[1]
         name = data[8 : 8 + size].decode()
-        if len(name) == size > 0:
-            return name
-    except (OSError, ValueError, UnicodeError):
-        pass
-    return _OF_0_1_0
+    except (OSError, ValueError, UnicodeError):  # the firmware finds the same, and stops therapy
+        return _OF_0_1_0
+    return name if len(name) == size > 0 else _OF_0_1_0
