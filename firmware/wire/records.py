@@ -54,7 +54,53 @@ EVENT_KINDS = (
     # boluses that the patient asked for within an hour; ref: how many, a: second at which the hour began, and
     # from bit 32 on how many were given; b: how many were refused
     (71, "patient_requests"),
+    # what a program changed; code: PROGRAM_FIELDS, ref: that of its program_committed, a: old value and, from
+    # bit 56 on, which entry of a group, b: new value and, from bit 56 on, 1 in the last one of the commit; 0:
+    # there is none. A name in pieces of 7 bytes. Code 0: they could not be told
+    (72, "program_field"),
 ) + _MORE_EVENTS
+
+# Fields of a program, as `program_field` names them: those of wire.therapy.THERAPY, of groups after the
+# group's name. Not among them: its schema, digests (`program_committed` has the library's), confirmed soft
+# limits (a record each).
+PROGRAM_FIELDS = (
+    (1, "name"),
+    (2, "reservoir_pl"),
+    (3, "fill_pl"),
+    (4, "step_volume_pl"),
+    (5, "pump_tubing_pl"),
+    (6, "catheter_length_um"),
+    (7, "catheter_pl_per_cm"),
+    (8, "basal_mode"),
+    (9, "basal_dose_ng_per_day"),
+    (10, "max_rate_pl_per_day"),
+    (11, "low_reservoir_pl"),
+    (12, "low_reservoir_days"),
+    (13, "max_pause_s"),
+    (14, "start_delay_s"),
+    (20, "drugs.name"),
+    (21, "drugs.concentration_ng_per_ml"),
+    (22, "drugs.max_dose_24h_ng"),
+    (23, "drugs.max_dose_1h_ng"),
+    (30, "basal_steps"),  # dose ng/day, from bit 32 on the days, from bit 40 the minute at which it starts
+    (31, "periodic_boluses.dose_ng"),
+    (32, "periodic_boluses.duration_us"),
+    (33, "periodic_boluses.every_us"),
+    (34, "periodic_boluses.first_us"),
+    (41, "patient_bolus.dose_ng"),
+    (42, "patient_bolus.duration_us"),
+    (43, "patient_bolus.lockout_us"),
+    (44, "patient_bolus.max_per_24h"),
+    (51, "plan.after_us"),
+    (52, "plan.dose_ng_per_day"),
+    (61, "bridge.dose_ng_per_day"),
+    (62, "bridge.concentration_ng_per_ml"),
+    (71, "library.version"),
+    (72, "library.drugs.max_concentration_ng_per_ml"),
+    (73, "library.drugs.max_dose_24h_ng"),
+    (74, "library.drugs.rules"),
+)
+PIECES = 8  # of a name: the piece's index is PIECES x its entry's + its own
 
 # Kinds of which repeats within an hour are counted, and told by one record ("repeated")
 REPEATED_RECORDS = (2, 4, 10, 16, 28, 29, 30, 31, 47, 49)
@@ -62,4 +108,4 @@ RINGS = ((0, "events"), (1, "faults"), (2, "doses"))
 # Kinds that are kept in the ring of faults, and those for which the ring of doses has places (so many a day,
 # docs/event-log.md); all others are in the ring of events.
 FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS
-DOSE_RECORDS = (3, 5, 6, 7, 8, 9, 11, 12, 17, 18, 19, 20, 21, 22, 23, 25, 27, 38, 43, 68)
+DOSE_RECORDS = (3, 5, 6, 7, 8, 9, 11, 12, 17, 18, 19, 20, 21, 22, 23, 25, 27, 38, 43, 68, 72)

@@ -27,6 +27,7 @@ MANIFEST = "manifest"
 RARE = frozenset(
     (
         "pump.link.x25519",
+        "pump.records.changes",
         "pump.therapy.library",
         "pump.therapy.program_check",
         "pump.therapy.windows",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
+from thecal import program_changes
 from thecal.amounts import (
     concentration_text,
     dose_rate_text,
@@ -174,6 +175,7 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "authentication_failed": lambda x: f"{_role(x)}: {name(x.b, REFUSALS)}, {_count(x)}",
     "frames_refused": lambda x: f"{name(x.code, REFUSALS)}, {x.ref} since boot",
     "pairing_begun": _role,
+    "program_field": program_changes.details,
     "repeated": _repeated,
     "patient_requests": _requests,
     "paired": lambda x: f"{_role(x)}{', an older key is revoked' if x.b else ''}",

@@ -33,6 +33,10 @@ def show_history(serial: str, last: int, put_json: Callable[[dict[str, Any]], No
         print("The store is empty.")
     for line in lines:
         print(f"{line['at'][:19].replace('T', ' ')}Z  {line['serial']:<12}  {_words(line)}")
+        changes = line.get("changes", ())
+        if any(change["old"] not in ("none", "stopped") for change in changes):  # not of a first program
+            for change in changes:
+                print(f"{'':<36}{change['actor']}: {change['words']}: {change['old']} -> {change['new']}")
 
 
 def _words(line: dict[str, Any]) -> str:

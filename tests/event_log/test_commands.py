@@ -8,14 +8,19 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from event_log.helpers import flood_events, flood_faults, program, pump
-from thecal import keyring, log_keys
+from event_log.helpers import flood_events, flood_faults, program, pump, therapy
+from thecal import keyring, log_keys, store_command
 from thecal.client import Client
 from thecal.emulator import Emulator
+from thecal.report.record import of_pump
+from thecal.report.summary import Table, build
+from thecal.store import Store
+from thecal.store.queries import history
 from wire.roles import CLINICIAN
 
 RUN = "import sys; from thecal.cli import main; sys.exit(main())"
@@ -115,3 +120,33 @@ def test_a_key_is_nobody_elses_to_read(emulator: Emulator, tmp_path: Path):
         pytest.raises(log_keys.NoLogKey, match="only to a clinician"),
     ):
         log_keys.obtain(observer, "a/../b")
+
+
+@pytest.mark.req("REC-09", part="thecal log, history and report show it")
+def test_a_change_is_shown_as_old_and_new(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("THECAL_STORE", str(tmp_path / "store.db"))
+    row = ("clinician", "basal dose", "2.4 mg/day", "3.6 mg/day")
+    shown = "basal dose: 2.4 mg/day -> 3.6 mg/day"
+    with Client.connect(emulator.port) as client:
+        program(client, basal_dose_ng_per_day=2_400_000)
+        emulator.bench.advance_by(60_000_000)
+        changed = therapy(basal_dose_ng_per_day=3_600_000)
+        at_us = client.commit(client.propose_program(changed).digest).at.total_us
+        digest = client.status().program_digest
+    line = next(line for line in thecal(emulator).stdout.splitlines() if shown in line)
+    assert "clinician" in line
+    with Store.open() as store:
+        serial = store_command.known_pumps(store)[0]["serial"]
+        store.add_program(serial, digest, changed, at_us)
+        told = [one["changes"] for one in history(store, "", 0) if one.get("at_us") == at_us]
+    assert row in [(c["actor"], c["words"], c["old"], c["new"]) for c in told[-1]]
+    command = [sys.executable, "-c", RUN, "history"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=os.environ)
+    assert f"clinician: {shown}" in done.stdout
+    with Client.connect(emulator.port) as client:
+        report = build(of_pump(client, "here"), client.log_key(), datetime(2026, 1, 1))
+    blocks = next(blocks for title, blocks in report.sections if title == "Changes of the program")
+    assert isinstance(blocks[1], Table)
+    assert row in [cells[1:] for cells in blocks[1].rows]

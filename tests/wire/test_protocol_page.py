@@ -26,6 +26,7 @@ NAME_TABLES = [
     "ACTORS",
     "EVENT_KINDS",
     "RINGS",
+    "PROGRAM_FIELDS",
     "PROPOSALS",
     "BASAL_MODES",
     "ALARMS",
@@ -72,6 +73,7 @@ def test_every_table_is_on_the_page(page: str):
         messages.RINGS,
         messages.FAULT_RECORDS,
         messages.DOSE_RECORDS,
+        messages.PROGRAM_FIELDS,
     )
     for words, table in (
         ("ring of faults are", "FAULT_RECORDS"),

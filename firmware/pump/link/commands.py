@@ -40,6 +40,7 @@ class Commands:
         self._bounds = bounds
         self._page = bytearray(_PAGE_SIZE)
         self.role = 0  # of the session, set by the server
+        proposals.serve_log = self._serve_log
         self.handlers = {
             messages.STATUS: self.status,
             messages.LIMITS: self.limits,

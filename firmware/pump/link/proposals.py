@@ -8,6 +8,7 @@ or not at all (DEL-07, HOST-02). A new session forgets an unfinished proposal. C
 import gc
 import hashlib
 
+from pump.records.changes import Changes
 from pump.therapy.bounds import Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
@@ -15,6 +16,7 @@ from wire import codec, messages
 
 MAX_PROPOSAL = 6144
 DIGEST_SIZE = 16
+_NOTE_FIELD = 72
 _SECONDS_A_DAY = 86_400
 _MILLION = 1_000_000
 _LONGEST_SHIFT_US = 2 * 86_400_000_000
@@ -40,6 +42,7 @@ class Proposals:
         self._course = course
         self._keeper = keeper
         self._bounds = bounds
+        self.serve_log = None  # brings to flash what was noted (pump.link.commands)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
         self.forget()
 
@@ -189,10 +192,22 @@ class Proposals:
         refill = self._refill
         at = codec.size(_refill_fields(), refill) if refill else 0
         program = bytes(self.canonical[at:])
+        before = self._keeper.program
         self._keeper.commit_program(program, self._switch)
+        self._tell_changes(before, program)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, program)
         if refill:
             self._supervisor.reservoir.show()
+
+    def _tell_changes(self, before, program) -> None:
+        """What is another than before, onto the log (REC-09). The program runs, whatever becomes of this."""
+        log = self._course.log
+        ref = self._course.committed_ref
+        gc.collect()
+        try:
+            Changes(log, ref, self.serve_log).tell(before, program)
+        except (Unacceptable, MemoryError):
+            log.note(_NOTE_FIELD, 0, ref, 0, 0)
 
     def _switch(self, s: int, us: int) -> None:
         self._course.commit(self._prescription, s, us, self._refill)

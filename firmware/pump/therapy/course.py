@@ -54,6 +54,7 @@ class Course:
         self._now = now
         self.breathe = now  # amid what takes long to weigh; the pump's own serves the motor, too (INT-11)
         self.prescription = None
+        self.committed_ref = 0  # ties the records of the last commit together
         self.fillings = Fillings()
         self.boluses = Boluses(self)
         self._prime, self._bridge = delivery.exclusive
@@ -118,9 +119,8 @@ class Course:
         delivery = self.delivery
         delivery.gate.check_start(refill)
         s, us = self.interrupt()
-        ref = 0
+        ref = self.committed_ref = delivery.take_ref()
         if refill is not None:
-            ref = delivery.take_ref()
             self._fill(refill, s, us, ref)
         held = delivery.held
         delivery.held = FREE

@@ -12,11 +12,12 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Literal
 
-from thecal.amounts import PL_PER_ML, duration_text, mass_text, volume_rate_text, volume_text
-from thecal.answers import Event
+from thecal.amounts import PL_PER_ML, US_PER_S, duration_text, mass_text, volume_rate_text, volume_text
+from thecal.answers import Event, Instant
 from thecal.event_repeats import count_of, repeats_of
 from thecal.event_words import name
 from thecal.log_text import details, instant_text
+from thecal.program_changes import changes_of
 from thecal.report import chain as chains
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.flow_file import MeasuredFlow
@@ -105,6 +106,9 @@ def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredF
     if record.program is not None:
         rows = [(setting.field, setting.text) for setting in from_wire(record.program)]
         add(("Program", [Table(("setting", "value"), rows)]))
+    changes = list(_change_blocks(report))
+    if changes:
+        add(("Changes of the program", changes))
     add(("Delivered against programmed", list(_delivery_blocks(report))))
     add(("Boluses", list(_bolus_blocks(report))))
     add(("Alarms", list(_alarm_blocks(record))))
@@ -218,6 +222,24 @@ def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
     yield Text(
         f"Counted by the pump's ledger: {accounts['steps']} motor steps in all, {accounts['resets']} resets."
     )
+
+
+def _change_blocks(report: Report) -> Iterator[Block]:
+    """What each program changed, old and new, by whom (REC-09)."""
+    changes = changes_of(report.record.events)
+    if not changes:
+        return
+    rows: list[tuple[str, ...]] = []
+    for change in changes:
+        at = local_of(report.record, change.at_us)
+        when = (
+            instant_text(Instant(*divmod(change.at_us, US_PER_S)))
+            if at is None
+            else f"{at:%Y-%m-%d %H:%M:%S}"
+        )
+        rows.append((when, change.actor, change.words, change.old, change.new))
+    yield Text("Every field that a program changed; the first one of a pump had nothing before it.")
+    yield Table(("when", "who", "field", "old", "new"), rows)
 
 
 def _bolus_blocks(report: Report) -> Iterator[Block]:

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
+from thecal.answers import Event, Instant
 from thecal.errors import ThecalError
+from thecal.program_changes import changes_of
 from thecal.store.database import Store
 from thecal.store.schema import logs, programs, pumps, records, residuals, sessions, unsigned
 
@@ -83,12 +85,38 @@ def history(store: Store, serial: str, last: int) -> list[dict[str, Any]]:
     for row in rows(store, sessions, pump_id):
         row["program_digest"] = row["program_digest"].hex()
         lines.append({"what": "session", **row})
+    changes = _changes(store, pump_id)
     for row in rows(store, programs, pump_id):
-        lines.append({"what": "program", "at": row["seen"], **row, "digest": row["digest"].hex()})
+        line = {"what": "program", "at": row["seen"], **row, "digest": row["digest"].hex()}
+        line["changes"] = changes.get((row["serial"], row["at_us"]), [])
+        lines.append(line)
     for row in rows(store, residuals, pump_id):
         lines.append({"what": "refill", "at": row["seen"], **row})
     lines.sort(key=lambda line: str(line["at"]))
     return lines[-last:] if last else lines
+
+
+def _changes(store: Store, pump_id: int | None) -> dict[tuple[str, int], list[dict[str, object]]]:
+    """What the programs changed, by the pump's serial number and the instant of the commit."""
+    logs_of: dict[tuple[str, int], list[Event]] = {}
+    for row in rows(store, records, pump_id):
+        if row["kind"] in ("program_committed", "program_field"):
+            numbers = (row["code"], row["ref"], row["a"], row["b"])
+            at = Instant(*divmod(row["at_us"], 1_000_000))
+            event = Event(row["sequence"], at, row["kind"], row["actor"], *numbers)
+            logs_of.setdefault((row["serial"], row["log"]), []).append(event)
+    found: dict[tuple[str, int], list[dict[str, object]]] = {}
+    for (serial, _), events in logs_of.items():
+        commits: dict[int, int] = {}  # by what ties their records together; the newest counts
+        at_of: dict[int, int] = {}  # when the commit was of the record of this number
+        for event in events:
+            if event.kind == "program_committed":
+                commits[event.ref] = event.at.total_us
+            else:
+                at_of[event.sequence] = commits.get(event.ref, event.at.total_us)
+        for change in changes_of(events):
+            found.setdefault((serial, at_of[change.sequence]), []).append(change.as_json())
+    return found
 
 
 @dataclass(frozen=True)
