@@ -222,5 +222,6 @@ GUARD_EVENTS = (
     (41, "value_damaged"),  # code: which (pump.safety.critical)
     (42, "woken_late"),  # a: by how many us
     (43, "refill_lapsed"),  # the program that was to follow did not come within a day
+    (80, "refill_measured"),  # right after filling; code: 1 pocket fill, a: injected pl, b: found pl
 )
 GUARD_FAULT_RECORDS = (32, 33, 34, 35, 36, 37, 39, 40, 41, 42)

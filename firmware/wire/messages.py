@@ -142,6 +142,7 @@ MESSAGES = (
             ("local_day", "u16"),  # days since 2000-01-01, pump local time
             ("local_s", "u32"),  # second of that day
             ("local_us", "u32"),
+            ("clock_set", "u8"),  # 0: nobody has ever said what day it is; 1: it was set
             ("program_digest", "bytes"),  # empty: never programmed
             ("steps", "u64"),  # accounted since boot
             ("reservoir_pl", "u64"),
@@ -207,7 +208,7 @@ MESSAGES = (
             ("steps", "u64"),
             ("step_volume_pl", "u32"),
             ("reservoir_pl", "u64"),
-            ("resets", "u16"),
+            ("resets", "u32"),
             ("fillings_total", "u16"),
             # as many as there is room for, of what each filling gave, in steps; doses follow exactly:
             # steps x step volume x concentration

@@ -108,4 +108,4 @@ RINGS = ((0, "events"), (1, "faults"), (2, "doses"))
 # Kinds that are kept in the ring of faults, and those for which the ring of doses has places (so many a day,
 # docs/event-log.md); all others are in the ring of events.
 FAULT_RECORDS = (13, 14, 15, 24, 26) + GUARD_FAULT_RECORDS
-DOSE_RECORDS = (3, 5, 6, 7, 8, 9, 11, 12, 17, 18, 19, 20, 21, 22, 23, 25, 27, 38, 43, 68, 72)
+DOSE_RECORDS = (3, 5, 6, 7, 8, 9, 11, 12, 17, 18, 19, 20, 21, 22, 23, 25, 27, 38, 43, 68, 72, 80)

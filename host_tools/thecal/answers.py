@@ -57,6 +57,7 @@ class Status:
     local_day: int  # days since 2000-01-01, pump local time
     local_s: int
     local_us: int
+    clock_set: bool  # has anybody ever said what day it is?
     program_digest: bytes  # empty: never programmed
     steps: int  # accounted since boot
     reservoir_pl: int
@@ -272,6 +273,7 @@ def status_of(reply: Reply) -> Status:
         local_day=reply.number("local_day"),
         local_s=reply.number("local_s"),
         local_us=reply.number("local_us"),
+        clock_set=bool(reply.number("clock_set")),
         program_digest=reply.data("program_digest"),
         steps=reply.number("steps"),
         reservoir_pl=reply.number("reservoir_pl"),

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from thecal import command_rules
 from thecal.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, span_text
 from thecal.answers import Proposal
 from thecal.client import Client
@@ -52,6 +53,7 @@ class Proposed:
 
 def propose(client: Client, dose_ng: int, duration_us: int, *, extended: bool) -> Proposed:
     """Ask the pump whether it would give this bolus. Refused: it would not."""
+    command_rules.refuse("the bolus", command_rules.bolus_problems(dose_ng, duration_us))
     status = harmless("the review", client.status)
     with _clear_refusals():
         proposal = harmless(

@@ -4,14 +4,7 @@ The command line prints `str(error)` and exits with 1. Library callers catch `Th
 act on one cause; no exception of pyserial, of the operating system or of `wire` comes through.
 """
 
-from collections.abc import Callable, Sequence
-
-from thecal.amounts import volume_rate_text
-
-# refusal name -> what its detail, a number, says to a person
-_DETAILS: dict[str, Callable[[str], str]] = {
-    "motor_speed": lambda detail: f"at most {volume_rate_text(int(detail))}",
-}
+from collections.abc import Sequence
 
 
 class ThecalError(Exception):
@@ -88,7 +81,9 @@ class Refused(ThecalError):
         if what:
             text += f", {what}"
         if detail:
-            text += f" ({_DETAILS[name](detail) if name in _DETAILS and detail.isdecimal() else detail})"
+            from thecal.bound_text import detail_text
+
+            text += f" ({detail_text(name, detail)})"
         super().__init__(text, hint)
         self.name = name
         self.number = number
@@ -137,7 +132,10 @@ REFUSAL_TEXTS = {
         "nothing was changed: say it again",
     ),
     "digest_mismatch": ("the digest is not that of the proposal it holds", "propose it again, then commit"),
-    "out_of_range": ("a value is outside the pump's limits", "see `thecal check` and the pump's limits"),
+    "out_of_range": (
+        "a value is outside the pump's limits",
+        "see `thecal limits`, and `thecal check` of a therapy",
+    ),
     "inconsistent": ("values contradict each other", "see `thecal check`"),
     "too_large": ("there is more of it than the pump can hold", "make the therapy simpler or ask for less"),
     "not_programmed": ("it has no therapy", "program one with `thecal program`"),

@@ -12,7 +12,8 @@ from thecal.errors import ThecalError
 
 DEFAULT_START = datetime(2026, 1, 5)  # a Monday, 00:00 (CONTRACT)
 _EPOCH = datetime(2000, 1, 1)
-_LAST_DAY = 0xFFFF
+LAST_DAY = 36_524  # the last that a pump can be set to
+FIRST, LAST = _EPOCH, datetime(2099, 12, 31, 23, 59, 59, 999_999)
 _SECOND = timedelta(seconds=1)
 
 
@@ -37,9 +38,16 @@ def parse_start(text: str) -> datetime:
         raise ThecalError(
             f'"{text}" has a time zone; the pump has none', 'write local time: "2026-01-05T00:00"'
         )
-    if not 0 <= (local - _EPOCH).days <= _LAST_DAY:
-        raise ThecalError(f'"{text}" is not a date the pump can hold', "write one from the year 2000 on")
+    if not FIRST <= local <= LAST:
+        raise ThecalError(
+            f'"{text}" is not a date the pump can hold', f"write one from {FIRST:%Y-%m-%d} to {LAST:%Y-%m-%d}"
+        )
     return local
+
+
+def date_text(day: int) -> str:
+    """A day of the wire for people."""
+    return f"{from_wire(day, 0):%Y-%m-%d}"
 
 
 def after(start: datetime, seconds: int) -> datetime | None:

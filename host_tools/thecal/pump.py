@@ -135,11 +135,16 @@ class Pump(Closing):
 
     # -- what changes a dose: propose, look, commit
 
-    def propose_program(self, therapy: str | os.PathLike[str] | Therapy) -> Review:
-        """Propose a therapy or its file: old and new side by side. TherapyError, Refused: it cannot be."""
+    def propose_program(
+        self, therapy: str | os.PathLike[str] | Therapy, *, keep_clock: bool = False
+    ) -> Review:
+        """Propose a therapy or its file: old and new side by side. TherapyError, Refused: it cannot be.
+
+        The commit of a pump's first program sets a clock that was never set to this computer's local time,
+        unless `keep_clock`."""
         from thecal.review import Review
 
-        return Review.of(self.client, _therapy_of(therapy))
+        return Review.of(self.client, _therapy_of(therapy), keep_clock=keep_clock)
 
     def propose_bolus(self, dose: str, *, over: str, extended: bool = False) -> Proposed:
         """Propose a clinician's bolus: `dose` of the primary drug ("0.2 mg"), evenly `over` "10 min"."""

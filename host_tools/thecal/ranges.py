@@ -59,6 +59,9 @@ PLAN_AFTER = Range("time of a plan's dose", PLAN_SPAN.low, 32 * PLAN_SPAN.high, 
 START_DELAY = Range("start delay", 0, 7 * 86_400, lambda s: amounts.duration_text(s * US_PER_S))
 MAX_PAUSE = Range("pause", 1, 48 * 3600, lambda s: amounts.duration_text(s * US_PER_S))
 
+RESUME_AFTER = Range("timed stop", 0, MAX_PAUSE.high, MAX_PAUSE.text)
+SHIFT = Range("move of the clock", 0, 2 * US_PER_DAY, amounts.duration_text)
+
 MINIMUM_RATE_PL_PER_DAY = BASAL_RATE.low  # what basal mode "minimum" delivers
 
 MAX_DRUGS = 5
@@ -71,6 +74,8 @@ MAX_PLAN_STEPS = 32
 MAX_LOW_RESERVOIR_DAYS = 60
 MAX_NAME_BYTES = 64
 MAX_DRUG_NAME_BYTES = 15
+MAX_LOT_BYTES = 24
+EMPTY_PL = PL_PER_ML // 2  # at this volume the pump halts
 
 DEFAULT_MAX_RATE = 24 * PL_PER_ML
 DEFAULT_LOW_RESERVOIR = 2 * PL_PER_ML

@@ -21,6 +21,7 @@ from thecal import local_time, refill_date
 from thecal.amounts import volume_text
 from thecal.answers import Committed, Proposal, Status
 from thecal.client import Client, refill_values
+from thecal.command_rules import refill_problems, refuse
 from thecal.errors import Refused, ThecalError
 from thecal.guard_answers import Reservoir
 from thecal.library.rules import stable_days
@@ -101,8 +102,15 @@ class Before:
         days = [stable_days(drug["name"], drug["concentration_ng_per_ml"]) for drug in drugs]
         if wanted.stable_days is not None:
             days = [wanted.stable_days]
-        dates = [self.local.date() + timedelta(days=day) for day in days if day is not None]
+        dates = [self._after(day) for day in days if day is not None]
         return min([*dates, *([wanted.expiry] if wanted.expiry else [])], default=None)
+
+    def _after(self, days: int) -> date:
+        """So many days from the pump's today; where no calendar has it, its last day: refused later."""
+        try:
+            return self.local.date() + timedelta(days=days)
+        except OverflowError:
+            return date.max
 
     def next_date(self, wanted: Wanted) -> refill_date.RefillDate | None:
         """When the pump will want its next refill."""
@@ -150,6 +158,7 @@ class Before:
             expiry_day=expiry_day,
             measured_pl=wanted.measured_pl,
         )
+        refuse("the refill", refill_problems(values, self.program["reservoir_pl"], self.status.local_day))
 
         def ask() -> Proposal:
             if program is None:

@@ -5,12 +5,15 @@ Used by `thecal program` and `make run`. HOST-02, HOST-03, HOST-04 of docs/requi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from thecal.amounts import exact_or_whole, mass_text, ratio_text
 from thecal.answers import Committed, Proposal
 from thecal.client import Client
+from thecal.clock_command import CLOCK
+from thecal.clock_command import Change as ClockChange
 from thecal.errors import ThecalError
 from thecal.library.rules import limits_of
 from thecal.programming import PreparedProgram, prepare_program
@@ -42,13 +45,16 @@ class Review:
     drugs: list[str]
     limits_24h_ng: list[int | None]
     what: str = "the program"
+    sets_clock: bool = False  # the commit first sets a clock that was never set
 
     @classmethod
-    def of(cls, client: Client, therapy: Therapy) -> Review:
+    def of(cls, client: Client, therapy: Therapy, *, keep_clock: bool = True) -> Review:
         """Propose the therapy to the pump. TherapyError, Refused: it cannot be, nothing was changed."""
         prepared = harmless("the review", lambda: prepare_program(client, therapy))
+        first = prepared.running is None and not harmless("the review", client.status).clock_set
         proposal = harmless("the proposal", lambda: client.propose_program(prepared.values))
-        return cls.made(client, therapy, prepared, proposal)
+        made = cls.made(client, therapy, prepared, proposal)
+        return replace(made, sets_clock=first and not keep_clock)
 
     @classmethod
     def made(
@@ -88,8 +94,19 @@ class Review:
             )
 
     def commit(self) -> Committed | None:
-        """Make it so; None when the pump did and its answer was lost."""
-        return settled(self.client, self.what, lambda: self.client.commit(self.proposal.digest))
+        """Make it so; None when the pump did and its answer was lost. The clock, where it is to be set, comes
+        first; an error says so when the program then fails."""
+        if not self.sets_clock:
+            return settled(self.client, self.what, lambda: self.client.commit(self.proposal.digest))
+        now = datetime.now()
+        ClockChange(to=now).propose(self.client).commit()
+        try:
+            harmless("the proposal", lambda: self.client.propose_program(self.prepared.values))
+            return settled(self.client, "the program", lambda: self.client.commit(self.proposal.digest))
+        except ThecalError as error:
+            error.hint = error.hint.replace("nothing was changed", "nothing else was changed")
+            error.message += f" (the pump's clock had been set before it, to {now:{CLOCK}})"
+            raise
 
     def print_tables(self, console: Console | None = None) -> None:
         """The review for people."""
@@ -98,6 +115,11 @@ class Review:
         console = console or Console()
         console.print(settings_table(self.prepared))
         console.print(self._worst_table())
+        if self.sets_clock:
+            text = "note: its clock was never set, and is set to this computer's local time first"
+            console.print(
+                f"{text}, {datetime.now():{CLOCK}} (--keep-clock: not)", markup=False, highlight=False
+            )
         for warning in self.prepared.warnings:
             console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
 
@@ -121,6 +143,7 @@ class Review:
             "at_us": committed.at.total_us if committed else None,
             "digest": self.proposal.digest.hex(),
             "therapy": self.proposal.reading["name"],
+            "clock_set": self.sets_clock,
             "changes": [
                 {
                     "field": x.field,

@@ -7,6 +7,7 @@ Each is proposed, shown and committed like a dose, because each changes what the
 from dataclasses import dataclass
 from fractions import Fraction
 
+from thecal import command_rules
 from thecal.amounts import volume_text
 from thecal.answers import Proposal
 from thecal.client import Client
@@ -29,6 +30,8 @@ class Prime:
         program = harmless("the review", client.running_program)
         if program is None:
             raise ThecalError("the pump has no program, so nothing to prime with", "program it first")
+        left_pl = harmless("the review", client.status).reservoir_pl
+        command_rules.refuse("the prime", command_rules.prime_problems(program, dry, left_pl))
         if implant:
             settled(client, "setting the implant flag", client.set_implant_flag, dose=False)
         proposal = harmless("the proposal", lambda: client.propose_prime(dry=dry))

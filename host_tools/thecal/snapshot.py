@@ -30,6 +30,7 @@ from thecal.report_json import SCHEMA, exact, nl
 
 T = TypeVar("T")
 
+NEVER_SET = " (never set: thecal clock set --to now)"
 NO_READING = -(1 << 29)  # of a sensor that does not answer
 _FIELDS = ("temperature_mc", "battery_mv", "upstream_pa", "downstream_pa")
 
@@ -118,8 +119,9 @@ class Snapshot:
         if self.refill_by is None or self.reservoir is None:
             return "not known"
         reason = self.reservoir.refill_reason
-        return f"{self.refill_by:%a %Y-%m-%d}" + (
-            f" ({reason.replace('_', ' ')})" if reason != "unknown" else ""
+        why = f" ({reason.replace('_', ' ')})" if reason != "unknown" else ""
+        return f"{self.refill_by:%a %Y-%m-%d}{why}" + (
+            "" if self.status.clock_set else ", by a clock that was never set"
         )
 
     def bolus_text(self) -> str:
@@ -138,7 +140,7 @@ class Snapshot:
             ("pump", f"{self.hello.serial} ({self.hello.model}, firmware {self.hello.firmware})"),
             ("state", status.state),
             *[("records", distrust.text(number)) for number in self.distrusted],
-            ("local time", f"{self.local:%a %Y-%m-%d %H:%M:%S}"),
+            ("local time", f"{self.local:%a %Y-%m-%d %H:%M:%S}" + ("" if status.clock_set else NEVER_SET)),
             ("therapy", self.therapy_text()),
             ("rate", volume_rate_text(status.rate_pl_per_day)),
             ("basal dose", dose_rate_text(status.basal_ng_per_day)),
@@ -182,6 +184,7 @@ class Snapshot:
             "distrusted": self.distrusted,
             "now_s": status.now.s,
             "local_time": self.local.isoformat(),
+            "clock_set": status.clock_set,
             "therapy": self.therapy,
             "program_digest": status.program_digest.hex(),
             "steps": status.steps,

@@ -142,7 +142,7 @@ def test_the_log(pump: Pump):
 def test_the_pump_dies_before_the_commit(emulator: Emulator):
     """What became of it is said, and it is the truth: not known."""
     with Pump(emulator.port) as pump:
-        review = pump.propose_program(MORPHINE)
+        review = pump.propose_program(MORPHINE, keep_clock=True)
         emulator.kill()
         with pytest.raises(Unanswered, match="not known"):
             review.commit()

@@ -140,7 +140,7 @@ def test_log(quick_thecal: Thecal, pump: Emulator):
 def test_limits(quick_thecal: Thecal, pump: Emulator):
     limits = json.loads(quick_thecal("limits", "--json", port=pump.port).out)["limits"]
     assert limits["basal_rate_pl_per_day"] == {"low": 48_000_000, "high": 24_000_000_000}
-    assert "basal_rate_pl_per_day" in quick_thecal("limits", port=pump.port).out
+    assert " 48 uL/day " in quick_thecal("limits", port=pump.port).out
 
 
 def test_clock(quick_thecal: Thecal, pump: Emulator):

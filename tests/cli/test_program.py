@@ -92,7 +92,7 @@ def test_json_does_not_ask(quick_thecal: Thecal, pump: Emulator):
 def test_a_pump_killed_while_being_programmed():
     """Between the review and the answer the pump dies: clear words, exit code 3, nothing claimed."""
     with Emulator(seed=1) as emulator:
-        command = [str(THECAL), "program", str(MORPHINE), "--port", emulator.port]
+        command = [str(THECAL), "program", str(MORPHINE), "--port", emulator.port, "--keep-clock"]
         environment = {**os.environ, **keys_for(emulator.port)}
         with subprocess.Popen(
             command, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment

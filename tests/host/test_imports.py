@@ -42,7 +42,10 @@ def test_local_time_there_and_back():
             '"2026-01-05T00:00+01:00" has a time zone; the pump has none; '
             'write local time: "2026-01-05T00:00"',
         ),
-        ("1999-12-31", '"1999-12-31" is not a date the pump can hold; write one from the year 2000 on'),
+        (
+            "1999-12-31",
+            '"1999-12-31" is not a date the pump can hold; write one from 2000-01-01 to 2099-12-31',
+        ),
     ],
 )
 def test_bad_start(text: str, message: str):

@@ -294,6 +294,7 @@ STATUS_VALUES: Values = {
     "local_day": 3,
     "local_s": 4,
     "local_us": 5,
+    "clock_set": 1,
     "program_digest": b"",
     "steps": 2**40,
     "reservoir_pl": 7,

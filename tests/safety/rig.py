@@ -168,6 +168,9 @@ class Keeper:
     def reload(self):
         pass
 
+    def keep_refill(self, before):
+        pass
+
 
 class Log(RigLog):
     """Notes as (s, kind, code, ref, a, b); alarms of other parts go to the guard, as in the pump."""

@@ -13,8 +13,9 @@ from wire import guard as wire
 @pytest.mark.req("ALM-01")
 def test_every_alarm_has_one_class_and_one_action(repo_root: Path):
     numbers = [row[0] for row in wire.ALARMS]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert len({row[1] for row in wire.ALARMS}) == len(numbers) == a.COUNT - 1
+    assert numbers == sorted(set(numbers))  # each its own; a number that is not there is free for nobody else
+    assert len({row[1] for row in wire.ALARMS}) == len(numbers)
+    assert (numbers[0], numbers[-1]) == (1, a.COUNT - 1)
     assert {row[2] for row in wire.ALARMS} == {"critical", "noncritical"}
     assert {row[3] for row in wire.ALARMS} <= {wire.NONE, wire.HOLD, wire.STOP, wire.FATAL}
     assert all(row[2] == "critical" for row in wire.ALARMS if row[3] != wire.NONE)

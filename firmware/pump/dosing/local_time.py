@@ -3,10 +3,13 @@ Time).
 
 Held as day number since 2000-01-01 (a Saturday), second of the day and microsecond, so that all are small
 integers on the RP2040 for ever. No time zones: the offset is what the clinician sets; a change is logged.
+It can be set to any day up to LAST_DAY, and goes on past it for as long as a pump lasts.
 """
 
 from pump.units import S_PER_DAY, US_PER_S
 
+LAST_DAY = 36_524  # 2099-12-31
+_NEGATIVE = 0xC000  # words from here on are offsets below 0: a pump's own clock ends after 34 years
 _WEEKDAY_OF_DAY_0 = 5  # 2000-01-01 was a Saturday; Monday is 0
 
 
@@ -20,6 +23,7 @@ class LocalTime:
         self.day = 0
         self.second = 0
         self.us = 0
+        self.was_set = False  # has anybody said what day it is?
 
     def at(self, s: int, us: int) -> None:
         """Set day, second and us to local time at the monotonic instant."""
@@ -38,6 +42,7 @@ class LocalTime:
 
     def set_at(self, s: int, us: int, day: int, second: int, local_us: int) -> None:
         """From now on the monotonic instant (s, us) is this local time."""
+        self.was_set = True
         us = local_us - us
         second -= s % S_PER_DAY
         if us < 0:
@@ -57,6 +62,6 @@ class LocalTime:
 
     def set_offset(self, day: int, second: int, us: int) -> None:
         """Take back an offset that was on record (day: as an unsigned 16-bit word)."""
-        self.offset_day = day - 0x10000 if day & 0x8000 else day
+        self.offset_day = day - 0x10000 if day >= _NEGATIVE else day
         self.offset_s = second
         self.offset_us = us

@@ -81,6 +81,7 @@ class Commands:
             "local_day": local.day,
             "local_s": local.second,
             "local_us": local.us,
+            "clock_set": 1 if local.was_set else 0,
             "program_digest": self._proposals.program_digest,
             "steps": delivery.steps(),
             "reservoir_pl": self._course.reservoir_left_pl(),

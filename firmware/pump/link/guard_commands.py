@@ -109,7 +109,7 @@ class GuardCommands:
         count = self._alarms.confirm(number)
         self._log.note(_NOTE_CONFIRMED, number, 0, count, 0)
         if number == a.RESIDUAL or (number == 0 and self._alarms.stands(a.RESIDUAL)):
-            self._supervisor.reservoir.accept_residual()
+            self._supervisor.accept_residual()
         return {"confirmed": count}
 
     def silence(self, _):

@@ -12,14 +12,12 @@ from pump.records.changes import Changes
 from pump.therapy.bounds import Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
+from pump.units import S_PER_DAY, US_PER_S
 from wire import codec, messages
 
 MAX_PROPOSAL = 6144
 DIGEST_SIZE = 16
 _NOTE_FIELD = 72
-_SECONDS_A_DAY = 86_400
-_MILLION = 1_000_000
-_LONGEST_SHIFT_US = 2 * 86_400_000_000
 _PROGRAMS = (messages.PROPOSAL_PROGRAM, messages.PROPOSAL_REFILL_AND_PROGRAM)
 
 
@@ -140,10 +138,14 @@ class Proposals:
         self._supervisor.check_refill(values, self.kind == messages.PROPOSAL_REFILL_AND_PROGRAM)
 
     def _check_clock(self, values) -> None:
-        if values["absolute"] > 1 or values["second"] >= _SECONDS_A_DAY or values["us"] >= _MILLION:
+        """Either a local time, or an offset: what is not used is 0."""
+        if values["absolute"] > 1 or values["second"] >= S_PER_DAY or values["us"] >= US_PER_S:
             raise Unacceptable("out_of_range", "clock")
-        if abs(values["offset_us"]) > _LONGEST_SHIFT_US:
-            raise Unacceptable("out_of_range", "offset_us")
+        unused = values["offset_us"]
+        if not values["absolute"]:
+            unused = values["day"] or values["second"] or values["us"]
+        if unused:
+            raise Unacceptable("inconsistent", "clock")
 
     def needs_button(self) -> bool:
         """Does the commit need the pump's button: a prime, or a program that raises a limit of the one that

@@ -308,7 +308,7 @@ class Keeper:
         time.s = words[states.TIME_S]
         time.us = words[states.TIME_US]
         delivery.motor.set_epoch(time.s, time.us)
-        self._state.restore_counts()
+        self._state.restore_counts(self._ledger.format)
         if not self._state.is_programmed():
             return
         self._restore_program()

@@ -24,17 +24,20 @@ _HOURS = 29
 HOURS = 25
 WORDS = _HOURS + HOURS
 
+_KNOWS_CLOCK_SET = 3  # the first format that does
+
 # above what they hold for themselves, TIME_US, _OFFSET_US and _OFFSET_S have 10 bits each of the reservation
 _TEN = 0x3FF
 _US_BITS = 20
 _S_BITS = 17
 
-# _DAY_FLAGS: 16 bits of the clock's day, then
+# _DAY_FLAGS: 16 bits of the clock's day (below 0 from 0xC000 on), then
 _FLOWING = 1 << 16
 _PAUSED_TOO_LONG = 1 << 17
 _PLAN_HELD = 1 << 18
 _PROGRAMMED = 1 << 19
 _BRIDGE_AT = 20  # state of the bridge, 2 bits
+_CLOCK_SET = 1 << 22  # since format 3
 _RUNNING_AT = 22  # one bit per kind of bolus under way
 
 NOTE_INTERRUPTED = 23
@@ -74,6 +77,8 @@ class State:
             flags |= _PAUSED_TOO_LONG
         if self._course.prescription is not None:
             flags |= _PROGRAMMED
+        if delivery.local.was_set:
+            flags |= _CLOCK_SET
         words[_DAY_FLAGS] = flags | self._collect_plan() | self._collect_sources()
         self._mark_hours(s // 3600)
 
@@ -153,14 +158,18 @@ class State:
         self._unmade = permit - survived
         return True
 
-    def restore_counts(self) -> None:
-        """Steps, clock and history: what is true with or without a program."""
+    def restore_counts(self, form: int) -> None:
+        """Steps, clock and history: what is true with or without a program. `form`: the records' format."""
         words = self._words
         delivery = self._delivery
         high = words[_HIGH]
         delivery.steps_base = (words[_STEPS] | (high & 0x7FFF) << _SPLIT) - self._unmade
         delivery.prime_steps = words[_PRIMED] | high >> 15 << _SPLIT
-        delivery.local.set_offset(words[_DAY_FLAGS] & 0xFFFF, words[_OFFSET_S], words[_OFFSET_US])
+        local = delivery.local
+        local.set_offset(words[_DAY_FLAGS] & 0xFFFF, words[_OFFSET_S], words[_OFFSET_US])
+        local.was_set = words[_DAY_FLAGS] & _CLOCK_SET != 0
+        if form < _KNOWS_CLOCK_SET:  # it did not say: a clock that is off its beginning was set
+            local.was_set = (local.offset_day or local.offset_s or local.offset_us) != 0
         delivery.next_ref = words[_REF_PLAN] & 0xFFFF
         self.program = words[_DOCUMENTS] & _NUMBER
         self.fillings = words[_DOCUMENTS] >> 15

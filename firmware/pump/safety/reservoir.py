@@ -7,22 +7,22 @@ what no step count can see, a motor that displaces more or less than it should (
 
 Called by: `pump.safety.supervisor`, `pump.link.guard_commands`, `pump.link.proposals`."""
 
+from pump.dosing.local_time import LAST_DAY
 from pump.safety import alarms as a
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import EMPTY_PL, MAX_LOT, Unacceptable, outside
 from pump.units import PL_PER_ML, S_PER_DAY
 
-EMPTY_PL = PL_PER_ML // 2
 RESIDUAL_PL = 2 * PL_PER_ML
 _POCKET_SMALL_PL = PL_PER_ML  # of a reservoir up to 20 mL
 _POCKET_PL = 2 * PL_PER_ML
 _SMALL_PL = 20 * PL_PER_ML
 KEPT = 8
-MAX_LOT = 24
 _NEVER = 0x3FFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF
 NOTE_CHECKED = 38
 REFILL_LAPSES_S = S_PER_DAY
 NOTE_LAPSED = 43
+NOTE_MEASURED = 80
 
 
 class Reservoir:
@@ -93,21 +93,32 @@ class Reservoir:
     def check(self, values, day: int, starts: bool) -> None:
         """What a refill may not say. `starts`: a program comes with it; none starts out of a pocket."""
         if len(values["lot"].encode()) > MAX_LOT:
-            raise Unacceptable("too_large", "lot")
+            raise outside("lot_bytes", 0, MAX_LOT)
         if values["checked"] > 1:
             raise Unacceptable("out_of_range", "checked")
+        if values["expiry_day"] > LAST_DAY:
+            raise outside("expiry_day", day, LAST_DAY)
         if values["expiry_day"] and values["expiry_day"] < day:
             raise Unacceptable("expired", values["lot"])
+        if not values["checked"]:
+            if values["measured_pl"]:
+                raise Unacceptable("inconsistent", "measured_pl")
+        elif values["measured_pl"] > self._most_found_pl(values):  # nobody finds more than there is
+            raise outside("measured_pl", 0, self._most_found_pl(values))
         if starts and self.in_pocket(values):
             raise Unacceptable("pocket_fill", "measured")
 
-    def in_pocket(self, values) -> bool:
-        """Was less found in the reservoir than was injected?"""
-        if not values["checked"]:
-            return False
+    def _bound_pl(self) -> int:
+        """How far what was found after filling may be from what was injected."""
         small = self._course.prescription.values["reservoir_pl"] <= _SMALL_PL
-        most_pl = _POCKET_SMALL_PL if small else _POCKET_PL
-        return abs(values["volume_pl"] - values["measured_pl"]) > most_pl
+        return _POCKET_SMALL_PL if small else _POCKET_PL
+
+    def _most_found_pl(self, values) -> int:
+        return min(values["volume_pl"] + self._bound_pl(), self._course.prescription.values["reservoir_pl"])
+
+    def in_pocket(self, values) -> bool:
+        """Was less found in the reservoir than was injected? The rest may be beside the pump."""
+        return values["checked"] and values["volume_pl"] - values["measured_pl"] > self._bound_pl()
 
     def take(self, values, day: int, s: int, ref: int) -> None:
         """A refill, as it is put on record: counted against measured, injected against found. The count is
@@ -126,6 +137,8 @@ class Reservoir:
             "off": off,
             "checks": [check] + fillings.refills["checks"][: KEPT - 1],
         }
+        if values["checked"]:
+            self._log.note(NOTE_MEASURED, pocket, ref, values["volume_pl"], values["measured_pl"])
         self._log.note(NOTE_CHECKED, 2 if pocket else off, ref, counted_pl, residual_pl)
 
     def show(self) -> None:
@@ -139,11 +152,6 @@ class Reservoir:
         self._alarms.set(a.RESIDUAL, refills["off"], apart_pl)
         self._alarms.set(a.POCKET_FILL, refills["pocket"])
         self.plan()
-
-    def accept_residual(self) -> None:
-        """Somebody has confirmed it."""
-        self._course.fillings.refills["off"] = 0
-        self._alarms.clear(a.RESIDUAL)
 
     def ratio_ppm(self, check) -> int:
         """(filled - residual) / (filled - counted), in millionths."""

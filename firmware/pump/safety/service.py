@@ -79,6 +79,19 @@ class Service(Supervisor):
     def filled(self, refill, s: int, ref: int) -> None:
         self.reservoir.take(refill, self._today(), s, ref)
 
+    def accept_residual(self) -> None:
+        """Somebody has taken note that the last refill was off: for good, or, if the flash fails, until the
+        next start."""
+        fillings = self._course.fillings
+        before = fillings.as_values()
+        fillings.refills = dict(fillings.refills)
+        fillings.refills["off"] = 0
+        self.alarms.clear(a.RESIDUAL)
+        try:
+            self._keeper.keep_refill(before)
+        except Unacceptable:
+            return  # on record it still stands
+
     def buzzer_works(self) -> int:
         return 1 if self._board.buzzer.works() else 0
 

@@ -9,7 +9,7 @@ from array import array
 
 from pump.dosing.source import EXTENDED, IDLE, PATIENT, PERIODIC
 from pump.therapy import windows
-from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
+from pump.therapy.bounds import EMPTY_PL, MAX_PATIENT_PER_24H, Unacceptable
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_S, Instant
 
 
@@ -166,7 +166,7 @@ class Boluses:
         bolus = {"dose_ng": dose_ng, "duration_us": duration_us, "suspends_extended": from_patient}
         passed = windows.exceeded(course, prescription, bolus, s, us)
         if passed:
-            raise Unacceptable(passed, "")
+            raise Unacceptable(passed, self._what_is_left(passed, bolus, s, us))
         others = [bolus]
         for source in self._delivery.sources:
             if from_patient and source.kind == EXTENDED:
@@ -180,8 +180,25 @@ class Boluses:
             raise Unacceptable("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
         if from_patient and self._extended.state != IDLE:
             self._check_extended_after(duration_us, s, us)
-        if dose_ng * PL_PER_ML > course.reservoir_left_pl() * prescription.concentration_ng_per_ml:
-            raise Unacceptable("reservoir", "")
+        self._check_reservoir(bolus, s, us)
+
+    def _what_is_left(self, reason: str, bolus, s: int, us: int) -> str:
+        """Of the limit that refused it; "" where there is no memory to work that out."""
+        try:
+            return windows.left(self._course, reason, bolus, s, us)
+        except MemoryError:
+            return ""
+
+    def _check_reservoir(self, bolus, s: int, us: int) -> None:
+        """All that is to flow while it runs must lie above the volume at which the pump halts."""
+        course = self._course
+        prescription = course.prescription
+        ahead = windows.Ahead(course, prescription, bolus, bolus["duration_us"], s, us)
+        above_pl = max(0, course.reservoir_left_pl() - EMPTY_PL)
+        lacking = ahead.corners[-1][1] - above_pl * prescription.concentration_ng_per_ml * ahead.q
+        if lacking > 0:
+            most_ng = bolus["dose_ng"] + -lacking // (PL_PER_ML * ahead.q)
+            raise Unacceptable("reservoir", "bolus_dose_ng 0 %d" % max(0, most_ng))
 
     def _check_extended_after(self, wait_us: int, s: int, us: int) -> None:
         """An extended bolus that waits runs later: what it meets then must keep the highest rate too."""

@@ -3,6 +3,7 @@
 The host reads it over the link (LIMITS) and refuses the same things earlier; the pump refuses them in any
 case (SEC-11). Called by: `pump.therapy.prescription`, `pump.link`."""
 
+from pump.dosing.local_time import LAST_DAY
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY
 
 MAX_DRUGS = 5
@@ -19,6 +20,9 @@ CONTINUOUS = 1  # modes of the basal flow; 0: none
 FLEX = 2
 MINIMUM = 3  # the lowest flow that the motor holds evenly
 
+EMPTY_PL = PL_PER_ML // 2  # at this volume the pump halts (RES-02): what is to be given must lie above it
+MAX_LOT = 24  # bytes
+
 DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
 
@@ -29,6 +33,11 @@ class Unacceptable(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+
+def outside(name: str, low: int, high: int, field: str = "") -> Unacceptable:
+    """The refusal of an amount, with its bounds: the host says them in a person's units."""
+    return Unacceptable("out_of_range", "%s%s %d %d" % (field + " " if field else "", name, low, high))
 
 
 class Bounds:
@@ -71,6 +80,13 @@ class Bounds:
             ("low_reservoir_days", 0, 60),
             ("max_pause_s", 1, 2 * S_PER_DAY),
             ("least_gap_us", least_gap_us, least_gap_us),
+            ("resume_after_s", 0, 2 * S_PER_DAY),  # and at most the program's max_pause_s
+            ("residual_pl", 0, highest_fill),  # and at most the program's reservoir, like the next
+            ("measured_pl", 0, highest_fill),
+            ("lot_bytes", 0, MAX_LOT),
+            ("expiry_day", 1, LAST_DAY),
+            ("local_day", 0, LAST_DAY),
+            ("clock_shift_us", 0, 2 * US_PER_DAY),  # either way
         )
 
     def check_speed(self, program) -> None:
@@ -81,10 +97,11 @@ class Bounds:
             raise Unacceptable("motor_speed", str(room // gap_us))
 
     def check(self, name: str, value: int, detail: str = "") -> None:
-        """Unacceptable("out_of_range", detail or name) when the value is outside (DEL-06)."""
+        """Unacceptable("out_of_range") when the value is outside (DEL-06); `detail`: the field, where the
+        bound is not named like it."""
         for row in self.table:
             if row[0] == name:
                 if row[1] <= value <= row[2]:
                     return
-                raise Unacceptable("out_of_range", detail or name)
+                raise outside(name, row[1], row[2], detail)
         raise KeyError(name)

@@ -12,12 +12,13 @@ by its own command."""
 
 from pump.dosing.delivery import Delivery
 from pump.dosing.flow import FAULT_PHASE, FREE
+from pump.dosing.local_time import LAST_DAY
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
 from pump.therapy import library, windows
 from pump.therapy.boluses import Boluses
-from pump.therapy.bounds import MAX_PERIODIC, Unacceptable
+from pump.therapy.bounds import EMPTY_PL, MAX_PERIODIC, Unacceptable, outside
 from pump.therapy.fillings import Fillings
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S, Instant
 
@@ -33,7 +34,7 @@ NOTE_IMPLANT = 19
 NOTE_PLAN_CANCELLED = 20
 NOTE_BRIDGE_SKIPPED = 21
 
-_LAST_DAY = 0xFFFF
+LONGEST_SHIFT_US = 2 * US_PER_DAY
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
 
@@ -238,8 +239,9 @@ class Course:
             raise Unacceptable("implant_flag", "")
         if not self._prime_pl(values):
             raise Unacceptable("out_of_range", "volume")  # there is nothing to fill
-        if self._prime_pl(values) > self.reservoir_left_pl():
-            raise Unacceptable("reservoir", "")
+        above_pl = max(0, self.reservoir_left_pl() - EMPTY_PL)
+        if self._prime_pl(values) > above_pl:
+            raise Unacceptable("reservoir", "volume_pl 0 %d" % above_pl)
 
     def _prime_pl(self, values) -> int:
         """Dry: the whole dead volume; a pump primed before: the catheter's only."""
@@ -270,7 +272,7 @@ class Course:
         """Nothing flows from here on; with `resume_after_s`, for so long."""
         self.need_program()
         if resume_after_s > self.prescription.values["max_pause_s"]:
-            raise Unacceptable("out_of_range", "resume_after_s")
+            raise outside("resume_after_s", 0, self.prescription.values["max_pause_s"])
         delivery = self.delivery
         if not delivery.fault:
             s, us = self.interrupt()
@@ -312,7 +314,9 @@ class Course:
         self.delivery.go_on(s, us, False)
 
     def check_clock(self, values, s: int, us: int) -> None:
-        """Local time must stay between 2000-01-01 and the year 2179, where its days end."""
+        """Local time must lie between 2000-01-01 and LAST_DAY."""
+        if abs(values["offset_us"]) > LONGEST_SHIFT_US:
+            raise outside("clock_shift_us", 0, LONGEST_SHIFT_US)
         local = self.delivery.local
         local.at(s, us)
         if values["absolute"]:
@@ -320,8 +324,8 @@ class Course:
         else:
             now_us = (local.day * S_PER_DAY + local.second) * US_PER_S + local.us
             day = (now_us + values["offset_us"]) // US_PER_DAY
-        if not 0 <= day < _LAST_DAY:
-            raise Unacceptable("out_of_range", "day")
+        if not 0 <= day <= LAST_DAY:
+            raise outside("local_day", 0, LAST_DAY)
         self._check_bolus_meets_any_hour()
         if self.delivery.schedule is not None:  # its high part may come again
             try:
@@ -358,10 +362,11 @@ class Course:
         self.need_program()
         if self.delivery.fault:  # it could not be put on record
             raise Unacceptable("alarm", "fault")
-        if values["volume_pl"] > self.prescription.values["reservoir_pl"]:
-            raise Unacceptable("out_of_range", "volume")
-        if values["residual_pl"] > self.prescription.values["reservoir_pl"]:
-            raise Unacceptable("out_of_range", "residual")
+        most_pl = self.prescription.values["reservoir_pl"]
+        if not 0 < values["volume_pl"] <= most_pl:
+            raise outside("volume_pl", 1, most_pl)
+        if values["residual_pl"] > most_pl:
+            raise outside("residual_pl", 0, most_pl)
 
     def refill(self, values, s: int, us: int) -> None:
         """The reservoir was emptied (residual) and filled (volume); the lockout restarts (BOL-12)."""

@@ -12,6 +12,7 @@ from pump.therapy.bounds import (
     MAX_PERIODIC_A_DAY,
     MINIMUM,
     Unacceptable,
+    outside,
 )
 from pump.units import PL_PER_ML, US_PER_DAY
 
@@ -22,7 +23,7 @@ _MINUTES_A_DAY = 1440
 def check(program) -> None:
     """Unacceptable: the first thing that is wrong. Sets `withdrawal`, `schedule` and `daily_pl`."""
     if program.values["schema"] != _SCHEMA:
-        raise Unacceptable("out_of_range", "schema")
+        raise outside("schema", _SCHEMA, _SCHEMA)
     _check_pump(program)
     _check_drugs(program)
     library.check(program)
@@ -70,7 +71,7 @@ def _check_basal(program) -> None:
     values = program.values
     mode = values["basal_mode"]
     if mode > MINIMUM:
-        raise Unacceptable("out_of_range", "basal_mode")
+        raise outside("basal_mode", 0, MINIMUM)
     if mode == CONTINUOUS:
         _check_basal_dose(program, values["basal_dose_ng_per_day"], "basal_dose_ng_per_day")
     elif values["basal_dose_ng_per_day"]:
@@ -89,7 +90,7 @@ def _check_basal_dose(program, dose_ng_per_day: int, field: str) -> None:
     low = bounds.floor_pl_per_day * program.concentration_ng_per_ml
     high = program.max_rate_pl_per_day * program.concentration_ng_per_ml
     if not low <= flow <= high:
-        raise Unacceptable("out_of_range", "basal_rate_pl_per_day")
+        raise outside("basal_rate_pl_per_day", bounds.floor_pl_per_day, program.max_rate_pl_per_day)
 
 
 def _check_flex(program, steps) -> None:
@@ -179,7 +180,9 @@ def _check_bridge(program) -> None:
         flow = bridge["dose_ng_per_day"] * PL_PER_ML
         old = bridge["concentration_ng_per_ml"]
         if not bounds.floor_pl_per_day * old <= flow <= program.max_rate_pl_per_day * old:
-            raise Unacceptable("out_of_range", "bridge")
+            raise outside(
+                "basal_rate_pl_per_day", bounds.floor_pl_per_day, program.max_rate_pl_per_day, "bridge"
+            )
 
 
 def _check_limits(program) -> None:

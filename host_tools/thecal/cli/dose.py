@@ -42,6 +42,12 @@ def program(
     yes: Yes = False,
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
+    keep_clock: Annotated[
+        bool,
+        typer.Option(
+            "--keep-clock", help="Leave a clock that was never set; the first program sets it otherwise."
+        ),
+    ] = False,
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +57,7 @@ def program(
 
     wanted = load_therapy(therapy)
     with open_pump(port) as pump:
-        review = pump.propose_program(wanted)
+        review = pump.propose_program(wanted, keep_clock=keep_clock)
         if not as_json:
             review.print_tables()
         agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)
@@ -161,12 +167,13 @@ def clock_show(port: Port = "", as_json: Json = False) -> None:
         seen = pump.status()
     local = seen.local
     apart_s = round((local - datetime.now()).total_seconds())
+    ever_set = seen.status.clock_set
     if as_json:
-        print_json(
-            {"schema": 1, "local_time": local.isoformat(), "now_s": seen.status.now.s, "apart_s": apart_s}
-        )
+        answer = {"local_time": local.isoformat(), "now_s": seen.status.now.s, "apart_s": apart_s}
+        print_json({"schema": 1, **answer, "clock_set": ever_set})
     else:
-        print(f"{local:{_CLOCK}}  ({apart_s:+} s against this computer)")
+        never = "" if ever_set else "; it was never set: thecal clock set --to now"
+        print(f"{local:{_CLOCK}}  ({apart_s:+} s against this computer{never})")
 
 
 @clock.command("set")
@@ -175,6 +182,10 @@ def clock_set(
     to: Annotated[str, typer.Option(metavar="ISO-TIME|now", help="The new local time.")] = "",
     offset: Annotated[str, typer.Option(metavar="DURATION", help='Move it: "+1h", "-30min".')] = "",
     yes: Yes = False,
+    confirm_large_change: Annotated[
+        bool,
+        typer.Option("--confirm-large-change", help="Agree to move a clock that was set by over a year."),
+    ] = False,
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -189,9 +200,17 @@ def clock_set(
     when = None if offset else datetime.now() if to == "now" else local_time("--to", to)
     with open_pump(port) as pump:
         change = pump.propose_clock(when, offset=offset)
+        again = change.large and not confirm_large_change
+        if again and yes:
+            from thecal.settled import withdraw
+
+            withdraw(pump)
+            change.refuse_large_change(confirmed=False)
         if not as_json:
             note("\n".join(change.words()))
         ask_or_withdraw(pump, "Set it?", yes)
+        if again:
+            ask_or_withdraw(pump, "It was set before, and this moves it by more than a year. Really?", yes)
         local = change.commit()
         remember(pump, "clock set", no_store)
     if as_json:

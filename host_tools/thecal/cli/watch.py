@@ -96,6 +96,9 @@ def limits(port: Port = "", as_json: Json = False) -> None:
     if as_json:
         print_json({"schema": 1, "limits": {x.name: {"low": x.low, "high": x.high} for x in table}})
         return
-    width = max(len(limit.name) for limit in table)
-    for limit in table:
-        print(f"{limit.name:<{width}}  {limit.low:>18}  {limit.high:>18}")
+    from thecal.bound_text import amount_text, label_of
+
+    rows = [(label_of(x.name), amount_text(x.name, x.low), amount_text(x.name, x.high)) for x in table]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for label, low, high in rows:
+        print(f"{label:<{widths[0]}}  {low:>{widths[1]}}  {high:>{widths[2]}}")

@@ -197,7 +197,7 @@ def confirm_large_and_soft(prompter: Prompter, prepared: PreparedProgram, answer
 
 def commit(client: Client, prompter: Prompter, therapy: Therapy, answers: Answers, port: str) -> Programmed:
     """Review old | new | change, every confirmation that it needs, and the commit."""
-    review = Review.of(client, therapy)
+    review = Review.of(client, therapy, keep_clock=False)
     try:
         review.print_tables()
         confirm_large_and_soft(prompter, review.prepared, answers)
