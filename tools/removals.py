@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import mutate
+import removals_kept
 
 SAFETY = "firmware/pump/safety/"
 DOSING = "firmware/pump/dosing/"
@@ -315,63 +316,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "        pass",
         ("tests/dosing/test_given_and_planned.py",),
     ),
-    (
-        "REC-13",
-        RECORDS + "ledger.py",
-        "_OLDEST = 1",
-        "_OLDEST = 3",
-        ("tests/kept/test_flash_of_0_1_0.py::test_its_images_boot_again_in_the_new_format",),
-    ),
-    (
-        "REC-14",
-        RECORDS + "keeper.py",
-        "            self.refused_format = self._ledger.format",
-        "            self.refused_format = 0",
-        ("tests/kept/test_flash_of_0_1_0.py",),
-    ),
-    (
-        "INT-10",
-        RECORDS + "state.py",
-        "            flags |= _CLOCK_SET",
-        "            flags |= 0",
-        ("tests/kept/test_sweep.py::test_the_ledger_keeps_clock_counts_and_numbers",),
-    ),
-    (
-        "HOST-06",
-        "host_tools/thecal/review.py",
-        "sets_clock=first and not keep_clock)",
-        "sets_clock=False)",
-        ("tests/cli/test_kept.py",),
-    ),
-    (
-        "HOST-07",
-        DOSING + "local_time.py",
-        "day - 0x10000 if day >= _NEGATIVE else day",
-        "day - 0x10000 if day & 0x8000 else day",
-        ("tests/kept/test_sweep.py::test_the_ledger_keeps_clock_counts_and_numbers",),
-    ),
-    (
-        "HOST-08",
-        THERAPY + "course.py",
-        '            raise outside("resume_after_s", 0, self.prescription.values["max_pause_s"])',
-        '            raise Unacceptable("out_of_range", "resume_after_s")',
-        ("tests/cli/test_kept.py",),
-    ),
-    (
-        "HOST-09",
-        THERAPY + "windows.py",
-        "        return highest, until_us if over else free_us",
-        "        return highest, 0",
-        ("tests/dosing/test_what_is_left.py",),
-    ),
-    (
-        "RES-07",
-        THERAPY + "boluses.py",
-        "        if lacking > 0:",
-        "        if False:",
-        ("tests/cli/test_kept.py",),
-    ),
-)
+) + removals_kept.ROWS
 
 
 def passes(tree: Path, tests: tuple[str, ...], known: dict[tuple[str, ...], bool]) -> bool:

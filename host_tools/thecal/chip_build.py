@@ -30,6 +30,7 @@ RARE = frozenset(
         "pump.records.changes",
         "pump.therapy.library",
         "pump.therapy.program_check",
+        "pump.therapy.room",
         "pump.therapy.windows",
         "pump.therapy.worst_case",
     )

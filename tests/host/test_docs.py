@@ -41,4 +41,4 @@ def test_every_event_and_unit_is_on_the_page(page: str):
     for name in [*events.DO, *injections.INJECT]:
         assert re.search(rf"\b{name}\b", page), name
     for line in units.UNITS:
-        assert f"`{line.split(' = ')[0]}`" in page, line
+        assert f"`{line.split(' = ')[0]}`" in page, line  # pyright: ignore[reportAttributeAccessIssue]

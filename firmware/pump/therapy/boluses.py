@@ -8,7 +8,7 @@ import struct
 from array import array
 
 from pump.dosing.source import EXTENDED, IDLE, PATIENT, PERIODIC
-from pump.therapy import windows
+from pump.therapy import room, windows
 from pump.therapy.bounds import EMPTY_PL, MAX_PATIENT_PER_24H, Unacceptable
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_S, Instant
 
@@ -185,7 +185,7 @@ class Boluses:
     def _what_is_left(self, reason: str, bolus, s: int, us: int) -> str:
         """Of the limit that refused it; "" where there is no memory to work that out."""
         try:
-            return windows.left(self._course, reason, bolus, s, us)
+            return room.left(self._course, reason, bolus, s, us)
         except MemoryError:
             return ""
 

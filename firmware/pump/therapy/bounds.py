@@ -22,6 +22,7 @@ MINIMUM = 3  # the lowest flow that the motor holds evenly
 
 EMPTY_PL = PL_PER_ML // 2  # at this volume the pump halts (RES-02): what is to be given must lie above it
 MAX_LOT = 24  # bytes
+LONGEST_SHIFT_US = 2 * US_PER_DAY  # of the clock, at once
 
 DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
@@ -40,6 +41,26 @@ def outside(name: str, low: int, high: int, field: str = "") -> Unacceptable:
     return Unacceptable("out_of_range", "%s%s %d %d" % (field + " " if field else "", name, low, high))
 
 
+def check_local_time(day: int, offset_us: int) -> None:
+    """Unacceptable: a clock that would be set to this day, or moved by so much."""
+    if abs(offset_us) > LONGEST_SHIFT_US:
+        raise outside("clock_shift_us", 0, LONGEST_SHIFT_US)
+    if not 0 <= day <= LAST_DAY:
+        raise outside("local_day", 0, LAST_DAY)
+
+
+_HIGHEST_FILL_PL = 100 * PL_PER_ML
+_OF_COMMANDS = (
+    ("resume_after_s", 0, 2 * S_PER_DAY),  # and at most the program's max_pause_s
+    ("residual_pl", 0, _HIGHEST_FILL_PL),  # and at most the program's reservoir, like the next
+    ("measured_pl", 0, _HIGHEST_FILL_PL),
+    ("lot_bytes", 0, MAX_LOT),
+    ("expiry_day", 1, LAST_DAY),
+    ("local_day", 0, LAST_DAY),
+    ("clock_shift_us", 0, LONGEST_SHIFT_US),  # either way
+)
+
+
 class Bounds:
     """(low, high) by name. The basal floor is the pump's own setting: what its motor can hold evenly; the
     largest step and the least gap between two of them are those of its board."""
@@ -53,7 +74,7 @@ class Bounds:
         self.floor_pl_per_day = floor_pl_per_day
         self._least_gap_us = least_gap_us
         highest_rate = 24 * PL_PER_ML
-        highest_fill = 100 * PL_PER_ML
+        highest_fill = _HIGHEST_FILL_PL
         self.table = (
             ("step_volume_pl", 100, highest_step_pl),
             ("concentration_ng_per_ml", 1, 100_000_000),
@@ -80,14 +101,7 @@ class Bounds:
             ("low_reservoir_days", 0, 60),
             ("max_pause_s", 1, 2 * S_PER_DAY),
             ("least_gap_us", least_gap_us, least_gap_us),
-            ("resume_after_s", 0, 2 * S_PER_DAY),  # and at most the program's max_pause_s
-            ("residual_pl", 0, highest_fill),  # and at most the program's reservoir, like the next
-            ("measured_pl", 0, highest_fill),
-            ("lot_bytes", 0, MAX_LOT),
-            ("expiry_day", 1, LAST_DAY),
-            ("local_day", 0, LAST_DAY),
-            ("clock_shift_us", 0, 2 * US_PER_DAY),  # either way
-        )
+        ) + _OF_COMMANDS
 
     def check_speed(self, program) -> None:
         """The motor must follow twice the highest rate, so that it makes up for what is overdue (MOT-06)."""

@@ -12,13 +12,12 @@ by its own command."""
 
 from pump.dosing.delivery import Delivery
 from pump.dosing.flow import FAULT_PHASE, FREE
-from pump.dosing.local_time import LAST_DAY
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
 from pump.therapy import library, windows
 from pump.therapy.boluses import Boluses
-from pump.therapy.bounds import EMPTY_PL, MAX_PERIODIC, Unacceptable, outside
+from pump.therapy.bounds import EMPTY_PL, MAX_PERIODIC, Unacceptable, check_local_time, outside
 from pump.therapy.fillings import Fillings
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S, Instant
 
@@ -34,7 +33,6 @@ NOTE_IMPLANT = 19
 NOTE_PLAN_CANCELLED = 20
 NOTE_BRIDGE_SKIPPED = 21
 
-LONGEST_SHIFT_US = 2 * US_PER_DAY
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
 
@@ -315,8 +313,6 @@ class Course:
 
     def check_clock(self, values, s: int, us: int) -> None:
         """Local time must lie between 2000-01-01 and LAST_DAY."""
-        if abs(values["offset_us"]) > LONGEST_SHIFT_US:
-            raise outside("clock_shift_us", 0, LONGEST_SHIFT_US)
         local = self.delivery.local
         local.at(s, us)
         if values["absolute"]:
@@ -324,8 +320,7 @@ class Course:
         else:
             now_us = (local.day * S_PER_DAY + local.second) * US_PER_S + local.us
             day = (now_us + values["offset_us"]) // US_PER_DAY
-        if not 0 <= day <= LAST_DAY:
-            raise outside("local_day", 0, LAST_DAY)
+        check_local_time(day, values["offset_us"])
         self._check_bolus_meets_any_hour()
         if self.delivery.schedule is not None:  # its high part may come again
             try:
