@@ -27,7 +27,8 @@ ALARMS = (
     # 15 min; by clearing the fault
     (7, "over_infusion", "critical", FATAL),
     # less than 90 % of what was prescribed was seen to move for 15 min, and no motor_stall stands; when it is
-    # more again. Critical for baclofen
+    # more again. Critical where the program's library says that a drug's sudden end is dangerous, and for a
+    # program that says nothing of its drugs
     (8, "under_infusion", "noncritical", NONE),
     # the pressure in the catheter is above 25 kPa; when it is below 12 kPa
     (9, "occlusion_downstream", "critical", STOP),

@@ -71,11 +71,15 @@ LIBRARY_DIGEST_SIZE = 8
 # bits of a drug's `rules`
 NO_PATIENT_BOLUS = 1
 WITHDRAWAL = 2  # its sudden end is dangerous: under-infusion is critical
+UNKNOWN_DRUG = 4  # no rule: the library does not know it, which is put on record
 # `what` of a confirmed soft limit, and its unit
 SOFT_LIMITS = ((1, "dose_24h"), (2, "concentration"), (3, "step"))  # ng, ng/mL, ng/day
 LIBRARY_REFUSALS = ((68, "library_older"), (69, "library_differs"), (70, "hard_limit"))
-# a person confirmed it; code: SOFT_LIMITS, ref: which drug, from 1, a: value, b: limit
-LIBRARY_EVENTS = ((68, "soft_limit_passed"),)
+LIBRARY_EVENTS = (
+    # a person confirmed it; code: SOFT_LIMITS, ref: which drug, from 1, a: value, b: limit
+    (68, "soft_limit_passed"),
+    (85, "unknown_drug"),  # the program's library does not know it; ref: which drug, from 1
+)
 
 BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
 

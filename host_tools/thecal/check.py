@@ -30,7 +30,7 @@ from thecal.errors import TherapyError
 from thecal.library.rules import (
     SoftLimit,
     limits_of,
-    rule_for,
+    name_warnings,
     running_doses,
     soft_limits,
     stable_days,
@@ -242,12 +242,7 @@ def _figures_json(figures: Figures | None) -> dict[str, object]:
 
 def _warnings(therapy: Therapy, figures: Figures) -> Iterator[Problem]:
     yield from _reservoir_warnings(therapy, figures)
-    for index, drug in enumerate(therapy.drugs):
-        if rule_for(drug.name) is None:
-            yield Problem(
-                f"drug[{index + 1}].name",
-                f'"{drug.name}" is not in the drug library: no limits are known for it',
-            )
+    yield from name_warnings(therapy)
     yield from _limit_warnings(therapy, figures)
     yield from plan_warnings(therapy)
 

@@ -172,6 +172,7 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "records_lost": _lost,
     "log_begun": lambda x: _BEGUN.get(x.code, f"code {x.code}").format(x.a),
     "soft_limit_passed": _soft_limit,
+    "unknown_drug": lambda x: f"drug {x.ref} is not in the program's drug library",
     "authentication_failed": lambda x: f"{_role(x)}: {name(x.b, REFUSALS)}, {_count(x)}",
     "frames_refused": lambda x: f"{name(x.code, REFUSALS)}, {x.ref} since boot",
     "pairing_begun": _role,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from thecal.amounts import US_PER_S, dose_rate_text, duration_text
 from thecal.bridge import Bridge
 from thecal.check import CheckReport, check
 from thecal.client import Client
@@ -24,8 +25,9 @@ from thecal.local_time import DEFAULT_START, from_wire
 from thecal.therapy_math import mean_basal_ng_per_day
 from thecal.therapy_models import Therapy
 from thecal.therapy_rules import motor_problems
-from thecal.therapy_wire import Change, compare, to_wire
+from thecal.therapy_wire import Change, compare, mean_basal, to_wire
 from thecal.toml_file import Problem
+from wire.therapy import BASAL_STOPPED
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,24 @@ class PreparedProgram:
     changes: list[Change]  # every setting, old and new; `Change.changed` says which differ
     report: CheckReport
     start: datetime  # the pump's local time when it was asked
+    state: str = ""  # wire.messages.STATES, when it was asked
+
+    @property
+    def starts(self) -> str:
+        """What the commit does to a pump that does not infuse, in a sentence; "": it infuses already."""
+        begins = _beginning(self.values)
+        match self.state:
+            case "unprogrammed":
+                return f"The pump has no program yet: with this one {begins}."
+            case "stopped":
+                return f"THE PUMP IS STOPPED. This program ends the stop: {begins}."
+            case "held" | "halted":
+                return (
+                    f"AN ALARM HOLDS DELIVERY ({self.state}). This program ends a stop, if there is one; "
+                    f"when the alarm has cleared, {begins}."
+                )
+            case _:
+                return ""
 
     @property
     def bridge(self) -> Bridge | None:
@@ -79,8 +99,18 @@ def prepare_program(client: Client, therapy: Therapy) -> PreparedProgram:
     local = from_wire(status.local_day, status.local_s, status.local_us)
     running = client.running_program()
     gap_us = next((limit.low for limit in client.limits() if limit.name == "least_gap_us"), 0)
-    infusing = status.state == "infusing"
-    return prepare(therapy, running, start=local, infusing=infusing, least_gap_us=gap_us)
+    return prepare(therapy, running, start=local, state=status.state, least_gap_us=gap_us)
+
+
+def _beginning(values: Mapping[str, Any]) -> str:
+    """When delivery begins, and with what."""
+    if values["basal_mode"] == BASAL_STOPPED:
+        return "its basal mode is stopped, so only boluses will flow"
+    delay_s = values["start_delay_s"]
+    when = f"in {duration_text(delay_s * US_PER_S)}" if delay_s else "at once"
+    dose = round(mean_basal(values))
+    how = f"{dose_rate_text(dose)} of {values['drugs'][0]['name']}" if dose else "the minimum rate"
+    return f"delivery starts {when}, with {how}"
 
 
 def prepare(
@@ -88,14 +118,14 @@ def prepare(
     running: Mapping[str, Any] | None,
     *,
     start: datetime = DEFAULT_START,
-    infusing: bool = False,
+    state: str = "",
     least_gap_us: int = 0,
 ) -> PreparedProgram:
     """The same for a pump that is known to run `running` (None: nothing) at local time `start`, on a board
     whose motor keeps so long a gap between overdue steps."""
     report = check(therapy, running, start)
     problems = [*_library_problems(running), *report.errors, *motor_problems(therapy, least_gap_us)]
-    if infusing and therapy.start is not None and therapy.start.delay_s:
+    if state == "infusing" and therapy.start is not None and therapy.start.delay_s:
         message = "the pump is infusing, and a delay would leave a gap; stop it first, or remove [start]"
         problems.append(Problem("start.delay", message))
     if problems:
@@ -104,7 +134,7 @@ def prepare(
         warning = start_warning(therapy, mean_basal_ng_per_day(therapy))
         report.warnings += [warning] if warning else []
     values = to_wire(therapy, running)
-    return PreparedProgram(values, running, compare(running, values), report, start)
+    return PreparedProgram(values, running, compare(running, values), report, start, state)
 
 
 def _library_problems(running: Mapping[str, Any] | None) -> list[Problem]:

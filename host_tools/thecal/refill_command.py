@@ -12,7 +12,7 @@ RES-03: over-delivery of the motor is invisible to a pump that counts its steps;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -219,10 +219,25 @@ class Refill:
         bound_pl = pocket_fill_bound_pl(self.before.program["reservoir_pl"])
         return measured_pl is not None and self.wanted.volume_pl - measured_pl > bound_pl
 
+    def _starts(self) -> Iterator[str]:
+        """What happens to a stop."""
+        status = self.before.status
+        if self.review is not None:
+            return  # its program's review says it
+        if status.state in ("held", "halted"):
+            alarm = (status.alarm or "").replace("_", " ")
+            yield (
+                f"AN ALARM HOLDS DELIVERY ({alarm}). If this refill clears it, therapy goes on at once; "
+                "stop the pump first if it shall not."
+            )
+        elif status.state == "stopped":
+            yield "The pump stays stopped; it goes on with: thecal resume"
+
     def words(self) -> list[str]:
         """The refill check, and what follows from the new filling."""
         wanted = self.wanted
-        lines = [
+        lines = [*self._starts()]
+        lines += [
             f"Filled in: {volume_text(wanted.volume_pl)}. Came out: {volume_text(wanted.residual_pl)}; "
             f"the pump counted {volume_text(self.check.counted_pl)} left."
         ]

@@ -75,6 +75,12 @@ class Review:
             limits_24h_ng=[limits_of(therapy, drug).max_24h_ng for drug in therapy.drugs],
         )
 
+    def question(self, port: str) -> str:
+        """What the last yes is to; a pump that stands is started knowingly."""
+        if self.prepared.starts and self.prepared.running is not None:
+            return f"Program this on {port}, which ends the stop?"
+        return f"Program this on {port}?"
+
     def refuse_large_changes(self, confirmed: bool) -> None:
         """LargeChange unless `confirmed` or every dose stays within twice and half of what it was."""
         large = [f"{x.field} from {x.old} to {x.new}" for x in self.prepared.large_changes]
@@ -113,6 +119,7 @@ class Review:
         from rich.console import Console
 
         console = console or Console()
+        print_start(self.prepared, console)
         console.print(settings_table(self.prepared))
         console.print(self._worst_table())
         if self.sets_clock:
@@ -140,6 +147,7 @@ class Review:
         return {
             "schema": SCHEMA,
             "committed": True,
+            "starts": self.prepared.starts or None,
             "at_us": committed.at.total_us if committed else None,
             "digest": self.proposal.digest.hex(),
             "therapy": self.proposal.reading["name"],
@@ -162,6 +170,13 @@ class Review:
                 for x in self.prepared.soft_limits
             ],
         }
+
+
+def print_start(prepared: PreparedProgram, console: Console) -> None:
+    """What happens to a stop: the first line of every review."""
+    if prepared.starts:
+        style = None if prepared.running is None else "bold red"
+        console.print(prepared.starts, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def settings_table(prepared: PreparedProgram) -> Table:

@@ -25,7 +25,7 @@ from thecal.amounts import (
     volume_rate_text,
     volume_text,
 )
-from thecal.library.rules import hard_limit_problems, limits_of, rule_for
+from thecal.library.rules import hard_limit_problems, limits_of, name_problems, rule_for
 from thecal.plan_rules import bridge_problems, catheter_problems, plan_problems
 from thecal.taper import doses_of
 from thecal.therapy_math import (
@@ -90,9 +90,7 @@ def motor_problems(therapy: Therapy, least_gap_us: int) -> Iterator[Problem]:
 
 def _drugs(therapy: Therapy) -> Iterator[Problem]:
     names = [drug.name for drug in therapy.drugs]
-    for index, name in enumerate(names):
-        if name.casefold() in [other.casefold() for other in names[:index]]:
-            yield Problem(f"drug[{index + 1}].name", f'"{name}" stands twice; name each drug once')
+    yield from name_problems(therapy)
     for name, limits in therapy.limits.by_drug.items():
         if name not in names:
             yield Problem(

@@ -26,7 +26,7 @@ from thecal.errors import TherapyError
 from thecal.ranges import MINIMUM_RATE_PL_PER_DAY
 from thecal.taper import plan_of
 from thecal.windows import Week
-from wire.therapy import BASAL_MODES, SCHEMA_VERSION
+from wire.therapy import BASAL_MODES, NO_PATIENT_BOLUS, SCHEMA_VERSION, UNKNOWN_DRUG, WITHDRAWAL
 
 if TYPE_CHECKING:
     from thecal.therapy_models import Therapy
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 LARGE = 2  # a change of a dose by more than this factor, either way, needs its own confirmation (HOST-03)
 NO_OLD_PROGRAM = "asks to bridge an old filling, and no program runs that would say which; remove [bridge]"
 _US_PER_DAY = amounts.US_PER_DAY
+_RULES = (
+    (UNKNOWN_DRUG, "unknown: not in the drug library"),
+    (NO_PATIENT_BOLUS, "no patient bolus"),
+    (WITHDRAWAL, "no sudden end (withdrawal)"),
+)
 _MODE_NUMBERS = {name: number for number, name in BASAL_MODES}
 _MODE_NAMES = dict(BASAL_MODES)
 
@@ -215,11 +220,22 @@ def _drugs(values: Mapping[str, Any]) -> Iterator[Setting]:
     for index, drug in enumerate(values["drugs"]):
         concentration = drug["concentration_ng_per_ml"]
         yield Setting(f"drug[{index + 1}].name", drug["name"])
+        rules = rules_text(values["library"], index)
+        if rules:
+            yield Setting(f"drug[{index + 1}].rules", rules)
         yield Setting(
             f"drug[{index + 1}].concentration",
             amounts.concentration_text(concentration),
             Fraction(concentration),
         )
+
+
+def rules_text(libraries: Sequence[Mapping[str, Any]], index: int) -> str:
+    """What a program's library section says of a drug without a number; "": nothing."""
+    for library in libraries:
+        rules = library["drugs"][index]["rules"]
+        return ", ".join(text for bit, text in _RULES if rules & bit)
+    return "not said: no patient bolus, no sudden end"
 
 
 def _basal(values: Mapping[str, Any]) -> Iterator[Setting]:

@@ -55,6 +55,9 @@ class RigMotor:
         self.settle()
         return len(self.made)
 
+    def missed(self):
+        return 0
+
     def in_flight(self):
         self.settle()
         return len(self.queue)
@@ -110,6 +113,8 @@ class Rig:
         do = event["do"]
         try:
             if do == "program":
+                for library in event["therapy"]["library"]:
+                    library["digest"] = bytes(library["digest"])  # a scenario may have been JSON
                 self.course.commit(Prescription(event["therapy"], Bounds()), s, us)
             elif do == "bolus":
                 self.course.boluses.start_clinician(event, s, us)
@@ -172,10 +177,17 @@ def therapy(**changes):
         "start_delay_s": 0,
         "plan": [],
         "bridge": [],
-        "library": [],
     }
     values.update(changes)
+    if "library" not in changes:
+        values["library"] = section(values["drugs"])
     return values
+
+
+def section(drugs, rules=0):
+    """What a drug library says of these drugs: nothing but `rules`."""
+    entry = {"max_concentration_ng_per_ml": 0, "max_dose_24h_ng": 0, "rules": rules}
+    return [{"version": 1, "digest": bytes(8), "drugs": [entry for _ in drugs], "confirmed": []}]
 
 
 def follow(rig, scenario):

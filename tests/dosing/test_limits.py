@@ -132,6 +132,7 @@ def test_every_drug_of_a_mixture_has_its_own_limit():
     therapy = rig.therapy(basal_dose_ng_per_day=2_400_000)
     second = {"name": "bupivacaine", "concentration_ng_per_ml": 5_000_000}
     therapy["drugs"].append(dict(second, max_dose_24h_ng=620_000, max_dose_1h_ng=0))
+    therapy["library"] = rig.section(therapy["drugs"])
     therapy["patient_bolus"] = [
         {"dose_ng": 60_000, "duration_us": 300_000_000, "lockout_us": HOUR, "max_per_24h": 96}
     ]

@@ -28,7 +28,7 @@ def program() -> str:
 
 
 def playing(seeds: range) -> str:
-    scenarios = json.dumps([scenario(seed) for seed in seeds])
+    scenarios = json.dumps([scenario(seed) for seed in seeds], default=list)
     return f"{program()}\nSCENARIOS = {scenarios!r}\n{PLAY}"
 
 

@@ -34,7 +34,7 @@ def test_calibration_finds_what_the_motor_displaced(
 
         monkeypatch.setattr(Prompter, "line", balance)
         flags = ("--volume", "100 uL", "--duration", "20 min", "--density", "0.9982 g/mL")
-        flags += ("--mass-uncertainty", "0.01 mg", "--json")
+        flags += ("--mass-uncertainty", "0.01 mg", "--json", "--yes")
         done = quick_thecal("calibrate", *flags, port=emulator.port)
         assert done.code == 0, done.err
         assert "40000 steps were made" in done.err
@@ -58,7 +58,7 @@ def test_a_calibration_that_a_fault_cuts_short(
 
         monkeypatch.setattr("thecal.guided.counted._pause", fault)
         flags = ("--volume", "100 uL", "--duration", "20 min", "--density", "0.9982 g/mL")
-        flags += ("--mass-uncertainty", "0.01 mg", "--mass", "99.8 mg", "--json")
+        flags += ("--mass-uncertainty", "0.01 mg", "--mass", "99.8 mg", "--json", "--yes")
         assert "did not come to its end" in quick_thecal("calibrate", *flags, port=emulator.port).error
 
 
@@ -100,3 +100,69 @@ def test_calibration_of_weighed_runs(quick_thecal: Thecal):
     assert "has this density" in quick_thecal("calibrate", "--run", "40000:99.7 mg", *heavy).error
     assert quick_thecal("calibrate").code == 2
     assert "--density" in quick_thecal("calibrate", "--run", "40000:99.7 mg", "--no-input").error
+
+
+BENCH = (
+    "--volume",
+    "50 uL",
+    "--duration",
+    "10 min",
+    "--density",
+    "0.9982 g/mL",
+    "--mass-uncertainty",
+    "0.02 mg",
+)
+
+
+def other(**changes: str) -> tuple[str, ...]:
+    """The flags with some of them changed, or ("") left out."""
+    flags = dict(zip(BENCH[::2], BENCH[1::2], strict=True))
+    flags |= {"--" + name.replace("_", "-"): text for name, text in changes.items()}
+    return tuple(word for name, text in flags.items() if text for word in (name, text))
+
+
+def steps_after(emulator: Emulator) -> int:
+    before = emulator.bench.truth().steps
+    emulator.bench.advance_by(15 * 60 * 1_000_000)
+    return emulator.bench.truth().steps - before
+
+
+@pytest.mark.req("HOST-16", part="what a calibration could not use is not given")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"density": "20 mg/mL", "mass": "50 mg"}, "no drug's solution has this density"),
+        ({"volume": "1 uL", "mass": "1 mg"}, "400 steps are too few to weigh"),
+        ({"mass": "500 g"}, "above the highest step volume"),
+        ({"mass": "50"}, "has no unit"),
+        ({}, "the mass could not be asked for afterwards (--no-input): nothing was changed"),
+        ({"mass": "50 mg", "density": ""}, "--density"),
+        ({"mass": "50 mg", "mass_uncertainty": "0 mg"}, "is zero; write an amount above zero"),
+        ({"mass": "50 mg", "run": "10:1 mg"}, "10 steps are too few to weigh"),
+        ({"mass": "50 mg", "duration": "1 s"}, "max_rate"),
+    ],
+    ids=range(9),
+)
+def test_what_can_be_known_is_known_before_the_dose(
+    quick_thecal: Thecal, pump: Emulator, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
+):
+    """Even with --yes: it is an infusing pump, and not one step more than its basal flow is made."""
+    monkeypatch.setattr("thecal.guided.counted._pause", lambda: pytest.fail("it is given"))
+    done = quick_thecal("calibrate", *other(**changes), "--yes", "--no-input", port=pump.port)
+    assert said in done.error
+    assert steps_after(pump) == 500
+
+
+@pytest.mark.req("HOST-15", part="calibrate asks, and gives what was agreed on")
+def test_a_calibration_asks_before_its_dose(quick_thecal: Thecal, pump: Emulator):
+    flags = other(mass="49.9 mg")
+    refused = quick_thecal("calibrate", *flags, "--no-input", port=pump.port)
+    assert refused.code == 1
+    assert "The pump would give 50 uL, 1 mg of morphine, over 10 min" in refused.err
+    assert "say it with --yes" in refused.err
+    assert quick_thecal("calibrate", *flags, "--json", port=pump.port).code == 2
+    assert (
+        "not confirmed: nothing was changed"
+        in quick_thecal("calibrate", *flags, port=pump.port, stdin="n\n").err
+    )
+    assert steps_after(pump) == 500

@@ -260,8 +260,9 @@ def test_a_port_that_vanishes_amid_a_calibration(quick_thecal: Thecal, monkeypat
         program(emulator, MORPHINE)
         monkeypatch.setattr("thecal.guided.counted._pause", emulator.kill)
         flags = (
+            "--yes",
             "--volume",
-            "1 uL",
+            "5 uL",
             "--duration",
             "1 min",
             "--density",

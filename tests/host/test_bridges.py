@@ -143,8 +143,8 @@ def test_what_is_prepared():
 def test_no_delay_for_a_pump_that_infuses():
     delayed = parse_therapy(NEW + '[start]\ndelay = "1 h"\n')
     with pytest.raises(TherapyError, match=r"^start\.delay: the pump is infusing"):
-        prepare(delayed, to_wire(morphine()), infusing=True)
-    assert prepare(delayed, to_wire(morphine()), infusing=False).values["start_delay_s"] == 3600
+        prepare(delayed, to_wire(morphine()), state="infusing")
+    assert prepare(delayed, to_wire(morphine()), state="stopped").values["start_delay_s"] == 3600
 
 
 def test_the_lowest_and_the_highest_rate_are_allowed():

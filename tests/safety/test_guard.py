@@ -5,10 +5,12 @@ every way that could be named. Bounds: docs/safety.md, What a fault may cost."""
 
 import pytest
 
+from dosing.rig import section
 from pump.dosing import limbs
 from pump.safety import alarms as a
 from pump.safety import states
 from safety.rig import MILLION, Guarded
+from wire.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
 
 RATES_UL = (48, 120, 1_000, 5_000)
 
@@ -138,16 +140,26 @@ def test_less_than_90_percent_for_15_min_is_an_alarm_and_clears():
     assert found.standing() == []
 
 
-@pytest.mark.req("DEL-04", part="critical for baclofen")
-def test_its_class_is_the_drugs():
+@pytest.mark.req("DEL-04", "DEL-14", part="its class by the program's library section, never by a name")
+@pytest.mark.parametrize(
+    ("name", "library", "critical"),
+    [
+        ("clonidine", section([0], WITHDRAWAL), 1),
+        ("anything", section([0], WITHDRAWAL | NO_PATIENT_BOLUS), 1),
+        ("Baclofen", section([0], NO_PATIENT_BOLUS), 0),
+        ("baclofen", section([0]), 0),
+        ("morphine", [], 1),  # nothing is said of it: the strictest rules
+    ],
+)
+def test_its_class_is_the_drugs(name: str, library: list[dict[str, object]], critical: int):
     drug = {
-        "name": "Baclofen",
+        "name": name,
         "concentration_ng_per_ml": 20_000_000,
         "max_dose_24h_ng": 0,
         "max_dose_1h_ng": 0,
     }
-    assert rig(1_000, drugs=[drug]).guard.alarms.critical[a.UNDER_INFUSION] == 1
-    assert rig(1_000).guard.alarms.critical[a.UNDER_INFUSION] == 0
+    found = rig(1_000, drugs=[drug], library=library)
+    assert found.guard.alarms.critical[a.UNDER_INFUSION] == critical
 
 
 @pytest.mark.req("INT-07", part="a bolus that does not end")

@@ -105,8 +105,7 @@ class Supervisor:
         self.critical.take_prescription(prescription)
         self.monitor.step_volume_pl = prescription.step_volume_pl
         self.monitor.missed_from = self._motor.missed()
-        baclofen = [drug for drug in prescription.drugs if drug["name"].lower() == "baclofen"]
-        self.alarms.critical[a.UNDER_INFUSION] = 1 if baclofen else 0
+        self.alarms.critical[a.UNDER_INFUSION] = 1 if prescription.withdrawal else 0
         self.reservoir.plan()
 
     def refit(self) -> None:

@@ -14,7 +14,6 @@ MAX_PERIODIC_A_DAY = 48  # of all of them together: what a forecast of two days 
 MAX_PATIENT_PER_24H = 96
 MAX_PLAN_STEPS = 32
 MAX_DRUG_NAME = 15  # bytes: five of them and all sources fit one answer of ACCOUNTS
-NO_PATIENT_BOLUS = ("baclofen",)  # the drug's label: CLINICAL, drug library
 
 CONTINUOUS = 1  # modes of the basal flow; 0: none
 FLEX = 2

@@ -89,6 +89,7 @@ class Course:
         prescription.bounds.check_speed(prescription)
         if self.prescription is not None:
             library.check_succession(self.prescription, prescription)
+        library.check_new(prescription)
         self.fillings.check(prescription, refilled)
         if prescription.bridge:
             if not refilled:

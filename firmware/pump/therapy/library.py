@@ -4,24 +4,27 @@ The pump does not hold the library, nor does it check its signature: that is the
 refuses a program that passes the hard limits which come with it (SEC-11), one made with an older library
 than the running program's (HOST-05), and logs every soft limit that was passed, with both values (SEC-12). A
 hard limit of the dose must be kept by the drug's own limit, which every bolus and schedule is held to.
+The rules of drugs come with the program, too: no drug's name means anything to the pump, and a program that
+says nothing of its drugs is held to the strictest rules.
 Called by: `pump.therapy.program_check`, `pump.therapy.course`. Allocates: commands only."""
 
-from pump.therapy.bounds import NO_PATIENT_BOLUS, Unacceptable
+from pump.therapy.bounds import Unacceptable
 
 _MOST_CONFIRMED = 15
 _DIGEST_SIZE = 8
 _NO_PATIENT_BOLUS = 1  # bits of `rules`, as wire.therapy has them
 _WITHDRAWAL = 2
+_UNKNOWN = 4
 NOTE_COMMITTED = 3
 NOTE_SOFT_LIMIT = 68
+NOTE_UNKNOWN = 85
 
 
 def check(prescription) -> None:
     """Unacceptable when the program's own library forbids it. Sets `withdrawal`: must it not end suddenly?"""
     drugs = prescription.drugs
     libraries = prescription.values["library"]
-    forbidden = [drug["name"].lower() in NO_PATIENT_BOLUS for drug in drugs]
-    prescription.withdrawal = True in forbidden
+    prescription.withdrawal = not libraries
     if len(libraries) > 1:
         raise Unacceptable("inconsistent", "library")
     for library in libraries:
@@ -29,12 +32,19 @@ def check(prescription) -> None:
         for index, drug in enumerate(drugs):
             entry = library["drugs"][index]
             _check_hard(drug, entry)
-            if entry["rules"] & _NO_PATIENT_BOLUS:
-                forbidden[index] = True
+            if entry["rules"] & _NO_PATIENT_BOLUS and prescription.values["patient_bolus"]:
+                raise Unacceptable("drug_rule", drug["name"])
             if entry["rules"] & _WITHDRAWAL:
                 prescription.withdrawal = True
-    if prescription.values["patient_bolus"] and True in forbidden:
-        raise Unacceptable("drug_rule", drugs[forbidden.index(True)]["name"])
+
+
+def check_new(prescription) -> None:
+    """What a new program may not say; one that ran before this rule came goes on. Unacceptable."""
+    if prescription.values["patient_bolus"] and not prescription.values["library"]:
+        raise Unacceptable("drug_rule", "no library")
+    names = [drug["name"].lower() for drug in prescription.drugs]
+    if len(set(names)) < len(names):  # it would have two limits
+        raise Unacceptable("inconsistent", "drugs")
 
 
 def _check_form(library, drugs: int) -> None:
@@ -83,3 +93,6 @@ def note_committed(prescription, log, ref: int) -> None:
     for library in prescription.values["library"]:
         for entry in library["confirmed"]:
             log.note(NOTE_SOFT_LIMIT, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"])
+        for index, entry in enumerate(library["drugs"]):
+            if entry["rules"] & _UNKNOWN:
+                log.note(NOTE_UNKNOWN, 0, index + 1, 0, 0)

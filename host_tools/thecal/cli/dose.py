@@ -61,7 +61,7 @@ def program(
         if not as_json:
             review.print_tables()
         agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)
-        ask_or_withdraw(pump, f"Program this on {port}?", yes)
+        ask_or_withdraw(pump, review.question(port), yes)
         committed = review.commit()
         if as_json:
             print_json(review.as_json(committed))

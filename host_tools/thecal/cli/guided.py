@@ -212,6 +212,7 @@ def calibrate(
     density_uncertainty: Annotated[
         str, typer.Option(metavar="DENSITY", help="Of it (k = 1).")
     ] = "0.0002 g/mL",
+    yes: Yes = False,
     no_input: NoInput = False,
     no_store: NoStore = False,
     as_json: Json = False,
@@ -223,9 +224,10 @@ def calibrate(
         raise typer.BadParameter('give --volume "100 uL" to run steps now, or --run "40000:99.8 mg".')
     prompter = prompter_of(no_input, as_json=False)
     entered = guided.Entered(
-        tuple(runs or ()), volume, duration, mass, density, mass_uncertainty, density_uncertainty
+        tuple(runs or ()), volume, duration, mass, density, mass_uncertainty, density_uncertainty, yes
     )
     if volume:
+        need_yes_for_json(as_json, yes)
         with open_pump(port) as pump:
             found = guided.run(pump.client, prompter, entered)
             remember(pump, "calibrate", no_store)

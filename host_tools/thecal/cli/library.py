@@ -44,9 +44,9 @@ def show(
 @library.command()
 def verify(path: File, as_json: Json = False) -> None:
     """Is it signed by a trusted key, unaltered and well formed?"""
-    from thecal.library import commands, store
+    from thecal.library import commands
 
-    checked = store.load(path)
+    checked = commands.verify(path)
     print_json(commands.as_json(checked)) if as_json else print("\n".join(commands.head(checked)))
 
 

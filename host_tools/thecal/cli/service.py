@@ -85,7 +85,8 @@ def _agree(pump: "Pump", refilling: "Refill", as_json: bool, yes: bool, *, large
         print("\n".join(refilling.words()))
     if review:
         agreed_or_withdraw(pump, review, large=large, soft=soft)
-    ask_or_withdraw(pump, "Record this refill and program it?" if review else "Record this refill?", yes)
+    ends = ", which ends the stop" if review and review.prepared.starts else ""
+    ask_or_withdraw(pump, f"Record this refill{f' and program it{ends}' if review else ''}?", yes)
 
 
 def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool) -> None:
@@ -180,7 +181,14 @@ def cancel_plan(port: Port = "", yes: Yes = False, no_store: NoStore = False, as
 
 def skip_bridge(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
     """Leave a bridge before its volume is through: the program's own rate begins."""
-    _at_once(port, yes, no_store, as_json, "skip_bridge", "Leave the bridge now?")
+    _at_once(
+        port,
+        yes,
+        no_store,
+        as_json,
+        "skip_bridge",
+        "Leave the bridge now? The program's own rate begins at once.",
+    )
 
 
 def _at_once(port: str, yes: bool, no_store: bool, as_json: bool, what: str, question: str) -> None:

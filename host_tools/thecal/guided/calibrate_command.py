@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from thecal.amounts import PL_PER_ML
 from thecal.client import Client
 from thecal.errors import ThecalError
-from thecal.guided.calibration import Calibration, Run, calibrate
-from thecal.guided.counted import run_steps
+from thecal.guided.calibration import Calibration, Run, calibrate, check_density
+from thecal.guided.counted import CountedRun
 from thecal.guided.prompts import Prompter
 from thecal.quantities import CONCENTRATION, DURATION, MASS, VOLUME, parse_whole
+from thecal.settled import withdraw
 
 
 @dataclass(frozen=True)
@@ -24,34 +26,54 @@ class Entered:
     density: str
     mass_uncertainty: str
     density_uncertainty: str
+    yes: bool = False
 
 
 def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibration:
-    """The calibration. `client`: the pump that is to make the steps of the last run now."""
+    """The calibration. `client`: the pump that is to make the steps of the last run now, after a yes."""
     runs = [_parsed(text) for text in entered.runs]
-    # what can be wrong is found before a step is made
     volume_pl = parse_whole(entered.volume, VOLUME) if entered.volume else 0
     duration_us = parse_whole(entered.duration, DURATION)
+    mass_ng = parse_whole(entered.mass, MASS) if entered.mass else 0
     u_density = parse_whole(entered.density_uncertainty, CONCENTRATION)
     density = prompter.quantity("Density of the fluid", CONCENTRATION, "--density", entered.density)
     u_mass = prompter.quantity(
         "Uncertainty of a weighing", MASS, "--mass-uncertainty", entered.mass_uncertainty
     )
-    set_pl: int | None = None
-    if client is not None:
-        if entered.mass:
-            parse_whole(entered.mass, MASS)
-        steps, set_pl = run_steps(client, volume_pl, duration_us)
-        print(f"  {steps} steps were made", file=sys.stderr)
-        prompter.done = f"{steps} steps were made"
-        runs.append(Run(steps, prompter.quantity("Mass on the balance", MASS, "--mass", entered.mass)))
-    return calibrate(
-        runs,
-        density,
-        mass_uncertainty_ng=u_mass,
-        density_uncertainty_ng_per_ml=u_density,
-        set_pl=set_pl,
-    )
+
+    def found(runs: list[Run], set_pl: int | None) -> Calibration:
+        return calibrate(
+            runs,
+            density,
+            mass_uncertainty_ng=u_mass,
+            density_uncertainty_ng_per_ml=u_density,
+            set_pl=set_pl,
+        )
+
+    check_density(density)
+    if client is None:
+        return found(runs, None)
+    counted = CountedRun.propose(client, volume_pl, duration_us)
+    try:
+        # all that can be wrong is found before a step is made: the result is worked out once beforehand
+        likely_ng = mass_ng or counted.volume_pl * density // PL_PER_ML
+        found([*runs, Run(counted.least_steps, likely_ng)], counted.set_pl)
+        if not mass_ng and not prompter.allowed:
+            raise ThecalError(
+                "the mass could not be asked for afterwards (--no-input): nothing was changed",
+                "say it with --mass, or run the steps first and enter them with --run",
+            )
+        if not entered.yes:
+            print("\n".join(counted.words()), file=sys.stderr)
+        prompter.confirm("Give this now?", "--yes", entered.yes)
+    except ThecalError:
+        withdraw(client)
+        raise
+    steps = counted.give()
+    print(f"  {steps} steps were made", file=sys.stderr)
+    prompter.done = f"{steps} steps were made"
+    runs.append(Run(steps, mass_ng or prompter.quantity("Mass on the balance", MASS, "--mass")))
+    return found(runs, counted.set_pl)
 
 
 def _parsed(text: str) -> Run:

@@ -78,6 +78,12 @@ class Calibration:
         }
 
 
+def check_density(density_ng_per_ml: int) -> None:
+    """ThecalError: no fluid for a pump has it."""
+    if not 500_000_000 <= density_ng_per_ml <= 2_000_000_000:
+        raise ThecalError("no drug's solution has this density", 'water of 20 C has "0.9982 g/mL"')
+
+
 def calibrate(
     runs: Sequence[Run],
     density_ng_per_ml: int,
@@ -92,8 +98,7 @@ def calibrate(
             raise ThecalError(
                 f"{run.steps} steps are too few to weigh", f"let the pump make {_FEW_STEPS} or more"
             )
-    if not 500_000_000 <= density_ng_per_ml <= 2_000_000_000:
-        raise ThecalError("no drug's solution has this density", 'water of 20 C has "0.9982 g/mL"')
+    check_density(density_ng_per_ml)
     buoyancy = (1 - _AIR_NG_PER_ML / _WEIGHTS_NG_PER_ML) / (1 - _AIR_NG_PER_ML / density_ng_per_ml)
     volumes = [buoyancy * run.mass_ng * PL_PER_ML / density_ng_per_ml / run.steps for run in runs]
     errors = [

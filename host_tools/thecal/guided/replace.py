@@ -12,7 +12,7 @@ from thecal.guided.prompts import Prompter
 from thecal.guided.session import Answers, Programmed, confirm_large_and_soft
 from thecal.programming import PreparedProgram, prepare_program
 from thecal.refill_command import Before, Refill, Wanted
-from thecal.review import settings_table
+from thecal.review import print_start, settings_table
 from thecal.service_command import Prime
 from thecal.settled import harmless, withdraw
 from thecal.therapy_models import BridgeRequest, Therapy
@@ -38,7 +38,8 @@ def replace(
     try:
         _show(prepared, refill)
         confirm_large_and_soft(prompter, prepared, answers)
-        prompter.confirm("Record the refill and program this?", "--yes", answers.yes)
+        ends = ", which ends the stop" if prepared.starts else ""
+        prompter.confirm(f"Record the refill and program this{ends}?", "--yes", answers.yes)
         committed = prompter.with_button(refill.commit)
     except ThecalError:
         withdraw(client)
@@ -69,6 +70,7 @@ def _show(prepared: PreparedProgram, refill: Refill) -> None:
     from rich.console import Console
 
     console = Console()
+    print_start(prepared, console)
     console.print(settings_table(prepared))
     for warning in prepared.warnings:
         console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)

@@ -201,7 +201,7 @@ def commit(client: Client, prompter: Prompter, therapy: Therapy, answers: Answer
     try:
         review.print_tables()
         confirm_large_and_soft(prompter, review.prepared, answers)
-        prompter.confirm(f"Program this on {port}?", "--yes", answers.yes)
+        prompter.confirm(review.question(port), "--yes", answers.yes)
     except ThecalError:
         withdraw(client)
         raise

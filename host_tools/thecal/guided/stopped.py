@@ -23,3 +23,5 @@ def words(program: Mapping[str, Any] | None) -> Iterator[str]:
             if entry["rules"] & WITHDRAWAL:
                 name = drug["name"]
                 yield f"ATTENTION: a sudden end of {name} is dangerous (withdrawal): plan what replaces it."
+    if not program["library"]:
+        yield "ATTENTION: the program says nothing of its drugs: their sudden end may be dangerous."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from thecal import whole_file
@@ -45,14 +45,31 @@ def sign(path: Path, key: Path) -> tuple[str, LibraryFile]:
     document = parse_toml(text, str(path))
     content = {name: value for name, value in document.items() if name != signing.SIGNATURE}
     file = read_model(content)
+    check_issued(file)
     public, signature = signing.sign(document, signing.read_key(key))
     whole_file.write(path, signing.with_signature(text, public, signature), LibraryError)
     return public, file
 
 
+def check_issued(file: LibraryFile) -> None:
+    """By this computer's calendar; where a library is only used nothing hangs on that."""
+    if date.fromisoformat(file.issued) > date.today() + timedelta(days=1):
+        raise LibraryError(
+            f"the library says that it was issued on {file.issued}, and today is {date.today()}",
+            "correct `issued`, or this computer's date",
+        )
+
+
+def verify(path: Path) -> Library:
+    """The library in a file, if it may be used. LibraryError: it may not."""
+    checked = store.load(path)
+    check_issued(checked.file)
+    return checked
+
+
 def use(path: Path) -> Library:
     """Make a library the one in use, for this user. One that is older than the one in use is refused."""
-    new, old = store.load(path), store.current()
+    new, old = verify(path), store.current()
     if new.version < old.version:
         raise LibraryError(
             f"{path} is version {new.version}, older than the one in use, {old.version}",

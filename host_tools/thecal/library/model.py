@@ -5,12 +5,16 @@ Every figure has a source and says whether it is provisional. Amounts are whole 
 
 from __future__ import annotations
 
+from datetime import date
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from thecal import quantities, ranges
+from thecal.amounts import concentration_text, dose_rate_text
 from thecal.errors import TherapyError
+from thecal.library import names
 from thecal.therapy_fields import amount, count, read_schema, words
 from thecal.therapy_models import Section
 from thecal.toml_file import problems_of, wrong
@@ -74,6 +78,12 @@ class Supplied(Figure):
 
     values: list[_Concentration] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _once(self) -> Supplied:
+        if len(set(self.values)) < len(self.values):
+            raise wrong("a concentration stands twice; name each once")
+        return self
+
 
 class ConcentrationLimits(Figure):
     """Up to where a concentration is usual (soft), and allowed at all (hard)."""
@@ -112,12 +122,24 @@ class StartDose(Figure):
     low_ng_per_day: _DosePerDay | None = Field(default=None, alias="low")
     high_ng_per_day: _DosePerDay = Field(alias="high")
 
+    @model_validator(mode="after")
+    def _ordered(self) -> StartDose:
+        if self.low_ng_per_day is not None and self.low_ng_per_day > self.high_ng_per_day:
+            raise wrong("its low is above its high; exchange them, or correct the one that is wrong")
+        return self
+
 
 class DoseStep(Figure):
     """The largest usual step of a titration: a rise, or percent either way."""
 
     rise_ng_per_day: _DosePerDay | None = Field(default=None, alias="rise")
     percent: Annotated[int, count(1, 100, EXAMPLES["drug.step.percent"])] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> DoseStep:
+        if self.rise_ng_per_day is None and self.percent is None:
+            raise wrong("has neither rise nor percent; write one of them")
+        return self
 
 
 class Stability(Figure):
@@ -126,6 +148,12 @@ class Stability(Figure):
     up_to_ng_per_ml: _Concentration = Field(alias="up_to")
     days: Annotated[int, count(1, 3650, EXAMPLES["drug.stability.days"])]
     first_days: Annotated[int, count(1, 3650, EXAMPLES["drug.stability.first_days"])] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Stability:
+        if self.first_days is not None and self.first_days > self.days:
+            raise wrong("the first filling keeps no longer than later ones: first_days is above days")
+        return self
 
 
 class Rule(Figure):
@@ -151,11 +179,70 @@ class DrugEntry(Section):
         """The rule of this name, where the drug has it."""
         return next((rule for rule in self.rules if rule.name == name), None)
 
+    def keeps(self, concentration_ng_per_ml: int) -> Stability | None:
+        """The row of `stability` for a filling, where there is one."""
+        return next((row for row in self.stability if concentration_ng_per_ml <= row.up_to_ng_per_ml), None)
+
+    @model_validator(mode="after")
+    def _named(self) -> DrugEntry:
+        if not names.folded(self.name):
+            raise wrong(f'"{self.name}" has neither a letter nor a digit; write the drug\'s name')
+        return self
+
+    @model_validator(mode="after")
+    def _rows_in_order(self) -> DrugEntry:
+        """The first row that a concentration lies within is the one that counts."""
+        for number, (before, row) in enumerate(pairwise(self.stability), 2):
+            if row.up_to_ng_per_ml <= before.up_to_ng_per_ml:
+                own, above = (
+                    concentration_text(row.up_to_ng_per_ml),
+                    concentration_text(before.up_to_ng_per_ml),
+                )
+                raise wrong(
+                    f"stability[{number}] up to {own} does not come after {above}; "
+                    "sort the rows by concentration, the lowest first, each once"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_once(self) -> DrugEntry:
+        given = [rule.name for rule in self.rules]
+        doubled = [name for index, name in enumerate(given) if name in given[:index]]
+        if doubled:
+            raise wrong(f"the rule {doubled[0]} stands twice; write it once")
+        return self
+
+    @model_validator(mode="after")
+    def _within_its_limits(self) -> DrugEntry:
+        """What is usual is allowed."""
+        most = (self.dose.soft_ng_per_day or self.dose.hard_ng_per_day) if self.dose else None
+        if most is None:
+            return self
+        limit = dose_rate_text(most)
+        if self.start is not None and self.start.high_ng_per_day > most:
+            raise wrong(
+                f"its start, {dose_rate_text(self.start.high_ng_per_day)}, is above its dose limit, {limit}"
+            )
+        rise = self.step.rise_ng_per_day if self.step else None
+        if rise is not None and rise > most:
+            raise wrong(f"its step, a rise of {dose_rate_text(rise)}, is above its dose limit, {limit}")
+        return self
+
 
 def _read_version(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 0xFFFFFFFF:
         raise wrong(f"{value} is no version; write a whole number from 1 on that only ever grows")
     return value
+
+
+def _read_date(value: object) -> str:
+    """As it is written, which is what is signed; a date it must be."""
+    try:
+        if isinstance(value, str) and str(date.fromisoformat(value)) == value:
+            return value
+    except ValueError:
+        pass
+    raise wrong(f'"{value}" is no date; write year, month and day: {EXAMPLES["issued"]}')
 
 
 class LibraryFile(Section):
@@ -165,15 +252,15 @@ class LibraryFile(Section):
     name: _Text
     issuer: _Text
     version: Annotated[int, BeforeValidator(_read_version)]
-    issued: _Text
+    issued: Annotated[str, BeforeValidator(_read_date)]
     drugs: list[DrugEntry] = Field(alias="drug", min_length=1, max_length=200)
 
     @model_validator(mode="after")
     def _names_once(self) -> LibraryFile:
-        names = [drug.name.casefold() for drug in self.drugs]
-        doubled = [name for index, name in enumerate(names) if name in names[:index]]
-        if doubled:
-            raise wrong(f'"{doubled[0]}" stands twice; name each drug once')
+        for index, drug in enumerate(self.drugs):
+            for before in self.drugs[:index]:
+                if names.same(drug.name, before.name):
+                    raise wrong(f'"{drug.name}" stands twice; name each drug once')
         return self
 
 

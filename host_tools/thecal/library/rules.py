@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from thecal.amounts import concentration_text, dose_rate_text, mass_text
-from thecal.library import store
+from thecal.library import names, store
 from thecal.library.model import DrugEntry
 from thecal.therapy_models import DoseLimits, Drug, Therapy
 from thecal.toml_file import Problem
@@ -44,10 +44,45 @@ def rule_for(name: str) -> DrugEntry | None:
 def stable_days(name: str, concentration_ng_per_ml: int) -> int | None:
     """How many days a filling keeps, where the library says so."""
     entry = rule_for(name)
-    for stability in entry.stability if entry else ():
-        if concentration_ng_per_ml <= stability.up_to_ng_per_ml:
-            return stability.days
-    return None
+    row = entry.keeps(concentration_ng_per_ml) if entry else None
+    return row.days if row else None
+
+
+def same_drug(one: str, other: str) -> bool:
+    """Whether two names mean the same drugs, known or not."""
+    if names.same(one, other):
+        return True
+    library = store.current()
+    meant = [drug.name for drug in library.drugs(one)]
+    return bool(meant) and meant == [drug.name for drug in library.drugs(other)]
+
+
+def name_problems(therapy: Therapy) -> Iterator[Problem]:
+    """Each drug stands once: under two names it would have two limits."""
+    library = store.current()
+    for index, drug in enumerate(therapy.drugs):
+        mine = {entry.name for entry in library.drugs(drug.name)}
+        for before in therapy.drugs[:index]:
+            both = mine & {entry.name for entry in library.drugs(before.name)}
+            if names.same(drug.name, before.name):
+                yield Problem(f"drug[{index + 1}].name", f'"{drug.name}" stands twice; name each drug once')
+            elif both:
+                yield Problem(
+                    f"drug[{index + 1}].name",
+                    f'"{drug.name}" and "{before.name}" are both {min(both)}; name each drug once',
+                )
+
+
+def name_warnings(therapy: Therapy) -> Iterator[Problem]:
+    """A drug that the library does not know, and one whose name only contains a known one's."""
+    library = store.current()
+    for index, drug in enumerate(therapy.drugs):
+        field, found = f"drug[{index + 1}].name", library.drugs(drug.name)
+        known = " and ".join(entry.name for entry in found)
+        if not found:
+            yield Problem(field, f'"{drug.name}" is not in the drug library: no limits are known for it')
+        elif not names.same(drug.name, known):
+            yield Problem(field, f'"{drug.name}" is taken for {known}, whose limits and rules hold for it')
 
 
 def limits_of(therapy: Therapy, drug: Drug) -> DoseLimits:
@@ -159,7 +194,7 @@ def running_doses(therapy: Therapy, running: Mapping[str, Any] | None) -> tuple[
     from thecal.therapy_math import mean_basal_ng_per_day
     from thecal.therapy_wire import mean_basal
 
-    if running is None or running["drugs"][0]["name"].casefold() != therapy.primary.name.casefold():
+    if running is None or not same_drug(running["drugs"][0]["name"], therapy.primary.name):
         return None
     return mean_basal(running), Fraction(mean_basal_ng_per_day(therapy))
 

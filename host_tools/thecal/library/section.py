@@ -14,7 +14,7 @@ from thecal.library.model import DrugEntry
 from thecal.therapy_math import DAY_MIN, share_of, worst_window
 from thecal.therapy_models import Therapy
 from thecal.therapy_rules import schedule_errors
-from wire.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
+from wire.therapy import NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
 _MOST_CONFIRMED = 15
 
@@ -43,7 +43,7 @@ def soft_limits(therapy: Therapy, running: Mapping[str, Any] | None) -> list[rul
 
 def _drug(entry: DrugEntry | None) -> dict[str, object]:
     if entry is None:
-        return {"max_concentration_ng_per_ml": 0, "max_dose_24h_ng": 0, "rules": 0}
+        return {"max_concentration_ng_per_ml": 0, "max_dose_24h_ng": 0, "rules": UNKNOWN_DRUG}
     flags = NO_PATIENT_BOLUS if entry.rule("no_patient_bolus") else 0
     flags |= WITHDRAWAL if entry.rule("withdrawal") else 0
     concentration, dose = entry.concentration, entry.dose

@@ -14,9 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from thecal.errors import TherapyError
-from thecal.library import signing
+from thecal.library import names, signing
 from thecal.library.model import DrugEntry, LibraryFile, read_model
 from thecal.library.signing import LibraryError
+from thecal.library.strictest import strictest
 from thecal.toml_file import parse_toml, read_text
 
 SHIPPED = Path(__file__).with_name("default.toml")
@@ -50,13 +51,15 @@ class Library:
         """It in one line."""
         return f"{self.file.name}, version {self.version} ({self.wire_digest.hex()})"
 
+    def drugs(self, name: str) -> list[DrugEntry]:
+        """The entries of every drug that a name means, however it is written (`library.names`)."""
+        entries = self.file.drugs
+        return [entries[index] for index in names.meant(name, [drug.name for drug in entries])]
+
     def drug(self, name: str) -> DrugEntry | None:
-        """The entry of a drug, by its name in any case; salts ("morphine sulfate") by the first word."""
-        words = name.casefold().split()
-        for drug in self.file.drugs:
-            if drug.name.casefold() == name.casefold() or (words and drug.name.casefold() == words[0]):
-                return drug
-        return None
+        """What holds for a drug of this name: of several the strictest; None: it is not known."""
+        found = self.drugs(name)
+        return strictest(found) if found else None
 
 
 def folder() -> Path:
