@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import mutate
+from removals_of_the_host import YES_AND_NAMES
 import removals_kept
 
 SAFETY = "firmware/pump/safety/"
@@ -403,7 +404,7 @@ def main() -> int:
     known: dict[tuple[str, ...], bool] = {}
     wanted = sys.argv[1:]
     good = True
-    for row in REMOVALS:
+    for row in REMOVALS + YES_AND_NAMES:
         if not wanted or any(row[0].startswith(name) for name in wanted):
             found = removed(tree, row, known)
             good &= found in ("killed", "timeout")

@@ -55,7 +55,7 @@ class RigMotor:
         self.settle()
         return len(self.made)
 
-    def missed(self):
+    def missed(self) -> int:
         return 0
 
     def in_flight(self):

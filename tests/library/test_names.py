@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,11 +64,10 @@ def spelled(name: str) -> st.SearchStrategy[str]:
     ends = st.sampled_from(["", " HCl", ", PF", "(0.5%)", "+x", "/saline", "\u2122"])
     many = st.lists(st.tuples(letter, between), min_size=len(name), max_size=len(name))
 
-    def join(drawn: tuple[list[tuple[object, str]], str]) -> str:
-        how, end = drawn
-        return "".join(change(c) + gap for c, (change, gap) in zip(name, how, strict=True)) + end  # type: ignore[operator]
+    def join(how: list[tuple[Any, str]], end: str) -> str:
+        return "".join(change(c) + gap for c, (change, gap) in zip(name, how, strict=True)) + end
 
-    return st.tuples(many, ends).map(join)
+    return st.builds(join, many, ends)
 
 
 @pytest.mark.req("HOST-17")

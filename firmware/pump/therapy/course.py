@@ -87,9 +87,7 @@ class Course:
         if self._bridge.state != IDLE:
             raise Unacceptable("bridge", "skip or finish it first")
         prescription.bounds.check_speed(prescription)
-        if self.prescription is not None:
-            library.check_succession(self.prescription, prescription)
-        library.check_new(prescription)
+        library.check_succession(self.prescription, prescription)
         self.fillings.check(prescription, refilled)
         if prescription.bridge:
             if not refilled:

@@ -38,15 +38,6 @@ def check(prescription) -> None:
                 prescription.withdrawal = True
 
 
-def check_new(prescription) -> None:
-    """What a new program may not say; one that ran before this rule came goes on. Unacceptable."""
-    if prescription.values["patient_bolus"] and not prescription.values["library"]:
-        raise Unacceptable("drug_rule", "no library")
-    names = [drug["name"].lower() for drug in prescription.drugs]
-    if len(set(names)) < len(names):  # it would have two limits
-        raise Unacceptable("inconsistent", "drugs")
-
-
 def _check_form(library, drugs: int) -> None:
     confirmed = library["confirmed"]
     if not library["version"] or len(library["digest"]) != _DIGEST_SIZE:
@@ -68,14 +59,19 @@ def _check_hard(drug, entry) -> None:
 
 
 def check_succession(running, new) -> None:
-    """Unacceptable when `new` goes back to an older library than that of `running`, or to another of its
-    version."""
-    for old in running.values["library"]:
+    """Unacceptable when `new` goes back to an older library than that of `running` (None: nothing runs), or to
+    another of its version; or says what a new program may not say. One that ran before these rules goes on."""
+    for old in running.values["library"] if running is not None else ():
         version, digest = version_of(new)
         if version < old["version"]:
             raise Unacceptable("library_older", str(old["version"]))
         if version == old["version"] and digest != old["digest"]:
             raise Unacceptable("library_differs", str(version))
+    if new.values["patient_bolus"] and not new.values["library"]:
+        raise Unacceptable("drug_rule", "no library")
+    names = [drug["name"].lower() for drug in new.drugs]
+    if len(set(names)) < len(names):  # it would have two limits
+        raise Unacceptable("inconsistent", "drugs")
 
 
 def version_of(prescription):

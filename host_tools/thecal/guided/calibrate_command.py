@@ -58,14 +58,7 @@ def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibrat
         # all that can be wrong is found before a step is made: the result is worked out once beforehand
         likely_ng = mass_ng or counted.volume_pl * density // PL_PER_ML
         found([*runs, Run(counted.least_steps, likely_ng)], counted.set_pl)
-        if not mass_ng and not prompter.allowed:
-            raise ThecalError(
-                "the mass could not be asked for afterwards (--no-input): nothing was changed",
-                "say it with --mass, or run the steps first and enter them with --run",
-            )
-        if not entered.yes:
-            print("\n".join(counted.words()), file=sys.stderr)
-        prompter.confirm("Give this now?", "--yes", entered.yes)
+        _agree(prompter, entered, counted)
     except ThecalError:
         withdraw(client)
         raise
@@ -74,6 +67,18 @@ def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibrat
     prompter.done = f"{steps} steps were made"
     runs.append(Run(steps, mass_ng or prompter.quantity("Mass on the balance", MASS, "--mass")))
     return found(runs, counted.set_pl)
+
+
+def _agree(prompter: Prompter, entered: Entered, counted: CountedRun) -> None:
+    """ThecalError unless somebody wants these steps made, and the mass can be entered afterwards."""
+    if not entered.mass and not prompter.allowed:
+        raise ThecalError(
+            "the mass could not be asked for afterwards (--no-input): nothing was changed",
+            "say it with --mass, or run the steps first and enter them with --run",
+        )
+    if not entered.yes:
+        print("\n".join(counted.words()), file=sys.stderr)
+    prompter.confirm("Give this now?", "--yes", entered.yes)
 
 
 def _parsed(text: str) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from thecal.amounts import PL_PER_ML, US_PER_S, dose_rate_text, duration_text, mass_text, volume_text
 from thecal.answers import Proposal
@@ -40,8 +40,8 @@ class CountedRun:
         program = harmless("the review", client.running_program)
         if program is None:
             raise ThecalError("the pump has no program to run steps by", "program a bench therapy first")
-        values: Mapping[str, Any] = program
-        drug = values["drugs"][0]
+        values = cast("Mapping[str, Any]", program)
+        drug: Mapping[str, Any] = values["drugs"][0]
         dose_ng = volume_pl * drug["concentration_ng_per_ml"] // PL_PER_ML
         status = harmless("the review", client.status)
         proposal = harmless("the proposal", lambda: client.propose_bolus(dose_ng, duration_us))

@@ -6,6 +6,7 @@ Of every limit the lowest, of every stability the shortest, and every rule. Call
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from thecal.library.model import (
     ConcentrationLimits,
@@ -86,6 +87,6 @@ def _least(values: Iterable[int | None]) -> int | None:
     return min((value for value in values if value is not None), default=None)
 
 
-def _cited(figures: Sequence[Figure]) -> dict[str, object]:
+def _cited(figures: Sequence[Figure]) -> dict[str, Any]:
     sources = list(dict.fromkeys(figure.source for figure in figures))
     return {"source": "; ".join(sources), "provisional": any(figure.provisional for figure in figures)}
