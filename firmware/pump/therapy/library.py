@@ -59,8 +59,9 @@ def _check_hard(drug, entry) -> None:
 
 
 def check_succession(running, new) -> None:
-    """Unacceptable when `new` goes back to an older library than that of `running` (None: nothing runs), or to
-    another of its version; or says what a new program may not say. One that ran before these rules goes on."""
+    """Unacceptable when `new` goes back to an older library than that of `running` (None: nothing runs), to
+    another of its version, or says what a new program may not say. One that ran before these rules goes
+    on."""
     for old in running.values["library"] if running is not None else ():
         version, digest = version_of(new)
         if version < old["version"]:
