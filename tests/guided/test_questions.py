@@ -27,7 +27,7 @@ def test_a_port_that_vanishes_amid_the_questions(quick_thecal: Thecal, monkeypat
 
         monkeypatch.setattr(Prompter, "confirm", vanish)
         done = quick_thecal("session", "--dose", "2.6 mg/day", "--yes", port=emulator.port)
-    assert "look at `thecal status`" in done.error
+    assert (done.code, "look at `thecal status`" in done.err) == (3, True)
 
 
 def test_answers_that_never_make_sense_end(monkeypatch: pytest.MonkeyPatch):
@@ -164,7 +164,7 @@ def test_a_new_filling_with_a_higher_limit_is_not_half_recorded(
     weaker.write_text(weaker.read_text().replace('max_dose_24h = "6 mg"', 'max_dose_24h = "7 mg"'))
     flags = ("--volume", "40 mL", "--residual", "39 mL", "--no-bridge", "--yes")
     done = quick_thecal("replace", weaker, *flags, "--no-input", port=therapy.port)
-    assert "A limit rises: press the pump's button" in done.err
+    assert "needs_button" in done.error
     with Client.connect(therapy.port) as client:
         assert not [event for event in client.events() if event.kind == "refilled"]
     person = Person(therapy, {})
