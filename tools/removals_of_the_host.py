@@ -1,6 +1,6 @@
 """More rows for `removals.py`: drugs by their names, what needs a yes, what a review must say."""
 
-YES_AND_NAMES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
+ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "DEL-14",
         "firmware/pump/safety/supervisor.py",
