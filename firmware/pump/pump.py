@@ -57,10 +57,12 @@ class Pump:
         self.log.start_up(self.delivery.local, board.ticks_us, began_ticks)
         supervisor.start_up()
         proposals = Proposals(course, bounds, self.keeper, supervisor)
-        commands = Commands(self.timebase, course, proposals, self.log, bounds, self.keeper, supervisor)
+        presence = Presence(board.button, self.timebase, self.log, supervisor.alarms)
+        commands = Commands(
+            self.timebase, course, proposals, self.log, bounds, self.keeper, supervisor, presence
+        )
         self.keeper.fill_queue()  # the motor first: flash takes its time
         self.log.serve()  # this boot's number is on flash before anybody is answered
-        presence = Presence(board.button, self.timebase)
         keys = Keys(board.store, self.keeper, self.log)
         pairing = Pairing(keys, presence, self.timebase, self.log, board.serial_number)
         boots = self.keeper.resets() << 16 | self.log.boot

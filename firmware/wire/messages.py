@@ -43,7 +43,7 @@ from wire.therapy import (
     THERAPY,
 )
 
-PROTOCOL_VERSION = 3  # 1 had neither keys nor roles, 2 two rings of records
+PROTOCOL_VERSION = 3  # 1 had neither keys nor roles, 2 two rings of records, and presses beforehand
 
 _MORE_REFUSALS = GUARD_REFUSALS + LIBRARY_REFUSALS
 
@@ -294,7 +294,7 @@ REFUSALS = (
     (51, "truncated_tag"),
     (52, "not_authentic"),  # the tag is wrong
     (53, "wrong_role"),
-    (54, "needs_button"),  # within 60 s before
+    (54, "needs_button"),  # within 60 s from now, and the request again
     (55, "pairing"),  # under way: ask again
     (56, "bad_public_key"),
     (71, "too_many_sessions"),  # of this role; detail: seconds until there is another

@@ -47,6 +47,7 @@ EVENT_KINDS = (
     (47, "pairing_begun"),  # code: role
     (48, "paired"),  # code: role, b: 1 when that revoked an older key
     (49, "session_ended"),  # code: 1 idle, 2 too old; ref: session
+    (60, "press_taken"),  # of the button: it released the request that waited for it; code: its opcode
     # more of a record that is there (or, b 0, of several kinds), by the same actor with the same code;
     # ref: how many, a: second of the first of them, and of the last from bit 32 on (the pump's clock);
     # b: their kind, and from bit 8 on the refusal

@@ -1,8 +1,8 @@
 """Who may do what: the one table that pump, host and docs/security.md share. What is not in it, nobody may.
 
 `ACCESS` has a row for each opcode of a session: `(opcode, roles, button)`. Roles are letters: o observer,
-p patient, c clinician, m manufacturer; `button` is 1 where the pump's button must have been pressed within
-the last `BUTTON_S` seconds as well. Opcodes without a session (hello, auth, pair) have no row.
+p patient, c clinician, m manufacturer; `button` is 1 where somebody has to press the pump's button for the
+request as well, within `BUTTON_S` seconds of it. Opcodes without a session (hello, auth, pair) have no row.
 """
 
 from wire import guard, messages
@@ -28,7 +28,7 @@ ACCESS = (
     (messages.LIMITS, _READERS, 0),
     (messages.PROPOSE, "c", 0),
     (messages.READING, "c", 0),
-    (messages.COMMIT, "c", 0),  # of a prime or a raised limit: with the button (pump.link.proposals)
+    (messages.COMMIT, "c", 0),  # of a prime, and of some programs: with a press (pump.therapy.press)
     (messages.ABORT, "c", 0),
     (messages.PROGRAM, _READERS, 0),
     (messages.STOP, "c", 0),
@@ -62,7 +62,7 @@ def may(role: int, opcode: int) -> bool:
 
 
 def needs_button(opcode: int) -> bool:
-    """Whether this request needs the button as well."""
+    """Whether this request always needs a press as well."""
     for row in ACCESS:
         if row[0] == opcode:
             return row[2] != 0

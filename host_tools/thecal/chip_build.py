@@ -29,6 +29,7 @@ RARE = frozenset(
         "pump.link.x25519",
         "pump.records.changes",
         "pump.therapy.library",
+        "pump.therapy.press",
         "pump.therapy.program_check",
         "pump.therapy.room",
         "pump.therapy.windows",

@@ -33,6 +33,7 @@ from thecal.answers import (
     malformed,
     status_of,
 )
+from thecal.button import Button, pressed
 from thecal.closing import Closing
 from thecal.errors import LinkError, ReadbackMismatch, Refused
 from thecal.guard_client import GuardClient
@@ -87,8 +88,12 @@ class Client(GuardClient, Closing):
         find_key: FindKey = keyring.find,
         timeout_s: float = TIMEOUT_S,
         tries: int = TRIES,
+        button: Button | None = None,
     ) -> None:
-        """`role`: observer, patient, clinician or manufacturer. `find_key`: where its key comes from."""
+        """`role`: observer, patient, clinician or manufacturer. `find_key`: where its key comes from.
+        `button`: who is told to press the pump's (`thecal.button`); None: nobody, what needs it is Refused.
+        """
+        self.button = button
         number = keyring.role_number(role)
         self._session = Session(link, role=number, find_key=find_key, timeout_s=timeout_s, tries=tries)
 
@@ -279,7 +284,7 @@ class Client(GuardClient, Closing):
 
     def commit(self, digest: bytes) -> Committed:
         """Make the proposal of this digest so, from one instant to the next."""
-        reply = self._session.request(COMMIT, {"digest": digest})
+        reply = self._at_the_pump("to carry this out", COMMIT, {"digest": digest})
         return Committed(reply.instant("at"), reply.number("ref"))
 
     def abort(self) -> None:
@@ -302,7 +307,7 @@ class Client(GuardClient, Closing):
 
     def set_implant_flag(self) -> Instant:
         """Say that the pump is being implanted or revised: for an hour a prime may be given."""
-        return self._session.request(IMPLANT, {}).instant("at")
+        return self._at_the_pump("to set the implant flag", IMPLANT, {}).instant("at")
 
     def cancel_plan(self) -> Instant:
         """End a taper or titration where it stands; its present dose stays."""
@@ -310,7 +315,14 @@ class Client(GuardClient, Closing):
 
     def skip_bridge(self) -> Instant:
         """Leave a bridge before its volume is through: the program's own rate begins."""
-        return self._session.request(SKIP_BRIDGE, {}).instant("at")
+        return self._at_the_pump("to leave the bridge", SKIP_BRIDGE, {}).instant("at")
+
+    def _at_the_pump(self, what: str, opcode: int, values: dict[str, object]) -> Reply:
+        """A request that may need the pump's button pressed. Nobody pressed: the pump forgets it."""
+        session = self._session
+        return pressed(
+            lambda: session.request(opcode, values), what, session.serial, self.button, give_up=self.abort
+        )
 
     def _read_blob(self, opcode: int) -> bytes:
         request = name_of(MESSAGES, opcode)

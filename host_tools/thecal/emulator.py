@@ -197,12 +197,22 @@ class Emulator:
 
     def _find_key(self, session: Session, hello: Hello, role: int) -> bytes:
         """For `keyring`: the key on the pump's flash; where there is none, press the button and pair."""
+        key = self.key(role)
+        if key is not None:
+            return key
+
+        def free() -> None:
+            """What the session that is open waits for must not take this press: another one ends it."""
+            clinician = self.key(CLINICIAN)
+            if clinician is not None:
+                session.open(session.greet(), CLINICIAN, clinician)
+
         if role != CLINICIAN and self.key(CLINICIAN) is None:
             session.open(hello, CLINICIAN, self._find_key(session, hello, CLINICIAN))
             hello = session.greet()
         seed = self._settings.get("seed", -1)
         scalar = None if seed == -1 else hashlib.sha256(f"emulator {seed} {role}".encode()).digest()
-        return self.key(role) or pairing.agree(session, hello, role, self.bench.press_button, scalar=scalar)
+        return pairing.agree(session, hello, role, self.bench.press_button, busy=free, scalar=scalar)
 
     def _silent(self) -> bool:
         """For `transport`: no answer will come any more. The process is gone, or stands still at its instant

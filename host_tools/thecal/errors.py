@@ -167,10 +167,6 @@ REFUSAL_TEXTS = {
     "implant_flag": ("the implant flag is not set", "say first that the pump is being implanted or revised"),
     "storage": ("its flash failed, so nothing was changed", "try again; if it stays, the pump needs service"),
     "append_only": ("records of the log are never deleted", "the oldest give way to new ones by themselves"),
-    "library_older": (
-        "the running program was made with a newer drug library",
-        "use that library or a newer one: `thecal library show`",
-    ),
     "library_differs": (
         "the running program was made with another drug library of the same version",
         "give your library a higher version and sign it again",
@@ -179,7 +175,7 @@ REFUSAL_TEXTS = {
     "unauthenticated": ("it takes commands in sessions only", "report this: it is a fault of thecal"),
     "wrong_key": ("the key is not the one it has for this role", "pair anew with `thecal pair`"),
     "not_paired": ("it has no key for this role", "pair with `thecal pair`, a clinician first"),
-    "slow_down": ("too many authentications failed", "wait so many seconds, or press the pump's button"),
+    "slow_down": ("too many authentications failed", "wait so many seconds and say it again"),
     "session_expired": ("the session timed out", "connect again"),
     "stale_counter": ("it has had this frame before", "connect again; if it stays, somebody repeats frames"),
     "truncated_tag": ("a frame was cut short", "connect again; if it stays, somebody changes frames"),
@@ -188,7 +184,10 @@ REFUSAL_TEXTS = {
         "connect again; if it stays, somebody changes frames",
     ),
     "wrong_role": ("this role may not do that", "use the key of a role that may: docs/security.md"),
-    "needs_button": ("its button must be pressed", "press it and say it again within a minute"),
+    "needs_button": (
+        "nobody pressed its button for this",
+        "nothing was changed: say it again, without --no-input, and press the button when asked",
+    ),
     "pairing": ("it is computing the key", "ask again in a moment"),
     "too_many_sessions": (
         "this key has opened more sessions than the pump keeps in store: 60, and one more each minute",

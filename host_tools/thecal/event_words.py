@@ -179,5 +179,6 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "program_field": program_changes.details,
     "repeated": _repeated,
     "patient_requests": _requests,
+    "press_taken": lambda x: f"for {name(x.code, MESSAGES)}",
     "paired": lambda x: f"{_role(x)}{', an older key is revoked' if x.b else ''}",
 }

@@ -3,18 +3,18 @@
 Called by the command line.
 """
 
-from collections.abc import Callable
-
 from thecal import ending, keyring, pairing
 from thecal.answers import Hello
+from thecal.button import Button
 from thecal.errors import LinkError, PortError, Refused, ThecalError
 from thecal.session import Session
 from thecal.transport import Transport
 from wire.roles import BUTTON_S, ROLES
 
 
-def pair(port: str, role: str, tell: Callable[[str], None]) -> keyring.Entry:
-    """Pair with the pump on this port; the key as it is kept. `tell` gets what a person has to do.
+def pair(port: str, role: str, tell: Button | None) -> keyring.Entry:
+    """Pair with the pump on this port; the key as it is kept. `tell` gets what a person has to do; None:
+    nobody may be asked.
 
     The key is kept before the pump has taken it: if it cannot be, the pump keeps the old one.
     """
@@ -24,10 +24,17 @@ def pair(port: str, role: str, tell: Callable[[str], None]) -> keyring.Entry:
         hello = session.greet()
 
         def button() -> None:
-            tell(f"Press the button of the pump {hello.serial} within {BUTTON_S} s, to pair as {role} ...")
+            if tell:
+                tell(
+                    f"Press the button of the pump {hello.serial} within {BUTTON_S} s, to pair as {role} ..."
+                )
+
+        def busy() -> None:
+            if tell:
+                tell("Another request waits for its button: this one's turn comes when that has gone ...")
 
         try:
-            key = pairing.agree(session, hello, number, button)
+            key = pairing.agree(session, hello, number, button if tell else None, busy=busy)
         except Refused as refused:
             raise _explained(refused, role) from refused
         before = keyring.stored_or_none(hello.serial, role)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from thecal.answers import Hello
+from thecal.answers import Hello, Reply
+from thecal.button import pressed
 from thecal.errors import LinkError, Refused, ThecalError
 from thecal.session import Session
 from wire.messages import PAIR
@@ -21,43 +22,32 @@ from wire.secure import pairing_key
 
 _ASK_AGAIN_S = 0.002  # at least: a pump in virtual time computes while it is asked
 _WORK_S = 60.0  # on the chip it takes half of that
-BUTTON_S = 60.0
 
 
 def agree(
     session: Session,
     hello: Hello,
     role: int,
-    button: Callable[[], None],
+    button: Callable[[], None] | None,
     *,
-    button_s: float = BUTTON_S,
+    busy: Callable[[], None] = lambda: None,
     scalar: bytes | None = None,
 ) -> bytes:
     """The key agreed on with the pump that said this hello; open a session with it within a minute.
 
-    `button`: called once, when the pump wants its button pressed; the pump is then asked for `button_s`
-    seconds. `scalar`: 32 bytes in place of random ones, where a run has to be repeatable. Refused, LinkError,
-    PortError: there is no new key.
+    `button`, `busy`: called once, when the pump wants its button pressed, and when somebody else's request
+    holds it (`thecal.button`). `scalar`: 32 bytes in place of random ones, where a run has to be repeatable.
+    Refused, LinkError, PortError: there is no new key.
     """
     private = X25519PrivateKey.from_private_bytes(scalar) if scalar else X25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
-    until = time.monotonic() + _WORK_S
-    told = False
-    while True:
-        asked = time.monotonic()
-        try:
-            reply = session.plain(PAIR, {"role": role, "public": public})
-            break
-        except Refused as refused:
-            if refused.name == "needs_button" and not told:
-                told = True
-                until = time.monotonic() + button_s
-                button()
-            elif refused.name not in ("pairing", "needs_button") or time.monotonic() > until:
-                raise
-            else:
-                took_s = time.monotonic() - asked  # a slow pump computes longer than it answers
-                time.sleep(max(_ASK_AGAIN_S if refused.name == "pairing" else 10 * _ASK_AGAIN_S, 2 * took_s))
+
+    def tell(what: str) -> None:
+        if button:
+            button()
+
+    whose = tell if button else None
+    reply = pressed(lambda: _public(session, role, public), "to pair", hello.serial, whose, busy=busy)
     theirs = reply.data("public")
     try:
         shared = private.exchange(X25519PublicKey.from_public_bytes(theirs))
@@ -70,7 +60,21 @@ def agree(
     return pairing_key(shared, public, theirs, role, hello.serial)
 
 
-def pair(session: Session, role: int, button: Callable[[], None]) -> tuple[Hello, bytes]:
+def _public(session: Session, role: int, public: bytes) -> Reply:
+    """The pump's answer, once it has computed it."""
+    until = time.monotonic() + _WORK_S
+    while True:
+        asked = time.monotonic()
+        try:
+            return session.plain(PAIR, {"role": role, "public": public})
+        except Refused as refused:
+            if refused.name != "pairing" or time.monotonic() > until:
+                raise
+        took_s = time.monotonic() - asked  # a slow pump computes longer than it answers
+        time.sleep(max(_ASK_AGAIN_S, 2 * took_s))
+
+
+def pair(session: Session, role: int, button: Callable[[], None] | None) -> tuple[Hello, bytes]:
     """A new key, confirmed by a session that is open when this returns."""
     hello = session.greet()
     key = agree(session, hello, role, button)

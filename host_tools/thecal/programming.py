@@ -78,20 +78,6 @@ class PreparedProgram:
         """Changes that need a confirmation of their own (HOST-03)."""
         return [change for change in self.changes if change.large]
 
-    @property
-    def raises_a_limit(self) -> bool:
-        """Whether a limit rises or goes, so that the pump wants its button pressed for the commit."""
-        running, new = self.running, self.values
-        if running is None:
-            return False
-        before: dict[str, int] = {x["name"]: x["max_dose_24h_ng"] for x in running["drugs"]}
-        drugs: Any = new["drugs"]
-        limits = [(before.get(x["name"], 0), x["max_dose_24h_ng"]) for x in drugs]
-        rate: Any = new["max_rate_pl_per_day"]
-        return rate > running["max_rate_pl_per_day"] or any(
-            old and (not limit or limit > old) for old, limit in limits
-        )
-
 
 def prepare_program(client: Client, therapy: Therapy) -> PreparedProgram:
     """Prepare `therapy` for this pump. TherapyError: it, or the change to it, is wrong."""
@@ -133,20 +119,16 @@ def prepare(
     if running is None:
         warning = start_warning(therapy, mean_basal_ng_per_day(therapy))
         report.warnings += [warning] if warning else []
+    report.warnings += _library_warnings(running)
     values = to_wire(therapy, running)
     return PreparedProgram(values, running, compare(running, values), report, start, state)
 
 
 def _library_problems(running: Mapping[str, Any] | None) -> list[Problem]:
-    """The drug library in use must not be older than the running program's (HOST-05): the pump agrees."""
+    """The drug library in use must not be another one of the running program's version (HOST-05): the pump
+    agrees."""
     mine = store.current()
     for its in running["library"] if running else ():
-        if mine.version < its["version"]:
-            message = (
-                f"the drug library in use is version {mine.version}, older than {its['version']}, with which "
-                "the running program was made; use that one or a newer one (thecal library use)"
-            )
-            return [Problem("library", message)]
         if mine.version == its["version"] and mine.wire_digest != its["digest"]:
             message = (
                 "the running program was made with another drug library of the same version, "
@@ -154,3 +136,17 @@ def _library_problems(running: Mapping[str, Any] | None) -> list[Problem]:
             )
             return [Problem("library", message)]
     return []
+
+
+def _library_warnings(running: Mapping[str, Any] | None) -> list[Problem]:
+    """An older library than the running program's needs the pump's button, and a look."""
+    mine = store.current().version
+    return [
+        Problem(
+            "library",
+            f"the drug library in use is version {mine}, older than {its['version']}, with which the running "
+            "program was made: the pump wants its button pressed for that",
+        )
+        for its in (running["library"] if running else ())
+        if mine < its["version"]
+    ]

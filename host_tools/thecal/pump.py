@@ -32,6 +32,7 @@ from thecal.transport import Transport
 if TYPE_CHECKING:
     from thecal.alarm_view import AlarmView
     from thecal.bolus_command import Proposed
+    from thecal.button import Button
     from thecal.clock_command import ProposedClock
     from thecal.refill_command import Refill
     from thecal.review import Review
@@ -48,10 +49,18 @@ class Pump(Closing):
     THECAL_ROLE names, else the clinician's. What a role may not do the pump refuses (`wrong_role`).
     Opens the port and a session at once. PortError, LinkError, ProtocolMismatch: no pump, or none that
     answers. `client` is the layer below, in wire units.
+
+    `button`: called with one line, such as print, when the pump wants its button pressed; whoever commits is
+    then kept waiting for a minute. None: nobody can press it, and what needs it is Refused (`needs_button`).
     """
 
     def __init__(
-        self, port: str | os.PathLike[str] = "", *, role: str = "", client: Client | None = None
+        self,
+        port: str | os.PathLike[str] = "",
+        *,
+        role: str = "",
+        client: Client | None = None,
+        button: Button | None = None,
     ) -> None:
         self.port = os.fspath(port) or os.environ.get("THECAL_PORT", "")
         if not self.port:
@@ -61,6 +70,7 @@ class Pump(Closing):
         self.role = role or os.environ.get("THECAL_ROLE", "") or "clinician"
         keyring.role_number(self.role)  # a wrong one is found before the port is opened
         self.client = client or Client(Transport(self.port), role=self.role)
+        self.client.button = button or self.client.button
         try:
             self.hello = self.client.hello()
         except BaseException:

@@ -98,6 +98,7 @@ class Session:
         self._timeout_s = timeout_s
         self._tries = tries
         self._frame = bytearray(framing.FRAME_SIZE)
+        self.serial = ""  # of the pump that said hello
         self._session: int = 0
         self._offered: int = 0
         self._seq: int = 0
@@ -141,6 +142,7 @@ class Session:
         if hello.session == 0:
             raise malformed("hello", "session 0 is none")
         self._offered = hello.session
+        self.serial = hello.serial
         return hello
 
     def open(self, hello: Hello, role: int, key: bytes) -> Hello:

@@ -66,6 +66,7 @@ class SimulatedPump:
         self._closing.enter_context(self._emulator)
         try:
             self.client = self._closing.enter_context(Client.connect(self._emulator.port, tries=_TRIES))
+            self.client.button = self._press
         except BaseException:
             self._closing.close()
             raise
@@ -231,8 +232,8 @@ class SimulatedPump:
         if self._traced and not self.off:
             self._emulator.bench.trace(None)
 
-    def press_button(self) -> None:
-        """Somebody is at the pump: what needs that may be done within the next minute."""
+    def _press(self, what: str) -> None:
+        """Somebody is at the pump, whatever an event asks for (and whichever life of it this is)."""
         self._emulator.bench.press_button()
 
     # -- faults and conditions

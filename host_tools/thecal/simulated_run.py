@@ -26,7 +26,6 @@ from thecal.simulated_pump import SimulatedPump
 from thecal.therapy_models import Therapy
 
 _ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
-_AT_THE_PUMP = frozenset(("implant", "prime", "skip_bridge", "program", "refill"))  # may need a press
 _BOLUS_KINDS = {"patient_bolus": "patient", "clinician_bolus": "clinician", "extended_bolus": "extended"}
 
 
@@ -148,8 +147,6 @@ class Run:
             return
         self.pump.come_back()
         self.pump.read_log_if_full()
-        if event.what in _AT_THE_PUMP:
-            self.pump.press_button()
         known = len(self.boluses.all)
         try:
             command()

@@ -9,6 +9,7 @@ import pytest
 
 import thecal
 from one_pump import HOUR_US, MORPHINE
+from pressing import presser
 from thecal import Pump, ThecalError
 from thecal.emulator import Emulator
 from thecal.errors import PortError, Refused
@@ -92,7 +93,6 @@ def test_at_once(pump: Pump, emulator: Emulator):
     emulator.bench.advance_by(HOUR_US // 6)
     with pytest.raises(ThecalError, match="ask again in 1 h 50 min"):
         pump.patient_bolus()
-    emulator.bench.press_button()
     for action in (pump.cancel_plan, pump.skip_bridge):
         with pytest.raises(Refused, match="not_running"):
             action()
@@ -123,7 +123,7 @@ def test_refill_and_prime(pump: Pump):
 def test_refill_and_program(pump: Pump, emulator: Emulator, tmp_path: Path):
     path = tmp_path / "weaker.toml"
     path.write_text(MORPHINE.read_text().replace("20 mg/mL", "10 mg/mL"))
-    emulator.bench.press_button()
+    pump.client.button = presser(emulator)
     refill = pump.propose_refill("40 mL", residual="39.6 mL", lot="B", program=path)
     assert refill.review is not None
     committed = refill.commit()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 
+from pressing import presses
 from thecal import keyring
 from thecal.cli.app import app
 from thecal.cli.examples import EXAMPLES
@@ -24,7 +25,7 @@ COMMANDS = {path: found for path, found in leaves(typer.main.get_command(app)) i
 # `emulate` and `pair` run until somebody acts: test_emulate.py and test_keys.py hold their documents.
 # `fault clear` needs a fault: test_alarms.py.
 ELSEWHERE = ("emulate", "pair", "fault clear")
-BUTTON, WAIT, OURS = "press the button", "wait 3 h", "library trust {signer} --name us"
+WAIT, OURS = "wait 3 h", "library trust {signer} --name us"
 _WAIT_US = 3 * 3600 * 1_000_000
 
 # In this order, on one pump. {m}: the morphine example; {w}: at half the concentration; {d}: a folder.
@@ -64,18 +65,15 @@ LINES = (
     "fault show",
     "refill --show",
     "refill --volume '40 mL' --residual '39 mL' --yes",
-    BUTTON,
     "prime --dry --implant --yes",
     WAIT,
     "session --change '+10 %' --yes --report {d}/s.html",
     "session --dose '2.64 mg/day' --yes",
     "replace {w} --volume '40 mL' --residual '39 mL' --bridge --yes",
-    BUTTON,
     "skip-bridge --yes",
     WAIT,
     "program {p} --yes",
     "cancel-plan --yes",
-    BUTTON,
     "implant --therapy {w} --primed --yes --confirm-large-change",
     "log --count 5",
     "log --verify",
@@ -123,13 +121,13 @@ def words_of(line: str, folder: Path, emulator: Emulator) -> list[str]:
 
 
 @pytest.mark.usefixtures("home")
-def test_json_is_one_document_of_every_command(quick_thecal: Thecal, folder: Path, emulator: Emulator):
+def test_json_is_one_document_of_every_command(
+    quick_thecal: Thecal, folder: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+):
     """One user's way through all of it, in the order in which it makes sense."""
+    presses(monkeypatch, emulator)
     keyring.store("P-1", "patient", bytes(16))
     for line in LINES:
-        if line == BUTTON:
-            emulator.bench.press_button()
-            continue
         if line == WAIT:
             emulator.bench.advance_by(_WAIT_US)
             continue

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from pressing import presses
 from thecal.emulator import Emulator
 
 from .conftest import Thecal, changed, program
@@ -10,17 +13,20 @@ from .conftest import Thecal, changed, program
 HOUR_US = 3_600_000_000
 
 
-def test_prime_needs_the_implant_flag(quick_thecal: Thecal, pump: Emulator):
+def test_prime_needs_the_implant_flag(quick_thecal: Thecal, pump: Emulator, monkeypatch: pytest.MonkeyPatch):
     refused = quick_thecal("prime", "--yes", port=pump.port)
     assert "implant_flag" in refused.error
-    alone = quick_thecal("prime", "--dry", "--implant", "--yes", port=pump.port)
+    alone = quick_thecal("prime", "--dry", "--implant", "--yes", "--no-input", port=pump.port)
     assert "needs_button" in alone.error
-    pump.bench.press_button()
+    said = presses(monkeypatch, pump)
     asked = quick_thecal("prime", "--dry", "--implant", port=pump.port)
     assert asked.code == 1
     assert "tubing and catheter: 335.8 uL" in asked.out
     done = quick_thecal("prime", "--dry", "--implant", "--yes", port=pump.port)
     assert (done.code, done.out.splitlines()[-1]) == (0, "The prime runs.")
+    flag, prime = (f"Press the button of the pump {pump.serial_number} within 60 s, {what} ..."
+                   for what in ("to set the implant flag", "to carry this out"))  # fmt: skip
+    assert said == [flag, flag, prime]
     pump.bench.advance_by(HOUR_US)
     status = json.loads(quick_thecal("status", "--json", port=pump.port).out)
     assert status["by_source_nl"]["prime"] == "335800"
@@ -44,7 +50,6 @@ def test_cancel_plan(quick_thecal: Thecal, tmp_path: Path):
         emulator.bench.advance_by(2 * HOUR_US)
         status = json.loads(quick_thecal("status", "--json", port=emulator.port).out)
         assert status["basal_ng_per_day"] == "2400000"
-        emulator.bench.press_button()
         assert "not_running" in quick_thecal("skip-bridge", "--yes", port=emulator.port).error
 
 

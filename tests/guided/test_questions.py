@@ -10,6 +10,7 @@ import pytest
 
 from cli.conftest import MORPHINE, Thecal, changed, program
 from guided.helpers import NEW, running
+from pressing import presses
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import ThecalError
@@ -43,11 +44,10 @@ def test_answers_that_never_make_sense_end(monkeypatch: pytest.MonkeyPatch):
 
 
 class Person:
-    """Answers questions by what they ask; may press the button, or pull the plug, before answering."""
+    """Answers questions by what they ask; may pull the plug before answering."""
 
-    def __init__(self, emulator: Emulator, answers: dict[str, str], at: str = "", act: Any = None) -> None:
+    def __init__(self, answers: dict[str, str], at: str = "", act: Any = None) -> None:
         self.answers, self.at, self.act = answers, at, act
-        self.emulator = emulator
         self.asked: list[str] = []
 
     @property
@@ -60,9 +60,6 @@ class Person:
         self.asked.append(question)
         if self.at and question.startswith(self.at):
             self.act()
-        if question.startswith("Press the pump's button") or "press the pump's button" in question:
-            self.emulator.bench.press_button()
-            return ""
         return next(answer for part, answer in self.answers.items() if part in question)
 
 
@@ -84,7 +81,7 @@ def test_the_questions_of_a_dose_change_are_counted(
 ):
     choices = iter(["1", "0"])
     answers = {"New basal dose": "2.6 mg/day", "Program this": "y", "Report to": ""}
-    person = Person(therapy, answers)
+    person = Person(answers)
 
     def line(self: Prompter, question: str, flag: str) -> str:
         if question == "What shall change?":
@@ -115,18 +112,21 @@ def test_after_the_commit_nobody_says_that_nothing_was_changed(quick_thecal: The
 def test_an_implant_asks_for_the_button(quick_thecal: Thecal, monkeypatch: pytest.MonkeyPatch, kept: Path):
     """A blank pump: programmed, then whoever is there is asked for the button, and it is primed."""
     with Emulator(seed=1) as emulator:
-        person = Person(emulator, {"Program this": "y", "dry or primed": "d", "Prime now": "y"})
+        person = Person({"Program this": "y", "dry or primed": "d", "Prime now": "y"})
+        said = presses(monkeypatch, emulator)
         monkeypatch.setattr(Prompter, "line", person.line)
         done = quick_thecal("implant", "--therapy", MORPHINE, port=emulator.port)
         assert done.code == 0, done.err
-        assert "Press the pump's button, then Enter:" in person.asked
+        assert len(said) == 2  # for the flag, and for the prime
         with Client.connect(emulator.port) as client:
             assert client.status().bolus == "prime"
         assert commands_of(quick_thecal) == ["implant"]
         assert running(emulator)["name"] == "Constant morphine"
 
 
-def test_an_implant_without_the_button_says_what_was_done(quick_thecal: Thecal, kept: Path):
+def test_an_implant_without_the_button_says_what_was_done(
+    quick_thecal: Thecal, monkeypatch: pytest.MonkeyPatch, kept: Path
+):
     with Emulator(seed=1) as emulator:
         flags = ("--dry", "--yes", "--no-input")
         done = quick_thecal("implant", "--therapy", MORPHINE, *flags, port=emulator.port)
@@ -137,8 +137,8 @@ def test_an_implant_without_the_button_says_what_was_done(quick_thecal: Thecal, 
         )
         assert last.endswith("then say `thecal implant` again, without --therapy")
         assert commands_of(quick_thecal) == ["implant"]
-        emulator.bench.press_button()
-        assert quick_thecal("implant", *flags, port=emulator.port).code == 0
+        presses(monkeypatch, emulator)
+        assert quick_thecal("implant", "--dry", "--yes", port=emulator.port).code == 0
         with Client.connect(emulator.port) as client:
             assert client.status().bolus == "prime"
 
@@ -150,10 +150,10 @@ def test_a_limit_that_rises_asks_for_the_button(
     done = quick_thecal("session", *flags, "--no-input", port=therapy.port)
     assert "needs_button" in done.err
     assert running(therapy)["drugs"][0]["max_dose_24h_ng"] == 6_000_000
-    person = Person(therapy, {"Report to": ""})
-    monkeypatch.setattr(Prompter, "line", person.line)
+    said = presses(monkeypatch, therapy)
+    monkeypatch.setattr(Prompter, "line", Person({"Report to": ""}).line)
     assert quick_thecal("session", *flags, port=therapy.port).code == 0
-    assert person.asked[0].startswith("Press the pump's button")
+    assert len(said) == 1
     assert running(therapy)["drugs"][0]["max_dose_24h_ng"] == 7_000_000
 
 
@@ -167,16 +167,19 @@ def test_a_new_filling_with_a_higher_limit_is_not_half_recorded(
     assert "needs_button" in done.error
     with Client.connect(therapy.port) as client:
         assert not [event for event in client.events() if event.kind == "refilled"]
-    person = Person(therapy, {})
-    monkeypatch.setattr(Prompter, "line", person.line)
+    presses(monkeypatch, therapy)
+    monkeypatch.setattr(Prompter, "line", Person({}).line)
     done = quick_thecal("replace", weaker, *flags, port=therapy.port)
     assert done.code == 0, done.err
     assert running(therapy)["drugs"][0]["max_dose_24h_ng"] == 7_000_000
 
 
-def test_guided_work_fills_the_store(quick_thecal: Thecal, therapy: Emulator, kept: Path, tmp_path: Path):
+def test_guided_work_fills_the_store(
+    quick_thecal: Thecal, therapy: Emulator, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    presses(monkeypatch, therapy)
     weaker = changed(tmp_path, *NEW)
-    flags = ("--volume", "40 mL", "--residual", "39 mL", "--bridge", "--yes", "--no-input")
+    flags = ("--volume", "40 mL", "--residual", "39 mL", "--bridge", "--yes")
     for words in (
         ("session", "--dose", "2.6 mg/day", "--yes", "--no-input"),
         ("stop",),
@@ -237,9 +240,8 @@ def test_a_port_that_vanishes_at_any_question(
             monkeypatch.setattr("thecal.cli.service.optional_answer_to", reply)
             monkeypatch.setattr("thecal.cli.common.ask", reply)
         else:
-            if workflow == "implant":
-                emulator.bench.press_button()
-            person = Person(emulator, answers, at, emulator.kill)
+            presses(monkeypatch, emulator)
+            person = Person(answers, at, emulator.kill)
             monkeypatch.setattr(Prompter, "line", person.line)
         done = quick_thecal(*words, port=emulator.port)
         assert done.code == (3 if "not known" in done.err else 1), done

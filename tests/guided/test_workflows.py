@@ -7,6 +7,7 @@ import pytest
 
 from cli.conftest import MORPHINE, Thecal, changed, program
 from guided.helpers import NEW, running
+from pressing import presses
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import ThecalError
@@ -96,7 +97,10 @@ def test_nothing_changed_is_said(quick_thecal: Thecal, therapy: Emulator):
 
 
 @pytest.mark.req("DEL-11", "DEL-13", part="the guided change of a concentration")
-def test_another_concentration_with_its_bridge(quick_thecal: Thecal, therapy: Emulator, tmp_path: Path):
+def test_another_concentration_with_its_bridge(
+    quick_thecal: Thecal, therapy: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    presses(monkeypatch, therapy)
     weaker = changed(tmp_path, *NEW)
     before = running(therapy)
     refused = quick_thecal("replace", weaker, port=therapy.port, stdin="40 mL\n39 mL\nb\nn\n")
@@ -120,11 +124,13 @@ def test_another_concentration_with_its_bridge(quick_thecal: Thecal, therapy: Em
 
 
 def test_another_concentration_by_flags_and_knowingly_without(
-    quick_thecal: Thecal, therapy: Emulator, tmp_path: Path
+    quick_thecal: Thecal, therapy: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    presses(monkeypatch, therapy)
     weaker = changed(tmp_path, *NEW)
-    flags = ("--volume", "40 mL", "--residual", "39 mL", "--yes", "--no-input")
-    assert "--bridge or --no-bridge" in quick_thecal("replace", weaker, *flags, port=therapy.port).error
+    flags = ("--volume", "40 mL", "--residual", "39 mL", "--yes")
+    asked = quick_thecal("replace", weaker, *flags, "--no-input", port=therapy.port)
+    assert "--bridge or --no-bridge" in asked.error
     done = quick_thecal("replace", weaker, *flags, "--no-bridge", port=therapy.port)
     assert done.code == 0, done.err
     assert running(therapy)["bridge"] == []
@@ -137,10 +143,10 @@ def test_nothing_to_replace(quick_thecal: Thecal, blank: Emulator):
     )
 
 
-def test_an_implant(quick_thecal: Thecal):
+def test_an_implant(quick_thecal: Thecal, monkeypatch: pytest.MonkeyPatch):
     with Emulator(seed=1) as emulator:
         program(emulator, MORPHINE)
-        emulator.bench.press_button()
+        presses(monkeypatch, emulator)
         done = quick_thecal("implant", port=emulator.port, stdin="x\nd\ny\n")
         assert done.code == 0, done.err
         assert '"x" is none of d, p' in done.err

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
+from pressing import presser
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused, TherapyError
@@ -184,6 +185,7 @@ def test_plug_flow_is_the_pumps_own_account(running_pump: tuple[Emulator, Client
         client.propose_program(prepared.values)
     client.commit(client.propose_refill(40 * 10**9, 3 * 10**9).digest)
     before = client.accounts().fillings[0].tip_pl
+    client.button = presser(emulator)
     begin = client.commit(client.propose_program(prepared.values).digest).at.total_us
     found = predict_tip(prepared.values, prepared.running, prepared.start)
     for hour in (8, 16, 17, 30, 72):

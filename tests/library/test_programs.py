@@ -146,8 +146,8 @@ def test_a_library_section_that_makes_no_sense(blank: Emulator):
         assert refusal(client, values) == ("inconsistent", "library")
 
 
-@pytest.mark.req("HOST-05", part="no way back to an older library")
-def test_an_older_library_is_refused_by_host_and_pump_also_after_a_reset(
+@pytest.mark.req("SEC-16")
+def test_an_older_library_needs_a_press_also_after_a_reset(
     institution: Institution, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     newer = institution.library(version=7)
@@ -156,17 +156,24 @@ def test_an_older_library_is_refused_by_host_and_pump_also_after_a_reset(
         monkeypatch.setenv("THECAL_LIBRARY", str(newer))
         assert institution.thecal("program", MORPHINE, "--yes", port=emulator.port).code == 0
         monkeypatch.delenv("THECAL_LIBRARY")
-        error = institution.thecal("program", MORPHINE, "--yes", port=emulator.port).error
-        assert "the drug library in use is version 1, older than 7" in error
+        done = institution.thecal("program", MORPHINE, "--yes", "--no-input", port=emulator.port)
+        assert "the drug library in use is version 1, older than 7" in done.out
+        assert "needs_button" in done.error
     with Emulator(seed=1, flash=flash) as emulator, Client.connect(emulator.port) as client:
         values = values_of()
-        assert refusal(client, values) == ("library_older", "7")
         values["library"][0]["version"] = 7
         assert refusal(client, values) == ("library_differs", "7")
-        values["library"] = []
-        assert refusal(client, values) == ("library_older", "7")
-        values = values_of()
-        values["library"][0]["version"] = 8
+        for version in (6, 7 + 1001, 2**32 - 1, None):
+            values["library"][0]["version"] = version or 1
+            without = {"library": [], "patient_bolus": []}  # it allows no bolus
+            digest = client.propose_program(values if version else {**values, **without}).digest
+            with pytest.raises(Refused, match="needs_button"):
+                client.commit(digest)
+        emulator.bench.press_button()
+        client.commit(digest)  # without any library
+        values["library"][0]["version"] = 1000
+        client.commit(client.propose_program(values).digest)
+        values["library"][0]["version"] = 2000
         client.commit(client.propose_program(values).digest)
 
 

@@ -98,7 +98,6 @@ def test_a_raised_limit_and_a_prime_need_the_button():
         emulator.bench.press_button()
         client.commit(digest)
         client.commit(client.propose_program(low).digest)  # lowered: no button
-        emulator.bench.advance_by(61_000_000)
         with pytest.raises(Refused, match="needs_button"):
             client.set_implant_flag()
         emulator.bench.press_button()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dosing import rig
+from pressing import presser
 from thecal.client import Client, refill_values
 from thecal.emulator import Emulator
 from wire.messages import PROPOSAL_REFILL
@@ -235,9 +236,9 @@ def play(pump: Emulator, acts: list[Act], end_s: int) -> list[Played]:
     """Give the commands at their instants and let time pass until the end."""
     played: list[Played] = []
     with Client.connect(pump.port) as client:
+        client.button = presser(pump)
         for act in acts:
             pump.bench.advance(act.at_s * US)
-            pump.bench.press_button()  # some of them need it
             first_op = operations(pump)
             act.do(client)
             played.append(Played(act, first_op, operations(pump)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dosing import rig
+from pressing import presser
 from records.script import BRIDGED, CONSTANT, DRUG, HIGHEST, HOUR_S, MINUTE_S, US
 from records.script import therapy as short_catheter
 from thecal.client import Client
@@ -64,6 +65,7 @@ def boluses_refused(client: Client) -> set[str]:
 
 @pytest.mark.req("BOL-06", part="a bridge")
 def test_no_bolus_in_a_bridge(emulator: Emulator, client: Client):
+    client.button = presser(emulator)
     program(client, CONSTANT)
     emulator.bench.advance_by(3 * HOUR_S * US)
     client.commit(client.propose_refill(40_000_000_000, 39_000_000_000).digest)
@@ -92,13 +94,12 @@ def test_a_prime_needs_the_flag_and_gives_the_dead_volume(emulator: Emulator, cl
     still = short_catheter(name="still", basal_mode=0, basal_dose_ng_per_day=0)
     program(client, still)
     emulator.bench.advance_by(MINUTE_S * US)
-    emulator.bench.press_button()
+    client.button = presser(emulator)
     with pytest.raises(Refused) as refused:
         client.commit(client.propose_prime(dry=True).digest)
     assert refused.value.name == "implant_flag"
     before = emulator.bench.truth().steps
     for dry, dead_pl in ((True, 20_000_000 + 30 * 1_000_000), (False, 30 * 1_000_000)):
-        emulator.bench.press_button()
         client.set_implant_flag()
         client.commit(client.propose_prime(dry=dry).digest)
         emulator.bench.advance_by(HOUR_S * US)

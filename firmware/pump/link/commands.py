@@ -30,12 +30,13 @@ def _piece(data, offset: int):
 class Commands:
     """The table of handlers, bound to one pump."""
 
-    def __init__(self, timebase, course, proposals, log, bounds, keeper, supervisor):
+    def __init__(self, timebase, course, proposals, log, bounds, keeper, supervisor, presence):
         self._timebase = timebase
         self._keeper = keeper
         self._course = course
         self._delivery = course.delivery
         self._proposals = proposals
+        self._presence = presence
         self._log = log
         self._bounds = bounds
         self._page = bytearray(_PAGE_SIZE)
@@ -66,8 +67,9 @@ class Commands:
         self.handlers.update(self._guard.handlers)
 
     def new_session(self) -> None:
-        """Whoever comes next starts with no half-sent proposal."""
+        """Whoever comes next starts with no half-sent proposal, and nothing that waits for a press."""
         self._proposals.forget()
+        self._presence.end_session()
 
     def status(self, _):
         time = self._timebase
@@ -158,10 +160,12 @@ class Commands:
         """When the command took effect; to put it on record may have taken longer."""
         return {"at_s": self._delivery.at.s, "at_us": self._delivery.at.us}
 
-    def needs_button(self, opcode: int) -> bool:
-        """Does this request, as things stand, need the pump's button?"""
+    def needs_press(self, opcode: int, values) -> bool:
+        """Does this request, as things stand, need a press of the pump's button?"""
         if opcode == messages.COMMIT:
-            return self._proposals.needs_button()
+            return self._proposals.needs_press(values["digest"])
+        if opcode == messages.SKIP_BRIDGE and self._delivery.exclusive[1].state == IDLE:
+            return False  # there is none: it is refused
         return roles.needs_button(opcode)
 
     def commit(self, values):
@@ -172,7 +176,7 @@ class Commands:
         return answer
 
     def abort(self, _):
-        self._proposals.forget()
+        self.new_session()
         return {}
 
     def program(self, values):

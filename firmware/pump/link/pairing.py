@@ -1,8 +1,8 @@
 """Pairing: a new key for a role, agreed with X25519 while somebody stands by the pump (SEC-07).
 
-The button must have been pressed within the last minute; a press serves one pairing. Pump and host exchange
-public keys made for this purpose only, so who listens learns nothing. The key counts, and the role's old one
-is revoked, when the first session is opened with it (`pump.link.auth`), within a minute.
+The button must be pressed for this very pairing (`pump.link.presence`). Pump and host exchange public keys
+made for this purpose only, so who listens learns nothing. The key counts, and the role's old one is revoked,
+when the first session is opened with it (`pump.link.auth`), within a minute.
 
 A pump without a clinician's key pairs with a clinician first.
 
@@ -10,6 +10,7 @@ Called by: `pump.link.server`. The agreement is computed in slices (`step`): dos
 
 from pump.link.x25519 import BASE, STEPS, X25519
 from pump.therapy.bounds import Unacceptable
+from wire.messages import PAIR
 from wire.roles import BUTTON_S, CLINICIAN
 from wire.secure import pairing_key
 
@@ -49,10 +50,8 @@ class Pairing:
             raise Unacceptable("out_of_range", "")
         if role != CLINICIAN and not self._keys.of(CLINICIAN):
             raise Unacceptable("not_paired", "clinician")
-        if not self._presence.recent():
-            raise Unacceptable("needs_button", "")
+        self._presence.need(bytes([PAIR, role]) + public)
         work = X25519(scalar, BASE)
-        self._presence.use_up()
         self._log.note(_NOTE_BEGUN, role, 0, 0, 0)
         self.forget()
         self.role = role

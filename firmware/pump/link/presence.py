@@ -1,31 +1,74 @@
-"""Physical intent: whether somebody pressed the pump's button a moment ago (SEC-07, SEC-10).
+"""The button: what a person at the pump has agreed to (SEC-07, SEC-14).
 
-Called by: the main loop (`look`, each turn), `pump.link`. Allocates nothing."""
+A request that needs the press is refused and waits a minute; a press in that time releases that one, with a
+chirp and a record, and starts nothing: the host says the request again, and then it takes effect, once. Only
+the newest waits. A press that finds nothing waiting counts for nothing but ending the slow-down
+(`pump.link.auth`). A pairing, which needs no key, neither pushes out nor outlasts what somebody with a key
+asked for, so no press for that one serves it.
 
+Called by: the main loop (`look`, each turn; allocates nothing), `pump.link`."""
+
+from pump.safety.service import CHIRP
+from pump.therapy.bounds import Unacceptable
+from pump.units import Instant
 from wire.roles import BUTTON_S
+
+_NOTE_PRESSED = 60
+_LEAST_S = 10  # for the host to say it again, however late the press came
+_PAIRING = 5  # opcode of PAIR
 
 
 class Presence:
-    """The last press. Presses before the pump booted do not count."""
+    """The one request that waits for a press, or was pressed for. Presses before boot do not count."""
 
-    def __init__(self, button, timebase):
+    def __init__(self, button, timebase, log, alarms):
         self._button = button
         self._timebase = timebase
+        self._log = log
+        self._alarms = alarms
         self._presses = button.presses()
-        self._until_s = -1
+        self._act = b""  # opcode and payload of what waits
+        self._pressed = False  # for it
+        self._until = Instant(0, 0)
         self.forgives = False  # a press since the last failed authentication
 
     def look(self) -> None:
+        """Take note of a press."""
         presses = self._button.presses()
-        if presses != self._presses:
-            self._presses = presses
-            self._until_s = self._timebase.s + BUTTON_S
-            self.forgives = True
+        if presses == self._presses:
+            return
+        self._presses = presses
+        self.forgives = True
+        if not self._waits() or self._pressed:
+            return
+        self._pressed = True
+        time = self._timebase
+        if time.s + _LEAST_S >= self._until.s:
+            self._until.set(time.s + _LEAST_S, time.us)
+        if self._act[0] != _PAIRING:  # which has a record of its own as it begins
+            self._log.note(_NOTE_PRESSED, self._act[0], 0, 0, 0)
+        self._alarms.sound(CHIRP, time.s)
 
-    def recent(self) -> bool:
-        """Was the button pressed within the last BUTTON_S seconds, and not used up?"""
-        return self._timebase.s < self._until_s
+    def _waits(self) -> bool:
+        return len(self._act) > 0 and not self._until.by(self._timebase.s, self._timebase.us)
 
-    def use_up(self) -> None:
-        """One pairing a press."""
-        self._until_s = -1
+    def need(self, act) -> None:
+        """Return when this act was pressed for: that is used up then. Unacceptable: it waits now; or, with
+        the seconds until it may, a pairing that has to leave the press to another request."""
+        self.look()  # what was pressed before counts for nothing
+        time = self._timebase
+        if self._waits():
+            if self._pressed and self._act == act:
+                self._act = b""
+                return
+            if act[0] == _PAIRING and self._act[0] != _PAIRING:
+                raise Unacceptable("needs_button", str(self._until.s - time.s + 1))
+        self._act = act
+        self._pressed = False
+        self._until.set(time.s + BUTTON_S, time.us)
+        raise Unacceptable("needs_button", "")
+
+    def end_session(self) -> None:
+        """What it asked for waits no longer."""
+        if self._act and self._act[0] != _PAIRING:
+            self._act = b""

@@ -9,6 +9,7 @@ import gc
 import hashlib
 
 from pump.records.changes import Changes
+from pump.therapy import press
 from pump.therapy.bounds import Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
@@ -147,22 +148,14 @@ class Proposals:
         if unused:
             raise Unacceptable("inconsistent", "clock")
 
-    def needs_button(self) -> bool:
-        """Does the commit need the pump's button: a prime, or a program that raises a limit of the one that
-        runs (its max_rate, or a drug's limit over 24 h; no limit is the highest one)?"""
-        running = self._course.prescription
-        new = self._prescription
-        if running is None or new is None:
+    def needs_press(self, digest) -> bool:
+        """Does the commit of this digest need a press of the pump's button: of a prime, or of whatever brings
+        a program that loosens the running one?"""
+        if digest != self.digest:
+            return False  # the commit is refused
+        if self._prescription is None:
             return self.kind == messages.PROPOSAL_PRIME
-        if new.max_rate_pl_per_day > running.max_rate_pl_per_day:
-            return True
-        for drug in new.drugs:
-            for before in running.drugs:
-                if drug["name"] == before["name"] and before["max_dose_24h_ng"]:
-                    limit = drug["max_dose_24h_ng"]
-                    if limit == 0 or limit > before["max_dose_24h_ng"]:
-                        return True
-        return False
+        return press.needed(self._course.prescription, self._prescription)
 
     def commit(self, digest, s: int, us: int) -> int:
         """Carry out the proposal with this digest, once; the number of the bolus it started, or 0."""

@@ -39,7 +39,7 @@ class Server:
 
     def __init__(self, serial, log, timebase, commands, presence, auth, pairing, budgets, identity):
         """`commands`: object with `handlers`, a dict opcode -> function(values) -> values, `role` to set,
-        `new_session()` and `alarm_class()`."""
+        `new_session()`, `needs_press()`, `allows()` and `alarm_class()`."""
         self._serial = serial
         self._log = log
         self._timebase = timebase
@@ -226,7 +226,7 @@ class Server:
         self._kept_size = size
 
     def _check(self, opcode: int) -> None:
-        """Time-outs, the role's rights, the button. Unacceptable."""
+        """Time-outs and the role's rights. Unacceptable."""
         now_s = self._timebase.s
         commands = self._commands
         if commands.role:
@@ -250,18 +250,19 @@ class Server:
             raise Unacceptable("unknown_opcode", "")
         if not roles.may(commands.role, opcode):
             raise Unacceptable("wrong_role", codec.name_of(roles.ROLES, commands.role))
-        if commands.needs_button(opcode) and not self._presence.recent():
-            raise Unacceptable("needs_button", "")
 
     def _carry_out(self, reader) -> int:
         """Do what the request says; the size of the answer sent."""
         opcode = reader.opcode
+        commands = self._commands
         try:
             self._check(opcode)
             fields = messages.request_fields(opcode)
             values = codec.decode(fields, reader.buffer, reader.payload_at, reader.payload_end)
-            self._commands.allows(opcode)
-            answer = self._commands.handlers[opcode](values)
+            commands.allows(opcode)
+            if commands.needs_press(opcode, values):
+                self._presence.need(bytes(reader.buffer[framing.TEXT_AT : reader.payload_end]))
+            answer = commands.handlers[opcode](values)
         except codec.WireError as error:
             return self._refuse(reader, "malformed", error.where)
         except Unacceptable as refused:

@@ -57,6 +57,23 @@ def _without_limits(drug):
     return {"name": drug["name"], "concentration_ng_per_ml": drug["concentration_ng_per_ml"]}
 
 
+def same_name(mine: str, other: str) -> bool:
+    """Of the same drug, in whatever case?"""
+    return mine == other or mine.lower() == other.lower()
+
+
+def same_drugs(mine, other) -> bool:
+    """The same drugs in the same order, at the same concentrations?"""
+    if len(mine) != len(other):
+        return False
+    for index, drug in enumerate(mine):
+        if drug["concentration_ng_per_ml"] != other[index]["concentration_ng_per_ml"]:
+            return False
+        if not same_name(drug["name"], other[index]["name"]):
+            return False
+    return True
+
+
 class Filling:
     """One mixture of drugs, from a volume mark on."""
 
@@ -73,19 +90,11 @@ class Filling:
 
     def holds_drugs(self, prescription) -> bool:
         """Same drugs at the same concentrations?"""
-        if len(self.drugs) != len(prescription.drugs):
-            return False
-        for index, mine in enumerate(self.drugs):
-            other = prescription.drugs[index]
-            if mine["name"] != other["name"]:
-                return False
-            if mine["concentration_ng_per_ml"] != other["concentration_ng_per_ml"]:
-                return False
-        return True
+        return same_drugs(self.drugs, prescription.drugs)
 
     def concentration_of(self, name: str) -> int:
         for drug in self.drugs:
-            if drug["name"] == name:
+            if same_name(drug["name"], name):
                 return drug["concentration_ng_per_ml"]
         return 0
 

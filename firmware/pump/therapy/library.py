@@ -1,12 +1,14 @@
 """What a program says of the drug library that it was made with, checked and put on record.
 
 The pump does not hold the library, nor does it check its signature: that is the programmer's part. It
-refuses a program that passes the hard limits which come with it (SEC-11), one made with an older library
-than the running program's (HOST-05), and logs every soft limit that was passed, with both values (SEC-12). A
-hard limit of the dose must be kept by the drug's own limit, which every bolus and schedule is held to.
+refuses a program that passes the hard limits which come with it (SEC-11), one made with another library of
+the running program's version (HOST-05), and logs every soft limit that was passed, with both values (SEC-12);
+an older or a looser library needs a press (`pump.therapy.press`). A hard limit of the dose must be kept by
+the drug's own limit, which every bolus and schedule is held to.
 The rules of drugs come with the program, too: no drug's name means anything to the pump, and a program that
 says nothing of its drugs is held to the strictest rules.
-Called by: `pump.therapy.program_check`, `pump.therapy.course`. Allocates: commands only."""
+Called by: `pump.therapy.program_check`, `pump.therapy.course`, `pump.therapy.press`. Allocates: commands
+only."""
 
 from pump.therapy.bounds import Unacceptable
 
@@ -59,13 +61,10 @@ def _check_hard(drug, entry) -> None:
 
 
 def check_succession(running, new) -> None:
-    """Unacceptable when `new` goes back to an older library than that of `running` (None: nothing runs), to
-    another of its version, or says what a new program may not say. One that ran before these rules goes
-    on."""
+    """Unacceptable when `new` was made with another library of the same version as that of `running` (None:
+    nothing runs), or says what a new program may not say. One that ran before these rules goes on."""
     for old in running.values["library"] if running is not None else ():
         version, digest = version_of(new)
-        if version < old["version"]:
-            raise Unacceptable("library_older", str(old["version"]))
         if version == old["version"] and digest != old["digest"]:
             raise Unacceptable("library_differs", str(version))
     if new.values["patient_bolus"] and not new.values["library"]:

@@ -16,6 +16,7 @@ Called by: `pump.therapy.boluses`, `pump.therapy.course`. Allocates: commands on
 
 from pump.dosing.scale import least_multiple
 from pump.dosing.source import EXTENDED, IDLE, PERIODIC
+from pump.therapy.fillings import same_name
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S
 
 DAY_US = US_PER_DAY
@@ -271,7 +272,7 @@ def _limit(course, drug, field: str) -> int:
     """That of the program which runs counts as well: one that lowers dose and limit is no danger."""
     limit = drug[field]
     for other in course.prescription.drugs:
-        if other["name"] == drug["name"]:
+        if same_name(other["name"], drug["name"]):
             return max(limit, other[field]) if limit and other[field] else 0
     return limit
 

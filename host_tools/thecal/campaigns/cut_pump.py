@@ -90,7 +90,8 @@ class CutPump:
         self._lives += 1
         self._emulator = self._boot(settings)
         self._link = _MortalLink(self._emulator)
-        self.client = Client(self._link, timeout_s=_ANSWER_S, tries=1)
+        press = self._emulator.bench.press_button
+        self.client = Client(self._link, timeout_s=_ANSWER_S, tries=1, button=lambda _: press())
         self.client.hello()
 
     def _boot(self, settings: dict[str, int | str]) -> Emulator:

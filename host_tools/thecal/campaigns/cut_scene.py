@@ -241,7 +241,6 @@ class Scene:
     def prime(self) -> None:
         """Prime the catheter."""
         self._begin("prime")
-        self.pump.bench.press_button()
         if self._try(self.pump.client.set_implant_flag, _nothing) is None:
             return
 

@@ -114,7 +114,8 @@ class FaultPump:
 
     def _connect(self) -> None:
         self._line = Transport(self._emulator.port)
-        self.client = _FaultClient(self._line, timeout_s=_ANSWER_S, tries=1)
+        press = self._emulator.bench.press_button
+        self.client = _FaultClient(self._line, timeout_s=_ANSWER_S, tries=1, button=lambda _: press())
         self.client.hello()
         status = self.client.status()
         self._zero_us[self.client.log_state().boot] = self.bench.now() - status.now.total_us

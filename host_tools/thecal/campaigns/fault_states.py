@@ -166,10 +166,7 @@ def _patient_bolus(patient: Patient) -> None:
 def _prime(patient: Patient) -> None:
     _plainly("plain")(patient)
     client = patient.pump.client
-    patient.pump.bench.press_button()
-    patient.wait(1000, US_PER_S)
     client.set_implant_flag()
-    patient.pump.bench.press_button()
     patient.wait(1000, US_PER_S)
     client.commit(client.propose_prime(dry=True).digest)
     rate = Fraction(_PLAIN["max_rate_pl_per_day"], STEP_PL * US_PER_DAY)

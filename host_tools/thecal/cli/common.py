@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
 
+    from thecal.button import Button
     from thecal.pump import Pump
     from thecal.quantities import Kind
     from thecal.review import Review
@@ -68,7 +69,12 @@ def open_pump(port: str) -> "Pump":
     need_port(port)
     from thecal.pump import Pump
 
-    return Pump(port)
+    return Pump(port, button=at_the_button())
+
+
+def at_the_button() -> "Button | None":
+    """Who is told to press the pump's button; None: nobody may be asked."""
+    return None if os.environ.get("THECAL_NO_INPUT") else note
 
 
 def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False, zero: bool = False) -> int:

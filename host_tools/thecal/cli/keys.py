@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, need_port, note, print_json
+from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_json
 
 
 class Role(StrEnum):
@@ -26,7 +26,7 @@ def pair(
     need_port(port)
     from thecal import keys_command
 
-    paired = keys_command.pair(port, role.value, note)
+    paired = keys_command.pair(port, role.value, at_the_button())
     if as_json:
         print_json({"schema": 1, "serial": paired.serial, "role": paired.role, "file": str(paired.path)})
     else:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from thecal.amounts import concentration_text, dose_rate_text, duration_text, mass_text, volume_text
-from thecal.errors import Refused, ThecalError
+from thecal.errors import ThecalError
 from thecal.quantities import (
     CONCENTRATION,
     DOSE_RATE,
@@ -23,8 +22,6 @@ from thecal.quantities import (
     QuantityError,
     parse_whole,
 )
-
-T = TypeVar("T")
 
 _TRIES = 5
 _TEXTS: dict[str, Callable[[int], str]] = {
@@ -109,15 +106,3 @@ class Prompter:
             raise ThecalError(
                 f"not confirmed: {self.so_far()}", f"answer y to go on, or say {flag} in scripts"
             )
-
-    def with_button(self, action: Callable[[], T]) -> T:
-        """Carry out what may need the pump's button pressed: a person is asked to press it, and it is tried
-        again. Refused: nobody may be asked, or it was not pressed."""
-        for _ in range(_TRIES):
-            try:
-                return action()
-            except Refused as refused:
-                if refused.name != "needs_button" or not self.allowed:
-                    raise
-                self.line("Press the pump's button, then Enter:", "the button, within a minute before this")
-        return action()

@@ -40,7 +40,7 @@ def replace(
         confirm_large_and_soft(prompter, prepared, answers)
         ends = ", which ends the stop" if prepared.starts else ""
         prompter.confirm(f"Record the refill and program this{ends}?", "--yes", answers.yes)
-        committed = prompter.with_button(refill.commit)
+        committed = refill.commit()
     except ThecalError:
         withdraw(client)
         raise
@@ -85,11 +85,11 @@ def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) 
             ("p", "primed: the catheter only"),
         ]
         dry = prompter.choice("Is the pump dry or primed?", options, "--dry or --primed") == "d"
-    prime = prompter.with_button(lambda: Prime.propose(client, dry=dry, implant=True))
+    prime = Prime.propose(client, dry=dry, implant=True)
     print("\n".join(prime.words()))
     try:
         prompter.confirm("Prime now?", "--yes", yes)
-        prompter.with_button(prime.commit)
+        prime.commit()
     except ThecalError:
         withdraw(client)
         raise

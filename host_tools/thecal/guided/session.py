@@ -205,7 +205,7 @@ def commit(client: Client, prompter: Prompter, therapy: Therapy, answers: Answer
     except ThecalError:
         withdraw(client)
         raise
-    return prompter.with_button(review.commit), review
+    return review.commit(), review
 
 
 def run(client: Client, prompter: Prompter, answers: Answers, port: str) -> Programmed | None:
