@@ -24,7 +24,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,6 +173,8 @@ class _NoCompiler(Exception):
 
 def _compile(compiler: Path, files: Mapping[str, Path], texts: Mapping[str, bytes], draft: Path) -> None:
     """Every file of the firmware and the board below `draft`; in its text as it was read for the key."""
+    from concurrent.futures import ThreadPoolExecutor  # heavy, and what is compiled already needs none
+
     for folder in {draft / Path(name).parent for name in files}:
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thecal.answers import Status
 from thecal.errors import SimulationError, TherapyError
-from thecal.events import Event
-from thecal.injections import INJECT, PowerCutEvent
 from thecal.ledger import Ledger
 from thecal.refill_check import RefillCheck
 from thecal.simulated_alarms import SimulatedAlarm
 from thecal.simulated_boluses import Bolus
 from thecal.simulated_pump import SimulatedPump
 from thecal.simulated_run import Plan, Refusal, Run, Watch
+
+if TYPE_CHECKING:
+    from thecal.events import Event
 
 __all__ = ["Outcome", "Plan", "Refusal", "Watch", "simulate"]
 
@@ -98,6 +100,10 @@ def _check(plan: Plan) -> None:
 def _in_the_dark(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Faults that would be injected while there is no power: the bench is off, too."""
     problems: list[tuple[str, str]] = []
+    if not events:
+        return problems
+    from thecal.injections import INJECT, PowerCutEvent  # heavy, and loaded already when there are events
+
     dark_until_us = -1
     for number, event in enumerate(events, 1):
         if event.what in INJECT and event.at_us < dark_until_us and event.what != "link_noise":

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thecal.amounts import US_PER_S, duration_text, mass_text, volume_text
-from thecal.events_file import load_events
 from thecal.refill_check import percent_text
 from thecal.report_json import simulation_json
 from thecal.simulate import Outcome, Plan, Watch, simulate
 from thecal.therapy import load_therapy
+
+if TYPE_CHECKING:
+    from thecal.events import Event
 
 _SLOW_US = 2 * 86_400 * US_PER_S  # shorter simulations are over before a bar is drawn
 
@@ -39,7 +41,7 @@ def run(request: Request, print_json: Callable[[dict[str, Any]], None] | None) -
     plan = Plan(
         therapy=load_therapy(request.therapy),
         duration_us=request.duration_us,
-        events=load_events(request.events) if request.events else (),
+        events=_events(request.events),
         start=request.start,
         flash=request.flash,
         seed=request.seed,
@@ -56,6 +58,14 @@ def run(request: Request, print_json: Callable[[dict[str, Any]], None] | None) -
         return
     for line in summary(outcome):
         print(line)
+
+
+def _events(path: Path | None) -> Sequence[Event]:
+    if path is None:
+        return ()
+    from thecal.events_file import load_events  # heavy: the models of some thirty events
+
+    return load_events(path)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 Used by `thecal.simulate`. At one instant, first what is due by then has been delivered, then conditions end,
 then events happen. A command that the pump refuses is noted and the run goes on.
+
+The models of the events are heavy: they are imported by what only runs when there are events.
 """
 
 from __future__ import annotations
@@ -11,12 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from thecal import events as ev
 from thecal.answers import Accounts, Event, Proposal, Status
 from thecal.errors import LinkError, Refused, TherapyError
-from thecal.event_fields import Condition, Lasting
-from thecal.injections import LinkNoiseEvent, MotorStallEvent, PowerCutEvent
 from thecal.ledger import Ledger
 from thecal.local_time import DEFAULT_START
 from thecal.refill_check import RefillCheck
@@ -24,6 +24,11 @@ from thecal.simulated_alarms import SimulatedAlarms
 from thecal.simulated_boluses import Boluses, kind_of
 from thecal.simulated_pump import SimulatedPump
 from thecal.therapy_models import Therapy
+
+if TYPE_CHECKING:
+    from thecal import events as ev
+    from thecal.event_fields import Condition, Lasting
+    from thecal.injections import PowerCutEvent
 
 _ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
 _BOLUS_KINDS = {"patient_bolus": "patient", "clinician_bolus": "clinician", "extended_bolus": "extended"}
@@ -138,6 +143,8 @@ class Run:
             self.alarms.note(at_us, event)
 
     def _happen(self, event: ev.Event) -> None:
+        from thecal.event_fields import Condition
+
         if isinstance(event, Condition):
             self._inject(event)
             return
@@ -166,6 +173,8 @@ class Run:
 
     def _command(self, event: ev.Event) -> tuple[str, Callable[[], object]]:
         """The command's name and how to give it."""
+        from thecal import events as ev
+
         pump = self.pump
         client = pump.client
         match event:
@@ -204,6 +213,9 @@ class Run:
         }
 
     def _inject(self, event: Condition) -> None:
+        from thecal.event_fields import Lasting
+        from thecal.injections import PowerCutEvent
+
         if isinstance(event, PowerCutEvent):
             self._cut_power(event)
             return
@@ -218,6 +230,8 @@ class Run:
         self._at(until_us, _ENDS, lambda: self._end(event))
 
     def _set(self, event: Lasting, until_us: int) -> None:
+        from thecal.injections import LinkNoiseEvent, MotorStallEvent
+
         if isinstance(event, LinkNoiseEvent):
             self.pump.link_noise(event.one_in)
         elif isinstance(event, MotorStallEvent):
@@ -227,6 +241,8 @@ class Run:
 
     def _end(self, event: Lasting) -> None:
         """What an earlier condition of the same kind set goes on."""
+        from thecal.injections import LinkNoiseEvent, MotorStallEvent
+
         self._lasting = [(until, other) for until, other in self._lasting if other is not event]
         if isinstance(event, LinkNoiseEvent):
             self.pump.link_noise(0)

@@ -5,8 +5,6 @@ refused while reading. A model that exists is well formed and every amount is in
 several fields is the business of `thecal.therapy_rules`.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

@@ -1,15 +1,17 @@
-"""What the quick commands import stays light: `thecal status` must not pay for pint and pydantic."""
+"""What commands import stays light: `thecal status` pays for no pydantic, `thecal check` for no numpy."""
 
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from thecal import local_time
+from thecal import compiled, local_time
 from thecal.errors import ThecalError
 
-LIGHT = ["amounts", "errors", "local_time", "ranges", "therapy_wire", "windows"]
+LIGHT = ["amounts", "errors", "local_time", "quantities", "ranges", "therapy_wire", "windows"]
+MORPHINE = str(Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml")
 HEAVY = ["pint", "pydantic", "matplotlib", "numpy", "rich"]
 
 
@@ -18,12 +20,6 @@ def test_light_modules(module: str):
     code = f"import sys, thecal.{module}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_reading_no_quantity_imports_no_pint():
-    code = "import sys, thecal.quantities; print('pint' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 def test_local_time_there_and_back():
@@ -52,3 +48,39 @@ def test_bad_start(text: str, message: str):
     with pytest.raises(ThecalError) as caught:
         local_time.parse_start(text)
     assert str(caught.value) == message
+
+
+# What takes long to import, by who may do without it. Whoever measures the start of a command measures these.
+NEVER = {
+    *("pint", "numpy", "dask", "matplotlib", "sqlalchemy", "textual", "rich", "jinja2", "fpdf"),
+    *("concurrent.futures", "asyncio"),
+}
+EVENTS = {"thecal.events", "thecal.injections", "cryptography.hazmat.primitives.serialization"}
+PUMPS = {"serial", "thecal.client", "thecal.session", "thecal.emulator"}
+THERAPIES = {"pydantic", "thecal.therapy_models", "thecal.library.model", "tomllib"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--help"], NEVER | EVENTS | PUMPS | THERAPIES),
+        (["check", MORPHINE], NEVER | EVENTS | PUMPS),
+        (["simulate", MORPHINE, "--for", "1h"], NEVER | EVENTS),
+    ],
+    ids=["help", "check", "simulate"],
+)
+def test_commands_start_light(arguments: list[str], absent: set[str]):
+    """And no command imports the module of another."""
+    code = (
+        "import sys; from thecal.cli import run; code = run(sys.argv[1:]); "
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    with compiled.firmware():  # so that nothing is left to compile
+        pass
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert absent & loaded == set()
+    commands = {name for name in loaded if name.startswith("thecal.cli.")}
+    own = {f"thecal.cli.{name}" for name in ("app", "commands", "common", "examples", "keys")}
+    assert commands - own <= {"thecal.cli.files"}

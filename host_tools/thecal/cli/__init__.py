@@ -6,6 +6,7 @@ change was sent and nobody knows what became of it, 130 interrupted before anyth
 
 import contextlib
 import errno
+import gc
 import io
 import os
 import sys
@@ -23,6 +24,7 @@ NO_INPUT_VARIABLE = "THECAL_NO_INPUT"
 ROLE_VARIABLE = "THECAL_ROLE"
 # Left to itself, pydantic reads the files of every package, to find that none has a plugin for it.
 _NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+_GARBAGE = 50_000  # objects between collections: starting makes many and drops none
 
 
 class _Broken(Exception):
@@ -35,6 +37,7 @@ class _Broken(Exception):
 
 def main() -> None:
     """The console script."""
+    gc.set_threshold(_GARBAGE)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -3,8 +3,6 @@
 Every figure has a source and says whether it is provisional. Amounts are whole numbers of wire units.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -92,7 +90,7 @@ class ConcentrationLimits(Figure):
     hard_ng_per_ml: _Concentration | None = Field(default=None, alias="hard")
 
     @model_validator(mode="after")
-    def _ordered(self) -> ConcentrationLimits:
+    def _ordered(self) -> "ConcentrationLimits":
         _check_order(self.soft_ng_per_ml, self.hard_ng_per_ml)
         return self
 
@@ -104,7 +102,7 @@ class DoseLimits(Figure):
     hard_ng_per_day: _DosePerDay | None = Field(default=None, alias="hard")
 
     @model_validator(mode="after")
-    def _ordered(self) -> DoseLimits:
+    def _ordered(self) -> "DoseLimits":
         _check_order(self.soft_ng_per_day, self.hard_ng_per_day)
         return self
 
@@ -256,7 +254,7 @@ class LibraryFile(Section):
     drugs: list[DrugEntry] = Field(alias="drug", min_length=1, max_length=200)
 
     @model_validator(mode="after")
-    def _names_once(self) -> LibraryFile:
+    def _names_once(self) -> "LibraryFile":
         for index, drug in enumerate(self.drugs):
             for before in self.drugs[:index]:
                 if names.same(drug.name, before.name):

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from thecal.errors import ThecalError
@@ -89,12 +88,13 @@ def signer_of(document: Mapping[str, Any]) -> str:
 
 def public_hex(key: Ed25519PrivateKey) -> str:
     """The public half of a key, 64 hexadecimal digits."""
-    raw = serialization.Encoding.Raw, serialization.PublicFormat.Raw
-    return key.public_key().public_bytes(*raw).hex()
+    return key.public_key().public_bytes_raw().hex()
 
 
 def new_key(path: Path) -> str:
     """A new signing key in a file of its own that nobody else may read; its public half."""
+    from cryptography.hazmat.primitives import serialization  # heavy, and only who signs needs it
+
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -114,6 +114,8 @@ def new_key(path: Path) -> str:
 
 def read_key(path: Path) -> Ed25519PrivateKey:
     """The signing key in a file."""
+    from cryptography.hazmat.primitives import serialization  # heavy, and only who signs needs it
+
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
