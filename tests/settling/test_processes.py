@@ -220,7 +220,7 @@ def test_a_monitor_ends_with_0(pump: Emulator, number: signal.Signals, plain: bo
 def test_json_says_the_outcome(pump: Emulator):
     keys = keys_for(pump.port)
     with thecal(
-        pump.port, keys, "bolus", "--dose", "900 mg", "--duration", "10 min", "--yes", "--json"
+        pump.port, keys, "bolus", "--dose", "90 mg", "--duration", "10 min", "--yes", "--json"
     ) as no:
         out, err = no.communicate(timeout=DEADLINE_S)
     assert (no.returncode, json.loads(out)["outcome"]) == (1, "not_carried_out")
