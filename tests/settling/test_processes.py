@@ -219,9 +219,7 @@ def test_a_monitor_ends_with_0(pump: Emulator, number: signal.Signals, plain: bo
 @pytest.mark.req("HOST-11", part="a document that says the outcome")
 def test_json_says_the_outcome(pump: Emulator):
     keys = keys_for(pump.port)
-    with thecal(
-        pump.port, keys, "bolus", "--dose", "90 mg", "--duration", "10 min", "--yes", "--json"
-    ) as no:
+    with thecal(pump.port, keys, "bolus", "--dose", "90 mg", "--duration", "10 min", "--yes", "--json") as no:
         out, err = no.communicate(timeout=DEADLINE_S)
     assert (no.returncode, json.loads(out)["outcome"]) == (1, "not_carried_out")
     assert err.startswith("the pump refused propose")

@@ -77,7 +77,7 @@ class Supplied(Figure):
     values: list[_Concentration] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _once(self) -> Supplied:
+    def _once(self) -> "Supplied":
         if len(set(self.values)) < len(self.values):
             raise wrong("a concentration stands twice; name each once")
         return self
@@ -121,7 +121,7 @@ class StartDose(Figure):
     high_ng_per_day: _DosePerDay = Field(alias="high")
 
     @model_validator(mode="after")
-    def _ordered(self) -> StartDose:
+    def _ordered(self) -> "StartDose":
         if self.low_ng_per_day is not None and self.low_ng_per_day > self.high_ng_per_day:
             raise wrong("its low is above its high; exchange them, or correct the one that is wrong")
         return self
@@ -134,7 +134,7 @@ class DoseStep(Figure):
     percent: Annotated[int, count(1, 100, EXAMPLES["drug.step.percent"])] | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> DoseStep:
+    def _says_something(self) -> "DoseStep":
         if self.rise_ng_per_day is None and self.percent is None:
             raise wrong("has neither rise nor percent; write one of them")
         return self
@@ -148,7 +148,7 @@ class Stability(Figure):
     first_days: Annotated[int, count(1, 3650, EXAMPLES["drug.stability.first_days"])] | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Stability:
+    def _ordered(self) -> "Stability":
         if self.first_days is not None and self.first_days > self.days:
             raise wrong("the first filling keeps no longer than later ones: first_days is above days")
         return self
@@ -182,13 +182,13 @@ class DrugEntry(Section):
         return next((row for row in self.stability if concentration_ng_per_ml <= row.up_to_ng_per_ml), None)
 
     @model_validator(mode="after")
-    def _named(self) -> DrugEntry:
+    def _named(self) -> "DrugEntry":
         if not names.folded(self.name):
             raise wrong(f'"{self.name}" has neither a letter nor a digit; write the drug\'s name')
         return self
 
     @model_validator(mode="after")
-    def _rows_in_order(self) -> DrugEntry:
+    def _rows_in_order(self) -> "DrugEntry":
         """The first row that a concentration lies within is the one that counts."""
         for number, (before, row) in enumerate(pairwise(self.stability), 2):
             if row.up_to_ng_per_ml <= before.up_to_ng_per_ml:
@@ -203,7 +203,7 @@ class DrugEntry(Section):
         return self
 
     @model_validator(mode="after")
-    def _rules_once(self) -> DrugEntry:
+    def _rules_once(self) -> "DrugEntry":
         given = [rule.name for rule in self.rules]
         doubled = [name for index, name in enumerate(given) if name in given[:index]]
         if doubled:
@@ -211,7 +211,7 @@ class DrugEntry(Section):
         return self
 
     @model_validator(mode="after")
-    def _within_its_limits(self) -> DrugEntry:
+    def _within_its_limits(self) -> "DrugEntry":
         """What is usual is allowed."""
         most = (self.dose.soft_ng_per_day or self.dose.hard_ng_per_day) if self.dose else None
         if most is None:
