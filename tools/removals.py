@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import mutate
+import removals_gates
 import removals_kept
 import removals_of_the_host
 
@@ -319,6 +320,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
             ("tests/dosing/test_given_and_planned.py",),
         ),
     )
+    + removals_gates.ROWS
     + removals_kept.ROWS
     + removals_of_the_host.ROWS
 )

@@ -320,8 +320,12 @@ class Client(GuardClient, Closing):
     def _at_the_pump(self, what: str, opcode: int, values: dict[str, object]) -> Reply:
         """A request that may need the pump's button pressed. Nobody pressed: the pump forgets it."""
         session = self._session
+
+        def forget() -> None:
+            session.hello()  # while a signal is held nothing else is sent; the session before waits no longer
+
         return pressed(
-            lambda: session.request(opcode, values), what, session.serial, self.button, give_up=self.abort
+            lambda: session.request(opcode, values), what, session.serial, self.button, give_up=forget
         )
 
     def _read_blob(self, opcode: int) -> bytes:
