@@ -1,7 +1,8 @@
 """The RP2040 board: a Raspberry Pi Pico with a stepper driver, for MicroPython's stock image.
 
 `Board` is the board interface (docs/board-interface.md); README.md says how to wire it, pins.py is the table.
-The settings stand in the file `settings`, `key=value`: serial=usb|uart0, production=0|1, serial_number.
+The settings stand in the file `settings`, `key=value`: serial=usb|uart0, production=0|1, serial_number,
+motor_supply=0|1.
 Called by: main.py, once.
 """
 
@@ -56,7 +57,7 @@ class _ChipStore(Store):
 
 def read_settings():
     """The file `settings` as a dict; without one the defaults hold."""
-    values = {"serial": "usb", "production": "0", "serial_number": ""}
+    values = {"serial": "usb", "production": "0", "serial_number": "", "motor_supply": "0"}
     try:
         with open("/settings") as file:
             for line in file.read().split("\n"):
@@ -79,7 +80,7 @@ class Board:
         if machine.freq() != _CLOCK_HZ:
             machine.freq(_CLOCK_HZ)  # PIO's dividers go by it
         settings = read_settings()
-        self.motor = Motor()
+        self.motor = Motor(settings["motor_supply"] == "1")
         self._led = Pin(pins.LED, Pin.OUT, value=0)
         uart = settings["serial"] == "uart0"
         self.serial = UartLine() if uart else UsbLine()

@@ -40,7 +40,7 @@ _RX1 = const(5)
 class Motor:
     """Steps, direction and enable line of a stepper driver."""
 
-    def __init__(self):
+    def __init__(self, watches_supply: bool):
         mem32 = machine.mem32
         mem32[_PIO] = 0  # whoever ran before
         self._survived = self._take_count() if machine.reset_cause() == machine.WDT_RESET else -1
@@ -50,6 +50,9 @@ class Motor:
         self._enable = Pin(pins.ENABLE, Pin.OUT, value=1)
         self._direction = Pin(pins.DIR, Pin.OUT, value=pins.FORWARD)
         self._stall = Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
+        self._supply = Pin(pins.SUPPLY, Pin.IN, Pin.PULL_DOWN) if watches_supply else None
+        self._looked_made = 0
+        self._looked_missed = 0
         self._dma = (rp2.DMA(), rp2.DMA(), rp2.DMA(), rp2.DMA())
         self._channels = tuple([dma.channel for dma in self._dma])  # of runs, of runs, of counts, of misses
         first, second = self._channels[:2]
@@ -63,7 +66,7 @@ class Motor:
         self._off = False
         self._off_made = 0
         self._off_missed = 0
-        self._unmoved = 0  # steps driven while the enable line was cut
+        self._unmoved = 0  # steps driven while the enable line was cut, or the supply was not there
         self._load_programs()
         registers.copy_for_ever(self._channels[2], _RXF0, _SCRATCH_COUNT, _RX0)
         registers.copy_for_ever(self._channels[3], _RXF1, uctypes.addressof(self._hardware_missed), _RX1)
@@ -152,6 +155,7 @@ class Motor:
     def disable(self) -> None:
         """Cut the enable line: nothing moves any more, whatever PIO does."""
         self._enable.value(1)
+        self._look_at_supply()
         if not self._off:
             self._off = True
             self._off_made = expand.made()
@@ -159,17 +163,33 @@ class Motor:
 
     def enable(self) -> None:
         """Close the enable line."""
+        self._look_at_supply()
         if self._off:
             self._unmoved += self._unmoved_now()
             self._off = False
         self._enable.value(0)
 
     def missed(self) -> int:
-        """Steps driven that the feedback did not see move, those driven while the line was cut included."""
+        """Steps driven that the feedback did not see move, those driven while the line was cut or without
+        supply included."""
+        self._look_at_supply()
         unmoved = self._unmoved
         if self._off:
             unmoved += self._unmoved_now()
         return self._seen_missed() + unmoved
+
+    def supply(self) -> int:
+        """Of the motor: 1 it is there, 0 it is not, -1 no sensor is fitted."""
+        return -1 if self._supply is None else self._supply.value()
+
+    def _look_at_supply(self) -> None:
+        """Without it no step since the last look moved, whatever STALL says."""
+        made = expand.made()
+        missed = self._seen_missed()
+        if not self._off and self.supply() == 0:
+            self._unmoved += (made - self._looked_made) - (missed - self._looked_missed)
+        self._looked_made = made
+        self._looked_missed = missed
 
     def _unmoved_now(self) -> int:
         return (expand.made() - self._off_made) - (self._seen_missed() - self._off_missed)

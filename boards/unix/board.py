@@ -45,6 +45,7 @@ _DEFAULTS = {
     "fill_pl": 0,
     "floor_pl_per_day": 48_000_000,
     "least_gap_us": 0,
+    "motor_supply": -1,
     "serial_number": "",
     "number_of_flash": "",
     "reset_cause": _POWER_ON,
@@ -114,7 +115,7 @@ class Board:
         clock = _make_clock(settings, poller, self.serial)
         self._clock = clock
         self.trace = Trace()
-        self.motor = Motor(clock, self.trace, settings["survived"])
+        self.motor = Motor(clock, self.trace, settings["survived"], settings["motor_supply"])
         self.reservoir = Reservoir(settings["fill_pl"])
         self.sensors = Sensors(clock, self.motor, self.reservoir, seed, settings["start_us"])
         self.watchdog = Watchdog(clock)

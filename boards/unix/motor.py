@@ -116,8 +116,9 @@ class _Slot:
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
-    def __init__(self, clock, trace, survived: int = -1):
+    def __init__(self, clock, trace, survived: int = -1, supply: int = -1):
         self._clock = clock
+        self._supply = supply
         self._survived = survived
         self._disabled = False
         self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
@@ -129,7 +130,7 @@ class Motor:
         self._made = 0
         self._epoch_us = 0
         self._settled_us = -1  # up to where steps have been made
-        self._stall_end_us = 0
+        self._stall_end_us = 0 if supply else FOREVER_US
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
         self.lost_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
         self.late_runs = 0  # runs whose first step was already overdue when they came
@@ -193,6 +194,10 @@ class Motor:
         if self._settled_us != self._clock.now_us:
             self.settle()
         return self.lost_steps
+
+    def supply(self) -> int:
+        """Of the motor: 1 it is there, 0 it is not, -1 no sensor is fitted."""
+        return self._supply
 
     def survived(self) -> int:
         """Steps driven in the life before this boot; -1: no memory outlived it."""

@@ -86,8 +86,22 @@ SELF_TESTS = (
     (7, "battery"),
     (8, "tone"),
 )
-SENSORS = ((1, "temperature"), (2, "battery"), (3, "upstream"), (4, "downstream"), (5, "motor"))
-SENSOR_STATES = ((0, "good"), (1, "missing"), (2, "out_of_range"), (3, "stuck"), (4, "not_read"))
+SENSORS = (
+    (1, "temperature"),
+    (2, "battery"),
+    (3, "upstream"),
+    (4, "downstream"),
+    (5, "motor"),
+    (6, "motor_supply"),
+)
+SENSOR_STATES = (
+    (0, "good"),
+    (1, "missing"),
+    (2, "out_of_range"),
+    (3, "stuck"),
+    (4, "not_read"),
+    (5, "not_fitted"),
+)
 REFILL_REASONS = ((0, "unknown"), (1, "low_reservoir"), (2, "stability"), (3, "battery"))
 
 # of an alarm in ALARMS_LIST

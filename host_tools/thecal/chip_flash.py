@@ -26,6 +26,8 @@ FS_OFFSET = 0xA0000  # of the stock image for RPI_PICO
 FS_BLOCK = 4096
 FS_BLOCKS = 352
 _MPY = 6
+_RADIO = "Pico W"  # in the name of its MicroPython, console and image alike
+_NO_RADIO = "its radio is on the pins of the light and the battery; use a Raspberry Pi Pico without radio"
 _FLASH_BASE = 0x10000000
 _UF2_FAMILY = 0xE48BFF56  # RP2040
 _UF2_PAGE = 256
@@ -64,9 +66,12 @@ _REPLACE = 'import os\nos.rename("{name}~", "{name}")\nif hasattr(os, "sync"):\n
 _RESET = "import machine\nmachine.reset()\n"
 
 
-def settings_text(*, serial: str, production: bool, serial_number: str) -> bytes:
+def settings_text(*, serial: str, production: bool, serial_number: str, motor_supply: bool = False) -> bytes:
     """The board's settings file."""
-    return f"serial={serial}\nproduction={int(production)}\nserial_number={serial_number}\n".encode()
+    return (
+        f"serial={serial}\nproduction={int(production)}\nserial_number={serial_number}\n"
+        f"motor_supply={int(motor_supply)}\n"
+    ).encode()
 
 
 # --- over the line ---
@@ -143,6 +148,10 @@ def _vanished() -> FlashError:
 def _install(console: Console, built: Mapping[str, bytes], settings: bytes, tell: Tell) -> str:
     free = _check_board(console)
     active = _text(console, "/active")
+    if not active and not console.fs_exists("/main.py"):
+        tell(
+            "The board has no firmware: it is new, or MicroPython formatted its disk and its records are gone"
+        )
     slot = "b" if active == "a" else "a"
     console.exec(_EMPTY_SLOT.format(slot=slot))
     files = dict(built)
@@ -181,6 +190,8 @@ def _check_board(console: Console) -> int:
     right = f"put MicroPython {OLDEST[0]}.{OLDEST[1]} or {NEWEST[0]}.{NEWEST[1]} for RPI_PICO on it"
     if name != "micropython" or "RP2040" not in machine:
         raise FlashError(f"the board runs {found}", right)
+    if _RADIO in machine:
+        raise FlashError(f"the board is a {_RADIO}", _NO_RADIO)
     if not OLDEST <= tuple(version) <= NEWEST or mpy != _MPY:
         raise FlashError(f"the board runs {found}, which is untried", right)
     return int(free)
@@ -304,13 +315,15 @@ def uf2_pages(path: Path) -> dict[int, bytes]:
         _, address, size, _, _, family = struct.unpack_from("<6I", block, 8)
         if family != _UF2_FAMILY:
             raise FlashError(f"{path} is not for an RP2040", "name a MicroPython UF2 for RPI_PICO")
-        if address + size > _FLASH_BASE + FS_OFFSET:
-            raise FlashError(
-                f"{path} reaches into the file system", "name the stock MicroPython UF2 for RPI_PICO"
-            )
         pages[address] = block[32 : 32 + size]
     if not pages:
         raise FlashError(f"{path} is empty", "name a MicroPython UF2 for RPI_PICO")
+    if _RADIO.encode() in b"".join(pages[address] for address in sorted(pages)):
+        raise FlashError(f"{path} is for a {_RADIO}", _NO_RADIO)
+    if max(address + len(page) for address, page in pages.items()) > _FLASH_BASE + FS_OFFSET:
+        raise FlashError(
+            f"{path} reaches into the file system", "name the stock MicroPython UF2 for RPI_PICO"
+        )
     return pages
 
 

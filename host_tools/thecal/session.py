@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from thecal import ending, keyring
+from thecal import bare_console, ending, keyring
 from thecal.answers import Hello, Reply, hello_of, malformed
 from thecal.cipher import Cipher, both
 from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost
@@ -314,6 +314,9 @@ class Session:
         # less than all patience where the line knew that nothing would come
         waited_s = min(self._patience_in_all_s(opcode), round(took_s, 1))
         tried = f"{request} was sent {self._tries} times in {waited_s:g} s"
+        console = bare_console.found_on(link) if link.sample and not strangers else None
+        if console is not None:
+            return console
         if strangers:
             return LinkError(
                 f"the pump on {link.name} answers, but not this request ({tried})",

@@ -225,6 +225,10 @@ def sensors_text(sensors: Sensors) -> str:
         parts.append(f"{name} {text}{_unless_good(state)}")
     motor = sensors.states.get("motor", "good")
     parts += [f"motor{_unless_good(motor)}"] if motor != "good" else []
+    supply = sensors.states.get("motor_supply", "not_fitted")
+    parts.append(
+        "motor supply not fitted" if supply == "not_fitted" else f"motor supply{_unless_good(supply)}"
+    )
     return ", ".join(parts)
 
 

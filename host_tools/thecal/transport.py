@@ -135,6 +135,15 @@ class Transport(Closing):
             if len(self.sample) < _SAMPLE:
                 self.sample += self._chunk[: _SAMPLE - len(self.sample)]
 
+    def dialogue(self, data: bytes, until: bytes, timeout_s: float) -> bytes:
+        """No frames: send `data`, and what comes until `until` has, or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        self.send(data)
+        came = b""
+        while until not in came and (remaining_s := deadline - time.monotonic()) > 0:
+            came += self._read(remaining_s)
+        return came
+
     def _open(self) -> None:
         self._chunk = b""
         self._at = 0

@@ -61,9 +61,9 @@ def test_both_blocks_that_a_mount_looks_at_are_in_it():
     assert all(BASE + 0xA0000 + at in pages for at in range(0, 8192, 256))
 
 
-def micropython_uf2(family: int = 0xE48BFF56, address: int = BASE) -> bytes:
-    page = struct.pack("<8I", 0x0A324655, 0x9E5D5157, 0x2000, address, 256, 0, 1, family)
-    return page + b"\xaa" * 256 + bytes(220) + struct.pack("<I", 0x0AB16F30)
+def micropython_uf2(family: int = 0xE48BFF56, address: int = BASE, page: bytes = b"") -> bytes:
+    head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, 0x2000, address, 256, 0, 1, family)
+    return head + page.ljust(256, b"\xaa") + bytes(220) + struct.pack("<I", 0x0AB16F30)
 
 
 def test_a_micropython_image_is_put_in_front(tmp_path):
@@ -79,6 +79,7 @@ def test_a_micropython_image_is_put_in_front(tmp_path):
         (b"not a uf2 file", "no UF2 file"),
         (micropython_uf2(family=0xE48BFF59), "not for an RP2040"),
         (micropython_uf2(address=BASE + 0xA0000), "reaches into the file system"),
+        (micropython_uf2(page=b"\0Raspberry Pi Pico W with RP2040"), "is for a Pico W; its radio"),
     ],
 )
 def test_a_bad_micropython_image_is_refused(tmp_path, data, says):

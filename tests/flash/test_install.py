@@ -82,6 +82,7 @@ def test_a_full_file_system_is_told_and_the_old_firmware_stays(board):
         (("micropython", (1, 19), 6, "Raspberry Pi Pico with RP2040"), "untried"),
         (("micropython", (1, 28), 5, "Raspberry Pi Pico with RP2040"), "untried"),
         (("micropython", (1, 28), 6, "ESP32 module with ESP32"), "on ESP32"),
+        (("micropython", (1, 28), 6, "Raspberry Pi Pico W with RP2040"), "the board is a Pico W; its radio"),
     ],
 )
 def test_what_is_no_fit_board_is_not_written_to(board, about, says):

@@ -39,6 +39,9 @@ class Motor(RigMotor):
     def executed(self):
         return RigMotor.executed(self) + self.extra
 
+    def supply(self):
+        return -1
+
     def missed(self):
         self.settle()
         return self.lost

@@ -39,6 +39,9 @@ class CountedMotor(LockedMotor):
     def executed(self):
         return LockedMotor.executed(self) + self.extra
 
+    def supply(self):
+        return -1
+
     def missed(self):
         return 0
 

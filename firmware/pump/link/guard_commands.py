@@ -4,6 +4,7 @@ Called by: `pump.link.commands`, which registers them. Raises `Unacceptable` for
 commands only."""
 
 from pump.safety import alarms as a
+from pump.safety.monitor import SUPPLY
 from pump.safety.reservoir import EMPTY_PL
 from pump.therapy.bounds import Unacceptable
 from pump.units import S_PER_DAY
@@ -133,6 +134,7 @@ class GuardCommands:
         states = [
             {"sensor": index + 1, "state": sensor.state} for index, sensor in enumerate(monitor.sensors)
         ]
+        states.append({"sensor": SUPPLY, "state": monitor.supply})
         eri_s = monitor.eri_s
         return {
             "sampled_s": monitor.sampled_s,

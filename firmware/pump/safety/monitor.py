@@ -27,7 +27,9 @@ MISSING = 1
 OUT_OF_RANGE = 2
 STUCK = 3
 NOT_READ = 4
+NOT_FITTED = 5
 TEMPERATURE, BATTERY, UPSTREAM, DOWNSTREAM = 0, 1, 2, 3
+SUPPLY = 6  # its number; the others' are one more than their places
 
 NOTE_STALLED = 32
 NOTE_RECOVERED = 33
@@ -95,6 +97,7 @@ class Monitor:
             _Sensor(-100_000, 200_000),
             _Sensor(-100_000, 200_000),
         )
+        self.supply = GOOD if board.motor.supply() >= 0 else NOT_FITTED
         self.sampled_s = 0
         self.every_s = CALM_S
         self.eri_s = a.NEVER_S
@@ -144,6 +147,8 @@ class Monitor:
 
     def _interval_s(self) -> int:
         """Until the next sample."""
+        if self.supply == MISSING:
+            return ALERT_S
         for sensor in self.sensors:
             if sensor.is_suspect():
                 return ALERT_S
@@ -164,7 +169,8 @@ class Monitor:
         self._judge(BATTERY, sensors.battery_mv, missing)
         self._judge(UPSTREAM, sensors.upstream_pa, missing)
         self._judge(DOWNSTREAM, sensors.downstream_pa, missing)
-        failed = 0
+        self._judge_supply()
+        failed = SUPPLY if self.supply == MISSING else 0
         for index in range(4):
             if self.sensors[index].state > GOOD:
                 failed = index + 1
@@ -178,6 +184,14 @@ class Monitor:
         sensor = self.sensors[index]
         if sensor.judge(value, value == missing):
             self._tell(index + 1, sensor.state)
+
+    def _judge_supply(self) -> None:
+        """Of the motor, where a sensor of it is fitted (MOT-08)."""
+        if self.supply != NOT_FITTED:
+            state = GOOD if self._motor.supply() else MISSING
+            if state != self.supply:
+                self.supply = state
+                self._tell(SUPPLY, state)
 
     def _tell(self, number: int, state: int) -> None:
         self._log.note(NOTE_SENSOR_FAILED if state else NOTE_SENSOR_BACK, number, state, 0, 0)

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from thecal.chip_flash import Tell
 
 
+MotorSupply = Annotated[
+    bool, typer.Option("--motor-supply", help="The sensor of the motor's supply is fitted (GPIO 6).")
+]
+
+
 class Line(StrEnum):
     """Where the board speaks."""
 
@@ -43,6 +48,7 @@ def flash(
     ] = None,
     key: Annotated[Path | None, typer.Option("--key", help="With --make-bundle: the signing key.")] = None,
     serial_number: Annotated[str, typer.Option("--serial-number", help="Else the chip's own.")] = "",
+    motor_supply: MotorSupply = False,
     wait_s: Annotated[
         float, typer.Option("--wait", metavar="S", min=0, max=600, help="Time to reset the board in.")
     ] = 0,
@@ -53,7 +59,7 @@ def flash(
     if make_bundle is not None:
         done = _make_bundle(make_bundle, key, tell)
     else:
-        text = _settings(line, production, serial_number)
+        text = _settings(line, production, serial_number, motor_supply)
         if image is not None:
             done = _image(image, text, micropython, from_bundle, tell)
         else:
@@ -62,11 +68,13 @@ def flash(
         print_json({"schema": 1, **done})
 
 
-def _settings(line: Line, production: bool, serial_number: str) -> bytes:
+def _settings(line: Line, production: bool, serial_number: str, motor_supply: bool) -> bytes:
     from thecal import chip_flash
 
     check_serial_number(serial_number)
-    return chip_flash.settings_text(serial=line, production=production, serial_number=serial_number)
+    return chip_flash.settings_text(
+        serial=line, production=production, serial_number=serial_number, motor_supply=motor_supply
+    )
 
 
 def _image(
