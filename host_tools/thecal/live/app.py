@@ -12,6 +12,7 @@ import asyncio
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -30,6 +31,7 @@ from thecal.live.look import Look, Looking
 from thecal.pump import Pump
 
 _LOOK_S = 0.02
+_END_S = 2.0
 KEYS = "s silence alarms   b patient's bolus   q quit (the pump goes on)"
 
 
@@ -91,6 +93,7 @@ class LiveMonitor(App[ThecalError | None]):
         self._ascii = ascii_only
         self._jobs: queue.Queue[Callable[[], str] | None] = queue.Queue()
         self.unsaid: str | ThecalError = ""  # what became of a job when there was no screen any more
+        self._at_work = False  # a command is on its way, or may be
         self._ended_by: list[signal.Signals] = []
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._talk, name="pump", daemon=True)
@@ -123,7 +126,8 @@ class LiveMonitor(App[ThecalError | None]):
         """The port is not given back while the other thread uses it; a command is settled first (HOST-11)."""
         self._ending.set()
         self._jobs.put(None)
-        while self._thread.is_alive():
+        patience_s = time.monotonic() + _END_S  # for a look; a command is never left
+        while self._thread.is_alive() and (self._at_work or time.monotonic() < patience_s):
             await asyncio.sleep(_LOOK_S)  # a second signal ends the settling
         for number in self._ended_by:
             asyncio.get_running_loop().remove_signal_handler(number)
@@ -201,10 +205,13 @@ class LiveMonitor(App[ThecalError | None]):
         if job is None:
             return
         said: str | ThecalError
+        self._at_work = True
         try:
             said = job()
         except ThecalError as error:
             said = error
+        finally:
+            self._at_work = False
         try:
             if not self._ending.is_set():
                 self.call_from_thread(self._say, str(said))
