@@ -4,6 +4,7 @@ One JSON document a line to the pump process's stdin, one answer a line from its
 Made by `emulator.Emulator`. Every call has a deadline and notices at once when the pump process dies.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -24,6 +25,7 @@ RESET_EXIT = 76  # and when its watchdog bites or it starts anew by itself
 _USAGE_EXIT = 2  # and of one that was started wrongly
 _USAGE = "board: "  # how its last line begins then
 
+_GLANCE_S = 1.0
 _ANSWER_S = 20.0  # a pump that is silent for so long hangs
 _CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
 _FIRST_CHUNK_US = 1_000_000
@@ -67,18 +69,17 @@ class Bench:
         self._received = b""
         self._reset: dict[str, object] | None = None  # the last words of a pump that was reset
         self._end: SimulationError | None = None
+        self._owed = 0  # answers that have not come yet
         self._asking = threading.Lock()
 
     def stands_still(self) -> bool:
         """Whether the pump has done all there was to do at this instant: only then is its bench answered, and
         only after the bytes that wait on its line. False at once while another thread lets time pass. True
-        when the pump ended: who asks the bench next is told why."""
+        when the pump ended or hangs: who asks the bench next is told why."""
         if self._asking.locked():
             return False
-        try:
-            self.now()
-        except SimulationError:
-            return True
+        with contextlib.suppress(SimulationError):
+            self.now(_GLANCE_S)
         return True
 
     def now(self, timeout_s: float = _ANSWER_S) -> int:
@@ -267,7 +268,12 @@ class Bench:
                 os.write(self._stdin, line + b"\n")
             except OSError:
                 raise self._died() from None
-            return self._answer(deadline_s, timeout_s)
+            self._owed += 1
+            while True:  # first the answers that were waited for in vain
+                answer = self._answer(deadline_s, timeout_s)
+                self._owed -= 1
+                if self._owed == 0:
+                    return answer
 
     @property
     def has_spoken(self) -> bool:
