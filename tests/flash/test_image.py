@@ -48,7 +48,7 @@ def test_the_image_is_the_file_system_at_its_place():
     with fs.open("a/pump/pump.mpy", "rb") as file:
         assert file.read() == FILES["pump/pump.mpy"]
     with fs.open("settings", "rb") as file:
-        assert file.read() == b"serial=uart0\nproduction=1\nserial_number=RP-1\n"
+        assert file.read() == b"serial=uart0\nproduction=1\nserial_number=RP-1\nmotor_supply=0\n"
     with fs.open("main.py", "rb") as file:
         assert file.read() == chip_build.loader()
     with fs.open("active", "rb") as file:

@@ -12,6 +12,7 @@ from emulated_keys import keys_for
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused
+from thecal.snapshot import sensors_text
 
 THECAL = Path(sys.executable).parent / "thecal"
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,3 +50,19 @@ def test_a_rate_that_the_motor_could_not_make_up_for_is_refused_by_name(tmp_path
             assert client.running_program() is None
         done = thecal(pump.port, "program", str(fine), "--yes")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.req("MOT-08", part="in a real process: fitted, lost, not fitted")
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [(-1, "motor supply not fitted"), (1, "motor supply"), (0, "motor supply (MISSING)")],
+)
+def test_the_motors_supply_is_told(setting: int, said: str):
+    with Emulator(seed=1, settings={"motor_supply": setting}) as pump, Client.connect(pump.port) as client:
+        client.commit(client.propose_program(rig.therapy()).digest)
+        pump.bench.advance_by(3_600_000_000)
+        assert sensors_text(client.sensors()).rpartition(", ")[2] == said
+        standing = {alarm.name for alarm in client.alarms().standing}
+        lost = {"motor_stall", "sensor_fault"}
+        assert standing & lost == (lost if setting == 0 else set())
+        assert (client.status().missed_pl > 0) == (setting == 0)
