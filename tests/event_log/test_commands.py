@@ -139,7 +139,7 @@ def test_a_change_is_shown_as_old_and_new(
     assert "clinician" in line
     with Store.open() as store:
         serial = store_command.known_pumps(store)[0]["serial"]
-        store.add_program(serial, digest, changed, at_us)
+        store.add_program(serial, digest, changed | {"library": []}, at_us)
         told = [one["changes"] for one in history(store, "", 0) if one.get("at_us") == at_us]
     assert row in [(c["actor"], c["words"], c["old"], c["new"]) for c in told[-1]]
     command = [sys.executable, "-c", RUN, "history"]
