@@ -145,6 +145,10 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "refill_checked": lambda x: (
         f"{name(x.code, _CHECKS)}: {volume_text(x.a)} counted, {volume_text(x.b)} measured"
     ),
+    "refill_measured": lambda x: (
+        f"{volume_text(x.a)} injected, {volume_text(x.b)} found right after"
+        + (": it may be beside the pump" if x.code else "")
+    ),
     "refill_lapsed": lambda x: "no program followed within a day",
     "fault": lambda x: name(x.code, _FAULTS if x.code < 3 else ALARMS),
     "fault_latched": _alarm,

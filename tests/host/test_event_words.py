@@ -30,6 +30,10 @@ def test_no_kind_is_left_out():
         (event("session_ended", code=1, ref=7), "session 7: idle"),
         (event("refilled", a=40_000_000_000, b=3_100_000_000), "40 mL in, 3.1 mL had come out"),
         (
+            event("refill_measured", code=1, a=40_000_000_000, b=38_000_000_000),
+            "40 mL injected, 38 mL found right after: it may be beside the pump",
+        ),
+        (
             event("refill_checked", code=1, a=3_000_000_000, b=6_000_000_000),
             "off: 3 mL counted, 6 mL measured",
         ),

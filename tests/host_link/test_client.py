@@ -172,6 +172,7 @@ class Paged(FakePump):
                     "a": 0,
                     "b": 0,
                     "boot": 1,
+                    "ring": 1,
                     "tag": bytes(16),
                 }
                 for n in range(first, min(10, values["last"] + 1))

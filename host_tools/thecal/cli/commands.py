@@ -95,7 +95,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "resume": Entry("dose.resume", "Resume delivery at the basal rate that is scheduled now."),
         "refill": Entry(
             "service.refill",
-            "Record a refill: what came out against what was counted, the trend, a question, the record.",
+            "Record a refill: what came out against what was counted, the trend, a question, the record. "
+            "With --program the therapy of what was filled in takes effect at the same instant.",
         ),
         "prime": Entry(
             "service.prime",
