@@ -43,6 +43,7 @@ class Motor:
     def __init__(self, watches_supply: bool):
         mem32 = machine.mem32
         mem32[_PIO] = 0  # whoever ran before
+        self.feedback = pins.MOTOR_FEEDBACK != 0
         self._survived = self._take_count() if machine.reset_cause() == machine.WDT_RESET else -1
         mem32[_SCRATCH_KEPT] = max(0, self._survived)
         mem32[_SCRATCH_COUNT] = 0

@@ -8,6 +8,7 @@ STEP = const(2)  # a step on each rising edge
 DIR = const(3)
 ENABLE = const(4)  # low: the driver holds the motor; high, and open while the chip is in reset: it is off
 STALL = const(5)  # high: the motor does not follow (an encoder's comparator)
+MOTOR_FEEDBACK = const(1)  # 0: nothing is wired to STALL, so nobody sees whether the motor moves
 SUPPLY = const(6)  # high: the motor has its supply (a divider); where the settings say motor_supply=1
 BUZZER_SENSE = const(13)  # high while the buzzer really sounds
 BUTTON = const(14)  # to ground; held at boot: maintenance

@@ -31,6 +31,7 @@ _DEFAULTS = {
     "clock": "virtual",
     "speed": 1,
     "ticks_start": 0,
+    "feedback": 1,
     "start_us": 0,
     "seed": -1,
     "flash": "",
@@ -115,7 +116,8 @@ class Board:
         clock = _make_clock(settings, poller, self.serial)
         self._clock = clock
         self.trace = Trace()
-        self.motor = Motor(clock, self.trace, settings["survived"], settings["motor_supply"])
+        seen = settings["feedback"] != 0
+        self.motor = Motor(clock, self.trace, settings["survived"], settings["motor_supply"], seen)
         self.reservoir = Reservoir(settings["fill_pl"])
         self.sensors = Sensors(clock, self.motor, self.reservoir, seed, settings["start_us"])
         self.watchdog = Watchdog(clock)

@@ -116,10 +116,11 @@ class _Slot:
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
-    def __init__(self, clock, trace, survived: int = -1, supply: int = -1):
+    def __init__(self, clock, trace, survived: int = -1, supply: int = -1, feedback: bool = True):
         self._clock = clock
         self._supply = supply
         self._survived = survived
+        self.feedback = feedback  # are steps seen to move?
         self._disabled = False
         self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
         self._trace = trace
@@ -193,7 +194,7 @@ class Motor:
         """Steps driven since boot that the feedback did not see move."""
         if self._settled_us != self._clock.now_us:
             self.settle()
-        return self.lost_steps
+        return self.lost_steps if self.feedback else 0
 
     def supply(self) -> int:
         """Of the motor: 1 it is there, 0 it is not, -1 no sensor is fitted."""

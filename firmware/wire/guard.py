@@ -175,6 +175,7 @@ GUARD_MESSAGES = (
         (
             ("reservoir_pl", "u64"),  # counted
             ("filled_pl", "u64"),  # what the last filling put in
+            ("missed_pl", "u64"),  # counted since then and not seen to move; messages.UNSEEN: not known
             ("low_pl", "u64"),
             ("low_days", "u16"),
             ("empty_pl", "u64"),

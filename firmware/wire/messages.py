@@ -86,6 +86,9 @@ PROPOSALS = (
     (PROPOSAL_REFILL_AND_PROGRAM, "refill_and_program", REFILL_AND_PROGRAM),
 )
 
+# of a volume not seen to move: the board has no feedback of the motor's steps
+UNSEEN = 0xFFFFFFFFFFFFFFFF
+
 _EVENT = (
     ("sequence", "u32"),  # one over all rings, never repeated
     ("at_s", "u32"),  # pump's monotonic clock, which goes on over resets
@@ -154,7 +157,7 @@ MESSAGES = (
             ("bolus_left_us", "u64"),
             ("alarms", "u8"),  # how many stand
             ("alarm", "u8"),  # the one that is announced, of the highest class; 0: none
-            ("missed_pl", "u64"),  # since the commit: driven, and not seen to move (MOT-01)
+            ("missed_pl", "u64"),  # counted since the first program and not seen to move; UNSEEN: not known
             ("next_event", "u32"),  # sequence the next event will bear
             ("heap_free", "u32"),
         ),
@@ -208,6 +211,7 @@ MESSAGES = (
             ("steps", "u64"),
             ("step_volume_pl", "u32"),
             ("reservoir_pl", "u64"),
+            ("missed_pl", "u64"),  # counted and not seen to move, primes too; UNSEEN: not known
             ("resets", "u32"),
             ("fillings_total", "u16"),
             # as many as there is room for, of what each filling gave, in steps; doses follow exactly:
@@ -219,10 +223,13 @@ MESSAGES = (
                     ("steps", "u64"),  # without those of a prime, which is no dose
                     ("step_volume_pl", "u32"),
                     ("tip_pl", "u64"),  # has left the catheter's tip, by plug flow
+                    ("missed", "u32"),  # of its steps: not seen to move
                     ("drugs", (("name", "str"), ("concentration_ng_per_ml", "u64"))),
                 ),
             ),
-            ("sources", (("source", "u8"), ("volume_pl", "u64"))),  # BOLUS_KINDS, 0: basal
+            # BOLUS_KINDS, 0: basal; none beside a filling of five drugs, which leaves no room: they are on
+            # the page after the last filling
+            ("sources", (("source", "u8"), ("volume_pl", "u64"))),
         ),
     ),
     (

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from thecal.errors import LinkError
 from wire.codec import WireError, decode, name_of
-from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES
+from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES, UNSEEN
 
 Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
 UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
@@ -69,7 +69,7 @@ class Status:
     bolus_left_us: int
     alarms: int  # how many stand
     alarm: str | None  # the one announced, of the highest class (wire.guard.ALARMS)
-    missed_pl: int  # since the commit: driven, and not seen to move
+    missed_pl: int | None  # counted since the first program and not seen to move; None: nobody sees the motor
     next_event: int
     heap_free: int
 
@@ -144,6 +144,7 @@ class Filling:
     step_volume_pl: int
     tip_pl: int  # volume that has left the catheter's tip
     drugs: tuple[DrugConcentration, ...]
+    missed: int = 0  # of its steps: counted and not seen to move
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class Accounts:
     resets: int
     fillings: tuple[Filling, ...]
     volume_pl_by_source: dict[str, int]  # wire.messages.BOLUS_KINDS; "basal" among them
+    missed_pl: int | None = 0  # counted and not seen to move, primes too; None: nobody sees the motor
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ def status_of(reply: Reply) -> Status:
         bolus_left_us=reply.number("bolus_left_us"),
         alarms=reply.number("alarms"),
         alarm=reply.name("alarm", ALARMS) if reply.number("alarm") else None,
-        missed_pl=reply.number("missed_pl"),
+        missed_pl=seen(reply.number("missed_pl")),
         next_event=reply.number("next_event"),
         heap_free=reply.number("heap_free"),
     )
@@ -337,11 +339,18 @@ def filling_of(reply: Reply) -> Filling:
         reply.number("step_volume_pl"),
         reply.number("tip_pl"),
         tuple(drugs),
+        reply.number("missed"),
     )
 
 
-def accounts_of(reply: Reply, fillings: list[Filling]) -> Accounts:
-    """The last page of the answer to `accounts`, with the fillings of all pages."""
+def seen(missed_pl: int) -> int | None:
+    """A volume not seen to move; None: the board has no feedback of its motor's steps."""
+    return None if missed_pl == UNSEEN else missed_pl
+
+
+def accounts_of(reply: Reply, fillings: list[Filling], sources: Reply) -> Accounts:
+    """The last page of the answer to `accounts`, with the fillings of all pages. `sources`: the page that has
+    them, the same one but for fillings of five drugs."""
     return Accounts(
         steps=reply.number("steps"),
         step_volume_pl=reply.number("step_volume_pl"),
@@ -349,6 +358,7 @@ def accounts_of(reply: Reply, fillings: list[Filling]) -> Accounts:
         resets=reply.number("resets"),
         fillings=tuple(fillings),
         volume_pl_by_source={
-            s.name("source", BOLUS_KINDS): s.number("volume_pl") for s in reply.group("sources")
+            s.name("source", BOLUS_KINDS): s.number("volume_pl") for s in sources.group("sources")
         },
+        missed_pl=seen(reply.number("missed_pl")),
     )

@@ -192,7 +192,10 @@ class Client(GuardClient, Closing):
             page = reply.group("fillings")
             fillings += [filling_of(entry) for entry in page]
             if len(fillings) >= reply.number("fillings_total"):
-                return accounts_of(reply, fillings)
+                sources = reply
+                if not reply.group("sources"):  # no room beside a filling of five drugs
+                    sources = self._session.request(ACCOUNTS, {"first_filling": len(fillings)})
+                return accounts_of(reply, fillings, sources)
             if not page:
                 raise malformed("accounts", "an empty page")
 

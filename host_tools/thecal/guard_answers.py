@@ -4,7 +4,7 @@ Built by `client`. Units stand in the names, as on the wire; numbers that stand 
 
 from dataclasses import dataclass
 
-from thecal.answers import Instant, Reply
+from thecal.answers import Instant, Reply, seen
 from wire.guard import ALARMS, CONFIRMED, LIVE, REFILL_REASONS, SELF_TESTS, SENSOR_STATES, SENSORS
 
 NEVER_S = 0xFFFFFFFF
@@ -67,6 +67,7 @@ class Reservoir:
 
     reservoir_pl: int
     filled_pl: int  # what the last filling put in
+    missed_pl: int | None  # counted since then and not seen to move; None: nobody sees the motor
     low_pl: int
     low_days: int
     empty_pl: int
@@ -146,6 +147,7 @@ def reservoir_of(reply: Reply, checks: list[RefillCheck]) -> Reservoir:
     return Reservoir(
         reservoir_pl=reply.number("reservoir_pl"),
         filled_pl=reply.number("filled_pl"),
+        missed_pl=seen(reply.number("missed_pl")),
         low_pl=reply.number("low_pl"),
         low_days=reply.number("low_days"),
         empty_pl=reply.number("empty_pl"),

@@ -33,6 +33,8 @@ class Ledger:
         self.accounted_steps = 0
         self.volume_pl = 0
         self.delivered_ng: dict[str, Fraction] = {}  # without a prime, which is no dose
+        self.missed_pl: int | None = 0  # counted and not seen to move; None: nobody sees the motor
+        self.missed_ng: dict[str, Fraction] | None = {}  # the same of the doses (RES-06)
         self.tip_ng: dict[str, Fraction] = {}  # has left the catheter's tip, by plug flow
         self.volume_pl_by_source: dict[str, int] = {}
         self.reservoir_pl = 0
@@ -58,6 +60,7 @@ class Ledger:
         self.accounted_steps = accounts.steps - (zero.steps if zero else 0)
         self.volume_pl = 0
         self.delivered_ng, self.tip_ng = {}, {}
+        missed: dict[str, Fraction] = {}
         primed_steps = self.accounted_steps
         for filling in accounts.fillings:
             old = before.get(filling.filling)
@@ -68,8 +71,15 @@ class Ledger:
             for drug in filling.drugs:
                 concentration = Fraction(drug.concentration_ng_per_ml, PL_PER_ML)
                 _add(self.delivered_ng, drug.name, pl * concentration)
+                lost = (filling.missed - (old.missed if old else 0)) * filling.step_volume_pl
+                _add(missed, drug.name, lost * concentration)
                 _add(self.tip_ng, drug.name, (filling.tip_pl - (old.tip_pl if old else 0)) * concentration)
         self.volume_pl += primed_steps * accounts.step_volume_pl
+        before_pl = zero.missed_pl if zero else 0
+        if accounts.missed_pl is None or before_pl is None:
+            self.missed_pl = self.missed_ng = None
+        else:
+            self.missed_pl, self.missed_ng = accounts.missed_pl - before_pl, missed
         self.volume_pl_by_source = _less(
             accounts.volume_pl_by_source, zero.volume_pl_by_source if zero else {}
         )

@@ -29,6 +29,7 @@ class RefillCheck:
     filled_pl: int
     counted_pl: int
     measured_pl: int
+    missed_pl: int | None = None  # of what was counted: not seen to move; None: not known
 
     @property
     def apart_pl(self) -> int:
@@ -95,6 +96,11 @@ def percent_text(ratio: Fraction | None) -> str:
     return "not known" if ratio is None else f"{float((ratio - 1) * 100):+.1f} %"
 
 
+def signed_text(pl: int) -> str:
+    """A volume with its sign: "+1.2 mL"."""
+    return f"{'+' if pl > 0 else '-' if pl < 0 else ''}{volume_text(abs(pl))}"
+
+
 def check_words(check: RefillCheck) -> list[str]:
     """What a person should read before the refill goes on record."""
     apart_pl = check.apart_pl
@@ -106,6 +112,11 @@ def check_words(check: RefillCheck) -> list[str]:
         lines.append(
             f"Gone since the last filling: {volume_text(check.gone_pl)}, "
             f"counted {volume_text(check.used_pl)}; flow {percent_text(check.ratio)} against the count."
+        )
+    if check.missed_pl:
+        lines.append(
+            f"Of what was counted, {volume_text(check.missed_pl)} was driven and not seen to move (a stall); "
+            f"that leaves a difference of {signed_text(apart_pl - check.missed_pl)}."
         )
     if check.suspicious:
         cause = (

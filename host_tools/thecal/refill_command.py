@@ -146,7 +146,12 @@ class Before:
         return Refill(after, wanted, proposal, check, review)
 
     def _propose(self, wanted: Wanted, program: dict[str, object] | None) -> tuple[Proposal, RefillCheck]:
-        check = RefillCheck(self.reservoir.filled_pl, self.status.reservoir_pl, wanted.residual_pl)
+        check = RefillCheck(
+            self.reservoir.filled_pl,
+            self.status.reservoir_pl,
+            wanted.residual_pl,
+            self.reservoir.missed_pl,
+        )
         until = self.stable_until(wanted)
         expiry_day = None
         if until is not None:

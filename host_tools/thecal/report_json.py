@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.amounts import PL_PER_NL, US_PER_S, exact_decimal, ratio_text
-from thecal.ledger import bound_steps
+from thecal.ledger import Ledger, bound_steps
 
 if TYPE_CHECKING:
     from thecal.refill_check import RefillCheck
@@ -53,6 +53,7 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
         "ledger_bound_steps": bound_steps(outcome.plan.therapy.pump.step_volume_pl),
         "volume_nl": nl(ledger.volume_pl),
         "delivered_ng": {name: exact(ng) for name, ng in ledger.delivered_ng.items()},
+        **missed_json(ledger),
         "tip_ng": {name: exact(ng) for name, ng in ledger.tip_ng.items()},
         "by_source_nl": {name: nl(pl) for name, pl in ledger.volume_pl_by_source.items()},
         "boluses": [_bolus(bolus) for bolus in outcome.boluses],
@@ -72,6 +73,15 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
     return document
 
 
+def missed_json(ledger: Ledger) -> dict[str, object]:
+    """What was counted as given and not seen to move; null where nobody sees the motor (RES-06)."""
+    lost = ledger.missed_ng
+    return {
+        "missed_nl": None if ledger.missed_pl is None else nl(ledger.missed_pl),
+        "missed_ng": None if lost is None else {name: exact(ng) for name, ng in lost.items()},
+    }
+
+
 def refill_json(check: RefillCheck) -> dict[str, object]:
     """A refill check: volumes in nL; `ratio`: true flow to counted flow, null when nothing was used."""
     return {
@@ -79,6 +89,7 @@ def refill_json(check: RefillCheck) -> dict[str, object]:
         "counted_nl": nl(check.counted_pl),
         "residual_nl": nl(check.measured_pl),
         "difference_nl": nl(check.apart_pl),
+        "missed_nl": None if check.missed_pl is None else nl(check.missed_pl),
         "ratio": None if check.ratio is None else ratio_text(check.ratio),
         "suspicious": check.suspicious,
     }

@@ -100,7 +100,9 @@ def summary(outcome: Outcome) -> list[str]:
         f"  volume        {volume_text(ledger.volume_pl)}; {volume_text(ledger.reservoir_pl)} left",
     ]
     for name, ng in ledger.delivered_ng.items():
-        lines.append(f"  {name:<13} {mass_text(ng)}")
+        lost = (ledger.missed_ng or {}).get(name)
+        missed = f", of which {mass_text(lost)} was not seen to move" if lost else ""
+        lines.append(f"  {name:<13} {mass_text(ng)}{missed}")
     sources = ", ".join(
         f"{name.replace('_', ' ')} {volume_text(pl)}" for name, pl in ledger.volume_pl_by_source.items()
     )

@@ -122,7 +122,12 @@ class SimulatedPump:
         """
         if residual_pl is None:
             residual_pl = self._emulator.bench.truth().reservoir_pl
-        check = RefillCheck(self._filled_pl, self.accounts().reservoir_pl, residual_pl)
+        check = RefillCheck(
+            self._filled_pl,
+            self.accounts().reservoir_pl,
+            residual_pl,
+            self.client.reservoir().missed_pl,
+        )
         if therapy is None:
             self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
         else:

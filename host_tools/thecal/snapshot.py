@@ -26,7 +26,7 @@ from thecal.client import Client
 from thecal.errors import Refused
 from thecal.guard_answers import Alarms, Reservoir, Sensors
 from thecal.ledger import Ledger
-from thecal.report_json import SCHEMA, exact, nl
+from thecal.report_json import SCHEMA, exact, missed_json, nl
 
 T = TypeVar("T")
 
@@ -92,10 +92,26 @@ class Snapshot:
     @property
     def delivered_ng(self) -> dict[str, Fraction]:
         """What each drug's dose came to, as the pump counted it."""
+        return self._ledger.delivered_ng
+
+    @property
+    def _ledger(self) -> Ledger:
         ledger = Ledger()
         if self.accounts is not None:
             ledger.take(self.accounts)
-        return ledger.delivered_ng
+        return ledger
+
+    def missed_text(self) -> str:
+        """What of the delivered was not seen to move; "": nothing."""
+        if self.status.missed_pl is None:
+            return "not known: the board has no feedback of its motor's steps"
+        if not self.status.missed_pl:
+            return ""
+        lost = self._ledger.missed_ng or {}
+        doses = ", ".join(f"{mass_text(ng)} {name}" for name, ng in lost.items() if ng)
+        return f"of that {volume_text(self.status.missed_pl)} was not seen to move" + (
+            f" ({doses})" if doses else ""
+        )
 
     def next_change_text(self) -> str:
         """When the rate changes next by schedule."""
@@ -147,6 +163,7 @@ class Snapshot:
             ("next change", self.next_change_text()),
             ("bolus", self.bolus_text()),
             ("delivered", delivered or ("nothing" if self.accounts else "not told to this role")),
+            *([("missed", text)] if (text := self.missed_text()) else []),
             ("motor steps", f"{status.steps:,}".replace(",", " ")),
             ("reservoir", self.reservoir_text()),
             ("refill by", self.refill_text()),
@@ -199,7 +216,8 @@ class Snapshot:
             "announced": self.alarms.announced,
             "fault": fault_json(self.alarms),
             "sensors": sensors_json(self.sensors) if self.sensors else None,
-            "missed_nl": nl(status.missed_pl),
+            **missed_json(self._ledger),
+            "missed_nl": None if status.missed_pl is None else nl(status.missed_pl),
             "to_low_s": self.reservoir.to_low_s if self.reservoir else None,
             "to_empty_s": self.reservoir.to_empty_s if self.reservoir else None,
             "refill_by": self.refill_by.isoformat() if self.refill_by else None,

@@ -293,6 +293,7 @@ def _motor_disables(rig):
     rig.settle()
     before = motor.executed()
     missed = motor.missed()
+    rig.expect(motor.feedback in (True, False), "motor.feedback is stated")
     rig.expect(0 <= missed <= before, "missed() is %d of %d executed" % (missed, before))
     motor.disable()
     motor.disable()

@@ -87,6 +87,9 @@ class LockedMotor:
         self._front = _Slot()
         self._back = _Slot()
 
+    def missed(self):
+        return 0
+
     def append(self, run):
         self.settle()
         if self._front.left and self._back.left:

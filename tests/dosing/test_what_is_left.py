@@ -1,7 +1,7 @@
 """A bolus refused for a limit: what the pump says is left is taken at once, and the whole bolus from when it
 says on."""
 
-import json
+import copy
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ def test_what_is_left_fits_now_and_the_rest_when_it_says(scenario, boluses: int,
     bolus["dose_ng"] = max(bolus["dose_ng"], drug["concentration_ng_per_ml"] // 100)
     drug["max_dose_1h_ng"] = 0
     drug["max_dose_24h_ng"] = 10**9
-    whole = Prescription(json.loads(json.dumps(therapy)), Bounds())
+    whole = Prescription(copy.deepcopy(therapy), Bounds())
     scheduled = worst_case.scheduled_ng(whole, therapy["basal_dose_ng_per_day"], DAY)
     drug["max_dose_24h_ng"] = scheduled + boluses * bolus["dose_ng"] + 1000
     pump = rig.Rig(0)

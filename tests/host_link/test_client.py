@@ -185,6 +185,7 @@ class Paged(FakePump):
                     "steps": 10 * n,
                     "step_volume_pl": 2500,
                     "tip_pl": 0,
+                    "missed": n,
                     "drugs": [{"name": "x", "concentration_ng_per_ml": n}],
                 }
                 for n in range(3)
@@ -193,6 +194,7 @@ class Paged(FakePump):
                 "steps": 30,
                 "step_volume_pl": 2500,
                 "reservoir_pl": 1,
+                "missed_pl": 12,
                 "resets": 0,
                 "fillings_total": 3,
                 "fillings": [] if self.stuck else fillings[values["first_filling"] :][: self.page],
@@ -215,6 +217,7 @@ def test_pages_are_put_together(page: int):
     accounts = client.accounts()
     assert [filling.steps for filling in accounts.fillings] == [0, 10, 20]
     assert isinstance(accounts.fillings[0], Filling)
+    assert ([filling.missed for filling in accounts.fillings], accounts.missed_pl) == ([0, 1, 2], 12)
     assert accounts.volume_pl_by_source == {"basal": 7, "patient_bolus": 8}
 
 

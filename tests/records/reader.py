@@ -263,9 +263,23 @@ def fillings_of(data: bytes) -> dict[str, Any]:
         values["fillings"].append(filling)
     if at < len(data):  # 0.1 ended here
         values["refills"], at = _refills_of(data, at)
+        values["missed"], at = _missed_of(data, at)
     if at != len(data):
         raise ValueError(f"{len(data) - at} bytes left over")
     return values
+
+
+def _missed_of(data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    """What was not seen to move: where its counts begin, and with each filling."""
+    (one,) = struct.unpack_from("<H", data, at)
+    if one != 1:
+        raise ValueError(f"{one} groups of what was not seen to move")
+    names = ("base_step", "base_pl", "mark_pl", "refill_step")
+    missed: dict[str, Any] = dict(zip(names, struct.unpack_from("<4Q", data, at + 2), strict=True))
+    at += 2 + 4 * 8
+    (count,) = struct.unpack_from("<H", data, at)
+    missed["first_steps"] = list(struct.unpack_from(f"<{count}Q", data, at + 2))
+    return missed, at + 2 + 8 * count
 
 
 _CHECK_NAMES = ("at_s", "day", "filled_pl", "counted_pl", "residual_pl")

@@ -36,6 +36,7 @@ def test_over_delivery_shows_at_the_refill(tmp_path: Path):
             "counted_nl": "28000000",
             "residual_nl": "25600000",
             "difference_nl": "-2400000",
+            "missed_nl": "0",
             "ratio": "1.2",
             "suspicious": True,
         }

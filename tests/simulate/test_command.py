@@ -40,6 +40,8 @@ def test_the_document(tmp_path: Path):
         "ledger_bound_steps": 1088,
         "volume_nl": "125000",
         "delivered_ng": {"morphine": "2500000"},
+        "missed_nl": "0",
+        "missed_ng": {"morphine": "0"},
         "tip_ng": {"morphine": "0"},
         "by_source_nl": {"basal": "120000", "patient_bolus": "5000"},
         "boluses": [

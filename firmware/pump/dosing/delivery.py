@@ -126,6 +126,7 @@ class Delivery(Flow):
         self.fault = FAULT_NONE
         self.motor.cancel()
         self._steps_before = self.motor.executed()
+        self._missed_before = self.motor.missed()
         self._priming = False
         self.at.set(s, us)
         self.go_on(s, us, True)
@@ -173,6 +174,15 @@ class Delivery(Flow):
     def dose_steps(self) -> int:
         """Those of them that count as dose: all but the steps of a prime."""
         return self.steps_base + self.motor.executed() - self.primed_steps()
+
+    def missed(self) -> int:
+        """Steps on the ledger that were not seen to move, those of primes too."""
+        return self.missed_base + self.motor.missed()
+
+    def primed_missed(self) -> int:
+        if self._priming:
+            return self.prime_missed + self.motor.missed() - self._missed_before
+        return self.prime_missed
 
     def rate_pl_per_day(self, step_volume_pl: int) -> int:
         """The total rate that holds now, rounded down."""

@@ -8,7 +8,8 @@ absolute times alone: called late, it gives the same steps (DEL-01).
 
 Called by: the main loop (`serve`); commands act through `pump.dosing.delivery`, which extends this class.
 Nothing in this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`,
-`cancel` (docs/board-interface.md) and a log with `note` and `note_at(s, us, kind, code, ref, a, b)`."""
+`cancel`, `missed` (docs/board-interface.md) and a log with `note` and `note_at(s, us, kind, code, ref, a,
+b)`."""
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY, Accumulator
@@ -91,6 +92,8 @@ class Flow:
         self.max_pause_s = 0
         self.next_ref = 1
         self.prime_steps = 0  # not part of the daily dose
+        self.missed_base = 0  # steps not seen to move before the last reset
+        self.prime_missed = 0  # those of primes among all of them
         self.totals = tuple([limbs.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
         self._base_parts = limbs.new(CAPACITY)
         self._dose_factor = limbs.new(CAPACITY)
@@ -100,6 +103,7 @@ class Flow:
         self.change = Instant()  # next scheduled change of the rate; never when there is none
         self._flex = Instant()  # next flex boundary
         self._steps_before = 0  # motor's count when the segment began
+        self._missed_before = 0
         self._priming = False
 
     def serve(self, s: int, us: int) -> None:
@@ -153,8 +157,11 @@ class Flow:
             return False
         self.gate.closing(s, us)
         self._steps_before += steps
+        missed = self.motor.missed()
         if self._priming:
             self.prime_steps += steps
+            self.prime_missed += missed - self._missed_before
+        self._missed_before = missed
         self.history.mark(s, us, self.steps_base + self._steps_before - self.prime_steps)
         return not self.fault
 

@@ -20,6 +20,7 @@ _EVENTS_A_PAGE = 4
 _EVENTS_AT = 6  # in a page: after the number to go on from and the count
 _PAGE_SIZE = 235
 _FILLINGS_A_PAGE = 1
+_DRUGS_BESIDE_SOURCES = 4
 _NONE_SCHEDULED = 0xFFFFFFFF
 
 
@@ -262,14 +263,17 @@ class Commands:
         prescription = course.prescription
         first = values["first_filling"]
         step_volume_pl = prescription.step_volume_pl if prescription else 0
+        fillings = self._fillings(first)
+        fits = not fillings or len(fillings[0]["drugs"]) <= _DRUGS_BESIDE_SOURCES
         return {
             "steps": self._delivery.steps(),
             "step_volume_pl": step_volume_pl,
             "reservoir_pl": course.reservoir_left_pl(),
+            "missed_pl": self._guard.missed_pl(),
             "resets": self._keeper.resets(),
             "fillings_total": len(course.fillings.list),
-            "fillings": self._fillings(first),
-            "sources": self._volumes(),
+            "fillings": fillings,
+            "sources": self._volumes() if fits else [],
         }
 
     def _fillings(self, first: int):
@@ -277,6 +281,7 @@ class Commands:
         fillings = course.fillings
         steps = self._delivery.steps()
         dose_steps = self._delivery.dose_steps()
+        dose_missed = self._delivery.missed() - self._delivery.primed_missed()
         answer = []
         for i in range(first, min(len(fillings.list), first + _FILLINGS_A_PAGE)):
             filling = fillings.list[i]
@@ -290,6 +295,7 @@ class Commands:
                     "steps": fillings.steps_of(i, dose_steps),
                     "step_volume_pl": filling.step_volume_pl,
                     "tip_pl": fillings.tip_pl_of(i, steps, course.prescription.dead_pl),
+                    "missed": fillings.missed_of(i, dose_missed),
                     "drugs": drugs,
                 }
             )

@@ -72,11 +72,19 @@ class GuardCommands:
     def add_status(self, answer) -> None:
         """State and alarms, in the answer of STATUS."""
         alarms = self._alarms
-        monitor = self._supervisor.monitor
         answer["state"] = self._supervisor.state()
         answer["alarms"] = alarms.count()
         answer["alarm"] = alarms.announced()
-        answer["missed_pl"] = monitor.missed_steps() * monitor.step_volume_pl
+        answer["missed_pl"] = self.missed_pl()
+
+    def missed_pl(self, since_refill: bool = False) -> int:
+        """Counted and not seen to move, in all; messages.UNSEEN where no motor can be seen (RES-06)."""
+        delivery = self._delivery
+        if not delivery.motor.feedback:
+            return messages.UNSEEN
+        fillings = self._course.fillings
+        missed = delivery.missed()
+        return fillings.missed_since_refill_pl(missed) if since_refill else fillings.missed_pl(missed)
 
     def alarms(self, values):
         alarms = self._alarms
@@ -173,6 +181,7 @@ class GuardCommands:
         return {
             "reservoir_pl": course.reservoir_left_pl(),
             "filled_pl": course.fillings.reservoir_pl,
+            "missed_pl": self.missed_pl(True),
             "low_pl": low_pl,
             "low_days": course.prescription.values["low_reservoir_days"],
             "empty_pl": EMPTY_PL,

@@ -356,6 +356,7 @@ class Keeper:
             fillings["refills"] = [codec.decode(REFILLS, data, 0, len(data))]
         except (DocumentError, codec.WireError):
             fillings["refills"] = []  # never written, or not to be read
+        fillings["missed"] = fillings["first_missed"] = ()
         return fillings
 
     def _restore_boluses(self) -> None:

@@ -24,11 +24,16 @@ _HOURS = 29
 HOURS = 25
 WORDS = _HOURS + HOURS
 
+# above what they hold for themselves, the microseconds of the first six instants have ten bits each of: steps
+# not seen to move, all (the first three) and those of primes; 0 before format 3
+_MISSED, _PRIMES_MISSED = _RESUME + 1, _PLAN_NEXT + 1
+
 _KNOWS_CLOCK_SET = 3  # the first format that does
 
 # above what they hold for themselves, TIME_US, _OFFSET_US and _OFFSET_S have 10 bits each of the reservation
 _TEN = 0x3FF
 _US_BITS = 20
+_US = (1 << _US_BITS) - 1
 _S_BITS = 17
 
 # _DAY_FLAGS: 16 bits of the clock's day (below 0 from 0xC000 on), then
@@ -80,6 +85,8 @@ class State:
         if delivery.local.was_set:
             flags |= _CLOCK_SET
         words[_DAY_FLAGS] = flags | self._collect_plan() | self._collect_sources()
+        self._share(_MISSED, delivery.missed())
+        self._share(_PRIMES_MISSED, delivery.primed_missed())
         self._mark_hours(s // 3600)
 
     def _collect_counts(self, us: int) -> None:
@@ -97,6 +104,25 @@ class State:
         words[_HIGH] = steps >> _SPLIT | primed >> _SPLIT << 15
         words[_OFFSET_S] = delivery.local.offset_s | permit >> 20 << _S_BITS
         words[_OFFSET_US] = delivery.local.offset_us | (permit >> 10 & _TEN) << _US_BITS
+
+    def _share(self, word: int, count: int) -> None:
+        """A count in the upper bits of three instants."""
+        words = self._words
+        if count > _SMALL:
+            count = _SMALL
+        for part in range(3):
+            words[word] = words[word] & _US | (count >> 10 * part & _TEN) << _US_BITS
+            word += 2
+
+    def _parted(self, word: int) -> int:
+        """The count that three instants share, which they no longer do."""
+        words = self._words
+        count = 0
+        for part in range(3):
+            count |= words[word] >> _US_BITS << 10 * part
+            words[word] &= _US
+            word += 2
+        return count
 
     def _put(self, word: int, instant) -> None:
         self._words[word] = instant.s
@@ -150,9 +176,11 @@ class State:
         words = self._words
         permit = words[TIME_US] >> _US_BITS | words[_OFFSET_US] >> _US_BITS << 10
         permit |= words[_OFFSET_S] >> _S_BITS << 20
-        words[TIME_US] &= (1 << _US_BITS) - 1
-        words[_OFFSET_US] &= (1 << _US_BITS) - 1
+        words[TIME_US] &= _US
+        words[_OFFSET_US] &= _US
         words[_OFFSET_S] &= (1 << _S_BITS) - 1
+        self._delivery.missed_base = self._parted(_MISSED)
+        self._delivery.prime_missed = self._parted(_PRIMES_MISSED)
         if not 0 <= survived <= permit:
             return False
         self._unmade = permit - survived

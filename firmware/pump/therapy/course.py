@@ -123,7 +123,7 @@ class Course:
         held = delivery.held
         delivery.held = FREE
         delivery.cut_all_short(s, us)
-        self.fillings.take(prescription, delivery.steps(), delivery.dose_steps())
+        self.fillings.take(prescription, delivery)
         self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
         library.note_committed(prescription, self.log, ref)
@@ -373,7 +373,7 @@ class Course:
         delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
         self.log.note(NOTE_REFILLED, 0, ref, values["volume_pl"], values["residual_pl"])
         delivery.gate.filled(values, s, ref)
-        self.fillings.refill(values["volume_pl"], delivery.steps(), delivery.dose_steps())
+        self.fillings.refill(values["volume_pl"], delivery)
         self.boluses.restart_lockout(s, us)
 
     # --- what is known ---

@@ -34,6 +34,9 @@ FILLINGS = (
     ),
 )
 FILLINGS_OF_0_1 = FILLINGS
+# Steps not seen to move, since 0.2: where the counts above begin, and with each filling (without primes).
+MISSED = (("base_step", "u64"), ("base_pl", "u64"), ("mark_pl", "u64"), ("refill_step", "u64"))
+FIRST_MISSED = (("first_step", "u64"),)
 REFILLS = (
     ("lot", "str"),
     ("expiry_day", "u16"),
@@ -50,7 +53,7 @@ REFILLS = (
         ),
     ),
 )
-FILLINGS += (("refills", REFILLS),)  # one of them
+FILLINGS += (("refills", REFILLS), ("missed", MISSED), ("first_missed", FIRST_MISSED))  # one, one, one each
 
 
 def _without_limits(drug):
@@ -83,6 +86,7 @@ class Filling:
         self.step_volume_pl = step_volume_pl
         self.first_step = first_step  # dose steps: those of a prime are not counted
         self.first_pl = first_pl  # volume displaced, primes included
+        self.first_missed = 0  # dose steps not seen to move before it
 
     def holds(self, prescription) -> bool:
         """Same drugs at the same concentrations, same step?"""
@@ -109,6 +113,10 @@ class Fillings:
         self._refill_mark = None  # (dose steps, pl) of the last refill, until a program has taken note of it
         self._base_step = 0
         self._base_pl = 0
+        self._missed_base = 0  # the same of what was not seen to move
+        self._missed_base_pl = 0
+        self._missed_mark_pl = 0
+        self._missed_refill = 0
         # what refills showed, by the table REFILLS: `pump.safety.reservoir` judges it
         self.refills = {"lot": "", "expiry_day": 0, "pocket": 0, "off": 0, "checks": []}
 
@@ -123,6 +131,20 @@ class Fillings:
         left = self.reservoir_pl - (self.displaced_pl(steps) - self._reservoir_mark_pl)
         return left if left > 0 else 0
 
+    def missed_pl(self, missed: int) -> int:
+        """Volume counted and not seen to move since the first step, `missed` steps being it (RES-06)."""
+        if not self.list:
+            return 0
+        return self._missed_base_pl + (missed - self._missed_base) * self.list[-1].step_volume_pl
+
+    def missed_since_refill_pl(self, missed: int) -> int:
+        return self.missed_pl(missed) - self._missed_mark_pl
+
+    def missed_of(self, index: int, dose_missed: int) -> int:
+        """Dose steps of one filling that were not seen to move."""
+        end = self.list[index + 1].first_missed if index + 1 < len(self.list) else dose_missed
+        return end - self.list[index].first_missed
+
     def check(self, prescription, refilled: bool) -> None:
         """Another drug or concentration needs a refill on record first (DEL-11), or with it (`refilled`)."""
         if self.list and not self.list[-1].holds(prescription):
@@ -131,10 +153,16 @@ class Fillings:
             if len(self.list) >= MAX_FILLINGS:
                 raise Unacceptable("too_large", "fillings")
 
-    def take(self, prescription, steps: int, dose_steps: int) -> None:
+    def take(self, prescription, delivery) -> None:
         """A program begins. The first says what the reservoir holds; other drugs begin where they were
         filled in."""
+        steps = delivery.steps()
+        dose_steps = delivery.dose_steps()
+        missed = delivery.missed()
+        first_missed = missed - delivery.primed_missed()
         displaced_pl = self.displaced_pl(steps)
+        missed_pl = self.missed_pl(missed)
+        before = len(self.list)
         if not self.list:
             self.reservoir_pl = prescription.values["fill_pl"]
             self._append(prescription, dose_steps, 0)
@@ -143,9 +171,14 @@ class Fillings:
             first_step, first_pl = dose_steps, displaced_pl
             if self._refill_mark is not None and not self.list[-1].holds_drugs(prescription):
                 first_step, first_pl = self._refill_mark
+                first_missed = self._missed_refill
             self._append(prescription, first_step, first_pl)
             self._base_step = steps
             self._base_pl = displaced_pl
+        if len(self.list) > before:
+            self.list[-1].first_missed = first_missed
+            self._missed_base = missed
+            self._missed_base_pl = missed_pl
         self._refill_mark = None
 
     def _append(self, prescription, first_step: int, first_pl: int) -> None:
@@ -175,6 +208,15 @@ class Fillings:
                 for filling in self.list
             ],
             "refills": [self.refills],
+            "missed": [
+                {
+                    "base_step": self._missed_base,
+                    "base_pl": self._missed_base_pl,
+                    "mark_pl": self._missed_mark_pl,
+                    "refill_step": self._missed_refill,
+                }
+            ],
+            "first_missed": [{"first_step": filling.first_missed} for filling in self.list],
         }
 
     def restore(self, values) -> None:
@@ -190,10 +232,21 @@ class Fillings:
         ]
         for refills in values["refills"]:
             self.refills = refills
+        for missed in values["missed"]:
+            self._missed_base = missed["base_step"]
+            self._missed_base_pl = missed["base_pl"]
+            self._missed_mark_pl = missed["mark_pl"]
+            self._missed_refill = missed["refill_step"]
+        for index, first in enumerate(values["first_missed"]):
+            self.list[index].first_missed = first["first_step"]
 
-    def refill(self, volume_pl: int, steps: int, dose_steps: int) -> None:
+    def refill(self, volume_pl: int, delivery) -> None:
         """The reservoir now holds volume_pl."""
-        displaced_pl = self.displaced_pl(steps)
+        dose_steps = delivery.dose_steps()
+        missed = delivery.missed()
+        displaced_pl = self.displaced_pl(delivery.steps())
+        self._missed_mark_pl = self.missed_pl(missed)
+        self._missed_refill = missed - delivery.primed_missed()
         self.reservoir_pl = volume_pl
         self._reservoir_mark_pl = displaced_pl
         self._refill_mark = (dose_steps, displaced_pl)

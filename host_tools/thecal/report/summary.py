@@ -209,10 +209,11 @@ def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
                 volume_text(volume_pl),
                 mass_text(dose),
                 mass_text(tip),
+                _missed(accounts, filling, drug["concentration_ng_per_ml"]),
             )
             rows.append(row)
-    head = ("filling", "drug", "volume", "dose", "of it past the catheter tip")
-    yield Table(head, rows, right=(0, 2, 3, 4))
+    head = ("filling", "drug", "volume", "dose", "of it past the catheter tip", "of it not seen to move")
+    yield Table(head, rows, right=(0, 2, 3, 4, 5))
     sources = accounts["volume_pl_by_source"].items()
     yield Table(
         ("source", "volume"),
@@ -222,6 +223,14 @@ def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
     yield Text(
         f"Counted by the pump's ledger: {accounts['steps']} motor steps in all, {accounts['resets']} resets."
     )
+
+
+def _missed(accounts: dict[str, Any], filling: dict[str, Any], concentration_ng_per_ml: int) -> str:
+    """What a stall took of a dose (RES-06); a report that was saved before this was told does not say."""
+    if accounts.get("missed_pl") is None:
+        return "not known"
+    missed_pl = filling["missed"] * filling["step_volume_pl"]
+    return mass_text(Fraction(missed_pl * concentration_ng_per_ml, PL_PER_ML))
 
 
 def _change_blocks(report: Report) -> Iterator[Block]:
