@@ -2,6 +2,20 @@
 
 ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
+        "RES-06 dose",
+        "firmware/pump/dosing/flow.py",
+        "            self.prime_missed += missed - self._missed_before",
+        "            pass",
+        ("tests/simulate/test_missed.py",),
+    ),
+    (
+        "RES-06 kept",
+        "firmware/pump/records/state.py",
+        "        self._share(_MISSED, delivery.missed())",
+        "        pass",
+        ("tests/simulate/test_missed.py",),
+    ),
+    (
         "DEL-14",
         "firmware/pump/safety/supervisor.py",
         "1 if prescription.withdrawal else 0",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pressing import presses
 from thecal.client import Client
 from thecal.emulator import Emulator
 
@@ -57,6 +58,7 @@ def test_the_document(quick_thecal: Thecal, filled: Emulator):
         "residual_nl": "28100000",
         "difference_nl": "100000",
         "missed_nl": "0",
+        "outcome": "carried_out",
         "ratio": "0.992",
         "suspicious": False,
         "trend": {"refills": 1, "ratio": "0.992", "suspicious": False, "ratios": ["0.992"]},
@@ -126,7 +128,10 @@ def state_of(pump: Emulator) -> tuple[object, ...]:
 
 
 @pytest.mark.req("DEL-13", part="at the command line")
-def test_a_refill_with_its_program(quick_thecal: Thecal, filled: Emulator, tmp_path: Path):
+def test_a_refill_with_its_program(
+    quick_thecal: Thecal, filled: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    presses(monkeypatch, filled)
     therapy = weaker(tmp_path)
     before = state_of(filled)
     no = quick_thecal(
@@ -135,7 +140,6 @@ def test_a_refill_with_its_program(quick_thecal: Thecal, filled: Emulator, tmp_p
     assert no.code == 1
     assert "10 mg/mL" in no.out
     assert state_of(filled) == before
-    filled.bench.press_button()
     document = refilled(quick_thecal, filled, *SET, "40 mL", "--lot", "A", "--program", therapy)
     assert document["lot"] == "A"
     assert isinstance(document["program"], dict)

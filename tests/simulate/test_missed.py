@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import MORPHINE, Thecal, quick_thecal  # noqa: F401
+from pressing import presser
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.ledger import Ledger
@@ -70,9 +71,8 @@ def test_what_was_missed_is_exact_for_each_drug(tmp_path: Path):
         bench.stall(1800, {"morphine": Fraction(50)})
         bench.check()
         with Client.connect(emulator.port) as client:  # the same drug in smaller steps
-            emulator.bench.press_button()
-            values = to_wire(parse_therapy(TEXT.replace('"2.5 nL"', '"2 nL"')), client.running_program())
-            client.commit(client.propose_program(values).digest)
+            client.button = presser(emulator)
+            commit(client, TEXT.replace('"2.5 nL"', '"2 nL"'))
         bench.stall(900, {"morphine": Fraction(40)}, 2000)
         bench.check()
         with Client.connect(
@@ -83,6 +83,7 @@ def test_what_was_missed_is_exact_for_each_drug(tmp_path: Path):
         bench.stall(900, {"morphine": Fraction(20), "bupivacaine": Fraction(10)}, 2000)
         with Client.connect(emulator.port) as client:
             assert client.reservoir().missed_pl == client.status().missed_pl - _until_refill(bench)
+            client.button = presser(emulator)
             half = TEXT.replace('"2.5 nL"', '"2 nL"').replace('"20 mg/mL"', '"10 mg/mL"')
             commit(client, half.replace("[basal]", SECOND, 1))
         bench.check()
@@ -105,9 +106,8 @@ def _until_refill(bench: Bench) -> int:
 def test_what_a_prime_missed_is_volume_and_no_dose():
     with Emulator(seed=1) as emulator, Client.connect(emulator.port) as client:
         commit(client, TEXT)
-        emulator.bench.press_button()
+        client.button = presser(emulator)
         client.set_implant_flag()
-        emulator.bench.press_button()
         client.commit(client.propose_prime(dry=True).digest)
         emulator.bench.advance_by(MINUTE_US)
         steps, made = client.status().steps, emulator.bench.truth().steps
