@@ -62,6 +62,7 @@ def test_the_document(quick_thecal: Thecal, filled: Emulator):
         "ratio": "0.992",
         "suspicious": False,
         "trend": {"refills": 1, "ratio": "0.992", "suspicious": False, "ratios": ["0.992"]},
+        "outcome": "carried_out",
         "lot": "A-17",
         "measured_nl": "39800000",
         "pocket_fill": False,
@@ -131,7 +132,6 @@ def state_of(pump: Emulator) -> tuple[object, ...]:
 def test_a_refill_with_its_program(
     quick_thecal: Thecal, filled: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    presses(monkeypatch, filled)
     therapy = weaker(tmp_path)
     before = state_of(filled)
     no = quick_thecal(
@@ -140,7 +140,9 @@ def test_a_refill_with_its_program(
     assert no.code == 1
     assert "10 mg/mL" in no.out
     assert state_of(filled) == before
+    said = presses(monkeypatch, filled)
     document = refilled(quick_thecal, filled, *SET, "40 mL", "--lot", "A", "--program", therapy)
+    assert len(said) == 1  # one press for both
     assert document["lot"] == "A"
     assert isinstance(document["program"], dict)
     assert state_of(filled) == (

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pressing import presser
 from records.cut_checks import Day, Judge, digest
 from records.flash_images import When, images
 from records.script import BRIDGED, CONSTANT, DAY, FLEX, HOUR_S, LAST, US, Act, pump_at_day
@@ -92,12 +93,12 @@ def played(folder: Path, case: Case, *, together: bool) -> list[object]:
     folder.mkdir()
     seen: list[object] = []
     with pump_at_day(folder / "flash", folder / "trace") as pump, Client.connect(pump.port) as client:
+        client.button = presser(pump)
         client.commit(client.propose_clock(9500, 6 * HOUR_S, 0).digest)
         client.commit(client.propose_program(CONSTANT).digest)
         pump.bench.advance(3 * HOUR_S * US + 17)
         case.before(pump, client)
         pump.bench.advance(3 * HOUR_S * US + 1800 * US + 1)
-        pump.bench.press_button()
         if together:
             committed = client.commit(client.propose_refill_and_program(case.refill, case.program).digest)
         else:
