@@ -217,7 +217,6 @@ class Snapshot:
             "fault": fault_json(self.alarms),
             "sensors": sensors_json(self.sensors) if self.sensors else None,
             **missed_json(self._ledger),
-            "missed_nl": None if status.missed_pl is None else nl(status.missed_pl),
             "to_low_s": self.reservoir.to_low_s if self.reservoir else None,
             "to_empty_s": self.reservoir.to_empty_s if self.reservoir else None,
             "refill_by": self.refill_by.isoformat() if self.refill_by else None,

@@ -58,7 +58,6 @@ def test_the_document(quick_thecal: Thecal, filled: Emulator):
         "residual_nl": "28100000",
         "difference_nl": "100000",
         "missed_nl": "0",
-        "outcome": "carried_out",
         "ratio": "0.992",
         "suspicious": False,
         "trend": {"refills": 1, "ratio": "0.992", "suspicious": False, "ratios": ["0.992"]},

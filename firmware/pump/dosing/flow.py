@@ -95,16 +95,19 @@ class Flow:
         self.missed_base = 0  # steps not seen to move before the last reset
         self.prime_missed = 0  # those of primes among all of them
         self.totals = tuple([limbs.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
-        self._base_parts = limbs.new(CAPACITY)
-        self._dose_factor = limbs.new(CAPACITY)
-        self._ceiling = limbs.new(CAPACITY)
-        self._floor = limbs.new(CAPACITY)
-        self._product = limbs.new(CAPACITY + DOSE_LIMBS)
+        self._make_room()
         self.change = Instant()  # next scheduled change of the rate; never when there is none
         self._flex = Instant()  # next flex boundary
         self._steps_before = 0  # motor's count when the segment began
         self._missed_before = 0
         self._priming = False
+
+    def _make_room(self):
+        self._base_parts = limbs.new(CAPACITY)
+        self._dose_factor = limbs.new(CAPACITY)
+        self._ceiling = limbs.new(CAPACITY)
+        self._floor = limbs.new(CAPACITY)
+        self._product = limbs.new(CAPACITY + DOSE_LIMBS)
 
     def serve(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
@@ -395,7 +398,7 @@ class Flow:
 
     def fail(self, fault: int, s: int, us: int) -> None:
         """Stop for good at (s, us); the first reason stays (INT-08) and is logged at once."""
-        self.motor.cancel()
+        self.motor.cancel()  # allow: length - one subject; its parts share each field
         if self.fault == FAULT_NONE:
             self.fault = fault
             self.log.note(NOTE_FAULT, fault, 0, 0, 0)
