@@ -127,7 +127,7 @@ class Transport(Closing):
             wait_s = max(remaining_s, 0.0)
             self._chunk = self._read(wait_s if silent is None else min(wait_s, _GLANCE_S))
             self._at = 0
-            if silent is not None and not self._chunk:
+            if silent is not None and wait_s > 0 and not self._chunk:  # a glance asks nobody
                 agreeing = agreeing + 1 if silent() else 0
                 if agreeing == _AGREEING:
                     return False

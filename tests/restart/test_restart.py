@@ -22,6 +22,7 @@ class Pump:
     def __init__(self, emulator: Emulator):
         self.emulator = emulator
         self.client = Client.connect(emulator.port)
+        self.client.button = lambda _: emulator.bench.press_button()
         self.made_before = 0
 
     def commit(self, therapy: dict[str, Any]) -> None:

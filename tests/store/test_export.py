@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of a pump with a bolus given, one cut short, a refill; and of another pump with an odd log."""
     path = tmp_path_factory.mktemp("export") / "store.sqlite"
     with Emulator(seed=1) as emulator, Pump(emulator.port) as pump:
-        done = pump.propose_program(MORPHINE).commit()
+        done = pump.propose_program(MORPHINE, keep_clock=True).commit()
         assert done
         assert remember(pump, "program", committed_us=done.at.total_us, path=path) == ""
         emulator.bench.advance_by(HOUR_US)
