@@ -271,7 +271,7 @@ def test_the_window_of_an_hour_and_of_two_programs(emulator: Emulator, tmp_path:
         'max_dose_24h = "6 mg"', 'max_dose_24h = "6 mg"\nmax_dose_1h = "1 mg"'
     )
     limited.write_text(text)
-    with Pump(emulator.port) as pump:
+    with Pump(emulator.port, button=lambda _: emulator.bench.press_button()) as pump:
         pump.propose_program(limited).commit()
         emulator.bench.advance_by(HOUR_US // 2)
         assert given(pump, 1) == (pytest.approx(50_000, abs=STEP_NG), True)

@@ -130,7 +130,8 @@ def alarm_lines(look: Look) -> list[str]:
 def event_lines(look: Look, count: int, width: int) -> list[str]:
     """The newest records."""
     lines: list[str] = []
-    for event in look.events[-count:]:
+    told = [event for event in look.events if event.kind != "program_field"]  # `thecal log` has each field
+    for event in told[-count:]:
         seconds = (look.snapshot.status.now.total_us - event.at.total_us) // US_PER_S
         ago = span_text(max(0, seconds))
         lines.append(f"{event.sequence:>6} {ago:>11} ago {event.kind:<17} {details(event)}"[:width])
