@@ -58,6 +58,11 @@ class Firmware:
         return self.board / "lives.py"
 
     @property
+    def is_text(self) -> bool:
+        """Does MicroPython compile it as it boots?"""
+        return not any(self.firmware.rglob("*.mpy"))
+
+    @property
     def micropython_path(self) -> str:
         """MICROPYPATH of its process."""
         return f"{self.firmware}:{self.board}"
@@ -75,7 +80,7 @@ def firmware(*, source: bool = False) -> Generator[Firmware]:
     """
     text = _below(paths.project_root())
     compiler = None if source or paths.other_micropython() else _compiler()
-    if compiler is None:
+    if compiler is None or not text.is_text:  # or it was built already, as for a chip
         yield text
         return
     files = _files(text)

@@ -164,13 +164,13 @@ def test_a_file_that_does_not_compile_is_named_with_its_line(
 
 
 def test_without_a_compiler_the_text_boots_and_nothing_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch):
-    compiled._compiler.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]
+    compiled.mpy_cross.cache_clear()
     monkeypatch.setattr(platform, "machine", lambda: "abacus")
     try:
         with Emulator(seed=1) as pump:
             assert boots_from(pump.process.pid).startswith(str(ROOT))
     finally:
-        compiled._compiler.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]
+        compiled.mpy_cross.cache_clear()
     monkeypatch.undo()
     assert not cache.exists()
 
