@@ -13,7 +13,7 @@ from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused
 
-from .conftest import DEADLINE_S, THECAL, Thecal
+from .conftest import DEADLINE_S, THECAL, Thecal, heed_ctrl_c
 
 FLAG = ("prime", "--dry", "--implant", "--yes")
 
@@ -25,7 +25,7 @@ def waiting(pump: Emulator, *words: str) -> Iterator["subprocess.Popen[str]"]:
     pipe = subprocess.PIPE
     command = [str(THECAL), *words, "--port", pump.port]
     with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment, preexec_fn=heed_ctrl_c
     ) as process:
         assert process.stderr is not None
         asked = process.stderr.readline()
