@@ -25,6 +25,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+# The tests start hundreds of commands, and each would compile all of thecal again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 WASM_RUNNER = Path(__file__).resolve().parent / "wasm_runner.py"
 
 # ci: the same examples every time, so that red means the change. dev: new ones, so that bugs turn up.
