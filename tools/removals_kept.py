@@ -57,4 +57,11 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "        if False:",
         ("tests/cli/test_kept.py",),
     ),
+    (
+        "ALM-09",
+        "firmware/pump/records/keeper.py",
+        "before[1] != _NEVER and s - before[1] <= _HOUR_S",
+        "False",
+        ("tests/records/test_resets.py",),
+    ),
 )

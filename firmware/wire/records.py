@@ -30,7 +30,9 @@ EVENT_KINDS = (
     (19, "implant_flag_set"),
     (20, "plan_cancelled"),  # ref: index of the step whose dose stays
     (21, "bridge_skipped"),
-    (22, "restored"),  # after a reset; ref: how many there were, a: steps on the ledger; code 1: exactly
+    # after a reset; ref: how many there were, a: steps on the ledger, code 1: exactly; b: pl of those that
+    # were reserved and count as given, though nobody knows whether they were made
+    (22, "restored"),
     (23, "bolus_interrupted"),  # by a reset; code: bolus kind
     (24, "records_distrusted"),  # code: what could not be trusted (pump.records.keeper)
     # local time by the pump's clock; code: 1 boot, 2 clock change, 3 daily; ref: days since 2000-01-01,

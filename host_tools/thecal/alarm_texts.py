@@ -113,6 +113,11 @@ TEXTS: dict[str, AlarmText] = {
         "less is in the reservoir than was injected: it may have gone beside the pump",
         "treat as an overdose under the skin; watch the patient now",
     ),
+    "resets": AlarmText(
+        "the pump was reset, or without power, three times within an hour; therapy goes on, and what each "
+        "reset may have cost is on record",
+        "see to its supply and to what stands in `thecal log --faults` before each restart",
+    ),
     "records_format": AlarmText(
         "the records on its flash are another firmware's (storage format {detail}), and this could not take "
         "them over: it has no program and gives nothing; the log is readable",

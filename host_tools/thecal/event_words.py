@@ -171,7 +171,10 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "command_refused": lambda x: f"{name(x.code, MESSAGES)}: {name(x.b, REFUSALS)}",
     "plan_step": lambda x: f"step {x.ref + 1}: {dose_rate_text(x.a)}",
     "plan_cancelled": lambda x: f"the dose of step {x.ref + 1} stays",
-    "restored": lambda x: f"after reset {x.ref}, {x.a} steps on the ledger{', exactly' if x.code else ''}",
+    "restored": lambda x: (
+        f"after reset {x.ref}, {x.a} steps on the ledger{', exactly' if x.code else ''}"
+        + (f", {volume_text(x.b)} of them counted as given that perhaps was not" if x.b else "")
+    ),
     "reference_time": _local_time,
     "records_lost": _lost,
     "log_begun": lambda x: _BEGUN.get(x.code, f"code {x.code}").format(x.a),

@@ -58,6 +58,7 @@ class State:
         self._log = log
         self._hour = 0
         self._unmade = 0  # steps on record that are known not to have been made
+        self.unproven = 0  # steps on record of which nobody knows
         self.saved_steps = 0  # dose steps when the words were last written
         self.program = 0  # numbers of the documents that count
         self.fillings = 0
@@ -182,6 +183,7 @@ class State:
         self._delivery.missed_base = self._parted(_MISSED)
         self._delivery.prime_missed = self._parted(_PRIMES_MISSED)
         if not 0 <= survived <= permit:
+            self.unproven = permit
             return False
         self._unmade = permit - survived
         return True

@@ -258,6 +258,8 @@ class Supervisor:
         self.monitor.sample(s)
         self.latch.keep_eri(self.monitor.eri_s)
         self.reservoir.look(s, us)
+        if self.alarms.stands(a.RESETS) and self._keeper.is_long_up(s):
+            self.alarms.set(a.RESETS, False)
         self.check_values()
 
     def check_values(self) -> bool:
