@@ -59,8 +59,8 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "ALM-09",
-        "firmware/pump/records/keeper.py",
-        "before[1] != _NEVER and s - before[1] <= _HOUR_S",
+        "firmware/pump/records/restarts.py",
+        "before != _NEVER and s - before <= _HOUR_S",
         "False",
         ("tests/records/test_resets.py",),
     ),

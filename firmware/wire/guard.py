@@ -70,8 +70,8 @@ ALARMS = (
     # after filling, less was found in the reservoir than was injected: it may be beside the pump; by the next
     # refill
     (26, "pocket_fill", "critical", STOP),
-    # the pump was reset, or without power, 3 times within an hour, by a clock that stands still meanwhile; when
-    # an hour has passed without
+    # the pump was reset, or without power, 3 times within an hour of its clock, which stands still meanwhile;
+    # when an hour has passed without
     (27, "resets", "noncritical", NONE),
     # the records on flash are of another format, and this firmware could not take the program over: there
     # is none, and nothing flows; detail: that format. By a program, or with the firmware that wrote them

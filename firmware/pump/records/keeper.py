@@ -23,21 +23,17 @@ and commands fill it first (`fill_queue`).
 Called by: `pump.pump` (`start_up`, `is_due`, `serve`), `pump.link` (`commit_program`, `keep_refill`,
 `keep_boluses`, `save_now`), `pump.dosing.flow` (`reserve`). `serve`, `reserve` and `save` never allocate."""
 
-import struct
-
 from pump.dosing.flow import ALARM_STORAGE, FAULT_STORAGE, NOTE_ALARM, NOTE_ALARM_CLEARED
 from pump.records import ledger as ledgers
 from pump.records import state as states
 from pump.records.documents import Document, DocumentError
+from pump.records.restarts import Restarts
 from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
 from pump.therapy.fillings import FILLINGS, FILLINGS_OF_0_1, REFILLS
 from pump.therapy.prescription import Prescription
 from wire import codec, messages
 
 _SAVE_EVERY_S = 1800
-_HOUR_S = 3600
-_TIMES = "<III"  # of resets, the newest first
-_NEVER = 0xFFFFFFFF
 _LAST_NUMBER = 0x7FFE  # even, as the next one is 1: two in a row never share a file
 
 NOTE_RESTORED = 22
@@ -76,8 +72,7 @@ class Keeper:
         self._saved_s = 0
         self.distrust = 0
         self.failed = False  # the last write failed
-        self._reset_s = 0  # when the last reset was
-        self.too_many_resets = False  # the third within an hour
+        self.restarts = Restarts(board.store)
         self.refused_format = 0  # of records that are another version's, and were not taken over
         self.program = b""
 
@@ -304,26 +299,6 @@ class Keeper:
     def resets(self) -> int:
         return self._ledger.words[states.RESETS]
 
-    def _count_resets(self, s: int) -> None:
-        """On record when the last three were, by a clock that stands still without power (ALM-09). The log
-        tells of each; this outlives the log."""
-        document = Document(self._store, "resets")
-        before = (_NEVER, _NEVER)
-        try:
-            before = struct.unpack(_TIMES, document.read(1, 0))[:2]
-        except (DocumentError, ValueError):
-            pass  # the first, or not to be read
-        self._reset_s = s
-        self.too_many_resets = before[1] != _NEVER and s - before[1] <= _HOUR_S
-        try:
-            document.write(1, struct.pack(_TIMES, s, before[0], before[1]))
-        except OSError:
-            self._note_failure()
-
-    def is_long_up(self, s: int) -> bool:
-        """Has an hour passed since the last reset?"""
-        return s - self._reset_s > _HOUR_S
-
     def _restore(self, words) -> None:
         time = self._timebase
         delivery = self._delivery
@@ -337,7 +312,10 @@ class Keeper:
         time.us = words[states.TIME_US]
         delivery.motor.set_epoch(time.s, time.us)
         self._state.restore_counts(self._ledger.format)
-        self._count_resets(time.s)
+        try:
+            self.restarts.count(time.s)
+        except OSError:  # no reason to stop
+            self._note_failure()
         if not self._state.is_programmed():
             return
         self._restore_program()

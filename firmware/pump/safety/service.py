@@ -40,7 +40,7 @@ class Service(Supervisor):
         delivery = self._delivery
         self.alarms.set(a.MAX_PAUSE, delivery.paused_too_long)
         self.alarms.set(a.STOPPED_48H, delivery.stopped_too_long())
-        self.alarms.set(a.RESETS, self._keeper.too_many_resets, self._keeper.resets())
+        self.alarms.set(a.RESETS, self._keeper.restarts.too_many, self._keeper.resets())
         self.alarms.set(a.RECORDS_FORMAT, self._keeper.refused_format, self._keeper.refused_format)
 
     def _ready(self) -> None:

@@ -258,7 +258,7 @@ class Supervisor:
         self.monitor.sample(s)
         self.latch.keep_eri(self.monitor.eri_s)
         self.reservoir.look(s, us)
-        if self.alarms.stands(a.RESETS) and self._keeper.is_long_up(s):
+        if self.alarms.stands(a.RESETS) and self._keeper.restarts.are_long_ago(s):
             self.alarms.set(a.RESETS, False)
         self.check_values()
 
