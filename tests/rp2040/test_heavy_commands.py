@@ -56,6 +56,8 @@ def test_commands_at_a_high_flow_lose_nothing(pump):
     therapy = thin(
         limited(constant(0), basal_dose_ng_per_day=NG_PER_UL * HIGH_UL_PER_DAY, patient_bolus=[bolus])
     )
+    drugs = [{"max_concentration_ng_per_ml": 0, "max_dose_24h_ng": 0, "rules": 0}] * len(therapy["drugs"])
+    therapy["library"] = [{"version": 1, "digest": bytes(8), "drugs": drugs, "confirmed": []}]
     client, chip = pump.client, pump.chip
     client.commit(client.propose_program(therapy).digest)
     chip.run_for(61)

@@ -100,7 +100,7 @@ def test_the_largest_step_keeps_time_at_the_lowest_rate(image):
     pump = Pump(image)
     step_pl = {limit.name: limit.high for limit in pump.client.limits()}["step_volume_pl"]
     lowest = {**constant(FLOOR_UL_PER_DAY), "step_volume_pl": step_pl}
-    with pytest.raises(Refused, match=r"out_of_range.*step_volume_pl"):
+    with pytest.raises(Refused, match=r"out_of_range.*step volume: from 100 pL"):
         pump.client.propose_program({**lowest, "step_volume_pl": step_pl + 1})
     pump.client.commit(pump.client.propose_program(lowest).digest)
     pump.chip.run_for(70 * 1.01 * DAY_S * step_pl / FLOOR_UL_PER_DAY / 1e6, wall_s=2000)
