@@ -2,9 +2,11 @@
 
 With the button held while the power comes it does nothing: the console is free for maintenance. Otherwise,
 unless the settings say production=1, it leaves two seconds in which Ctrl-C at the console gets in (mpremote,
-`thecal flash`). Whatever ends the pump leaves the motor off, and a tone."""
+`thecal flash`); a host that already talks to the pump does not, whatever bytes its frames have. Whatever ends
+the pump leaves the motor off, and a tone."""
 
 import gc
+import select
 import sys
 import time
 
@@ -33,6 +35,23 @@ def _held(pin):
     return True
 
 
+def _asked_for():
+    """Does somebody want the console, within two seconds: Ctrl-C by itself, as a person types it, or after a
+    carriage return, as mpremote sends it? In the middle of other bytes it is part of a frame."""
+    poll = select.poll()
+    poll.register(sys.stdin, select.POLLIN)
+    until_ms = time.ticks_add(time.ticks_ms(), 2000)
+    said = b""
+    while time.ticks_diff(until_ms, time.ticks_ms()) > 0:
+        if poll.poll(30):
+            said = (said + sys.stdin.buffer.read(1))[:3]
+        elif said == b"\x03" or said[:2] == b"\r\x03":
+            return True
+        else:
+            said = b""  # silence: what comes next begins something
+    return False
+
+
 def _cry(pin):
     """Ten tones in ten seconds: nobody else says that the pump is dead."""
     for _ in range(10):
@@ -49,15 +68,16 @@ def _start():
 
     machine.Pin(ENABLE, machine.Pin.OUT, value=1)
     production = "production=1" in _text("/settings")
-    if production:
-        kbd_intr(-1)
+    kbd_intr(-1)  # a frame may hold the byte of Ctrl-C
     if _held(BUTTON):
         kbd_intr(3)
         print("thecal: button held, maintenance")
         return
     if not production:
         print("thecal: Ctrl-C within two seconds for the console")
-        time.sleep_ms(2000)
+        if _asked_for():
+            kbd_intr(3)
+            return
     gc.threshold(8192)  # collecting often keeps what lives together: else no room is left in one piece
     try:
         import thecal_main  # noqa: F401 - runs the pump

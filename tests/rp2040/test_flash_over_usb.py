@@ -107,7 +107,8 @@ def test_a_full_file_system_is_refused_before_anything_is_written(image: Path):
 
 
 def test_a_running_pump_is_waited_for_until_somebody_resets_it(image: Path):
-    """Not in production: then it gives no console without its button."""
+    """Not in production: then it gives no console without its button. A host that says hello while the board
+    starts does not stop it: 3, the protocol's version, is the byte of Ctrl-C."""
     running = file_system(keyed(on_chip("serial=usb\nproduction=0\n")))
     with BoardOnUsb(image, running) as board:
         connected(board).close()
