@@ -6,7 +6,7 @@ The start is boards/rp2040/loader.py itself, run with stand-ins for the chip's m
 import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,20 +19,41 @@ from thecal.transport import Transport
 LOADER = Path(__file__).resolve().parents[2] / "boards" / "rp2040" / "loader.py"
 CTRL_C = 3
 DEAD = -1
+Said = tuple[int, bytes]
 
 
 class Chip:
-    """Stand-ins for machine, micropython, time, gc, pins and the firmware; what was done with them."""
+    """Stand-ins for machine, micropython, time, select, gc, pins and the firmware; what was done with them."""
 
-    def __init__(self, *, held: bool = False, fails: bool = False, reset: bool = False):
-        """`reset`: by the watchdog; else the power came."""
+    def __init__(
+        self, *, held: bool = False, fails: bool = False, reset: bool = False, said: tuple[Said, ...] = ()
+    ):
+        """`reset`: by the watchdog; else the power came. `said`: on the console's line, (ms, bytes)."""
         self.reset = reset
+        self.now_ms = 0
+        self.coming = [(at_ms, bytes([byte])) for at_ms, data in said for byte in data]
         self.done: list[tuple[str, int]] = []
         self.held = held
         self.fails = fails
 
     def note(self, what: str, number: int = 0) -> None:
         self.done.append((what, number))
+
+    def poll(self, timeout_ms: int) -> bool:
+        """Wait for a byte on the line."""
+        if self.coming and self.coming[0][0] <= self.now_ms + timeout_ms:
+            self.now_ms = max(self.now_ms, self.coming[0][0])
+            return True
+        self.now_ms += timeout_ms
+        return False
+
+    def read(self, count: int) -> bytes:
+        assert count == 1
+        return self.coming.pop(0)[1]
+
+    def sleep_ms(self, ms: int) -> None:
+        self.now_ms += ms
+        self.note("wait", ms)
 
     def modules(self) -> dict[str, ModuleType]:
         chip = self
@@ -63,7 +84,16 @@ class Chip:
                 "reset_cause": lambda: 3 if chip.reset else 1,
             },
             "micropython": {"kbd_intr": lambda byte: chip.note("console", byte)},  # pyright: ignore
-            "time": {"sleep_ms": lambda ms: chip.note("wait", ms)},  # pyright: ignore
+            "time": {
+                "sleep_ms": self.sleep_ms,
+                "ticks_ms": lambda: chip.now_ms,
+                "ticks_add": lambda a, b: a + b,  # pyright: ignore
+                "ticks_diff": lambda a, b: a - b,  # pyright: ignore
+            },
+            "select": {
+                "POLLIN": 1,
+                "poll": lambda: SimpleNamespace(register=lambda *_: None, poll=self.poll),  # pyright: ignore
+            },
             "gc": {"threshold": lambda _: None},  # pyright: ignore
             "pins": {"BUTTON": 5, "ENABLE": 6, "BUZZER": 7},
         }
@@ -92,6 +122,7 @@ def start(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: str, chip: Ch
     monkeypatch.setitem(sys.modules, "chip", bridge)
     monkeypatch.delitem(sys.modules, "thecal_main", raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read=chip.read)))
     runpy.run_path(str(folder / "loader.py"))
     sys.modules.pop("thecal_main", None)
     return chip.done
@@ -131,8 +162,33 @@ def test_the_button_stops_no_pump_that_was_reset(tmp_path: Path, monkeypatch: py
 
 
 def test_without_production_there_are_two_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    done = start(tmp_path, monkeypatch, "production=0\n", Chip())
-    assert done == [("pin 6", 1), ("wait", 5), ("wait", 2000), ("therapy", 0), ("console", CTRL_C)]
+    chip = Chip()
+    done = start(tmp_path, monkeypatch, "production=0\n", chip)
+    assert done == [("pin 6", 1), ("console", DEAD), ("wait", 5), ("therapy", 0), ("console", CTRL_C)]
+    assert 2000 <= chip.now_ms <= 2040
+
+
+@pytest.mark.req("SEC-10", part="two seconds for the console where it is no production")
+@pytest.mark.parametrize("said", [b"\x03", b"\r\x03", b"\r\x03\r\x01"], ids=["typed", "sent", "by mpremote"])
+def test_ctrl_c_in_the_two_seconds_gets_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+):
+    done = start(tmp_path, monkeypatch, "", Chip(said=((100, b"\0\x05"), (700, said))))
+    assert ("therapy", 0) not in done
+    assert done[-1] == ("console", CTRL_C)
+
+
+@pytest.mark.req("SEC-10", part="a host that talks to a pump that starts does not stop it")
+@pytest.mark.parametrize(
+    "said",
+    [b"\0\x03\x04\0", b"\x03\x03\x03", b"\x05\r\x03", b"\x03\x01", b"\r", b"\r\r\x03"],
+    ids=["frame", "three", "within", "more behind", "return", "second"],
+)
+def test_the_byte_of_ctrl_c_in_a_frame_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes):
+    frames = tuple((at_ms, said) for at_ms in range(50, 2000, 250))
+    done = start(tmp_path, monkeypatch, "", Chip(said=frames))
+    assert ("therapy", 0) in done
+    assert done.index(("therapy", 0)) < done.index(("console", CTRL_C))
 
 
 @pytest.mark.req("SEC-10", part="control bytes of a console are bytes of nobody's frame")
