@@ -23,7 +23,7 @@ Said = tuple[int, bytes]
 
 
 class Chip:
-    """Stand-ins for machine, micropython, time, select, gc, pins and the firmware; what was done with them."""
+    """Stand-ins for the chip's modules, pins and the firmware; what was done with them."""
 
     def __init__(
         self, *, held: bool = False, fails: bool = False, reset: bool = False, said: tuple[Said, ...] = ()
