@@ -277,11 +277,13 @@ class Bench:
 
     @property
     def has_spoken(self) -> bool:
-        """Has such a word been read already, together with an answer?"""
-        return b"\n" in self._received
+        """Has such a word been read already, together with an answer, or told to somebody else?"""
+        return b"\n" in self._received or self._end is not None
 
     def how_it_ended(self) -> SimulationError:
-        """What ended the pump, once it has: a PowerCut or another reason."""
+        """What ended the pump, once it has: a PowerCut or another reason. Asked again, the same."""
+        if self._end is not None:
+            return self._end
         try:
             self._answer(time.monotonic() + _ANSWER_S, _ANSWER_S)
         except SimulationError as error:

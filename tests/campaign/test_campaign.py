@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from thecal import campaign, campaigns, cli, paths
+from thecal.bench import PowerCut
 from thecal.campaigns import base, lives, power_cuts
 from thecal.campaigns.base import Campaign, Row, Run, Violated
+from thecal.campaigns.cut_pump import SOUND, CutPump
 from thecal.campaigns.results import Results
 from thecal.campaigns.runner import IN_PROCESS, Runner, run_batch
 from thecal.errors import LinkError, ThecalError
@@ -302,6 +304,17 @@ def _forget() -> None:
     power_cuts.prepared.cache_clear()
     lives.shared().close()
     base.code_version.cache_clear()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_pump_that_is_dead_is_not_waited_for(tmp_path: Path, whole: bool):
+    """The bench is told of its end amid a press of the button, and the line is then asked to take back what
+    waits for that press: it says at once that nobody is there, and not after a minute that nobody answers."""
+    with CutPump(tmp_path, None, seed=1, flash=SOUND, whole=whole) as pump:
+        pump.boot(0, None, memory=False)
+        pump.cut_now()
+        with pytest.raises(PowerCut):
+            pump.client.abort()
 
 
 def test_a_ledger_that_lags_behind_is_found_and_replayed(
