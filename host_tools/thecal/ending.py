@@ -36,19 +36,21 @@ class Acts:
     """What was sent to pumps while this was kept."""
 
     begun: bool = False  # a change was looked at, or more
+    due: list[str] = field(default_factory=list[str])  # without which it is not carried out
     done: list[str] = field(default_factory=list[str])
     unknown: list[str] = field(default_factory=list[str])
     printed: bool = False  # the JSON document
 
     @property
     def outcome(self) -> str:
-        """Of all of it."""
-        return UNKNOWN if self.unknown else CARRIED_OUT if self.done else NOT_CARRIED_OUT
+        """Of all of it: a part alone is no whole."""
+        return UNKNOWN if self.unknown else CARRIED_OUT if self.done and not self.due else NOT_CARRIED_OUT
 
     def words(self) -> str:
-        """What was carried out, what may have been."""
+        """What was carried out, what was not, what may have been."""
         parts = [f"{_and(self.done)} carried out"] if self.done else []
         parts += [f"whether {what} was carried out is not known" for what in self.unknown]
+        parts += [f"{_and(self.due)} not"] if self.due and parts else []
         return ", and ".join(parts) or "nothing was changed"
 
 
@@ -97,15 +99,20 @@ def begun() -> None:
         _state.acts.begun = True
 
 
+def due(what: str) -> None:
+    """What is carried out before `what` is but a part: with that alone nobody may think that it is done."""
+    if _state.acts is not None:
+        _state.acts.due.append(what)
+
+
 def act(what: str, outcome: str) -> None:
     """A command was sent, with this outcome."""
     acts = _state.acts
     if acts is not None:
         acts.begun = True
-        if outcome == CARRIED_OUT:
-            acts.done.append(what)
-        elif outcome == UNKNOWN:
-            acts.unknown.append(what)
+        if outcome != NOT_CARRIED_OUT:
+            (acts.done if outcome == CARRIED_OUT else acts.unknown).append(what)
+            acts.due = [other for other in acts.due if other != what]
 
 
 def with_outcome(document: dict[str, object]) -> dict[str, object]:

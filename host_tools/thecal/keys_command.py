@@ -3,6 +3,8 @@
 Called by the command line.
 """
 
+from pathlib import Path
+
 from thecal import ending, keyring, pairing
 from thecal.answers import Hello
 from thecal.button import Button
@@ -37,24 +39,27 @@ def pair(port: str, role: str, tell: Button | None) -> keyring.Entry:
             key = pairing.agree(session, hello, number, button if tell else None, busy=busy)
         except Refused as refused:
             raise _explained(refused, role) from refused
-        before = keyring.stored_or_none(hello.serial, role)
-        path = keyring.store(hello.serial, role, key)
-        try:
-            _prove(session, hello, number, key)
-        except Refused as refused:
-            keyring.restore(hello.serial, role, before)
-            raise ThecalError(
-                f"the pump did not take the new key: {refused.name}", "the old one still counts; pair anew"
-            ) from refused
+        path = _kept(session, hello, number, key)
     return keyring.Entry(hello.serial, role, path)
 
 
-def _prove(session: Session, hello: Hello, role: int, key: bytes) -> None:
-    """Open the session with which the pump takes the new key. Only its answer tells whether it did."""
-    what = f"pairing as {keyring.role_name(role)}"
+def _kept(session: Session, hello: Hello, role: int, key: bytes) -> Path:
+    """Keep the key, and open the session with which the pump takes it. Only its answer tells whether it did:
+    a signal is held from the moment the key is kept, so that never a key is left here that no pump has."""
+    name = keyring.role_name(role)
+    what = f"pairing as {name}"
+    before = keyring.stored_or_none(hello.serial, name)
     with ending.holding() as signals:
+        path = keyring.store(hello.serial, name, key)
         try:
-            session.open(hello, role, key)
+            _open(session, hello, role, key)
+        except Refused as refused:
+            keyring.restore(hello.serial, name, before)
+            if signals:
+                raise ending.Ended(signals[0], f"interrupted: {what} was not carried out") from refused
+            raise ThecalError(
+                f"the pump did not take the new key: {refused.name}", "the old one still counts; pair anew"
+            ) from refused
         except (LinkError, PortError) as lost:
             ending.act(what, ending.UNKNOWN)
             raise ThecalError(
@@ -64,6 +69,24 @@ def _prove(session: Session, hello: Hello, role: int, key: bytes) -> None:
     ending.act(what, ending.CARRIED_OUT)
     if signals:
         raise ending.Ended(signals[0], f"interrupted: {what} was carried out", ending.CARRIED_OUT)
+    return path
+
+
+def _open(session: Session, hello: Hello, role: int, key: bytes) -> None:
+    """Refused: the pump has not taken it, and will not. LinkError, PortError: nobody knows."""
+    try:
+        session.open(hello, role, key)
+        return
+    except PortError:
+        session.link.reopen()
+    except LinkError:
+        pass
+    try:  # which is what the pump wants to see of the key, now or before
+        session.open(session.greet(), role, key)
+    except Refused as refused:
+        if refused.name != "wrong_key":
+            raise LinkError(f"the pump refused auth: {refused.name}", refused.hint, "refused") from refused
+        raise
 
 
 def forget(serial: str, role: str | None) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from thecal import ending
 from thecal.amounts import exact_or_whole, mass_text, ratio_text
 from thecal.answers import Committed, Proposal
 from thecal.client import Client
@@ -104,6 +105,7 @@ class Review:
         first; an error says so when the program then fails."""
         if not self.sets_clock:
             return settled(self.client, self.what, lambda: self.client.commit(self.proposal.digest))
+        ending.due("the program")
         now = datetime.now()
         ClockChange(to=now).propose(self.client).commit()
         try:

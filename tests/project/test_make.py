@@ -41,3 +41,13 @@ def test_flash_without_a_port_says_what_it_needs(make):
     done = make("flash")
     assert done.returncode != 0
     assert "--port" in done.stderr
+
+
+def test_the_soak_runs_all_that_is_long(repo_root):
+    """What is short without THECAL_SOAK is nowhere whole unless the soak names it."""
+    makefile = (repo_root / "Makefile").read_text()
+    named = re.findall(r"tests/[\w./]+", makefile[makefile.index("\nsoak:") : makefile.index("\ndocs:")])
+    for file in (repo_root / "tests").rglob("*.py"):
+        if re.search(r'environ\.get\("THECAL_SOAK"', file.read_text()):
+            path = str(file.relative_to(repo_root))
+            assert any(path == one or path.startswith(f"{one}/") for one in named), path

@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 from thecal.emulator import Emulator
+from wire.framing import FrameReader
 
-Way = Literal["request", "answer", "dead"]
+Way = Literal["request", "answer", "dead", "pass"]
 _TICK_S = 1.0
 
 
@@ -50,13 +51,14 @@ class HeldLine:
         """Nothing is held any more; counting begins anew."""
         self.hold(0, "request", lambda: None)
 
-    def hold(self, number: int, way: Way, then: Callable[[], None]) -> None:
+    def hold(self, number: int, way: Way, then: Callable[[], None], *, opcode: int = -1) -> None:
         """Hold back the `number`-th frame from the host, or its answer; `then` is called at that moment.
+        `opcode`: only frames with this one count, of those that are not secured.
 
-        Whatever the host sends after it passes. "dead": the frame passes, and nothing after it, either way;
-        `then` is called for each later frame of the host, too.
+        Whatever the host sends after it passes. "pass": the frame, too. "dead": the frame passes, and nothing
+        after it, either way; `then` is called for each later frame of the host, too.
         """
-        self._number, self._way, self._then = number, way, then
+        self._number, self._way, self._then, self._opcode = number, way, then, opcode
         self._seen: list[bytes] = []
         self._said = False
         self._silent = False
@@ -84,7 +86,8 @@ class HeldLine:
         new = frame not in self._seen
         if new:
             self._seen.append(frame)
-        number = self._seen.index(frame) + 1
+        counted = [seen for seen in self._seen if self._opcode in (-1, opcode_of(seen))]
+        number = counted.index(frame) + 1 if frame in counted else len(counted) + 1 if self._silent else 0
         if not self._number or number < self._number:
             return True
         if number == self._number:
@@ -106,3 +109,10 @@ class HeldLine:
             self._said = True
             self._then()
         return not self._silent
+
+
+def opcode_of(frame: bytes) -> int:
+    """0 in what is secured, and in what is no frame."""
+    reader = FrameReader()
+    reader.feed(frame + b"\0", 0, len(frame) + 1)
+    return reader.opcode if reader.ready else 0

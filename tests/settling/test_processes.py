@@ -153,21 +153,35 @@ def test_the_terminal_is_gone(pump: Emulator, tmp_path: Path):
     assert not given(pump)
 
 
-@pytest.mark.req("HOST-12", part="SIGINT that is ignored stays ignored")
-def test_in_the_background_of_a_script(pump: Emulator):
-    """`thecal bolus &`: a shell starts it deaf to Ctrl-C; SIGTERM ends it."""
-    with thecal(pump.port, keys_for(pump.port), *BOLUS, ignoring=(signal.SIGINT,)) as process:
+@pytest.mark.req("HOST-12", part="a signal that is ignored stays ignored")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_is_ignored_stays_ignored(pump: Emulator, number: signal.Signals):
+    """`thecal bolus &`: a shell starts it deaf to Ctrl-C, `nohup thecal bolus` to a terminal that goes away;
+    at the question and amid the commit. SIGTERM ends it."""
+    with thecal(pump.port, keys_for(pump.port), *BOLUS, ignoring=(number,)) as process:
         assert process.stderr is not None
         assert process.stderr.read(4) == "Give"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.send_signal(signal.SIGTERM)
         err = process.communicate(timeout=DEADLINE_S)[1]
     assert process.returncode == 130
     assert err.endswith("interrupted (SIGTERM): nothing was changed\n")
 
 
+@pytest.mark.req("HOST-12", part="an ignored signal amid a commit")
+def test_an_ignored_signal_while_the_answer_is_on_its_way(pump: Emulator, commit: int):
+    with HeldLine(pump) as line:
+        keys = keys_for(pump.port)
+        with thecal(line.port, keys, *BOLUS, "--yes", ignoring=(signal.SIGHUP,)) as process:
+            line.hold(commit, "pass", lambda: process.send_signal(signal.SIGHUP))
+            err = process.communicate(timeout=DEADLINE_S)[1]
+        assert (process.returncode, err) == (0, "")
+        assert given(pump)
+
+
 EMULATE = """
 trap '' INT
+: >"$2.err"
 "$1" emulate --link "$2" >"$2.out" 2>"$2.err" &
 pump=$!
 until grep -q runs "$2.err"; do kill -0 $pump || exit 9; done

@@ -92,7 +92,7 @@ def _failed(error: Exception, acts: Acts, as_json: bool) -> int:
     code, text = FAILED, str(error)
     if acts.outcome == ending.UNKNOWN:
         code = UNKNOWN
-    elif acts.done and isinstance(error, LinkError | PortError):  # when all that mattered was through
+    elif acts.outcome == ending.CARRIED_OUT and isinstance(error, LinkError | PortError):  # all was through
         code, text = 0, f"{acts.words()}; after that: {text}"
     if acts.begun:
         _print_outcome(acts, text, as_json)

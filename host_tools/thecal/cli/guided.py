@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thecal import ending
 from thecal.cli.common import (
     CameOut,
     FilledIn,
@@ -174,13 +175,13 @@ def implant(
     from thecal.guided import session
     from thecal.therapy import load_therapy
 
-    prompter = prompter_of(no_input, as_json)
+    prompter, programmed = prompter_of(no_input, as_json), None
     wanted = load_therapy(therapy) if therapy else None
-    programmed = None
     with open_pump(port) as pump:
         try:
             with only_json(as_json):
                 if wanted is not None:
+                    ending.due("the prime")
                     answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
                     programmed = session.commit(pump.client, prompter, wanted, answers, port)
                     prompter.done = f"{wanted.name} runs, without a prime"
@@ -189,8 +190,8 @@ def implant(
             if programmed is None:
                 raise
             _remember(pump, "implant", no_store, programmed[0])
-            again = "then say `thecal implant` again, without --therapy"
-            raise ThecalError(f"{prompter.done}: {error.message}", f"{error.hint}; {again}") from error
+            hint = f"{error.hint}; then say `thecal implant` again, without --therapy"
+            raise ThecalError(f"{prompter.done}: {error.message}", hint) from error
         _remember(pump, "implant", no_store, programmed[0] if programmed else None)
     if as_json:
         program = programmed[1].as_json(programmed[0]) if programmed else None
