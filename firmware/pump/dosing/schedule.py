@@ -21,13 +21,8 @@ class Schedule:
         self.count = len(steps)
         self._start_min = array("H", [step[0] for step in steps])
         self._days = bytes([step[1] for step in steps])
-        self.doses_ng_per_day = [step[2] for step in steps]
-        self._doses = limbs.new(DOSE_LIMBS * self.count)  # one behind the other: few objects, little memory
+        self.doses_ng_per_day = array("I", [step[2] for step in steps])
         self._dose = limbs.new(DOSE_LIMBS)
-        for i in range(self.count):
-            limbs.load(self._dose, DOSE_LIMBS, steps[i][2])
-            for j in range(DOSE_LIMBS):
-                self._doses[i * DOSE_LIMBS + j] = self._dose[j]
         self.index = 0  # the step that holds
         self.ahead_s = S_PER_WEEK  # until the next step starts, counted from the whole second looked at
 
@@ -53,8 +48,7 @@ class Schedule:
 
     def dose(self):
         """Limbs of the dose that holds, ng/day; they change with the next call."""
-        for j in range(DOSE_LIMBS):
-            self._dose[j] = self._doses[self.index * DOSE_LIMBS + j]
+        limbs.load(self._dose, DOSE_LIMBS, self.doses_ng_per_day[self.index])  # a small integer
         return self._dose
 
     def dose_ng_per_day(self) -> int:

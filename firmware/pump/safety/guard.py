@@ -114,7 +114,7 @@ class DoseGuard:
         self.floor = Rate()
         self.most = Rate()
         self.rate = Rate()  # what is expected now
-        self._flex = []  # rates of the steps of a week or of a plan
+        self._flex = array("I")  # rates of the steps of a week or of a plan: `a_s` and `rest` of each
         self.meters = [Meter(source) for source in delivery.all_sources]
         self._exclusive = len(delivery.exclusive)
         self._metered = False  # does any of them count?
@@ -152,7 +152,12 @@ class DoseGuard:
         elif prescription.values["plan"]:
             doses = [prescription.values["basal_dose_ng_per_day"]]
             doses += [step["dose_ng_per_day"] for step in prescription.values["plan"]]
-        self._flex = [self._dose_rate(dose) for dose in doses]
+        flex = array("I", bytes(8 * len(doses)))  # no objects: a week has up to 144 of them
+        for index, dose in enumerate(doses):
+            rate = self._dose_rate(dose)
+            flex[2 * index] = rate.a_s
+            flex[2 * index + 1] = rate.rest
+        self._flex = flex
         self.floor.set_per_day(_PARTS * floor_pl_per_day // volume_pl)
         self.most.set_per_day(_PARTS * prescription.max_rate_pl_per_day // volume_pl + 1)
         if prescription.mode == 3:  # the minimum rate
@@ -220,15 +225,19 @@ class DoseGuard:
         rate.copy(self.base)
         delivery = self._delivery
         if delivery.schedule is not None:
-            rate.copy(self._flex[delivery.schedule.index])
+            self._take_flex(delivery.schedule.index)
         elif delivery.plan is not None:
-            rate.copy(self._flex[delivery.plan.index])
+            self._take_flex(delivery.plan.index)
         if flows == 1:
             if rate.above(self.floor):
                 rate.copy(self.floor)
         else:
             self._add_boluses(s)
         self._set_gap()
+
+    def _take_flex(self, index: int) -> None:
+        self.rate.a_s = self._flex[2 * index]
+        self.rate.rest = self._flex[2 * index + 1]
 
     def _add_boluses(self, s: int) -> None:
         rate = self.rate
