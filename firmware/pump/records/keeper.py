@@ -263,11 +263,14 @@ class Keeper:
     # --- boot ---
 
     def start_up(self) -> None:
-        """Take up therapy where the ledger has it, or say why not. Call once, before anything runs.
-
-        The timebase must be of this very moment: from here on the motor goes by the pump's clock."""
+        """Take up therapy where the ledger has it, or say why not. Call once, before anything runs. From here
+        on the motor goes by the pump's clock: at once after a look at it, as a motor that lags behind has
+        not made its step yet when the pump wakes for it."""
         self._delivery.reserve = self.reserve
-        self._delivery.motor.set_epoch(self._timebase.s, self._timebase.us)
+        time = self._timebase
+        set_epoch = self._delivery.motor.set_epoch
+        time.update(self._ticks_us())
+        set_epoch(time.s, time.us)
         if self._store.found == _FORMATTED_OVER:
             self._log.note(NOTE_DISTRUSTED, FLASH_UNREADABLE, 0, 0, 0)
         try:
