@@ -48,9 +48,10 @@ def test_every_field_of_a_program_has_its_number():
 
 
 class Noted:
-    """A log that takes note of everything and writes nothing."""
+    """A log that takes note of everything and writes nothing, and how many notes came in one breath."""
 
     def __init__(self) -> None:
+        self.breath = self.longest = 0
         self.notes: list[tuple[int, int, int, int, int]] = []
         self.most = self.waits = 0
 
@@ -58,6 +59,11 @@ class Noted:
         self.notes.append(record)  # type: ignore[arg-type]
         self.waits += 1
         self.most = max(self.most, self.waits)
+        self.breath += 1
+        self.longest = max(self.longest, self.breath)
+
+    def breathe(self) -> None:
+        self.breath = 0
 
     def waiting(self) -> int:
         return self.waits
@@ -117,7 +123,7 @@ def one_library(values: dict[str, Any]) -> dict[str, Any]:
 def check_difference(old: dict[str, Any] | None, new: dict[str, Any]) -> None:
     log = Noted()
     before = encoded(THERAPY, old) if old else b""
-    Changes(log, 7, log.serve).tell(before, encoded(THERAPY, new))
+    Changes(log, 7, log.serve, log.breathe).tell(before, encoded(THERAPY, new))
     assert all((kind, ref) == (NOTE_FIELD, 7) for kind, _, ref, _, _ in log.notes)
     was, now = flat(old) if old else {}, flat(new)
     names = {number: name for name, number in NUMBERS.items()}
@@ -127,6 +133,7 @@ def check_difference(old: dict[str, Any] | None, new: dict[str, Any]) -> None:
     assert len(log.notes) == len(places)
     assert [b >> 56 for *_, b in log.notes] == [0] * (len(places) - 1) + [1] * bool(places)
     assert log.most <= 24
+    assert log.longest <= PIECES
 
 
 def largest() -> dict[str, Any]:

@@ -200,7 +200,7 @@ class Proposals:
         ref = self._course.committed_ref
         gc.collect()
         try:
-            Changes(log, ref, self.serve_log).tell(before, program)
+            Changes(log, ref, self.serve_log, self._course.breathe).tell(before, program)
         except (Unacceptable, MemoryError):
             log.note(_NOTE_FIELD, 0, ref, 0, 0)
 

@@ -23,12 +23,14 @@ _LAST = 1
 class Changes:
     """The changes of one commit. A record is noted when the next is known, so that the last can say so."""
 
-    def __init__(self, log, ref: int, serve):
-        """`serve`: brings to flash what waits."""
+    def __init__(self, log, ref: int, serve, breathe):
+        """`serve`: brings to flash what waits; `breathe`: called often, as all of it takes long."""
         self._log = log
         self._ref = ref
         self._serve = serve
+        self._breathe = breathe
         self._held = None
+        self._numbers = {known: number for number, known in messages.PROGRAM_FIELDS}
 
     def tell(self, old, new) -> None:
         """What is in the bytes of the program `new` and not in `old`, which may be empty."""
@@ -39,6 +41,7 @@ class Changes:
     def _compare(self, before: str, fields, old, new, index: int) -> None:
         """`old` and `new` begin with these fields, or are empty; `before`: of the fields' names."""
         for name, kind in fields:
+            self._breathe()
             old_end = _end(kind, old)
             new_end = _end(kind, new)
             if old[:old_end] != new[:new_end]:
@@ -53,6 +56,7 @@ class Changes:
             old = old[2:]
             new = new[2:]
             for entry in range(max(old_count, new_count)):
+                self._breathe()
                 old_end = _group_end(kind, old)
                 new_end = _group_end(kind, new)
                 if name == "basal_steps":
@@ -73,10 +77,10 @@ class Changes:
     def _put(self, name: str, index: int, old: int, new: int) -> None:
         if old == new:
             return
-        for number, known in messages.PROGRAM_FIELDS:
-            if known == name:
-                self._note(0)
-                self._held = number, index << _TOP | min(old, _MOST), min(new, _MOST)
+        number = self._numbers.get(name)
+        if number is not None:
+            self._note(0)
+            self._held = number, index << _TOP | min(old, _MOST), min(new, _MOST)
 
     def _note(self, last: int) -> None:
         if self._held:
