@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "firmware"))
 
 from pages import write_or_check  # noqa: E402 -- after the path
 from thecal import cipher  # noqa: E402 -- after the path
-from wire import codec, framing, messages, records, roles, secure, therapy  # noqa: E402
+from wire import codec, framing, messages, records, roles, secure, therapy, version  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"
 _BLOCK = re.compile(r"(<!-- wire: (?P<name>[^>]+?) -->\n).*?(<!-- /wire -->)", re.DOTALL)
@@ -51,7 +51,7 @@ _HELLO_ANSWER: Values = {
 }
 _AUTH: Values = {"role": roles.CLINICIAN, "nonce": _HOST_NONCE, "proof": _SECRETS[: secure.PROOF_SIZE]}
 _AUTH_ANSWER: Values = {
-    "firmware": "0.1.0",
+    "firmware": version.VERSION,
     "last_session": 6,
     "last_seq": 3,
     "last_opcode": messages.COMMIT,

@@ -21,9 +21,8 @@ from pump.safety.supervisor import DOSING, LATE_S, LINK, LOOK_RUNS, RECORDS
 from pump.therapy.bounds import Bounds
 from pump.therapy.course import Course, make_delivery
 from pump.timebase import Timebase
-from wire import codec, messages
+from wire import codec, messages, version
 
-FIRMWARE = "0.1.0"
 _NOTE_BOOT = 1
 _TICKS_MASK = 0x3FFFFFFF
 _BREATH_US = 250_000  # four times a second: half of what the motor's queue lasts, at most rates
@@ -68,7 +67,7 @@ class Pump:
         boots = self.keeper.resets() << 16 | self.log.boot
         auth = Auth(board, keys, pairing, presence, self.log, self.timebase, boots)
         budgets = Budgets(self.timebase.s, self.log.boot == 1)
-        identity = {"model": board.model, "firmware": FIRMWARE}
+        identity = {"model": board.model, "firmware": version.VERSION}
         self._server = Server(
             board.serial, self.log, self.timebase, commands, presence, auth, pairing, budgets, identity
         )

@@ -6,11 +6,13 @@ a thin layer over these modules; see docs/ for both.
 
 from typing import TYPE_CHECKING
 
+from wire import version
+
 if TYPE_CHECKING:
     from thecal.errors import ThecalError
     from thecal.pump import Pump
 
-__version__ = "0.1.0"
+__version__ = version.VERSION
 __all__ = ["Pump", "ThecalError", "__version__"]
 
 

@@ -21,7 +21,6 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from thecal import paths
 from thecal.errors import FlashError
 from thecal.library.signing import SIGNATURE, canonical, public_hex
 
@@ -41,15 +40,6 @@ class Bundle:
     signer: str
     firmware: str
     files: Mapping[str, bytes]
-
-
-def firmware_version() -> str:
-    """The version of this checkout's firmware."""
-    source = (paths.project_root() / "firmware" / "pump" / "pump.py").read_text(encoding="utf-8")
-    found = re.search(r'^FIRMWARE = "([^"]+)"', source, re.MULTILINE)
-    if found is None:
-        raise FlashError("the firmware names no version", "this checkout is damaged")
-    return found[1]
 
 
 def make(target: Path, files: Mapping[str, bytes], firmware: str, key: Ed25519PrivateKey) -> Bundle:
@@ -116,7 +106,7 @@ def _order(firmware: str) -> tuple[int, ...]:
     """A version as numbers. FlashError: it is none."""
     found = _VERSION.fullmatch(firmware)
     if found is None:
-        raise FlashError(f'"{firmware}" is no version of a firmware', "it looks like 0.1.0")
+        raise FlashError(f'"{firmware}" is no version of a firmware', "it looks like 1.2.3")
     return tuple(map(int, found.groups()))
 
 

@@ -97,11 +97,10 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
+        from thecal import __version__
         from thecal.session import PROTOCOL
 
-        print(f"thecal {version('thecal')}, {PROTOCOL}")
+        print(f"thecal {__version__}, {PROTOCOL}")
         raise typer.Exit
 
 

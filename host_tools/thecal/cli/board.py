@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import Json, Port, WrongUsage, check_serial_number, print_json, words_for_people
+from wire.version import VERSION
 
 if TYPE_CHECKING:
     from thecal.bundle import Bundle
@@ -117,7 +118,7 @@ def _make_bundle(target: Path, key: Path | None, tell: "Tell") -> dict[str, obje
 
     if key is None:
         raise WrongUsage("--make-bundle needs --key KEY; make one: thecal library make-key FILE")
-    made = bundle.make(target, chip_build.build(), bundle.firmware_version(), read_key(key))
+    made = bundle.make(target, chip_build.build(), VERSION, read_key(key))
     tell(f"{target}: version {made.firmware}, {len(made.files)} files, signed by {made.signer}")
     return {
         "bundle": str(target),
