@@ -56,7 +56,7 @@ soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and y
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/records tests/event_log tests/security
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 \
-		tests/fuzz tests/settling tests/cli/test_several.py
+		tests/fuzz tests/settling tests/cli/test_several.py tests/simulate/test_budget.py
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/safety_host/test_nuisance.py
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n 0 -rA tests/rp2040  # a day of the emulated chip: skips without an image
 

@@ -117,6 +117,11 @@ class Client(GuardClient, Closing):
 
     # -- session
 
+    @property
+    def asked(self) -> int:
+        """How many requests it has made in sessions."""
+        return self._session.asked
+
     def hello(self) -> Hello:
         """Open a new session. ProtocolMismatch when the pump speaks another protocol, NoKey without a key for
         it, Refused when the pump does not take the key."""

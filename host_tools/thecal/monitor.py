@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thecal.amounts import volume_text
+from thecal.pace import Pace
 from thecal.pump import Pump
 from thecal.snapshot import Snapshot
 
@@ -29,21 +29,12 @@ class Monitor:
         self._port = pump.port
         self._client = pump.client
         self._hello = pump.hello
-        self._digest = b""
-        self._program: Mapping[str, Any] | None = None
-        self._reservoir_pl = 0  # what it holds when full, by the running program
+        self._last: Snapshot | None = None
 
     def look(self) -> Snapshot:
-        """The pump now. The program is read only when it is another one."""
-        snapshot = Snapshot.take(self._port, self._client, self._hello, self._program)
-        if snapshot.status.program_digest != self._digest:
-            program = self._client.running_program()
-            self._program = program
-            full = program["reservoir_pl"] if program else 0
-            self._reservoir_pl = full if isinstance(full, int) else 0
-            self._digest = snapshot.status.program_digest
-            snapshot = Snapshot.take(self._port, self._client, self._hello, self._program)
-        return snapshot
+        """The pump now."""
+        self._last = Snapshot.take(self._port, self._client, self._hello, self._last)
+        return self._last
 
     def show_once(self) -> None:
         """One look, printed."""
@@ -58,9 +49,10 @@ class Monitor:
             if sys.stdout.isatty() and not lines and os.environ.get("TERM") != "dumb":
                 self._run_live(interval_s, ascii_only)
             else:
+                pace = Pace(self._client, interval_s)
                 while True:
                     print(self.look().line(), flush=True)
-                    time.sleep(interval_s)
+                    time.sleep(pace.wait_s())
         except KeyboardInterrupt:
             return
 
@@ -106,10 +98,11 @@ class Monitor:
         from rich.text import Text
 
         left_pl = snapshot.status.reservoir_pl
-        if not self._reservoir_pl:
+        full_pl = snapshot.program["reservoir_pl"] if snapshot.program else 0
+        if not full_pl:
             return Text(volume_text(left_pl))
-        share = min(Fraction(1), Fraction(left_pl, self._reservoir_pl))
+        share = min(Fraction(1), Fraction(left_pl, full_pl))
         filled = round(share * _BAR)
         colour = "red" if share < _LOW else "green"
         bar = Text("#" * filled, style=colour) + Text("." * (_BAR - filled), style="dim")
-        return bar + Text(f"  {volume_text(left_pl)} of {volume_text(self._reservoir_pl)}")
+        return bar + Text(f"  {volume_text(left_pl)} of {volume_text(full_pl)}")

@@ -102,6 +102,7 @@ class Session:
         self._session: int = 0
         self._offered: int = 0
         self._seq: int = 0
+        self.asked = 0  # requests in sessions: the pump gives each role so many (docs/security.md)
         self._before = (0, 0, 0)  # (session, seq, opcode) of the last request carried out before this session
         self._pending: tuple[int, int, int] | None = None  # the same of the command without an answer
         self._pending_before = self._before
@@ -227,6 +228,7 @@ class Session:
 
     def _numbered(self, opcode: int, values: dict[str, object]) -> tuple[int, bytes]:
         self._seq += 1
+        self.asked += 1
         if opcode not in _READS:
             self._pending = (self._session, self._seq, opcode)
             self._pending_before = self._before

@@ -6,7 +6,7 @@ Imports nothing heavy: `thecal status` answers within 0.3 s, the start of Python
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 NEVER_SET = " (never set: thecal clock set --to now)"
 NO_READING = -(1 << 29)  # of a sensor that does not answer
+SLOW_S = 5  # so long what changes slowly is shown again, unless the pump has something new on record
 _FIELDS = ("temperature_mc", "battery_mv", "upstream_pa", "downstream_pa")
 
 
@@ -48,13 +49,15 @@ class Snapshot:
     sensors: Sensors | None
     reservoir: Reservoir | None  # None: there is no program, so nothing is counted
     distrusted: list[int]  # without a program: what the last start could not trust (`thecal.distrust`)
+    slow: Status  # when what changes slowly was asked: accounts, program, sensors, reservoir, distrusted
 
     @classmethod
-    def take(
-        cls, port: str, client: Client, hello: Hello, program: Mapping[str, Any] | None = None
-    ) -> Snapshot:
-        """Ask the pump. `program`: what it runs, when that is known already."""
+    def take(cls, port: str, client: Client, hello: Hello, before: Snapshot | None = None) -> Snapshot:
+        """Ask the pump. `before`: the look before this one; what it knows already is not asked again."""
         status = client.status()
+        if before is not None and before.is_fresh(status):
+            return replace(before, status=status, alarms=client.alarms())
+        program = before.program if before and before.status.program_digest == status.program_digest else None
         if program is None and status.program_digest:
             program = _unless_refused(client.running_program)
         return cls(
@@ -67,7 +70,13 @@ class Snapshot:
             _unless_refused(client.sensors),
             _unless_refused(client.reservoir),
             [] if status.program_digest else _unless_refused(lambda: distrust.of_last_start(client)) or [],
+            status,
         )
+
+    def is_fresh(self, status: Status) -> bool:
+        """Whether what changes slowly may be shown again beside this status."""
+        slow = self.slow
+        return slow.next_event == status.next_event and 0 <= status.now.s - slow.now.s < SLOW_S
 
     @property
     def therapy(self) -> str | None:

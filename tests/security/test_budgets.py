@@ -1,5 +1,6 @@
 """A host with a key may ask so much and no more: frames and sessions by role (SEC-19, SEC-20)."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,19 @@ from hypothesis import strategies as st
 from dosing import rig
 from pump.allowance import Allowance
 from pump.link import budgets
+from thecal import Pump
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused
-from wire.roles import CLINICIAN, PATIENT
+from thecal.live.look import Looking
+from thecal.monitor import Monitor
+from thecal.pace import Pace
+from wire.messages import STATUS
+from wire.roles import CLINICIAN, OBSERVER, PATIENT
 
+SOAK = bool(os.environ.get("THECAL_SOAK"))
+S = 1_000_000
+EIGHT_HOURS_S = 8 * 3600
 FEW = 60  # frames in store: the real number takes a minute to use up
 SCRIPT = f"""
 from pump.link import budgets
@@ -143,3 +152,53 @@ def test_past_its_budget_a_host_wakes_the_pump_once_a_second(tmp_path: Path):
     spans = last - first + 1
     assert FEW <= answered <= FEW + budgets.FRAMES_A_S * spans
     assert refused <= 2 * spans
+
+
+@pytest.mark.timeout(7200 if SOAK else 120)
+@pytest.mark.req("SEC-19", part="eight hours of watching, on the screen and in lines")
+@pytest.mark.parametrize("what", [Looking, Monitor])
+def test_watching_never_uses_up_a_budget(pump: Emulator, what: type[Looking] | type[Monitor]):
+    """A look each second of the pump's time, with 60 requests in store: of 20,000 no more would ever be
+    missing. Boluses are asked for meanwhile."""
+    bolus = {"dose_ng": 20_000, "duration_us": 60 * S, "lockout_us": 60 * S, "max_per_24h": 96}
+    with Pump(pump.port) as watched:
+        client = watched.client
+        client.commit(client.propose_program(rig.therapy(patient_bolus=[bolus])).digest)
+        pump.bench.advance_by(60 * S)
+        watching = what(watched)
+        watching.look()
+        pump.bench.advance_by(60 * S)
+        before = client.asked
+        looks = EIGHT_HOURS_S if SOAK else 300
+        for second in range(looks):
+            pump.bench.advance_by(S)
+            watching.look()
+            if second % 3600 == 70:
+                client.patient_bolus()
+        asked = client.asked - before
+    assert asked < 3 * looks
+    # eight hours of it fit into half a store, which is what a reset leaves, and all that is regained
+    assert EIGHT_HOURS_S * asked < looks * (budgets.FRAMES // 2 + EIGHT_HOURS_S * budgets.FRAMES_A_S)
+
+
+@pytest.mark.req("SEC-19", part="watching at any interval, whatever a look takes")
+@pytest.mark.parametrize(("requests", "interval_s"), [(3, 0.05), (60, 1.0), (60, 0.001), (6, 1.0)])
+def test_watching_at_any_interval_keeps_within_the_budget(requests: int, interval_s: float):
+    """Right after a reset: half a store."""
+    store = budgets.Budgets(0, False)
+    at_s = 0.0
+
+    class Asking:
+        asked = 0
+
+    client = Asking()
+    pace = Pace(client, interval_s, lambda: at_s)  # type: ignore[arg-type]
+    while at_s < EIGHT_HOURS_S:
+        for _ in range(requests):
+            client.asked += 1
+            assert store.take_frame(OBSERVER, STATUS, int(at_s))
+        wait_s = pace.wait_s()
+        if client.asked <= 1000:
+            assert wait_s == interval_s  # as often as it was asked for, at first
+        at_s += wait_s
+    assert store._frames[OBSERVER - 1].has(int(at_s), budgets.FRAMES // 3)  # for commands of the same role

@@ -28,6 +28,7 @@ from thecal.alarms_command import silence
 from thecal.errors import PortError, ThecalError
 from thecal.live import words
 from thecal.live.look import Look, Looking
+from thecal.pace import Pace
 from thecal.pump import Pump
 
 _LOOK_S = 0.02
@@ -89,7 +90,7 @@ class LiveMonitor(App[ThecalError | None]):
         self.animation_level = "none"
         self.last: Look | None = None
         self._looking = Looking(pump)
-        self._interval_s = interval_s
+        self._pace = Pace(pump.client, interval_s)
         self._ascii = ascii_only
         self._jobs: queue.Queue[Callable[[], str] | None] = queue.Queue()
         self.unsaid: str | ThecalError = ""  # what became of a job when there was no screen any more
@@ -199,7 +200,7 @@ class LiveMonitor(App[ThecalError | None]):
     def _wait(self) -> None:
         """Until the next look; a job is done at once, and a look follows it."""
         try:
-            job = self._jobs.get(timeout=self._interval_s)
+            job = self._jobs.get(timeout=self._pace.wait_s())
         except queue.Empty:
             return
         if job is None:

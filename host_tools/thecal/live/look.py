@@ -69,24 +69,18 @@ class Looking:
 
     def __init__(self, pump: Pump) -> None:
         self.pump = pump
-        self._digest = b""
-        self._program: dict[str, Any] | None = None
+        self._last: Snapshot | None = None
         self._events: list[Event] | None = None
 
     def look(self) -> Look:
         """The pump now. LinkError, PortError: it does not answer, or the port is gone."""
         pump, client = self.pump, self.pump.client
-        snapshot = Snapshot.take(pump.port, client, pump.hello, self._program)
-        if snapshot.status.program_digest != self._digest:
-            self._program = client.running_program()
-            self._digest = snapshot.status.program_digest
-            snapshot = Snapshot.take(pump.port, client, pump.hello, self._program)
+        snapshot = self._last = Snapshot.take(pump.port, client, pump.hello, self._last)
+        program = dict(snapshot.program) if snapshot.program else None
         events = self._new_events(snapshot)
-        alarms = AlarmView(client.alarms(), snapshot.status)
-        windows = windows_of(snapshot, self._program, events)
-        return Look(
-            snapshot, alarms, self._program, events, windows, patient_of(snapshot, self._program, events)
-        )
+        alarms = AlarmView(snapshot.alarms, snapshot.status)
+        windows = windows_of(snapshot, program, events)
+        return Look(snapshot, alarms, program, events, windows, patient_of(snapshot, program, events))
 
     def _new_events(self, snapshot: Snapshot) -> list[Event]:
         """At first the last two days' records, afterwards what has come since."""
