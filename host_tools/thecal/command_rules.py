@@ -13,7 +13,8 @@ from typing import Any
 
 from thecal import local_time
 from thecal.amounts import PL_PER_ML, duration_text, volume_text
-from thecal.errors import ThecalError
+from thecal.bound_text import detail_text
+from thecal.errors import REFUSAL_TEXTS, ThecalError
 from thecal.ranges import BOLUS_DOSE, BOLUS_DURATION, EMPTY_PL, MAX_LOT_BYTES, SHIFT
 from thecal.refill_check import pocket_fill_bound_pl
 
@@ -71,6 +72,16 @@ def prime_problems(program: Mapping[str, Any], dry: bool, left_pl: int) -> list[
             f"{volume_text(EMPTY_PL)} at which the pump stops; refill first"
         ]
     return []
+
+
+def bridge_problems(volume_pl: int, left_pl: int) -> list[str]:
+    """What is wrong with a bridge of this volume, with so much in the reservoir when it begins."""
+    above_pl = max(0, left_pl - EMPTY_PL)
+    if volume_pl <= above_pl:
+        return []
+    what, hint = REFUSAL_TEXTS["reservoir"]
+    most = detail_text("reservoir", f"bridge volume_pl 0 {above_pl}")
+    return [f"it takes {volume_text(volume_pl)}: {what} ({most}); {hint}"]
 
 
 def catheter_pl(program: Mapping[str, Any]) -> int:

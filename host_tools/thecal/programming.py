@@ -18,6 +18,7 @@ from thecal.amounts import US_PER_S, dose_rate_text, duration_text
 from thecal.bridge import Bridge
 from thecal.check import CheckReport, check
 from thecal.client import Client
+from thecal.command_rules import bridge_problems
 from thecal.errors import TherapyError
 from thecal.library import store
 from thecal.library.rules import SoftLimit, start_warning
@@ -79,13 +80,15 @@ class PreparedProgram:
         return [change for change in self.changes if change.large]
 
 
-def prepare_program(client: Client, therapy: Therapy) -> PreparedProgram:
-    """Prepare `therapy` for this pump. TherapyError: it, or the change to it, is wrong."""
+def prepare_program(client: Client, therapy: Therapy, *, refill_pl: int | None = None) -> PreparedProgram:
+    """Prepare `therapy` for this pump; `refill_pl`: what is filled in with it. TherapyError: it, or the
+    change to it, is wrong."""
     status = client.status()
     local = from_wire(status.local_day, status.local_s, status.local_us)
     running = client.running_program()
     gap_us = next((limit.low for limit in client.limits() if limit.name == "least_gap_us"), 0)
-    return prepare(therapy, running, start=local, state=status.state, least_gap_us=gap_us)
+    left_pl = status.reservoir_pl if refill_pl is None else refill_pl
+    return prepare(therapy, running, start=local, state=status.state, least_gap_us=gap_us, left_pl=left_pl)
 
 
 def _beginning(values: Mapping[str, Any]) -> str:
@@ -106,11 +109,15 @@ def prepare(
     start: datetime = DEFAULT_START,
     state: str = "",
     least_gap_us: int = 0,
+    left_pl: int | None = None,
 ) -> PreparedProgram:
     """The same for a pump that is known to run `running` (None: nothing) at local time `start`, on a board
-    whose motor keeps so long a gap between overdue steps."""
+    whose motor keeps so long a gap between overdue steps, with so much in its reservoir (None: not known)."""
     report = check(therapy, running, start)
     problems = [*_library_problems(running), *report.errors, *motor_problems(therapy, least_gap_us)]
+    if report.bridge is not None and report.bridge.asked and left_pl is not None:
+        found = bridge_problems(report.bridge.volume_pl, left_pl)
+        problems += [Problem("bridge", problem) for problem in found]
     if state == "infusing" and therapy.start is not None and therapy.start.delay_s:
         message = "the pump is infusing, and a delay would leave a gap; stop it first, or remove [start]"
         problems.append(Problem("start.delay", message))

@@ -139,7 +139,9 @@ class Before:
         from thecal.review import Review
 
         if prepared is None:
-            prepared = harmless("the review", lambda: prepare_program(self.client, therapy))
+            prepared = harmless(
+                "the review", lambda: prepare_program(self.client, therapy, refill_pl=wanted.volume_pl)
+            )
         after = replace(self, program=prepared.values)  # whose drugs these are
         proposal, check = after._propose(wanted, prepared.values)
         review = Review.made(self.client, therapy, prepared, proposal, "the refill with its program")

@@ -228,17 +228,21 @@ def _patient(therapy: Therapy) -> Iterator[Problem]:
 
 
 def bolus_errors(therapy: Therapy, dose_ng: int, duration_us: int, field: str) -> Iterator[Problem]:
-    """What is wrong with a bolus on top of this therapy: larger than the reservoir, a limit, or the rate cap.
+    """What is wrong with a bolus on top of this therapy: larger than what a full
+    reservoir holds above the halt, a limit, or the rate cap.
 
     `dose_ng` and `duration_us` are within their ranges (above zero). The basal rate is taken at its
     highest: a bolus that passes may be given at any hour.
     """
     volume = volume_pl(dose_ng, therapy.primary)
-    holds = therapy.pump.reservoir_pl
-    if volume > holds:
+    above_pl = therapy.pump.reservoir_pl - ranges.EMPTY_PL
+    most_ng = above_pl * therapy.primary.concentration_ng_per_ml // ranges.PL_PER_ML
+    if dose_ng > most_ng:
         yield Problem(
             f"{field}.dose",
-            f"{mass_text(dose_ng)} is {_ml(volume)}, more than the reservoir holds, {volume_text(holds)}",
+            f"{mass_text(dose_ng)} is {_ml(volume)}, more than the reservoir holds above the "
+            f"{volume_text(ranges.EMPTY_PL)} at which the pump halts; bolus dose: at most "
+            f"{mass_text(most_ng)}",
         )
     for drug in therapy.drugs:
         limits = limits_of(therapy, drug)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pressing import presses
+from thecal import programming
 from thecal.client import Client
 from thecal.emulator import Emulator
 
@@ -211,6 +213,53 @@ def test_a_prime_must_lie_above_the_halt(quick_thecal: Thecal, fresh: Emulator, 
     program(fresh, changed(tmp_path, 'fill = "40 mL"', 'fill = "0.8 mL"'))
     error = quick_thecal("prime", "--dry", "--implant", "--yes", port=fresh.port).error
     assert "the prime takes 335.8 uL, and 300 uL lie above the 500 uL at which the pump stops" in error
+
+
+@pytest.mark.req("HOST-06", part="a report says that the clock was never set, also one that is made again")
+def test_a_report_of_a_clock_that_was_never_set(quick_thecal: Thecal, fresh: Emulator, tmp_path: Path):
+    page, kept, again = (tmp_path / name for name in ("r.html", "r.json", "again.html"))
+    program(fresh, MORPHINE)
+    never = ("CLOCK WAS NEVER SET: it counts from 2000-01-01", "(never set)")
+    assert quick_thecal("report", "--out", page, "--save", kept, port=fresh.port).code == 0
+    assert quick_thecal("report", "--log", kept, "--out", again).code == 0
+    for path in (page, again):
+        assert all(words in path.read_text().replace("&#39;", "'") for words in never)
+    assert quick_thecal("clock", "set", "--to", "now", "--yes", port=fresh.port).code == 0
+    assert quick_thecal("report", "--out", page, port=fresh.port).code == 0
+    assert not any(words in page.read_text() for words in never)
+    document = json.loads(kept.read_text())
+    del document["clock_set"]  # kept by 0.1.0
+    kept.write_text(json.dumps(document))
+    assert quick_thecal("report", "--log", kept, "--out", again).code == 0
+    assert not any(words in again.read_text() for words in never)
+
+
+@pytest.mark.req(
+    "RES-07", part="bridge: by host and by pump, in the same words, before anything is on record"
+)
+def test_a_bridge_must_lie_above_the_halt(
+    quick_thecal: Thecal, fresh: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    program(fresh, MORPHINE)
+    weaker = changed(tmp_path, '"20 mg/mL"', '"10 mg/mL"')
+    words = "the reservoir does not hold enough (bridge: volume: at most 300 uL); refill first"
+    for command in (("replace", weaker, "--bridge"), ("refill", "--program", tmp_path / "asks.toml")):
+        (tmp_path / "asks.toml").write_text(weaker.read_text() + "\n[bridge]\n")
+        little = (*command, "--residual", "39 mL", "--yes", "--volume", "0.8 mL")
+        assert quick_thecal(*little, port=fresh.port).error == f"bridge: it takes 335.8 uL: {words}"
+        monkeypatch.setattr(programming, "bridge_problems", lambda volume_pl, left_pl: [])
+        assert quick_thecal(*little, port=fresh.port).error.endswith(f": reservoir, {words}")
+        monkeypatch.undo()
+    with Client.connect(fresh.port) as client:
+        assert not [event for event in client.events() if event.kind == "refilled"]
+    presses(monkeypatch, fresh)
+    done = quick_thecal("replace", weaker, "--bridge", "--residual", "39 mL", "--yes", "--volume", "0.84 mL",
+                        port=fresh.port)  # fmt: skip
+    assert done.code == 0, done
+    fresh.bench.advance_by(3 * 24 * HOUR_US)
+    with Client.connect(fresh.port) as client:
+        (given,) = [event for event in client.events() if event.kind == "bolus_delivered"]
+        assert given.a == 335_800_000  # all of it
 
 
 @pytest.mark.req("HOST-09")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from dosing import rig
 from host.samples import CONSTANT, with_lines
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
@@ -31,6 +32,7 @@ DELIBERATE = (
     ("patient_bolus", "is not allowed with"),  # the drug's other names
 )
 
+RUNNING = rig.Rig(0)  # for what a pump weighs beside the program itself
 NAMES = ("morphine",) * 6 + ("Baclofen", "baclofen hcl")
 CATHETERS = [{"pump_tubing": "140 uL", "length": "89 cm", "volume_per_length": "2.2 uL/cm"}] * 8 + [
     {"pump_tubing": "0 uL", "length": "0 cm", "volume_per_length": "2.2 uL/cm"},
@@ -133,7 +135,11 @@ def boluses(draw: st.DrawFn, concentration: int, **times: tuple[int, int]) -> di
         time = mostly(usual, duration, low + 1, high - 1).filter(lambda us, a=low, b=high: a <= us <= b)
         found[name] = f"{draw(time)} us"
     most = 20 * duration * concentration // (1000 * D)  # 20 mL/day gives 1000 times this meanwhile
-    dose = draw(mostly(st.integers(1, max(1, 100 * most)), 1000 * most + 1, 40 * concentration))
+    dose = draw(
+        mostly(
+            st.integers(1, max(1, 100 * most)), 1000 * most + 1, 40 * concentration, 79 * concentration // 2
+        )
+    )
     return {"dose": f"{min(dose, 10**8)} ng", "duration": f"{duration} us", **found}
 
 
@@ -149,7 +155,8 @@ def plans(draw: st.DrawFn, concentration: int) -> list[dict[str, str]]:
 
 def pumps_verdict(values: dict[str, object]) -> str:
     try:
-        Prescription(values, Bounds())
+        prescription = Prescription(values, Bounds())
+        RUNNING.course._check_halt(prescription, {"volume_pl": 40 * 10**9})
     except Unacceptable as refused:
         return f"{refused.reason} {refused.detail}"
     return ""
@@ -196,6 +203,7 @@ PATIENT = '[patient_bolus]\ndose = "1 mcg"\nduration = "5 min"\nlockout = "2 h"\
 TITRATION = "".join(f'[[plan]]\nafter = "{n} d"\ndose = "{n + 1} mg/day"\n' for n in range(1, 12))
 BAD = {
     "bolus above the reservoir": (periodic("41 mg", "24 h", "366 d"), "reservoir"),
+    "bolus that the halt would cut": (periodic("19.6 mg", "24 h", "366 d"), "reservoir"),
     "bolus above the rate cap": (periodic("2 mg", "1 min"), "max_rate"),
     "boluses above it together": (periodic("1 mg", "2 h") * 4, "max_rate"),
     "bolus above the limit": (periodic("2 mg", "3 h") + limit("1.9 mg"), "limit_24h"),
@@ -210,7 +218,8 @@ BAD = {
 def test_bad_input_is_refused_by_both(name: str):
     lines, reason = BAD[name]
     text = with_lines(CONSTANT, concentration="1 mg/mL", dose="1 mg/day") + lines
-    therapy = parse_therapy(text.replace("morphine", "baclofen") if reason == "drug_rule" else text)
+    text = text.replace("morphine", "baclofen") if reason == "drug_rule" else text
+    therapy = parse_therapy(text.replace('"40 mL"', '"20 mL"') if "halt" in name else text)
     assert errors_of(therapy)
     assert pumps_verdict(to_wire(therapy)).startswith(reason)
     if "plan" in name:

@@ -17,8 +17,14 @@ from pump.safety.reservoir import Reservoir
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
 from thecal import bound_text, local_time, ranges
-from thecal.command_rules import bolus_problems, clock_problems, prime_problems, refill_problems
-from thecal.errors import ThecalError
+from thecal.command_rules import (
+    bolus_problems,
+    bridge_problems,
+    clock_problems,
+    prime_problems,
+    refill_problems,
+)
+from thecal.errors import Refused, ThecalError
 from thecal.therapy import parse_therapy
 from thecal.therapy_rules import errors_of
 from thecal.therapy_wire import to_wire
@@ -126,6 +132,39 @@ def test_prime(dry: int, tubing_pl: int, length_um: int, fill_pl: int):
         prime_problems(program, bool(dry), fill_pl),
         verdict(lambda: pump.course.check_prime({"dry": dry}, 0, 0)),
     )
+
+
+@pytest.mark.req("RES-07", "HOST-08", part="bridge, refused in the same words")
+@settings(max_examples=100)
+@given(
+    st.sampled_from((0, 140_000_000)),
+    mostly(st.integers(1, 20 * ML), ML // 2 + 195_800_000, ML // 2 + 335_800_000, ML // 2),
+    st.booleans(),
+)
+def test_bridge(tubing_pl: int, left_pl: int, together: bool):
+    """A refill that comes with the program, or came before it."""
+    pump = running(pump_tubing_pl=tubing_pl)
+    refill = {
+        "volume_pl": left_pl,
+        "residual_pl": 0,
+        "lot": "",
+        "expiry_day": 0,
+        "checked": 0,
+        "measured_pl": 0,
+    }
+    drugs = [{**rig.therapy()["drugs"][0], "concentration_ng_per_ml": 10_000_000}]
+    bridge = [{"dose_ng_per_day": 2_400_000, "concentration_ng_per_ml": 20_000_000}]
+    new = Prescription(rig.therapy(pump_tubing_pl=tubing_pl, drugs=drugs, bridge=bridge), Bounds())
+    if not together:
+        pump.course.refill(refill, 0, 0)
+    theirs = verdict(lambda: pump.course.check_program(new, 0, 0, refill if together else None))
+    ours = bridge_problems(new.dead_pl, left_pl)
+    same(ours, theirs)
+    if ours:
+        reason, _, detail = theirs.partition(" ")
+        refused = Refused(reason, 20, 0x10, "propose", detail)
+        _, _, words = str(refused).partition("reservoir, ")
+        assert ours[0].endswith(f": {words}")
 
 
 @pytest.mark.req("HOST-08", part="alarms of a therapy")

@@ -109,7 +109,7 @@ class Proposals:
                 self._refill = {name: values[name] for name, _ in _refill_fields()}
             self._prescription = Prescription(values, self._bounds)
             self._course.breathe()
-            self._course.check_program(self._prescription, s, us, self._refill is not None)
+            self._course.check_program(self._prescription, s, us, self._refill)
             self._course.breathe()
             for scheduled, most in worst_case_24h(self._prescription):
                 worst.append({"scheduled_ng": scheduled, "worst_ng": most})

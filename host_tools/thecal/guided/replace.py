@@ -29,10 +29,10 @@ def replace(
     bridge: bool | None,
 ) -> tuple[Refill, Programmed]:
     """Another filling: refill, program, bridge. `bridge` None: ask, when there is something to bridge."""
-    prepared = harmless("the review", lambda: prepare_program(client, therapy))
+    prepared = harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
     if prepared.running is None:
         raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
-    therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge)
+    therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge, volume_pl)
     refill = Before.ask(client).propose(Wanted(volume_pl, residual_pl), therapy, prepared)
     assert refill.review is not None
     try:
@@ -48,7 +48,12 @@ def replace(
 
 
 def _bridged(
-    client: Client, prompter: Prompter, therapy: Therapy, prepared: PreparedProgram, bridge: bool | None
+    client: Client,
+    prompter: Prompter,
+    therapy: Therapy,
+    prepared: PreparedProgram,
+    bridge: bool | None,
+    volume_pl: int,
 ) -> tuple[Therapy, PreparedProgram]:
     """With the bridge asked for, or knowingly without (DEL-11)."""
     found = prepared.bridge
@@ -63,7 +68,7 @@ def _bridged(
     if not bridge:
         return therapy, prepared
     therapy = therapy.model_copy(update={"bridge": BridgeRequest()})
-    return therapy, harmless("the review", lambda: prepare_program(client, therapy))
+    return therapy, harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
 
 
 def _show(prepared: PreparedProgram, refill: Refill) -> None:

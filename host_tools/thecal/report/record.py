@@ -43,6 +43,7 @@ class Record:
     pump: str | None = None  # model and firmware
     state: str | None = None
     local: datetime | None = None  # the pump's local time at `now_us`
+    clock_set: bool | None = None  # has anybody ever said what day it is? None: not known
     now_us: int | None = None
     program: dict[str, Any] | None = None
     accounts: dict[str, Any] | None = None
@@ -74,6 +75,7 @@ def of_pump(client: Client, source: str) -> Record:
         pump=f"{hello.model}, firmware {hello.firmware}",
         state=status.state,
         local=local_time.from_wire(status.local_day, status.local_s, status.local_us),
+        clock_set=status.clock_set,
         now_us=status.now.total_us,
         program=client.running_program(),
         accounts=asdict(accounts),
@@ -91,6 +93,7 @@ def as_document(record: Record) -> dict[str, object]:
         "pump": record.pump,
         "state": record.state,
         "local": record.local.isoformat() if record.local else None,
+        "clock_set": record.clock_set,
         "now_us": record.now_us,
         "program": _plain(record.program),
         "accounts": record.accounts,
@@ -151,6 +154,7 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
         pump=document["pump"],
         state=document["state"],
         local=datetime.fromisoformat(local) if local else None,
+        clock_set=document.get("clock_set"),  # since 0.2
         now_us=document["now_us"],
         program=_program(document["program"]),
         accounts=document["accounts"],

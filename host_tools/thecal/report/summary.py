@@ -147,11 +147,18 @@ def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
 
 
 def _pump_blocks(record: Record, digest: str) -> Iterator[Block]:
+    if record.clock_set is False:
+        yield Text(
+            "THE PUMP'S CLOCK WAS NEVER SET: it counts from 2000-01-01, its first start. Times of day below "
+            "are by that clock, and so are refill dates. Set it: thecal clock set --to now.",
+            "warning",
+        )
     rows = [("source", record.source)]
     for label, value in (("serial number", record.serial), ("pump", record.pump), ("state", record.state)):
         rows += [(label, value)] if value else []
     if record.local is not None:
-        rows.append(("pump local time", f"{record.local:%a %Y-%m-%d %H:%M:%S}"))
+        never = " (never set)" if record.clock_set is False else ""
+        rows.append(("pump local time", f"{record.local:%a %Y-%m-%d %H:%M:%S}{never}"))
     for library in record.program["library"] if record.program else ():
         rows.append(("drug library", f"version {library['version']} ({library['digest'].hex()})"))
     if record.events:
