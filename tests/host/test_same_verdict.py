@@ -156,7 +156,7 @@ def plans(draw: st.DrawFn, concentration: int) -> list[dict[str, str]]:
 def pumps_verdict(values: dict[str, object]) -> str:
     try:
         prescription = Prescription(values, Bounds())
-        RUNNING.course._check_halt(prescription, {"volume_pl": 40 * 10**9})
+        RUNNING.course.boluses.check_halt(prescription, {"volume_pl": 40 * 10**9})
     except Unacceptable as refused:
         return f"{refused.reason} {refused.detail}"
     return ""

@@ -56,6 +56,20 @@ class Boluses:
             self._set_given(index, s, us)
         self._given_count = MAX_PATIENT_PER_24H
 
+    def check_halt(self, prescription, refill) -> None:
+        """What would be cut by the halt at EMPTY_PL (RES-07): a bolus that no filling has above it, a bridge
+        that this filling has not."""
+        values = prescription.values
+        most_ng = (values["reservoir_pl"] - EMPTY_PL) * prescription.concentration_ng_per_ml // PL_PER_ML
+        for bolus in values["periodic_boluses"] + values["patient_bolus"]:
+            if bolus["dose_ng"] > most_ng:
+                raise Unacceptable("reservoir", "bolus_dose_ng 0 %d" % most_ng)
+        if prescription.bridge:
+            left_pl = refill["volume_pl"] if refill else self._course.reservoir_left_pl()
+            above_pl = max(0, left_pl - EMPTY_PL)
+            if prescription.dead_pl > above_pl:
+                raise Unacceptable("reservoir", "bridge volume_pl 0 %d" % above_pl)
+
     def check_clinician(self, values, s: int, us: int) -> None:
         """Unacceptable when this bolus may not start now."""
         course = self._course

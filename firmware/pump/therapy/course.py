@@ -81,8 +81,7 @@ class Course:
     # --- program ---
 
     def check_program(self, prescription, s: int, us: int, refill=None) -> None:
-        """What depends on the pump's present state; the prescription itself has been found good. `refill`:
-        one that comes with it."""
+        """What depends on the pump's present state. `refill`: one that comes with it."""
         refilled = refill is not None or self.fillings.was_refilled()
         if self._bridge.state != IDLE:
             raise Unacceptable("bridge", "skip or finish it first")
@@ -94,25 +93,11 @@ class Course:
                 raise Unacceptable("refill_first", "bridge")
             if prescription.bridge["concentration_ng_per_ml"] != self.fillings.old_concentration():
                 raise Unacceptable("inconsistent", "bridge.concentration")
-        self._check_halt(prescription, refill)
+        self.boluses.check_halt(prescription, refill)
         if prescription.start_delay_s and self.delivery.flowing:
             raise Unacceptable("running_therapy", "start_delay")
         if self.prescription is not None and not prescription.bridge:  # its doses are the old filling's
             self._check_windows(prescription, s, us)
-
-    def _check_halt(self, prescription, refill) -> None:
-        """What would be cut by the halt at EMPTY_PL (RES-07): a bolus that no filling has above it, a bridge
-        that this filling has not."""
-        values = prescription.values
-        most_ng = (values["reservoir_pl"] - EMPTY_PL) * prescription.concentration_ng_per_ml // PL_PER_ML
-        for bolus in values["periodic_boluses"] + values["patient_bolus"]:
-            if bolus["dose_ng"] > most_ng:
-                raise Unacceptable("reservoir", "bolus_dose_ng 0 %d" % most_ng)
-        if prescription.bridge:
-            left_pl = refill["volume_pl"] if refill else self.reservoir_left_pl()
-            above_pl = max(0, left_pl - EMPTY_PL)
-            if prescription.dead_pl > above_pl:
-                raise Unacceptable("reservoir", "bridge volume_pl 0 %d" % above_pl)
 
     def _check_windows(self, prescription, s: int, us: int) -> None:
         """What was given and what is to come must not pass a limit together."""

@@ -25,6 +25,10 @@ from wire.messages import ACTORS, EVENT_KINDS, RINGS
 
 SCHEMA = 1
 KIND = "thecal-record"
+CLOCK_NEVER_SET = (
+    "THE PUMP'S CLOCK WAS NEVER SET: it counts from 2000-01-01, its first start. Times of day below are by "
+    "that clock, and so are refill dates. Set it: thecal clock set --to now."
+)
 _MOST_BYTES = 400_000_000
 _KINDS = frozenset(name for _, name in EVENT_KINDS)
 _ACTORS = frozenset(name for _, name in ACTORS)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from thecal.amounts import PL_PER_ML, US_PER_S, duration_text, mass_text, volume_rate_text, volume_text
-from thecal.answers import Event, Instant
+from thecal.answers import Instant
 from thecal.event_repeats import count_of, repeats_of
 from thecal.event_words import name
 from thecal.log_text import details, instant_text
@@ -21,7 +21,7 @@ from thecal.program_changes import changes_of
 from thecal.report import chain as chains
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.flow_file import MeasuredFlow
-from thecal.report.record import Record
+from thecal.report.record import CLOCK_NEVER_SET, Record
 from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
 from thecal.therapy_wire import from_wire
 from wire.messages import ALARMS, BOLUS_KINDS, REFUSALS
@@ -124,13 +124,7 @@ def when(record: Record, at_us: int) -> str:
     local = local_of(record, at_us)
     if local is not None:
         return f"{local:%Y-%m-%d %H:%M:%S}"
-    return instant_text(Event(0, _instant(at_us), "", "", 0, 0, 0, 0).at)
-
-
-def _instant(at_us: int) -> Any:
-    from thecal.answers import Instant
-
-    return Instant(at_us // 1_000_000, at_us % 1_000_000)
+    return instant_text(Instant(*divmod(at_us, US_PER_S)))
 
 
 def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
@@ -148,16 +142,12 @@ def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
 
 def _pump_blocks(record: Record, digest: str) -> Iterator[Block]:
     if record.clock_set is False:
-        yield Text(
-            "THE PUMP'S CLOCK WAS NEVER SET: it counts from 2000-01-01, its first start. Times of day below "
-            "are by that clock, and so are refill dates. Set it: thecal clock set --to now.",
-            "warning",
-        )
+        yield Text(CLOCK_NEVER_SET, "warning")
     rows = [("source", record.source)]
     for label, value in (("serial number", record.serial), ("pump", record.pump), ("state", record.state)):
         rows += [(label, value)] if value else []
     if record.local is not None:
-        never = " (never set)" if record.clock_set is False else ""
+        never = "" if record.clock_set is not False else " (never set)"
         rows.append(("pump local time", f"{record.local:%a %Y-%m-%d %H:%M:%S}{never}"))
     for library in record.program["library"] if record.program else ():
         rows.append(("drug library", f"version {library['version']} ({library['digest'].hex()})"))
@@ -247,13 +237,8 @@ def _change_blocks(report: Report) -> Iterator[Block]:
         return
     rows: list[tuple[str, ...]] = []
     for change in changes:
-        at = local_of(report.record, change.at_us)
-        when = (
-            instant_text(Instant(*divmod(change.at_us, US_PER_S)))
-            if at is None
-            else f"{at:%Y-%m-%d %H:%M:%S}"
-        )
-        rows.append((when, change.actor, change.words, change.old, change.new))
+        at = when(report.record, change.at_us)
+        rows.append((at, change.actor, change.words, change.old, change.new))
     yield Text("Every field that a program changed; the first one of a pump had nothing before it.")
     yield Table(("when", "who", "field", "old", "new"), rows)
 
