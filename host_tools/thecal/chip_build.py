@@ -92,10 +92,13 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
     beside, by name; `root`: the one that it starts
     with. FlashError when mpy-cross is missing or refuses a file.
     """
-    texts = remembered(_program, {**_chip_texts(sources()), **(more or {})}, root, frozenset())
-    texts["pins"] = _pins()
-    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
-        return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
+    found, beside = sources(), dict(more or {})
+
+    def make() -> dict[str, bytes]:
+        texts = _program({**_chip_texts(found), **beside}, root, frozenset())
+        return _all_compiled({**texts, "pins": _pins()})
+
+    return remembered(["chip", _read_all(found), beside, root, _compiler()], make)
 
 
 def build_for(board: Path) -> dict[str, bytes]:
@@ -107,10 +110,31 @@ def build_for(board: Path) -> dict[str, bytes]:
                 names.add(node.attr)
             elif isinstance(node, ast.FunctionDef):
                 names.add(node.name)
-    texts = remembered(_program, _chip_texts(firmware_sources()), START, names)
-    files = {"main.py": texts.pop(START).encode()}
+    found = firmware_sources()
+
+    def make() -> dict[str, bytes]:
+        texts = _program(_chip_texts(found), START, names)
+        return {"main.py": texts.pop(START).encode(), **_all_compiled(texts)}
+
+    return remembered(["for", _read_all(found), sorted(names), _compiler()], make)
+
+
+def _read_all(found: Mapping[str, Path]) -> dict[str, str]:
+    return {name: file.read_text(encoding="utf-8") for name, file in found.items()}
+
+
+def _compiler() -> list[object]:
+    """What tells one mpy-cross from another."""
+    compiler = mpy_cross()
+    if compiler is None:
+        return []
+    about = compiler.stat()
+    return [str(compiler), about.st_size, about.st_mtime_ns]
+
+
+def _all_compiled(texts: Mapping[str, str]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
-        return files | {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
+        return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
 
 
 def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, str]:

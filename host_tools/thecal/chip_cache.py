@@ -1,40 +1,34 @@
-"""Text that was worked out for the chip before, in the user's cache.
+"""Files that were made for the chip before, in the user's cache.
 
-To merge the firmware into one module and to shorten its names takes seconds; the same sources give the same
-text, so it is kept by the digest of all that went into it, this code included. What is damaged or cannot be
-written is worked out again.
+To merge the firmware into one module, shorten its names and compile it takes seconds; the same sources give
+the same files, so they are kept by the digest of all that went into them, this code included. What is damaged
+or cannot be written is made again.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable
 from pathlib import Path
 
 from thecal import paths
 
-KEPT = 16  # texts in the cache: as many trees as somebody works on
-Texts = dict[str, str]
+KEPT = 16  # builds in the cache: as many trees as somebody works on
+Files = dict[str, bytes]  # by name
 
 
-def remembered(
-    program: Callable[[Mapping[str, str], str, Set[str]], Texts],
-    texts: Mapping[str, str],
-    root: str,
-    kept: Set[str],
-) -> Texts:
-    """What `program(texts, root, kept)` gives, or gave before."""
-    key = hashlib.sha256(
-        json.dumps([_of_this_code(), sorted(texts.items()), root, sorted(kept)]).encode()
-    ).hexdigest()
+def remembered(sources: object, make: Callable[[], Files]) -> Files:
+    """What `make()` gives, or gave before for the same `sources`: all that decides it, for JSON."""
+    key = hashlib.sha256(json.dumps([_of_this_code(), sources], sort_keys=True).encode()).hexdigest()
     file = _file(key)
     found = None if file is None else _read(file)
     if found is None:
-        found = program(texts, root, kept)
+        found = make()
         if file is not None:
             _keep(file, found)
     return found
@@ -55,26 +49,29 @@ def _of_this_code() -> str:
     return digest.hexdigest()
 
 
-def _read(file: Path) -> Texts | None:
+def _read(file: Path) -> Files | None:
     try:
         document: object = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(document, dict):
         return None
-    found: Texts = {}
+    found: Files = {}
     for name, text in document.items():  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(name, str) or not isinstance(text, str):
             return None
-        found[name] = text
+        try:
+            found[name] = base64.b64decode(text, validate=True)
+        except ValueError:
+            return None
     return found
 
 
-def _keep(file: Path, texts: Texts) -> None:
+def _keep(file: Path, files: Files) -> None:
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as draft:
-            json.dump(texts, draft)
+            json.dump({name: base64.b64encode(data).decode() for name, data in files.items()}, draft)
         Path(draft.name).replace(file)
         others = sorted(file.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
         for old in others[:-KEPT]:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from thecal.errors import FlashError, PortError
+from thecal.errors import FlashError, PortError, ProtocolMismatch, ThecalError
+from thecal.session import Session
 from thecal.transport import Transport
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _ONLY_TRY_S = 10  # for the console
 _TRY_S = 1  # where there are more: shorter than a board waits for Ctrl-C
 _BETWEEN_S = 0.1
 _RAW_CONSOLE = b"\x01"  # Ctrl-A
+_CONSOLE_OF_A_PUMP = "hold its button while the power comes, or say --wait 30 and reset it"
 
 
 class Console(Protocol):
@@ -31,21 +33,40 @@ class Console(Protocol):
 
 @contextlib.contextmanager
 def opened(port: str, wait_s: float) -> Generator[Any]:
-    """The console on the port, tried for so long, once at least. PortError, FlashError."""
+    """The console on the port, tried for so long, once at least. PortError, FlashError.
+
+    Who does not wait (`wait_s` 0) is told at once when a pump answers in the console's place.
+    """
     deadline = time.monotonic() + wait_s
+    patience_s = _TRY_S
     while True:
         try:
-            console = _open_console(port, _TRY_S if time.monotonic() < deadline else _ONLY_TRY_S)
+            console = _open_console(port, patience_s)
             break
-        except (PortError, FlashError):
-            if time.monotonic() >= deadline:
+        except (PortError, FlashError) as error:
+            if patience_s == _ONLY_TRY_S or (isinstance(error, PortError) and not wait_s):
                 raise
+            if not wait_s and _is_a_pump(port):
+                raise FlashError(f"a pump runs on {port} and gives no console", _CONSOLE_OF_A_PUMP) from error
+            if time.monotonic() >= deadline:
+                patience_s = _ONLY_TRY_S
             time.sleep(_BETWEEN_S)
     try:
         yield console
     finally:
         with contextlib.suppress(Exception):
             console.close()
+
+
+def _is_a_pump(port: str) -> bool:
+    try:
+        with Transport(port) as line:
+            Session(line).greet()
+    except ProtocolMismatch:
+        return True
+    except ThecalError:
+        return False
+    return True
 
 
 def _open_console(port: str, patience_s: int) -> Any:
@@ -68,8 +89,8 @@ def _open_console(port: str, patience_s: int) -> Any:
             console.close()
         raise FlashError(
             f"no MicroPython answers on {port}",
-            "a running pump: hold its button while the power comes, or say --wait 30 and reset it. "
-            "A new board: put MicroPython for RPI_PICO on it first, or use `thecal flash --image`",
+            f"a running pump: {_CONSOLE_OF_A_PUMP}. A new board: put MicroPython for RPI_PICO on it first, "
+            "or use `thecal flash --image`",
         ) from error
     return console
 

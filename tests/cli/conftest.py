@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from emulated_keys import keys_for
+from ready_command import run_command
 from thecal import cli
 from thecal.client import Client
 from thecal.emulator import Emulator
@@ -51,20 +51,11 @@ Thecal = Callable[..., Done]
 
 @pytest.fixture(scope="session")
 def thecal() -> Thecal:
-    """`thecal(*arguments)` runs the installed command and waits for its end."""
+    """`thecal(*arguments)` runs the command in a process of its own and waits for its end."""
 
     def run(*arguments: object, stdin: str = "", port: str = "", cwd: Path | None = None) -> Done:
         environment = {**os.environ, "THECAL_PORT": port, "COLUMNS": "100", **keys_for(port, *arguments)}
-        done = subprocess.run(
-            [THECAL, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            env=environment,
-            cwd=cwd,
-            check=False,
-        )
+        done = run_command(*arguments, input=stdin, timeout=DEADLINE_S, env=environment, cwd=cwd)
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -15,6 +15,7 @@ from thecal import chip_flash
 from thecal.emulator import Emulator
 
 _TICK_S = 0.2  # how soon `close` is noticed
+_WINDOW = 2048  # bytes of a paste that may be under way
 
 
 class BoardOnALine:
@@ -53,23 +54,30 @@ class BoardOnALine:
             os.close(pump)
 
     def _console(self) -> None:
-        """MicroPython's raw console, without its paste mode, until `machine.reset()`."""
+        """MicroPython's raw console with its paste mode, until `machine.reset()`."""
         text = b""
+        pasting = False
+        taken = 0  # bytes of the paste since the window was last opened
         while not self._ended.is_set():
             if not select.select([self._master], [], [], _TICK_S)[0]:
                 continue
-            text += os.read(self._master, 4096)
-            if text.endswith(b"\x05A\x01"):
-                os.write(self._master, b"R\0")
-                text = b""
+            data = os.read(self._master, 4096)
+            text += data
+            if pasting:
+                taken += len(data)
+                os.write(self._master, b"\x01" * (taken // _WINDOW))
+                taken %= _WINDOW
+                if text.endswith(b"\x04"):
+                    command, text, pasting = text[:-1].decode(), b"", False
+                    os.write(self._master, b"\x04" + self._carried_out(command) + b"\x04>")
+                    if command == chip_flash._RESET:
+                        return
+            elif text.endswith(b"\x05A\x01"):
+                os.write(self._master, b"R\x01" + _WINDOW.to_bytes(2, "little"))
+                text, pasting, taken = b"", True, 0
             elif text.endswith(b"\x01"):
                 os.write(self._master, b"raw REPL; CTRL-B to exit\r\n>")
                 text = b""
-            elif text.endswith(b"\x04"):
-                command, text = text[:-1].decode(), b""
-                os.write(self._master, b"OK" + self._carried_out(command) + b"\x04>")
-                if command == chip_flash._RESET:
-                    return
 
     def _carried_out(self, command: str) -> bytes:
         try:

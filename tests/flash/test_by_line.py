@@ -11,6 +11,7 @@ import pytest
 
 from flash.board_on_a_line import BoardOnALine
 from flash.fake_board import FakeBoard
+from ready_command import run_command
 from thecal import chip_build, keyring
 from thecal.client import Client
 from thecal.emulator import Emulator
@@ -21,10 +22,7 @@ THECAL = Path(sys.executable).parent / "thecal"
 
 
 def run(*arguments: object, keys: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [THECAL, *map(str, arguments)], capture_output=True, text=True, timeout=100, check=False,
-        env={**os.environ, "THECAL_KEYS": str(keys)},
-    )  # fmt: skip
+    return run_command(*arguments, timeout=100, env={**os.environ, "THECAL_KEYS": str(keys)})
 
 
 @pytest.fixture
@@ -90,7 +88,6 @@ def test_a_running_pump_gives_no_console_and_nothing_but_the_one_line(tmp_path: 
         done = run("flash", "--port", pump.port, keys=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"no MicroPython answers on {pump.port}; a running pump: hold its button while the power comes, "
-        "or say --wait 30 and reset it. A new board: put MicroPython for RPI_PICO on it first, "
-        "or use `thecal flash --image`\n"
+        f"a pump runs on {pump.port} and gives no console; hold its button while the power comes, "
+        "or say --wait 30 and reset it\n"
     )

@@ -1,4 +1,4 @@
-"""What was worked out for the chip before comes from a cache; what is damaged is worked out again."""
+"""What was made for the chip before comes from a cache; what is damaged is worked out again."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return []
 
 
-def once(calls: list[str], texts: dict[str, str], root: str = "main", kept: frozenset[str] = frozenset()):
-    def program(texts, root, kept):
-        calls.append(root)
-        return {root: "".join(texts.values())}
+def once(calls: list[str], *sources: object):
+    def make():
+        calls.append("made")
+        return {"main": b"\0\xff"}
 
-    return chip_cache.remembered(program, texts, root, kept)
+    return chip_cache.remembered(sources, make)
 
 
 def test_the_same_is_worked_out_once(calls: list[str]):
-    assert once(calls, {"a": "x = 1"}) == once(calls, {"a": "x = 1"}) == {"main": "x = 1"}
+    assert once(calls, {"a": "x = 1"}) == once(calls, {"a": "x = 1"}) == {"main": b"\0\xff"}
     assert len(calls) == 1
 
 
@@ -30,17 +30,17 @@ def test_whatever_goes_in_counts(calls: list[str]):
     once(calls, {"a": "x = 1"})
     once(calls, {"a": "x = 2"})
     once(calls, {"b": "x = 1"})
-    once(calls, {"a": "x = 1"}, root="other")
-    once(calls, {"a": "x = 1"}, kept=frozenset({"x"}))
+    once(calls, {"a": "x = 1"}, "other")
+    once(calls, {"a": "x = 1"}, ["x"])
     assert len(calls) == 5
 
 
-@pytest.mark.parametrize("damage", ["", "[]", '{"main": 1}', "\0", '{"main": "x'])
+@pytest.mark.parametrize("damage", ["", "[]", '{"main": 1}', '{"main": "no base64"}', "\0", '{"main": "x'])
 def test_a_damaged_file_is_worked_out_again(calls: list[str], tmp_path: Path, damage: str):
     once(calls, {"a": "x = 1"})
     (file,) = (tmp_path / "thecal" / "chip").iterdir()
     file.write_text(damage)
-    assert once(calls, {"a": "x = 1"}) == {"main": "x = 1"}
+    assert once(calls, {"a": "x = 1"}) == {"main": b"\0\xff"}
     assert len(calls) == 2
 
 

@@ -4,7 +4,6 @@ import errno
 import os
 import pty
 import struct
-import subprocess
 import sys
 import tty
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from mpremote.transport_serial import SerialTransport
 
 import serial
+from ready_command import run_command
 from thecal import chip_build, chip_flash
 from thecal.errors import FlashError, PortError
 
@@ -105,7 +105,7 @@ def test_a_bad_micropython_image_is_refused(tmp_path, data, says):
     ],
 )
 def test_wrong_usage(arguments, says):
-    done = subprocess.run([THECAL, "flash", *arguments], capture_output=True, text=True, check=False)
+    done = run_command("flash", *arguments)
     assert done.returncode == 2
     assert says in done.stderr
 

@@ -2,19 +2,18 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dosing import rig
 from emulated_keys import keys_for
+from ready_command import run_command
 from thecal.client import Client
 from thecal.emulator import Emulator
 from thecal.errors import Refused
 from thecal.snapshot import sensors_text
 
-THECAL = Path(sys.executable).parent / "thecal"
 ROOT = Path(__file__).resolve().parents[2]
 GAP_US = 2000
 HIGHEST_PL = 100 * 86_400_000_000 // (2 * GAP_US)  # with steps of 0.1 nL: 2.16 mL/day
@@ -22,9 +21,7 @@ HIGHEST_PL = 100 * 86_400_000_000 // (2 * GAP_US)  # with steps of 0.1 nL: 2.16 
 
 def thecal(port: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "THECAL_PORT": port, **keys_for(port, *arguments)}
-    return subprocess.run(
-        [THECAL, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment
-    )
+    return run_command(*arguments, timeout=60, env=environment)
 
 
 @pytest.mark.req("MOT-06", part="in a real process, by pump and by host")

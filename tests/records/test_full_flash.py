@@ -4,7 +4,6 @@ what a start found on any flash."""
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from littlefs.errors import LittleFSError
 
 from emulated_keys import keys_for
+from ready_command import run_command
 from records.cut_checks import RESERVE_STEPS, digest
 from records.flash_images import SIZE
 from records.reader import Records
@@ -116,10 +116,8 @@ def test_status_names_what_was_found(name: str, good: bytes, tmp_path: Path):
     flash.write_bytes(make(good))
     with pump_at_day(flash, serial_number=serial) as pump:
         env = {**os.environ, **keys_for(pump.port), "THECAL_PORT": pump.port}
-        told = subprocess.run([THECAL, "status"], env=env, capture_output=True, text=True, check=True)
-        document = subprocess.run(
-            [THECAL, "status", "--json"], env=env, capture_output=True, text=True, check=True
-        )
+        told = run_command("status", env=env, check=True)
+        document = run_command("status", "--json", env=env, check=True)
     assert f"records       {distrust.text(number)}\n" in told.stdout
     assert json.loads(document.stdout)["distrusted"] == [number]
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ready_command import run_command
+
 ROOT = Path(__file__).resolve().parents[2]
 THECAL = Path(sys.executable).parent / "thecal"
 MORPHINE = ROOT / "examples" / "morphine-constant.toml"
 
 
 def thecal(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    command = [str(THECAL), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return run_command(*arguments, cwd=cwd, timeout=60)
 
 
 def test_the_document(tmp_path: Path):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from emulated_keys import keys_for
+from ready_command import run_command
 from thecal import key_files, log_keys
 from thecal.emulator import Emulator
 from thecal.store import Store
@@ -45,18 +46,15 @@ def thecal(place: Path, tmp_path: Path, emulator: Emulator) -> Run:
     base = {**os.environ, "THECAL_STORE": str(place), "THECAL_KEYS": str(tmp_path / "keys")}
 
     def run(*arguments: object, code: int = 0, **more: str) -> Done:
-        done = subprocess.run(
-            [THECAL, *map(str, arguments)],
+        done = run_command(
+            *arguments,
             env={
                 **base,
                 "THECAL_PORT": emulator.port,
                 **keys_for(more.get("THECAL_PORT", emulator.port)),
                 **more,
             },
-            capture_output=True,
-            text=True,
             timeout=DEADLINE_S,
-            check=False,
         )
         assert done.returncode == code, done.stderr
         return done
