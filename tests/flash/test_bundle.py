@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flash.fake_board import FakeBoard
 from flash.test_install import FILES, NEWER, SETTINGS, started
+from ready_command import run_command
 from thecal import bundle, chip_build, chip_flash
 from thecal.errors import FlashError
 from thecal.library import signing
 from wire.version import VERSION
 
-THECAL = Path(sys.executable).parent / "thecal"
 MAKER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ANOTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 SIGNER = signing.public_hex(MAKER)
@@ -139,8 +138,7 @@ def test_unplugged_at_any_operation_of_an_update(board, tmp_path: Path):
 @pytest.mark.req("SEC-13", part="by the command line")
 def test_by_the_command_line(tmp_path: Path):
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [THECAL, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return run_command(*arguments, timeout=120)
 
     key, file = tmp_path / "key.pem", tmp_path / "firmware.thecal"
     assert run("library", "make-key", key).returncode == 0
@@ -159,8 +157,7 @@ def test_by_the_command_line(tmp_path: Path):
 
 def test_json_of_an_image_and_of_a_bundle(tmp_path: Path):
     def run(*arguments: object) -> dict[str, object]:
-        command = [THECAL, *map(str, arguments), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        done = run_command(*arguments, "--json", timeout=120, check=True)
         assert done.stderr == ""
         return json.loads(done.stdout)
 
