@@ -40,10 +40,10 @@ def test_the_highest_rate(seed: int, tmp_path: Path):
     with pump_at_day(tmp_path / "flash", trace, seed=seed, flash_busy=1) as pump:
         with Client.connect(pump.port) as client:
             began_us = client.commit(client.propose_program(HIGHEST).digest).at.total_us
-            end_us = pump.bench.advance(HOUR_S * US)
+            end_us = pump.bench.advance(HOUR_S * US // 2)
         truth = pump.bench.truth()
     assert truth.late_runs == 0
-    assert truth.flash_erases > 50
+    assert truth.flash_erases > 20
     assert made(trace) == steps_due(HIGHEST, began_us, end_us)
 
 

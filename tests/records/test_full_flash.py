@@ -77,9 +77,9 @@ def test_a_flash_that_is_nearly_full(leave: int, good: bytes, tmp_path: Path):
     flash.write_bytes(filled(good, leave))
     with pump_at_day(flash) as pump:
         with Client.connect(pump.port) as client:
-            pump.bench.advance_by(6 * HOUR_S * US)
+            pump.bench.advance_by(2 * HOUR_S * US)
             client.commit(client.propose_program(FLEX).digest)
-            pump.bench.advance_by(6 * HOUR_S * US)
+            pump.bench.advance_by(2 * HOUR_S * US)
             made = pump.bench.truth().steps
             assert client.status().state == "infusing"
         pump.restart()

@@ -23,7 +23,7 @@ from thecal.errors import LinkError
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 TORN_PATTERNS = 3
-FAST_CUTS = 27
+FAST_CUTS = 12
 soak = pytest.mark.skipif(not SOAK, reason="minutes: THECAL_SOAK=1 (make soak) runs it")
 
 

@@ -55,8 +55,8 @@ def alarms_of(therapy: str, events: str, days: int, folder: Path, seed: int) -> 
 @pytest.mark.req("RES-02", part="a refill on time: no alarm; a late one: low_reservoir, until the refill")
 @pytest.mark.parametrize(("refill", "due"), [(24, []), (30, ["low_reservoir"])])
 def test_forty_days_of_normal_therapy(refill: int, due: list[str], tmp_path: Path):
-    """8 mL last 26 days to the low alarm, and 6 more."""
-    therapy = THERAPY.replace('fill = "40 mL"', 'fill = "8 mL"')
+    """8 mL last 26 days to the low alarm, and 6 more; in a quarter of the steps."""
+    therapy = THERAPY.replace('fill = "40 mL"', 'fill = "8 mL"').replace('"2.5 nL"', '"10 nL"')
     assert alarms_of(therapy, life(40, "8 mL", (refill,), (10, 30)), 40, tmp_path, 5) == due
 
 

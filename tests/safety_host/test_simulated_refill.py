@@ -9,9 +9,11 @@ from cli.conftest import MORPHINE
 from thecal.events_file import load_events
 from thecal.report_json import simulation_json
 from thecal.simulate import Outcome, Plan, simulate
-from thecal.therapy import load_therapy
+from thecal.therapy import parse_therapy
 
 DAY_US = 86_400_000_000
+# Months in a quarter of the steps.
+COARSE = MORPHINE.read_text(encoding="utf-8").replace('"2.5 nL"', '"10 nL"')
 REFILL = '[[event]]\nat = "100d"\ndo = "refill"\nvolume = "40 mL"\nresidual = "measured"\n'
 OVER = '[[event]]\nat = "0s"\ninject = "over_delivery"\nfactor = "1.2"\n'
 
@@ -21,13 +23,13 @@ pytestmark = pytest.mark.timeout(400)  # months each: on a busy machine they tak
 def simulated(folder: Path, events: str, days: int = 101) -> Outcome:
     path = folder / "events.toml"
     path.write_text(events)
-    return simulate(Plan(load_therapy(MORPHINE), days * DAY_US, load_events(path), seed=1))
+    return simulate(Plan(parse_therapy(COARSE), days * DAY_US, load_events(path), seed=1))
 
 
 @pytest.mark.req("RES-03", part="over-delivery of 20 % is flagged at the next refill")
 def test_over_delivery_shows_at_the_refill(tmp_path: Path):
     outcome = simulated(tmp_path, OVER + REFILL)
-    assert outcome.steps == outcome.ledger.accounted_steps == 101 * 48_000  # the count knows nothing of it
+    assert outcome.steps == outcome.ledger.accounted_steps == 101 * 12_000  # the count knows nothing of it
     document = json.loads(json.dumps(simulation_json(outcome)))
     assert document["refills"] == [
         {
