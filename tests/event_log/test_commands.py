@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from event_log.helpers import flood_events, flood_faults, program, pump, therapy
+from ready_command import run_command
 from thecal import keyring, log_keys, store_command
 from thecal.client import Client
 from thecal.emulator import Emulator
@@ -22,8 +21,6 @@ from thecal.report.summary import Table, build
 from thecal.store import Store
 from thecal.store.queries import history
 from wire.roles import CLINICIAN
-
-RUN = "import sys; from thecal.cli import main; sys.exit(main())"
 
 
 @pytest.fixture
@@ -36,8 +33,7 @@ def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulat
 
 
 def thecal(emulator: Emulator, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", RUN, "log", "--port", emulator.port, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ)
+    return run_command("log", "--port", emulator.port, *arguments, timeout=60)
 
 
 def fill(emulator: Emulator) -> None:
@@ -142,8 +138,7 @@ def test_a_change_is_shown_as_old_and_new(
         store.add_program(serial, digest, changed | {"library": []}, at_us)
         told = [one["changes"] for one in history(store, "", 0) if one.get("at_us") == at_us]
     assert row in [(c["actor"], c["words"], c["old"], c["new"]) for c in told[-1]]
-    command = [sys.executable, "-c", RUN, "history"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=os.environ)
+    done = run_command("history", timeout=60, check=True)
     assert f"clinician: {shown}" in done.stdout
     with Client.connect(emulator.port) as client:
         report = build(of_pump(client, "here"), client.log_key(), datetime(2026, 1, 1))

@@ -147,7 +147,7 @@ def start_import(place: Path, file: Path) -> "subprocess.Popen[bytes]":
 
 def test_killed_at_any_time_then_imported_again(place: Path):
     """kill -9 at moments all over one import: the store holds all or nothing, and ends up the same."""
-    file = write(place.with_name("log.jsonl"), log(1, 20_000))
+    file = write(place.with_name("log.jsonl"), log(1, 5_000))
     with Store.open(place.with_name("whole.sqlite")) as store:
         store.add_log("P-1", log_files.read(file))
     whole = digest(place.with_name("whole.sqlite"))
