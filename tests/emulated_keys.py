@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from thecal import keyring
+from thecal import key_lookup, keyring
 from thecal.client import Client
 from thecal.emulator import Emulator
 from wire.roles import CLINICIAN
@@ -16,7 +16,7 @@ def keys_for(*arguments: object) -> dict[str, str]:
     with its key alone. Several of them bear the same serial number."""
     for argument in map(str, arguments):
         port = argument.removeprefix("--port=")
-        emulator = getattr(keyring.provider_of(port), "__self__", None)
+        emulator = getattr(key_lookup.provider_of(port), "__self__", None)
         if isinstance(emulator, Emulator):
             if emulator.key(CLINICIAN) is None:
                 Client.connect(emulator.port).close()

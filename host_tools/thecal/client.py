@@ -12,7 +12,7 @@ A method that returns was carried out exactly once, one that raises LinkError or
 import hashlib
 from typing import Self
 
-from thecal import keyring
+from thecal import key_lookup, keyring
 from thecal.answers import (
     Accounts,
     Committed,
@@ -85,7 +85,7 @@ class Client(GuardClient, Closing):
         link: Link,
         *,
         role: str = "clinician",
-        find_key: FindKey = keyring.find,
+        find_key: FindKey = key_lookup.find,
         timeout_s: float = TIMEOUT_S,
         tries: int = TRIES,
         button: Button | None = None,

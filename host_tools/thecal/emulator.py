@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from thecal import claims, compiled, keyring, pairing, paths, transport
+from thecal import claims, compiled, key_lookup, pairing, paths, transport
 from thecal.answers import Hello
 from thecal.bench import Bench, PumpReset
 from thecal.errors import SimulationError
@@ -251,8 +251,8 @@ class Emulator:
         transport.provide_probe(self.port, self._silent)
         self._closing.callback(transport.withdraw_probe, self.port)
         if self._paired:
-            keyring.provide(self.port, self._find_key)
-            self._closing.callback(keyring.withdraw, self.port)
+            key_lookup.provide(self.port, self._find_key)
+            self._closing.callback(key_lookup.withdraw, self.port)
 
     def _claim(self, flash: Path) -> None:
         descriptor = claims.claim_flash(flash)

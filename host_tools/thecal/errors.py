@@ -72,18 +72,18 @@ class Refused(ThecalError):
     """The pump understood the request and refused it; nothing has changed.
 
     `name`, `number`: of `wire.messages.REFUSALS`. `opcode`: the request. `detail`: the pump's own hint, such
-    as the field at fault; may be empty.
+    as the field at fault; may be empty. `words`: the same for a person (`units.bound_text`).
     """
 
-    def __init__(self, name: str, number: int, opcode: int, request: str, detail: str) -> None:
+    def __init__(
+        self, name: str, number: int, opcode: int, request: str, detail: str, words: str = ""
+    ) -> None:
         what, hint = REFUSAL_TEXTS.get(name, ("", ""))
         text = f"the pump refused {request}: {name}"
         if what:
             text += f", {what}"
         if detail:
-            from thecal.bound_text import detail_text
-
-            text += f" ({detail_text(name, detail)})"
+            text += f" ({words or detail})"
         super().__init__(text, hint)
         self.name = name
         self.number = number

@@ -3,31 +3,18 @@
     $THECAL_KEYS or ~/.config/thecal/link-keys (XDG_CONFIG_HOME counts)     folder, mode 0700
         SERIAL.ROLE.link                                                    32 hexadecimal digits, mode 0600
 
-A file that others may read is not used. A key stands in no command line, no log and no exception. For pumps
-that live in this process (an emulator, tests) a provider may answer instead, by the port the pump is on.
-
-Called by `client`, `pairing` and the command line's `pair` and `keys`.
+A file that others may read is not used. A key stands in no command line, no log and no exception. Pumps that live
+in this process have theirs elsewhere: `key_lookup`.
 """
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from thecal.errors import ThecalError
 from thecal.key_files import KeyFiles
 from wire.roles import ROLES
 
-if TYPE_CHECKING:
-    from thecal.answers import Hello
-    from thecal.session import Session
-
-    # The key of a role (1 to 4), asked for with the session that is about to be opened.
-    Provider = Callable[[Session, Hello, int], bytes | None]
-
 _SUFFIX = ".link"
-_providers: "dict[str, Provider]" = {}
 
 
 class NoKey(ThecalError):
@@ -67,18 +54,6 @@ def role_name(number: int) -> str:
 def path_of(serial: str, role: str) -> Path:
     """The file of the key of this pump and role."""
     return _FILES.path_of(f"{serial}.{role}")
-
-
-def find(session: "Session", hello: "Hello", role: int) -> bytes:
-    """The key for a pump that has said hello. NoKey: what to do to get one."""
-    provider = provider_of(session.link.name)
-    key = provider(session, hello, role) if provider else stored(hello.serial, role_name(role))
-    if key is None:
-        raise NoKey(
-            f"there is no {role_name(role)}'s key for the pump {hello.serial} in {folder()}",
-            f"pair with it: thecal pair --role {role_name(role)}",
-        )
-    return key
 
 
 def stored(serial: str, role: str) -> bytes | None:
@@ -125,18 +100,3 @@ def kept() -> list[Entry]:
         if any(role == name for _, name in ROLES):
             entries.append(Entry(serial, role, path))
     return entries
-
-
-def provide(port: str, provider: "Provider") -> None:
-    """Keys of the pump on this port come from the provider, until `withdraw`."""
-    _providers[os.path.realpath(port)] = provider
-
-
-def provider_of(port: str) -> "Provider | None":
-    """Whoever answers for the pump on this port."""
-    return _providers.get(os.path.realpath(port))
-
-
-def withdraw(port: str) -> None:
-    """The pump on this port is gone."""
-    _providers.pop(os.path.realpath(port), None)

@@ -95,3 +95,12 @@ def _add(sums: dict[str, Fraction], name: str, amount: Fraction) -> None:
 
 def _less(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     return {name: amount - before.get(name, 0) for name, amount in now.items()}
+
+
+def missed_json(ledger: Ledger) -> dict[str, object]:
+    """What was counted as given and not seen to move; null where nobody sees the motor (RES-06)."""
+    lost = ledger.missed_ng
+    return {
+        "missed_nl": None if ledger.missed_pl is None else nl(ledger.missed_pl),
+        "missed_ng": None if lost is None else {name: exact(ng) for name, ng in lost.items()},
+    }

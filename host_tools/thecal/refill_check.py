@@ -140,3 +140,16 @@ def trend_words(trend: Trend) -> list[str]:
             "ATTENTION: over these refills the flow is off by more than 14.5 %. Do not trust the count."
         )
     return lines
+
+
+def refill_json(check: RefillCheck) -> dict[str, object]:
+    """A refill check: volumes in nL; `ratio`: true flow to counted flow, null when nothing was used."""
+    return {
+        "filled_nl": nl(check.filled_pl),
+        "counted_nl": nl(check.counted_pl),
+        "residual_nl": nl(check.measured_pl),
+        "difference_nl": nl(check.apart_pl),
+        "missed_nl": None if check.missed_pl is None else nl(check.missed_pl),
+        "ratio": None if check.ratio is None else ratio_text(check.ratio),
+        "suspicious": check.suspicious,
+    }

@@ -17,27 +17,6 @@ if TYPE_CHECKING:
     from thecal.simulated_alarms import SimulatedAlarm
     from thecal.simulated_boluses import Bolus
 
-SCHEMA = 1
-
-
-def nl(pl: Fraction | int) -> str:
-    """Picolitres as exact nL."""
-    return exact(Fraction(pl, PL_PER_NL))
-
-
-def exact(amount: Fraction | int) -> str:
-    """An amount that has a finite decimal, as all on the wire have."""
-    text = exact_decimal(amount)
-    if text is None:
-        raise ValueError(f"{amount} has no finite decimal")
-    return text
-
-
-def seconds(us: int) -> int | float:
-    """Exact: an int when whole; a double holds the microseconds of a century."""
-    return us // US_PER_S if us % US_PER_S == 0 else us / US_PER_S
-
-
 def simulation_json(outcome: Outcome) -> dict[str, object]:
     """The document of `thecal simulate --json`."""
     ledger = outcome.ledger
@@ -71,28 +50,6 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
     if outcome.trace_sha256 is not None:
         document["trace_sha256"] = outcome.trace_sha256
     return document
-
-
-def missed_json(ledger: Ledger) -> dict[str, object]:
-    """What was counted as given and not seen to move; null where nobody sees the motor (RES-06)."""
-    lost = ledger.missed_ng
-    return {
-        "missed_nl": None if ledger.missed_pl is None else nl(ledger.missed_pl),
-        "missed_ng": None if lost is None else {name: exact(ng) for name, ng in lost.items()},
-    }
-
-
-def refill_json(check: RefillCheck) -> dict[str, object]:
-    """A refill check: volumes in nL; `ratio`: true flow to counted flow, null when nothing was used."""
-    return {
-        "filled_nl": nl(check.filled_pl),
-        "counted_nl": nl(check.counted_pl),
-        "residual_nl": nl(check.measured_pl),
-        "difference_nl": nl(check.apart_pl),
-        "missed_nl": None if check.missed_pl is None else nl(check.missed_pl),
-        "ratio": None if check.ratio is None else ratio_text(check.ratio),
-        "suspicious": check.suspicious,
-    }
 
 
 def _bolus(bolus: Bolus) -> dict[str, object]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from thecal import bare_console, ending, keyring
+from thecal import bare_console, bound_text, ending, key_lookup
 from thecal.answers import Hello, Reply, hello_of, malformed
 from thecal.cipher import Cipher, both
 from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost
@@ -85,7 +85,7 @@ class Session:
         link: Link,
         *,
         role: int = CLINICIAN,
-        find_key: "FindKey" = keyring.find,
+        find_key: "FindKey" = key_lookup.find,
         timeout_s: float = TIMEOUT_S,
         tries: int = TRIES,
     ) -> None:
@@ -348,6 +348,7 @@ def _refused(opcode: int, result: int, payload: bytes) -> Refused | LinkError:
     request = name_of(MESSAGES, opcode)
     detail = Reply.decoded(request, REFUSED, payload).text("detail") if payload else ""
     try:
-        return Refused(name_of(REFUSALS, result), result, opcode, request, detail)
+        name = name_of(REFUSALS, result)
+        return Refused(name, result, opcode, request, detail, bound_text.detail_text(name, detail))
     except WireError:
         return malformed(request, f"refusal {result} has no name")

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from thecal import ending
 from thecal.client import Client
 from thecal.ending import Ended
 from thecal.errors import LinkError, PortError, ThecalError
 from thecal.session import Outcome
-
-if TYPE_CHECKING:
-    from thecal.pump import Pump
 
 T = TypeVar("T")
 
@@ -106,7 +103,7 @@ def harmless(what: str, action: Callable[[], T]) -> T:
         ) from lost
 
 
-def withdraw(client: Client | Pump) -> None:
+def withdraw(client: Client) -> None:
     """The pump forgets what was proposed. One that is gone has nothing to forget: what is being reported
     already matters more than that."""
     with contextlib.suppress(LinkError, PortError):

@@ -6,8 +6,6 @@ asked for. Everything is exact. Used by `thecal.therapy_wire` (so it imports not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from thecal.amounts import dose_rate_text
@@ -22,24 +20,6 @@ class PlanDose(NamedTuple):
 
     after_us: int
     dose_ng_per_day: int
-
-
-@dataclass(frozen=True)
-class DoseChange:
-    """One step of a [taper]: either percent of the dose before, or so much per day, more or less."""
-
-    percent: Fraction = Fraction(0)
-    ng_per_day: int = 0
-
-    def after(self, dose_ng_per_day: int) -> int:
-        """The next dose, rounded down to a whole ng/day."""
-        exact = dose_ng_per_day * (100 + self.percent) / 100 + self.ng_per_day
-        return exact.numerator // exact.denominator
-
-    @property
-    def rises(self) -> bool:
-        """Whether each dose is above the one before."""
-        return self.percent > 0 or self.ng_per_day > 0
 
 
 class Expansion(NamedTuple):

@@ -11,7 +11,6 @@ from pydantic import BeforeValidator
 from thecal import quantities
 from thecal.amounts import WEEKDAYS
 from thecal.ranges import Range
-from thecal.taper import DoseChange
 from thecal.toml_file import wrong
 
 # Per field, the line an error message shows; also the list of known fields (checked against the models by
@@ -148,6 +147,24 @@ def read_days(value: object) -> int:
             raise wrong(f'"{day}" stands twice')
         mask |= bit
     return mask
+
+
+@dataclass(frozen=True)
+class DoseChange:
+    """One step of a [taper]: either percent of the dose before, or so much per day, more or less."""
+
+    percent: Fraction = Fraction(0)
+    ng_per_day: int = 0
+
+    def after(self, dose_ng_per_day: int) -> int:
+        """The next dose, rounded down to a whole ng/day."""
+        exact = dose_ng_per_day * (100 + self.percent) / 100 + self.ng_per_day
+        return exact.numerator // exact.denominator
+
+    @property
+    def rises(self) -> bool:
+        """Whether each dose is above the one before."""
+        return self.percent > 0 or self.ng_per_day > 0
 
 
 def read_change(value: object) -> DoseChange:

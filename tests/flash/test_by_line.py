@@ -12,7 +12,7 @@ import pytest
 from flash.board_on_a_line import BoardOnALine
 from flash.fake_board import FakeBoard
 from ready_command import run_command
-from thecal import chip_build, keyring
+from thecal import chip_build, key_lookup, keyring
 from thecal.client import Client
 from thecal.emulator import Emulator
 from wire.roles import CLINICIAN
@@ -49,9 +49,9 @@ def test_a_new_board_is_flashed_though_nobody_has_its_key(board: BoardOnALine, t
 
 
 def test_json_is_one_document(board: BoardOnALine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    keyring.provide(board.pump.port, board.pump._find_key)
+    key_lookup.provide(board.pump.port, board.pump._find_key)
     Client.connect(board.pump.port).close()
-    keyring.withdraw(board.pump.port)
+    key_lookup.withdraw(board.pump.port)
     monkeypatch.setenv("THECAL_KEYS", str(tmp_path / "keys"))
     keyring.store("UNIX-C4494050", "clinician", board.pump.key(CLINICIAN) or b"")
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from thecal import keyring
+from thecal import key_lookup
 from thecal.client import digest_of
 from wire import framing
 from wire.codec import WireError, decode, encode, encoded, table_hash, version_text
@@ -391,7 +391,7 @@ class FakeLink:
             self.sample = self.sample or data[:24]
 
 
-keyring.provide(FakeLink.name, lambda session, hello, role: KEY if role == CLINICIAN else None)
+key_lookup.provide(FakeLink.name, lambda session, hello, role: KEY if role == CLINICIAN else None)
 
 
 def _int(value: object) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 import serial
 from host_link.fake_device import KEY, FakePump
-from thecal import keyring, transport
+from thecal import key_lookup, transport
 from thecal.client import Client
 from thecal.errors import LinkError, PortError
 from thecal.session import Outcome
@@ -28,7 +28,7 @@ class PtyPump:
         self.master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
-        keyring.provide(self.port, lambda session, hello, role: KEY)
+        key_lookup.provide(self.port, lambda session, hello, role: KEY)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -48,7 +48,7 @@ class PtyPump:
             return
         os.write(self._slave, b"\xfe")
         self._thread.join(5)
-        keyring.withdraw(self.port)
+        key_lookup.withdraw(self.port)
         os.close(self._slave)
         os.close(self.master)
         self.master = -1
@@ -239,10 +239,10 @@ def test_a_conversation_over_a_socket():
     thread = threading.Thread(target=serve)
     thread.start()
     url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-    keyring.provide(url, lambda session, hello, role: KEY)
+    key_lookup.provide(url, lambda session, hello, role: KEY)
     with Client.connect(url) as client:
         assert client.status().state == "infusing"
-    keyring.withdraw(url)
+    key_lookup.withdraw(url)
     thread.join(10)
     server.close()
     with pytest.raises(PortError, match="cannot open"):

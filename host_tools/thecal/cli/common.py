@@ -192,5 +192,5 @@ def ask_or_withdraw(pump: "Pump", question: str, yes: bool) -> None:
     except ThecalError:
         from thecal.settled import withdraw
 
-        withdraw(pump)
+        withdraw(pump.client)
         raise

@@ -204,7 +204,7 @@ def clock_set(
         if again and yes:
             from thecal.settled import withdraw
 
-            withdraw(pump)
+            withdraw(pump.client)
             change.refuse_large_change(confirmed=False)
         if not as_json:
             note("\n".join(change.words()))
