@@ -8,7 +8,7 @@ from __future__ import annotations
 from thecal.amounts import span_text
 from thecal.client import Client
 from thecal.errors import ThecalError
-from thecal.report_json import SCHEMA
+from thecal.json_numbers import SCHEMA
 from thecal.settled import settled
 from wire.guard import ALARMS
 

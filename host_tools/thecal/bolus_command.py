@@ -9,7 +9,7 @@ from thecal.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, s
 from thecal.answers import Proposal
 from thecal.client import Client
 from thecal.errors import Refused, ThecalError
-from thecal.report_json import SCHEMA
+from thecal.json_numbers import SCHEMA
 from thecal.settled import harmless, settled
 
 

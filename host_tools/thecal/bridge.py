@@ -26,10 +26,11 @@ from thecal.amounts import (
     mass_text,
 )
 from thecal.library.rules import limits_of
+from thecal.program_math import bridge_dose
 from thecal.ranges import BASAL_RATE
 from thecal.therapy_math import dead_volume_pl, mean_basal_ng_per_day
 from thecal.therapy_models import Therapy
-from thecal.therapy_wire import bridge_dose, to_wire
+from thecal.therapy_wire import to_wire
 from thecal.toml_file import Problem
 
 _ASK = "[bridge] asks the pump to bridge it"

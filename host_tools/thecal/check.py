@@ -37,6 +37,7 @@ from thecal.library.rules import (
 )
 from thecal.local_time import DEFAULT_START, after
 from thecal.plan_rules import plan_warnings
+from thecal.settings_diff import Change, changes
 from thecal.taper import PlanDose, plan_of
 from thecal.therapy import read_therapy
 from thecal.therapy_math import (
@@ -52,7 +53,7 @@ from thecal.therapy_math import (
 )
 from thecal.therapy_models import Therapy
 from thecal.therapy_rules import errors_of, schedule_errors
-from thecal.therapy_wire import Change, changes, to_wire
+from thecal.therapy_wire import to_wire
 from thecal.toml_file import Problem
 
 EMPTY_PL = PL_PER_ML // 2  # the empty alarm stops the motor here (RES-02)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from thecal.amounts import mass_text, span_text, volume_rate_text, volume_text
 from thecal.check import CheckReport, Figures
-from thecal.therapy_wire import change_words
+from thecal.settings_diff import change_words
 
 
 def print_report(report: CheckReport, path: Path) -> None:

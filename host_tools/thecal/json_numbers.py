@@ -25,5 +25,3 @@ def exact(amount: Fraction | int) -> str:
 def seconds(us: int) -> int | float:
     """Exact: an int when whole; a double holds the microseconds of a century."""
     return us // US_PER_S if us % US_PER_S == 0 else us / US_PER_S
-
-

@@ -1,7 +1,7 @@
 """Which key a session is proved with: the keyring's, or what a provider knows of a pump in this process.
 
-For pumps that live in this process (an emulator, tests) a provider answers instead of the keyring, by the port the
-pump is on.
+For pumps that live in this process (an emulator, tests) a provider answers instead of the keyring, by the
+port that the pump is on.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ _providers: dict[str, Provider] = {}
 
 def find(session: OnALink, hello: Hello, role: int) -> bytes:
     """The key for a pump that has said hello. NoKey: what to do to get one."""
+    name = keyring.role_name(role)
     provider = provider_of(session.link.name)
-    key = provider(session, hello, role) if provider else keyring.stored(hello.serial, keyring.role_name(role))
+    key = provider(session, hello, role) if provider else keyring.stored(hello.serial, name)
     if key is None:
         raise keyring.NoKey(
-            f"there is no {keyring.role_name(role)}'s key for the pump {hello.serial} in {keyring.folder()}",
-            f"pair with it: thecal pair --role {keyring.role_name(role)}",
+            f"there is no {name}'s key for the pump {hello.serial} in {keyring.folder()}",
+            f"pair with it: thecal pair --role {name}",
         )
     return key
 

@@ -3,8 +3,8 @@
     $THECAL_KEYS or ~/.config/thecal/link-keys (XDG_CONFIG_HOME counts)     folder, mode 0700
         SERIAL.ROLE.link                                                    32 hexadecimal digits, mode 0600
 
-A file that others may read is not used. A key stands in no command line, no log and no exception. Pumps that live
-in this process have theirs elsewhere: `key_lookup`.
+A file that others may read is not used. A key stands in no command line, no log and no exception. Pumps that
+live in this process have theirs elsewhere: `key_lookup`.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from thecal.amounts import PL_PER_ML
 from thecal.answers import Accounts
+from thecal.json_numbers import exact, nl
 
 _RESERVE_PL = 2_560_000
 _LEAST_RESERVE, _MOST_RESERVE = 128, 16_384

@@ -12,7 +12,7 @@ from thecal import event_chain, log_keys, log_text
 from thecal.answers import Event
 from thecal.client import LAST_EVENT, Client
 from thecal.errors import ThecalError
-from thecal.report_json import SCHEMA
+from thecal.json_numbers import SCHEMA
 
 Form = Literal["text", "jsonl", "csv"]
 _LOOK_EVERY_S = 0.5

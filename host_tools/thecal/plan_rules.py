@@ -11,10 +11,10 @@ from itertools import pairwise
 from thecal import ranges
 from thecal.amounts import dose_rate_text, duration_text
 from thecal.library.rules import rule_for, step_warning
+from thecal.program_math import LARGE
 from thecal.taper import PlanDose, doses_of, expand, plan_of
 from thecal.therapy_math import catheter_pl, dead_volume_pl
 from thecal.therapy_models import Therapy
-from thecal.therapy_wire import LARGE
 from thecal.toml_file import Problem
 
 RateRule = Callable[[str, int, Therapy], Iterator[Problem]]

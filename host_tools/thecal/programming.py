@@ -23,10 +23,12 @@ from thecal.errors import TherapyError
 from thecal.library import store
 from thecal.library.rules import SoftLimit, start_warning
 from thecal.local_time import DEFAULT_START, from_wire
+from thecal.program_math import mean_basal
+from thecal.settings_diff import Change, compare
 from thecal.therapy_math import mean_basal_ng_per_day
 from thecal.therapy_models import Therapy
 from thecal.therapy_rules import motor_problems
-from thecal.therapy_wire import Change, compare, mean_basal, to_wire
+from thecal.therapy_wire import to_wire
 from thecal.toml_file import Problem
 from wire.therapy import BASAL_STOPPED
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from thecal.amounts import PL_PER_ML, volume_text
+from thecal.amounts import PL_PER_ML, ratio_text, volume_text
+from thecal.json_numbers import nl
 
 APART_PL = 2 * PL_PER_ML  # a residual further than this from the count is flagged
 FAST, SLOW = (

@@ -24,9 +24,16 @@ from thecal.client import Client, refill_values
 from thecal.command_rules import refill_problems, refuse
 from thecal.errors import Refused, ThecalError
 from thecal.guard_answers import Reservoir
+from thecal.json_numbers import SCHEMA, nl
 from thecal.library.rules import stable_days
-from thecal.refill_check import RefillCheck, Trend, check_words, pocket_fill_bound_pl, trend_words
-from thecal.report_json import SCHEMA, nl, refill_json
+from thecal.refill_check import (
+    RefillCheck,
+    Trend,
+    check_words,
+    pocket_fill_bound_pl,
+    refill_json,
+    trend_words,
+)
 from thecal.settled import harmless, settled
 from wire.messages import PROPOSAL_REFILL
 

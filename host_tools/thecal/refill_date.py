@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from thecal.amounts import PL_PER_ML, S_PER_DAY, US_PER_DAY
 from thecal.local_time import after
-from thecal.therapy_wire import intended_dose
+from thecal.program_math import intended_dose
 from thecal.windows import most_requests
 
 

@@ -5,17 +5,17 @@ Imports nothing heavy, because `thecal status --json` uses it.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from thecal.amounts import PL_PER_NL, US_PER_S, exact_decimal, ratio_text
-from thecal.ledger import Ledger, bound_steps
+from thecal.json_numbers import SCHEMA, exact, nl, seconds
+from thecal.ledger import bound_steps, missed_json
+from thecal.refill_check import refill_json
 
 if TYPE_CHECKING:
-    from thecal.refill_check import RefillCheck
     from thecal.simulate import Outcome
     from thecal.simulated_alarms import SimulatedAlarm
     from thecal.simulated_boluses import Bolus
+
 
 def simulation_json(outcome: Outcome) -> dict[str, object]:
     """The document of `thecal simulate --json`."""

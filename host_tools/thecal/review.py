@@ -16,12 +16,12 @@ from thecal.client import Client
 from thecal.clock_command import CLOCK
 from thecal.clock_command import Change as ClockChange
 from thecal.errors import ThecalError
+from thecal.json_numbers import SCHEMA
 from thecal.library.rules import limits_of
 from thecal.programming import PreparedProgram, prepare_program
-from thecal.report_json import SCHEMA
+from thecal.settings_diff import change_words
 from thecal.settled import harmless, settled
 from thecal.therapy_models import Therapy
-from thecal.therapy_wire import change_words
 
 if TYPE_CHECKING:
     from rich.console import Console

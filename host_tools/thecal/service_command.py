@@ -12,7 +12,7 @@ from thecal.amounts import volume_text
 from thecal.answers import Proposal
 from thecal.client import Client
 from thecal.errors import ThecalError
-from thecal.report_json import SCHEMA, nl
+from thecal.json_numbers import SCHEMA, nl
 from thecal.settled import harmless, settled
 
 

@@ -25,8 +25,8 @@ from thecal.answers import Accounts, Hello, Status
 from thecal.client import Client
 from thecal.errors import Refused
 from thecal.guard_answers import Alarms, Reservoir, Sensors
-from thecal.ledger import Ledger
-from thecal.report_json import SCHEMA, exact, missed_json, nl
+from thecal.json_numbers import SCHEMA, exact, nl
+from thecal.ledger import Ledger, missed_json
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from thecal.amounts import exact_or_whole, volume_rate_text, volume_text
 from thecal.errors import ThecalError
+from thecal.json_numbers import SCHEMA, nl
 from thecal.pump import Pump
-from thecal.report_json import SCHEMA, nl
 from thecal.store import Store, log_files
 from thecal.store.collect import collect, told
 from thecal.store.queries import RefillCheck, Trend, history, known_pumps, one_pump, trend

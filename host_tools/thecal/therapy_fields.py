@@ -6,6 +6,9 @@ message that the user sees. `EXAMPLES` names every field of a therapy file with 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
+
 from pydantic import BeforeValidator
 
 from thecal import quantities

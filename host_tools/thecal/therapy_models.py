@@ -11,9 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from thecal import quantities, ranges
 from thecal.amounts import ALL_DAYS
-from thecal.taper import DoseChange
 from thecal.therapy_fields import (
     EXAMPLES,
+    DoseChange,
     amount,
     count,
     read_change,

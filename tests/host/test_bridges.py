@@ -10,8 +10,9 @@ from thecal.bridge import find_bridge
 from thecal.check import check
 from thecal.errors import TherapyError
 from thecal.programming import prepare
+from thecal.settings_diff import from_wire
 from thecal.therapy import Therapy, parse_therapy
-from thecal.therapy_wire import from_wire, to_wire
+from thecal.therapy_wire import to_wire
 
 OLD = morphine(concentration="10 mg/mL", dose="5 mg/day")
 NEW = with_lines(MORPHINE, dose="5 mg/day")

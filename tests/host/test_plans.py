@@ -6,15 +6,17 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from thecal.boluses import to_therapy
 
 from host.samples import CONSTANT, MORPHINE, flex, with_lines
-from thecal.boluses import to_therapy
 from thecal.check import check
 from thecal.errors import TherapyError
-from thecal.taper import DoseChange, plan_of
+from thecal.settings_diff import compare, from_wire
+from thecal.taper import plan_of
 from thecal.therapy import Therapy, parse_therapy
+from thecal.therapy_fields import DoseChange
 from thecal.therapy_rules import errors_of
-from thecal.therapy_wire import compare, from_wire, to_wire
+from thecal.therapy_wire import to_wire
 
 DAY_US = 86_400_000_000
 BACLOFEN = (

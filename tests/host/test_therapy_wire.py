@@ -13,10 +13,11 @@ from pump.therapy.worst_case import worst_case_24h
 from thecal import ranges
 from thecal.amounts import WEEKDAYS
 from thecal.library import store
+from thecal.settings_diff import changes, compare, from_wire
 from thecal.therapy import load_therapy, parse_therapy
 from thecal.therapy_math import DAY_MIN, share_of, worst_window
 from thecal.therapy_rules import errors_of
-from thecal.therapy_wire import changes, compare, from_wire, to_wire
+from thecal.therapy_wire import to_wire
 from wire.codec import decode, encoded
 from wire.therapy import THERAPY
 

@@ -74,7 +74,7 @@ def alarms_test(
 def fault_show(port: Port = "", as_json: Json = False) -> None:
     """Show the first fatal fault, which a pump keeps over resets, and what clearing it means."""
     from thecal.alarm_view import fault_json, fault_words
-    from thecal.report_json import SCHEMA
+    from thecal.json_numbers import SCHEMA
 
     with open_pump(port) as pump:
         view = pump.alarms()

@@ -18,11 +18,11 @@ from thecal.guided.running import document_of, therapy_of
 from thecal.programming import PreparedProgram
 from thecal.quantities import DOSE_RATE, DURATION, MASS, VOLUME, QuantityError, parse_number, parse_whole
 from thecal.review import Review
+from thecal.settings_diff import from_wire
 from thecal.settled import harmless, withdraw
 from thecal.snapshot import Snapshot
 from thecal.therapy import load_therapy
 from thecal.therapy_models import Therapy
-from thecal.therapy_wire import from_wire
 
 Document = dict[str, Any]
 Programmed = tuple[Committed | None, Review]  # None: the pump did it, and its answer was lost

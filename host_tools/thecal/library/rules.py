@@ -191,8 +191,8 @@ def _step(entry: DrugEntry, before: Fraction, after: Fraction) -> Iterator[SoftL
 
 def running_doses(therapy: Therapy, running: Mapping[str, Any] | None) -> tuple[Fraction, Fraction] | None:
     """The daily mean dose before and after, when `running` gives the same primary drug."""
+    from thecal.program_math import mean_basal
     from thecal.therapy_math import mean_basal_ng_per_day
-    from thecal.therapy_wire import mean_basal
 
     if running is None or not same_drug(running["drugs"][0]["name"], therapy.primary.name):
         return None

@@ -23,7 +23,7 @@ from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import CLOCK_NEVER_SET, Record
 from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
-from thecal.therapy_wire import from_wire
+from thecal.settings_diff import from_wire
 from wire.messages import ALARMS, BOLUS_KINDS, REFUSALS
 
 _ALARMS_SHOWN = 60

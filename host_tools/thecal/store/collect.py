@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thecal.errors import ThecalError
-from thecal.report_json import exact
+from thecal.json_numbers import exact
 from thecal.store import log_files
 from thecal.store.database import Added, Store
 
