@@ -33,7 +33,6 @@ HEAVY = {
     "thecal.report.figures",
     "thecal.report.html",
     "thecal.report.pdf",
-    "thecal.tip_plot",
 }
 
 

@@ -6,7 +6,6 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from thecal.boluses import to_therapy
 
 from host.samples import CONSTANT, MORPHINE, flex, with_lines
 from thecal.check import check
@@ -81,7 +80,6 @@ def test_on_the_wire():
         {"after_us": DAY_US, "dose_ng_per_day": 2_200_000},
         {"after_us": 4 * DAY_US, "dose_ng_per_day": 2_000_000},
     ]
-    assert to_wire(to_therapy(values)) == values
     shown = {setting.field: setting.text for setting in from_wire(values)}
     assert shown["start.delay"] == "2 h"
     assert shown["plan[1]"] == "2.2 mg/day from 24 h on"
