@@ -34,7 +34,7 @@ run: setup  ## Boot the emulated pump, program it, let 24 h pass, show and plot 
 test: $(VENV)/.test  ## Run every test that needs no board (PYTEST_ARGS="..." narrows it)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist=worksteal $(PYTEST_ARGS)
 
-lint: $(VENV)/.lint  ## Check style, types, layers, firmware rules and that the traceability page is current
+lint: $(VENV)/.lint  ## Check style, types, layers, firmware rules, the traceability page and the fragments of changes/
 	@CHECK_PYTHON=$(BIN)/python tools/lint.sh
 
 format: $(VENV)/.lint  ## Put every file into the one format

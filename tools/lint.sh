@@ -20,6 +20,7 @@ check "pyright" env PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$bin/pyright" --pythonpath
 check "layers" "$python" tools/check_layers.py
 check "code rules" "$python" tools/check_code.py
 check "traceability" "$python" tools/traceability.py --check
+check "changes" "$python" tools/check_changes.py
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'lint: failed: %s\n' "$(IFS=,; echo "${failed[*]}")"

@@ -19,7 +19,8 @@ _TICK = re.compile(r"`([^`\n]+)`")
 
 
 def pages(root: Path) -> list[Path]:
-    return [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    """What people read: the doors in the root, and docs/."""
+    return [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]
 
 
 def text_of(path: Path) -> str:
