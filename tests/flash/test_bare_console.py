@@ -14,6 +14,7 @@ import pytest
 THECAL = Path(sys.executable).parent / "thecal"
 BANNER = b"\r\nMicroPython v1.28.0; Raspberry Pi Pico with RP2040\r\n>>> "
 QUESTION = b"import os\nprint('main.py' in os.listdir('/'), 'the' + 'cal')"
+LATE = b"OK\x04Traceback: SyntaxError\r\n\x04>"  # what it said to a frame before, amid the question
 _TICK_S = 0.1
 
 
@@ -54,6 +55,8 @@ class Prompt:
                     self._say(b"OK" + self._run(text) + b"\x04>")
                     text = b""
                 elif raw:
+                    if not text:
+                        self._say(LATE)
                     text += bytes([byte])
                 elif byte >= 32:
                     self._say(bytes([byte]))  # it echoes what can be printed
