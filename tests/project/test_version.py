@@ -39,9 +39,8 @@ def stated(file: Path) -> Iterator[int]:
     if file.suffix == ".py":
         tree = ast.parse(text)
         proses = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            value = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
-            if isinstance(value, str) and id(node) not in proses and _STATED.search(value):
+        for node in (one for one in ast.walk(tree) if isinstance(one, ast.Constant)):
+            if isinstance(node.value, str) and id(node) not in proses and _STATED.search(node.value):
                 yield node.lineno
     else:
         for number, line in enumerate(text.splitlines(), 1):
