@@ -16,6 +16,7 @@ import mutate
 import removals_gates
 import removals_kept
 import removals_of_the_host
+import removals_records
 
 SAFETY = "firmware/pump/safety/"
 DOSING = "firmware/pump/dosing/"
@@ -65,13 +66,6 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
             THERAPY + "course.py",
             "            self._fill(refill, s, us, ref)",
             "            pass",
-            ("tests/records/test_refill_and_program.py",),
-        ),
-        (
-            "DEL-13 one save",
-            THERAPY + "fillings.py",
-            '            "refills": [self.refills],',
-            '            "refills": [],',
             ("tests/records/test_refill_and_program.py",),
         ),
         (
@@ -351,6 +345,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     + removals_gates.ROWS
     + removals_kept.ROWS
     + removals_of_the_host.ROWS
+    + removals_records.ROWS
 )
 
 
