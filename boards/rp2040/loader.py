@@ -5,13 +5,18 @@ unless the settings say production=1, it leaves two seconds in which Ctrl-C at t
 `thecal flash`); a host that already talks to the pump does not, whatever bytes its frames have. Whatever ends
 the pump leaves the motor off, and a tone."""
 
-import gc
-import select
-import sys
-import time
-
-import machine
 from micropython import kbd_intr
+
+# First of all: a frame may hold the byte of Ctrl-C, also one that came while this was compiled, and MicroPython
+# looks at what has come whenever it reads the flash, as the imports below do.
+kbd_intr(-1)
+
+import gc  # noqa: E402
+import select  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+import machine  # noqa: E402
 
 
 def _text(name):
@@ -68,7 +73,6 @@ def _start():
 
     machine.Pin(ENABLE, machine.Pin.OUT, value=1)
     production = "production=1" in _text("/settings")
-    kbd_intr(-1)  # a frame may hold the byte of Ctrl-C
     if _held(BUTTON):
         kbd_intr(3)
         print("thecal: button held, maintenance")

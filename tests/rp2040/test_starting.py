@@ -11,6 +11,7 @@ from rp2040.pump import ENABLE_PIN
 from thecal import chip_build
 
 BUZZER_PIN = 15
+HELLO = b"\x00\x02\x10\x01\x16\x01\x03\x08\x00"  # begins and ends like one
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -98,6 +99,19 @@ def test_a_button_is_held_for_a_while_or_not_at_all(image, low_ms, held):
     chip.run_for(2)
     assert (b"thecal: button held, maintenance" in chip.console) == held
     assert _driver_is_on(chip) != held
+
+
+@pytest.mark.parametrize("production", [0, 1])
+def test_frames_from_the_first_moment_on_do_not_keep_a_pump_from_starting(image, production):
+    """They hold the byte of Ctrl-C, and some of them come while MicroPython compiles the loader."""
+    chip = Chip(image, on_chip(f"serial=usb\nproduction={production}\n"))
+    chip.wire_up()
+    for ms in range(1, 1500, 7):
+        chip.at(ms * 1000, lambda: chip.type(HELLO))
+    chip.run_for(5)
+    assert b"Traceback" not in chip.console
+    assert b">>>" not in chip.console
+    assert _driver_is_on(chip)
 
 
 def test_whoever_leans_on_the_button_as_the_watchdog_bites_stops_no_pump(image):

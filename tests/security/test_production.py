@@ -137,7 +137,7 @@ PRODUCTION = "serial=usb\nproduction=1\nserial_number=\n"
 @pytest.mark.parametrize("fails", [False, True], ids=["runs", "fails"])
 def test_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool):
     done = start(tmp_path, monkeypatch, PRODUCTION, Chip(fails=fails))
-    assert done[:2] == [("pin 6", 1), ("console", DEAD)]
+    assert done[:2] == [("console", DEAD), ("pin 6", 1)]
     assert sum(ms for what, ms in done[: done.index(("therapy", 0))] if what == "wait") <= 50
     therapy = done.index(("therapy", 0))
     assert ("console", CTRL_C) not in done[:therapy]
@@ -164,7 +164,7 @@ def test_the_button_stops_no_pump_that_was_reset(tmp_path: Path, monkeypatch: py
 def test_without_production_there_are_two_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     chip = Chip()
     done = start(tmp_path, monkeypatch, "production=0\n", chip)
-    assert done == [("pin 6", 1), ("console", DEAD), ("wait", 5), ("therapy", 0), ("console", CTRL_C)]
+    assert done == [("console", DEAD), ("pin 6", 1), ("wait", 5), ("therapy", 0), ("console", CTRL_C)]
     assert 2000 <= chip.now_ms <= 2040
 
 
