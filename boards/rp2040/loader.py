@@ -7,8 +7,8 @@ the pump leaves the motor off, and a tone."""
 
 from micropython import kbd_intr
 
-# First of all: a frame may hold the byte of Ctrl-C, also one that came while this was compiled, and MicroPython
-# looks at what has come whenever it reads the flash, as the imports below do.
+# First of all: a frame may hold the byte of Ctrl-C, also one that came while this was compiled, and
+# MicroPython looks at what has come whenever it reads the flash, as the imports below do.
 kbd_intr(-1)
 
 import gc  # noqa: E402
