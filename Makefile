@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format traceability emulate bench soak docs flash size lock clean
+.PHONY: help setup run test lint format traceability emulate bench soak docs pictures flash size lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,11 @@ soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and y
 docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
+
+pictures: $(VENV)/.docs  ## Make the pictures of the documents anew: a day by `make run`, the live monitor
+	@$(BIN)/python -m thecal.demo
+	@cp build/run.png docs/images/run.png
+	@$(BIN)/python tools/monitor_picture.py
 
 flash: setup  ## Put the firmware on a board (PORT=/dev/ttyACM0 FLASH_ARGS="--production")
 	@$(BIN)/thecal flash --port "$(PORT)" $(FLASH_ARGS)

@@ -14,7 +14,9 @@ from thecal.cli.app import app
 from thecal.cli.examples import EXAMPLES
 
 PAGE = "reference-cli.md"
-_OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)(?:README\.md|examples|boards|tests|LICENSE)[^)]*\)")
+_OUTSIDE = re.compile(
+    r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)(?:README\.md|CONTRIBUTING\.md|examples|boards|tests|LICENSE)[^)]*\)"
+)
 _FOLDER = re.compile(r"\[([^\]]+)\]\(decisions/?\)")
 
 

@@ -80,7 +80,9 @@ def make_targets(root: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/dosing.md", "docs/safety.md", "docs/storage.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/dosing.md", "docs/safety.md", "docs/storage.md", "docs/session.md"]
+)
 def test_commands_on_the_page_exist(repo_root: Path, name: str):
     text = text_of(repo_root / name)
     known = commands() | make_targets(repo_root)

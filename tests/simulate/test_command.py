@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
 from ready_command import run_command
 
@@ -125,3 +126,7 @@ def test_make_run(tmp_path: Path):
     assert ["morphine", "in", "all", "2.8", "mg", "2.8", "mg", "equal"] in rows
     for name in ("run.png", "run-bolus.png"):
         assert (home / "build" / name).read_bytes().startswith(b"\x89PNG")
+    committed = imread(ROOT / "docs" / "images" / "run.png")
+    made = imread(home / "build" / "run.png")
+    assert made.shape == committed.shape
+    assert abs(made - committed).mean() < 0.002, "the README's picture is another: make pictures"
