@@ -64,7 +64,7 @@ def draw_day(delivery: Delivery, path: Path, dpi: int = 110) -> None:
     """Rate, cumulative dose and reservoir over the whole time, one above the other."""
     steps_us = np.fromfile(delivery.trace, dtype="<u8").astype(np.int64)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 8.2))
+        figure = Figure(figsize=(9, 6))
         axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2.4, 1.6))
         _draw_rate(axes[0], delivery, steps_us)
         _draw_dose(axes[1], delivery, steps_us)
