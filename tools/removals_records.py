@@ -134,6 +134,13 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ("tests/dosing/test_breathing.py::test_the_longest_forecast_breathes",),
     ),
     (
+        "INT-11 while changes are told",
+        "firmware/pump/records/changes.py",
+        "            self._breathe()\n            old_end",
+        "            old_end",
+        ("tests/event_log/test_changes.py::test_the_records_are_the_difference",),
+    ),
+    (
         "INT-12",
         "host_tools/thecal/chip_flash.py",
         "    if _RADIO in machine:",

@@ -103,6 +103,7 @@ def flat(values: dict[str, Any]) -> dict[tuple[str, int], int]:
     return {place: value for place, value in found.items() if value}
 
 
+@pytest.mark.req("INT-11", part="what a program changes is told a breath for each field")
 @pytest.mark.parametrize("seed", range(8))
 def test_the_records_are_the_difference(seed: int):
     """Against the difference of the decoded programs, of programs that have this and that in common."""
