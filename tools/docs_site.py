@@ -15,7 +15,7 @@ from thecal.cli.examples import EXAMPLES
 
 PAGE = "reference-cli.md"
 _OUTSIDE = re.compile(
-    r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)(?:README\.md|CONTRIBUTING\.md|examples|boards|tests|LICENSE)[^)]*\)"
+    r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)(?:README\.md|CONTRIBUTING\.md|SECURITY\.md|examples|boards|tests|LICENSE)[^)]*\)"
 )
 _FOLDER = re.compile(r"\[([^\]]+)\]\(decisions/?\)")
 
