@@ -29,7 +29,7 @@ help:  ## Show this list
 setup: $(VENV)/.thecal  ## Make .venv and install thecal and what it runs on (quick when nothing changed)
 
 run: setup  ## Boot the emulated pump, program it, let 24 h pass, show and plot what was delivered
-	@$(BIN)/python -m thecal.demo
+	@$(BIN)/python -m thecal.simulation.demo
 
 test: $(VENV)/.test  ## Run every test that needs no board (PYTEST_ARGS="..." narrows it)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist=worksteal $(PYTEST_ARGS)
@@ -51,8 +51,8 @@ bench: $(VENV)/.test  ## Measure, print a table and write build/bench.json (AGAI
 	@$(BIN)/python benchmarks/$(if $(AGAINST),against.py "$(AGAINST)",run.py) $(BENCH_ARGS)
 
 soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
-	@$(BIN)/python -m thecal.campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
-	@$(BIN)/python -m thecal.campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
+	@$(BIN)/thecal campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
+	@$(BIN)/thecal campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/records tests/event_log tests/security
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 \
@@ -65,7 +65,7 @@ docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no inter
 	@echo "build/site/index.html"
 
 pictures: $(VENV)/.docs  ## Make the pictures of the documents anew: a day by `make run`, the live monitor
-	@$(BIN)/python -m thecal.demo
+	@$(BIN)/python -m thecal.simulation.demo
 	@cp build/run.png docs/images/run.png
 	@$(BIN)/python tools/monitor_picture.py
 

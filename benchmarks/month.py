@@ -9,10 +9,10 @@ from typing import Any
 
 from workloads import DAY_US, constant
 
-from thecal.answers import Event, Instant
-from thecal.emulator import Emulator
-from thecal.event_chain import NO_TAG, is_fault, tag_of
-from thecal.log_text import as_json
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog.integrity import NO_TAG, is_fault, tag_of
+from thecal.eventlog.text import as_json
+from thecal.link.responses.pump import Event, Instant
 from thecal.pump import Pump
 from thecal.report import record as records
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from workloads import DAY_US, constant
 
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 
 _DILUTE = [
     {"name": "morphine", "concentration_ng_per_ml": 4_000_000, "max_dose_24h_ng": 0, "max_dose_1h_ng": 0}

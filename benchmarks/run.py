@@ -26,10 +26,12 @@ from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
 import records
-from thecal import chip_build, keyring, paths
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.store import Store, log_files
+from thecal._io import paths
+from thecal.emulator.emulator import Emulator
+from thecal.firmware_build import chip
+from thecal.history import Store, log_files
+from thecal.link import keyring
+from thecal.link.client import Client
 from wire.roles import CLINICIAN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -226,7 +228,7 @@ def monitor_percent(quick: bool) -> Figure:
 
 def firmware_bytes() -> Figure:
     """The firmware as the RP2040 would load it."""
-    sizes = chip_build.size_table()
+    sizes = chip.size_table()
     how = "every .mpy file of a flashed board, its own code included (make size)"
     return Figure("firmware_mpy_bytes", sum(sizes.values()), "B", "lower", how, "<= 90000")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from workloads import constant
 
-from thecal.cipher import Cipher
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.session import Session
-from thecal.transport import Transport
+from thecal.emulator.emulator import Emulator
+from thecal.link.cipher import Cipher
+from thecal.link.client import Client
+from thecal.link.session import Session
+from thecal.link.transport import Transport
 from wire import framing, messages
 from wire.roles import CLINICIAN
 from wire.secure import KEY_SIZE, SALT_SIZE

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from thecal import key_lookup, keyring
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link import key_lookup, keyring
+from thecal.link.client import Client
 from wire.roles import CLINICIAN
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from thecal import Pump
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 MORPHINE = Path(__file__).resolve().parents[1] / "examples" / "morphine-constant.toml"
 HOUR_US = 3_600_000_000

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from thecal.cli import common
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 
 def presser(emulator: Emulator) -> Callable[[str], None]:

@@ -26,10 +26,10 @@ from typing import Any
 
 # What draws, and the windows of a terminal: few commands want them, and a large helper forks slowly.
 HEAVY = {
-    "thecal.demo",
-    "thecal.live.app",
-    "thecal.plot_style",
-    "thecal.plots",
+    "thecal.simulation.demo",
+    "thecal.monitor.app",
+    "thecal.simulation.plot_style",
+    "thecal.simulation.plots",
     "thecal.report.figures",
     "thecal.report.html",
     "thecal.report.pdf",

@@ -14,8 +14,8 @@ import matplotlib
 import resvg_py
 
 from thecal import Pump
-from thecal.emulator import Emulator
-from thecal.live.app import LiveMonitor
+from thecal.emulator.emulator import Emulator
+from thecal.monitor.app import LiveMonitor
 
 ROOT = Path(__file__).resolve().parents[1]
 HOUR_US = 3_600_000_000

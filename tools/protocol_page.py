@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "firmware"))
 
 from pages import write_or_check  # noqa: E402 -- after the path
-from thecal import cipher  # noqa: E402 -- after the path
+from thecal.link import cipher  # noqa: E402 -- after the path
 from wire import codec, framing, messages, records, roles, secure, therapy, version  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"

@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "HOST-06",
-        "host_tools/thecal/review.py",
+        "host_tools/thecal/commands/review.py",
         "sets_clock=first and not keep_clock)",
         "sets_clock=False)",
         ("tests/cli/test_kept.py",),

@@ -64,14 +64,14 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "SEC-19 watching",
-        "host_tools/thecal/snapshot.py",
+        "host_tools/thecal/commands/status.py",
         "if before is not None and before.is_fresh(status):",
         "if False:",
         (BUDGET_TESTS + "test_watching_never_uses_up_a_budget",),
     ),
     (
         "SEC-19 watching at any interval",
-        "host_tools/thecal/pace.py",
+        "host_tools/thecal/monitor/pace.py",
         "return max(self._interval_s, -self._spare / A_SECOND)",
         "return self._interval_s",
         (BUDGET_TESTS + "test_watching_at_any_interval_keeps_within_the_budget",),
@@ -142,7 +142,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "INT-12",
-        "host_tools/thecal/chip_flash.py",
+        "host_tools/thecal/firmware_build/install.py",
         "    if _RADIO in machine:",
         "    if False:",
         ("tests/flash/test_install.py",),

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Sign the drug library that thecal ships, with a new key that is then forgotten.
 
-Its public half goes into `thecal.library.store`. Nobody can sign another default library with the same key: a
-new one is a new commit, like any other change of the code. Run from the project's root after a change of
-default.toml.
+Its public half goes into `thecal.therapy.drug_library.store`. Nobody can sign another default library with
+the same key: a new one is a new commit, like any other change of the code. Run from the project's root after
+a change of default.toml.
 """
 
 import re
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from thecal.library import signing
-from thecal.library.model import read_model
-from thecal.toml_file import parse_toml
+from thecal.therapy.drug_library import signing
+from thecal.therapy.drug_library.model import read_model
+from thecal.therapy.toml_file import parse_toml
 
 _FOLDER = Path("host_tools/thecal/library")
 _KEY = re.compile(r'^SHIPPED_KEY = ".*"$', re.MULTILINE)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import check_code
-from thecal import chip_build
+from thecal.firmware_build import chip as chip_build
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = ROOT / "docs" / "size-budget.json"

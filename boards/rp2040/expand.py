@@ -1,8 +1,8 @@
 """Runs into words for PIO, and the registers of PIO, DMA and the timer: what has to be quick and exact.
 
 All of it is viper: 32-bit words that wrap. An instant is the timer's low word, microseconds mod 2^32, so two
-of them are compared by their difference and nothing may lie further away than 2^31 us, 35 minutes. Called by:
-`motor`, with interrupts off where it says so. Nothing allocates.
+of them are compared by their difference and nothing may lie further away than 2^31 us, 35 minutes. Nothing
+allocates.
 """
 
 import micropython

@@ -1,7 +1,7 @@
 """Feeds the watchdog while the processor sleeps: PIO's third program (`pulses`), and DMA from it.
 
 How often is decided before each wait, by the wait's length: what feeds does so a fixed number of times and
-then stands still. Called by: `rest`.
+then stands still.
 """
 
 import machine

@@ -1,8 +1,8 @@
 """Board interface `motor` on RP2040: runs go to PIO through two DMA channels, one run each.
 
-`executed` is PIO's own count, read from watchdog scratch register 3 where DMA keeps it, so that the next life
-can tell what this one made (`survived`). Scratch 0 keeps the count of the last life that made any; scratch 2
-says that both are ours: the boot ROM's way to USB boot writes over 0 and 1. Called by: the planner.
+`executed` is PIO's own count, read from watchdog scratch register 3 where DMA keeps it, so that the next
+life can tell what this one made (`survived`). Scratch 0 keeps the count of the last life that made any;
+scratch 2 says that both are ours: the boot ROM's way to USB boot writes over 0 and 1.
 """
 
 from array import array

@@ -1,4 +1,4 @@
-"""PIO and DMA set up once, by their registers. Called by: `motor`, `feeder`, when they are made."""
+"""PIO and DMA set up once, by their registers."""
 
 import machine
 from micropython import const

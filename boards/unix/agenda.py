@@ -1,6 +1,7 @@
 """What the bench has arranged for later instants: a condition ends, a burst of noise comes.
 
-Called by the bench, at the instants themselves (`Bench.arrived`). Allocates: with the heap unlocked only."""
+Allocates: with the heap unlocked only.
+"""
 
 from clock import FOREVER_US
 

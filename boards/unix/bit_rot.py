@@ -1,7 +1,8 @@
 """Bit rot where it hurts: one bit of the data of a file on the pump's flash turns over.
 
 littlefs's own structures have checksums of their own; this finds the bytes of a file on the raw flash and
-flips a bit there, as often as the same bytes stand on it. Called by the bench; allocates."""
+flips a bit there, as often as the same bytes stand on it.
+"""
 
 from flash import BLOCK_BYTES, BLOCKS
 from requests import BenchError

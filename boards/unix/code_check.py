@@ -1,6 +1,7 @@
 """Are the firmware files those of the build's manifest? Its lines: CRC-32 in hexadecimal, a blank, a path.
 
-Both boards use it. The emulator writes the manifest (`thecal.emulator`), the `manifest` setting names it.
+Both boards use it. The emulator writes the manifest (`thecal.emulator.emulator`), the `manifest` setting
+names it.
 """
 
 import binascii

@@ -1,7 +1,8 @@
 """The faults and conditions that the bench injects, by name. docs/boards-unix.md describes them.
 
 A condition that lasts takes `for_us` (it ends by itself then) or `"ends": true` (it ends now), and goes on
-over a reset of the pump. Called by the bench, while the pump waits."""
+over a reset of the pump.
+"""
 
 import saboteur
 from bit_rot import rot

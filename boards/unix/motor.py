@@ -8,8 +8,7 @@ the exact rule of the runs (docs/board-interface.md):
     else:              next due = due + gap + 1,  lead += modulus - carry
 
 Steps due at an instant have happened at that instant: `executed` counts them, `cancel` does not take them
-back. Called by: the planner (append, executed, in_flight, cancel) and the bench (stall, made_steps). Nothing
-allocates.
+back. Nothing allocates.
 """
 
 import array

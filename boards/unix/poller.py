@@ -1,7 +1,7 @@
 """One look at both doors of the unix board: the pump's serial line and the bench (stdin).
 
-Called by the clocks while the pump waits. `look` allocates nothing (ipoll hands out one tuple again and
-again). When the bench goes away the process ends: an emulated pump never outlives the one who started it.
+`look` allocates nothing (ipoll hands out one tuple again and again). When the bench goes away the process
+ends: an emulated pump never outlives the one who started it.
 """
 
 import select

@@ -1,8 +1,7 @@
 """So many in store, so many regained with time: what bounds how often something may happen.
 
-Time is the pump's clock, so nothing is regained while it is off. Nothing here allocates. Called by:
-`pump.records.event_queue` (places in the ring of doses), `pump.records.repeats`, `pump.link.budgets` (frames
-and sessions)."""
+Time is the pump's clock, so nothing is regained while it is off. Nothing here allocates.
+"""
 
 
 class Allowance:

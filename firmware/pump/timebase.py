@@ -1,7 +1,7 @@
 """The pump's monotonic clock: 30-bit microsecond ticks of the board, extended to (s, us) since boot.
 
-`update` must be called at least every 2^29 us (8.9 min); the main loop never sleeps longer (`until`). Nothing
-here allocates. Called by: the main loop and command handlers.
+`update` must be called at least every 2^29 us (8.9 min); the main loop never sleeps longer (`until`).
+Nothing here allocates.
 """
 
 _TICKS_MASK = 0x3FFFFFFF

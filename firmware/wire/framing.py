@@ -1,4 +1,4 @@
-"""Frames of the serial link: COBS, CRC-32 and the header. Used by both ends.
+"""Frames of the serial link: COBS, CRC-32 and the header.
 
     frame   = COBS(body) 0x00                                   at most 256 bytes
     body    = flags u8 | session u16 | seq u16 | opcode u8 | [result u8 in answers] | payload | crc32 u32

@@ -28,7 +28,7 @@ class LinkError(ThecalError):
 
     `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
     "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol),
-    "no_session", "interrupted" (by a signal that `ending` holds). After a LinkError or PortError amid a
+    "no_session", "interrupted" (by a signal that `interruption` holds). After a LinkError or PortError amid a
     command, `Client.settle` tells whether it was carried out.
     """
 

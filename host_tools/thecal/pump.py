@@ -20,24 +20,24 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thecal import keyring
-from thecal.answers import Accounts, Event, Filling, Hello, Instant, Limit
-from thecal.client import LAST_EVENT, Client
-from thecal.closing import Closing
+from thecal._io.closing import Closing
+from thecal.commands.status import Snapshot
 from thecal.errors import PortError
-from thecal.settled import settled
-from thecal.snapshot import Snapshot
-from thecal.transport import Transport
+from thecal.link import keyring
+from thecal.link.client import LAST_EVENT, Client
+from thecal.link.responses.pump import Accounts, Event, Filling, Hello, Instant, Limit
+from thecal.link.transport import Transport
+from thecal.link.uncertain_delivery import settled
 
 if TYPE_CHECKING:
-    from thecal.alarm_view import AlarmView
-    from thecal.bolus_command import Proposed
-    from thecal.button import Button
-    from thecal.clock_command import ProposedClock
-    from thecal.refill_command import Refill
-    from thecal.review import Review
-    from thecal.service_command import Prime
-    from thecal.therapy_models import Therapy
+    from thecal.commands.alarm_view import AlarmView
+    from thecal.commands.bolus import Proposed
+    from thecal.commands.clock import ProposedClock
+    from thecal.commands.refill import Refill
+    from thecal.commands.review import Review
+    from thecal.commands.service import Prime
+    from thecal.link.button import Button
+    from thecal.therapy.models import Therapy
 
 __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", "Snapshot"]
 
@@ -112,14 +112,14 @@ class Pump(Closing):
 
     def local_time(self) -> datetime:
         """The pump's local time, which its day schedule follows. It knows no time zone."""
-        from thecal.local_time import from_wire
+        from thecal.units.local_time import from_wire
 
         status = self.client.status()
         return from_wire(status.local_day, status.local_s, status.local_us)
 
     def alarms(self) -> AlarmView:
         """The alarms that stand: `words()` says why and what to do. `client` confirms and silences them."""
-        from thecal.alarm_view import AlarmView
+        from thecal.commands.alarm_view import AlarmView
 
         return AlarmView.take(self.client)
 
@@ -139,7 +139,7 @@ class Pump(Closing):
         self, first: int = 0, last: int = LAST_EVENT, *, count: int = 0, faults: bool = False
     ) -> list[Event]:
         """Records of the log, oldest first. `count`: the newest so many, or so many from `first` on."""
-        from thecal.log_command import Selection
+        from thecal.commands.log import Selection
 
         return Selection(first, last, count, faults).read(self.client)
 
@@ -152,14 +152,14 @@ class Pump(Closing):
 
         The commit of a pump's first program sets a clock that was never set to this computer's local time,
         unless `keep_clock`."""
-        from thecal.review import Review
+        from thecal.commands.review import Review
 
         return Review.of(self.client, _therapy_of(therapy), keep_clock=keep_clock)
 
     def propose_bolus(self, dose: str, *, over: str, extended: bool = False) -> Proposed:
         """Propose a clinician's bolus: `dose` of the primary drug ("0.2 mg"), evenly `over` "10 min"."""
-        from thecal import bolus_command
-        from thecal.quantities import DURATION, MASS, parse_whole
+        from thecal.commands import bolus as bolus_command
+        from thecal.units.quantities import DURATION, MASS, parse_whole
 
         dose_ng, duration_us = parse_whole(dose, MASS), parse_whole(over, DURATION)
         return bolus_command.propose(self.client, dose_ng, duration_us, extended=extended)
@@ -177,8 +177,8 @@ class Pump(Closing):
         """Propose to record a refill: `volume` filled in ("40 mL"), `residual` that came out before, the
         drug's lot and expiry date, and what was `measured` in the reservoir after filling. `program`: the
         therapy of what was filled in, or its file; one commit puts both in force, or neither."""
-        from thecal.quantities import VOLUME, parse_whole
-        from thecal.refill_command import Before, Wanted
+        from thecal.commands.refill import Before, Wanted
+        from thecal.units.quantities import VOLUME, parse_whole
 
         wanted = Wanted(
             parse_whole(volume, VOLUME),
@@ -191,14 +191,14 @@ class Pump(Closing):
 
     def propose_prime(self, *, dry: bool, implant: bool) -> Prime:
         """Propose to prime the catheter (`dry`: the tubing too). `implant`: it is an implant or revision."""
-        from thecal.service_command import Prime
+        from thecal.commands.service import Prime
 
         return Prime.propose(self.client, dry=dry, implant=implant)
 
     def propose_clock(self, to: datetime | None = None, *, offset: str = "") -> ProposedClock:
         """Propose to set local time `to` a time, or to move it by `offset` ("+1h", "-30 min")."""
-        from thecal.clock_command import Change
-        from thecal.quantities import DURATION, parse_whole
+        from thecal.commands.clock import Change
+        from thecal.units.quantities import DURATION, parse_whole
 
         if (to is None) == (not offset):
             raise ValueError("give either `to` or `offset`")
@@ -214,13 +214,13 @@ class Pump(Closing):
     def patient_bolus(self) -> int | None:
         """Ask for the patient's bolus, as the button would; its number in the log. None: the answer was lost,
         the bolus was not. Refused: lockout and the like."""
-        from thecal import bolus_command
+        from thecal.commands import bolus as bolus_command
 
         return bolus_command.patient(self.client)
 
     def stop(self, lasting: str = "") -> None:
         """Stop delivery at once; after `lasting` ("20 min") it resumes by itself. A running bolus ends."""
-        from thecal.quantities import SECONDS, parse_whole
+        from thecal.units.quantities import SECONDS, parse_whole
 
         seconds = parse_whole(lasting, SECONDS) if lasting else 0
         settled(self.client, "the stop", lambda: self.client.stop(resume_after_s=seconds))
@@ -239,7 +239,7 @@ class Pump(Closing):
 
 
 def _therapy_of(therapy: str | os.PathLike[str] | Therapy) -> Therapy:
-    from thecal.therapy import load_therapy
-    from thecal.therapy_models import Therapy
+    from thecal.therapy.load import load_therapy
+    from thecal.therapy.models import Therapy
 
     return therapy if isinstance(therapy, Therapy) else load_therapy(Path(therapy))

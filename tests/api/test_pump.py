@@ -11,10 +11,10 @@ import thecal
 from one_pump import HOUR_US, MORPHINE
 from pressing import presser
 from thecal import Pump, ThecalError
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import PortError, Refused
-from thecal.quantities import QuantityError
-from thecal.settled import Unanswered
+from thecal.link.uncertain_delivery import Unanswered
+from thecal.units.quantities import QuantityError
 
 
 def test_importing_is_quick():

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 _ANSWER_S = 20

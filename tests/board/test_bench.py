@@ -6,8 +6,8 @@ import os
 import pytest
 
 from board.remote import SCRIPTS, Remote
-from thecal.bench import CUT_EXIT, PowerCut
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import CUT_EXIT, PowerCut
 from thecal.errors import SimulationError
 
 

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from board.remote import SCRIPTS, Remote, Run, remote_emulator
-from thecal import paths
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.therapy import load_therapy
-from thecal.therapy_wire import to_wire
+from thecal._io import paths
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import load_therapy
 
 WRAP_US = 1 << 30
 

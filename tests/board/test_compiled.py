@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from thecal import compiled
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import SimulationError
+from thecal.firmware_build import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 THECAL = Path(sys.executable).parent / "thecal"
@@ -200,7 +200,7 @@ def test_a_cache_that_cannot_be_written_is_a_temporary_folder(tmp_path: Path, wh
     if what == "no home":
         environment |= {"XDG_CACHE_HOME": "", "HOME": "/dev/null"}
     script = (
-        "from thecal.emulator import Emulator\n"
+        "from thecal.emulator.emulator import Emulator\n"
         "for _ in range(2):\n"
         "    with Emulator(seed=1) as pump:\n"
         "        print(pump._firmware.firmware)\n"
@@ -216,7 +216,7 @@ def test_a_cache_that_cannot_be_written_is_a_temporary_folder(tmp_path: Path, wh
 
 
 def test_two_at_once_make_one(cache: Path):
-    script = "from thecal.emulator import Emulator\nwith Emulator(seed=1): pass\n"
+    script = "from thecal.emulator.emulator import Emulator\nwith Emulator(seed=1): pass\n"
     both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert len(list(cache.iterdir())) == 1

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from board.remote import SCRIPTS, remote_emulator
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import SimulationError
-from thecal.transport import Transport
+from thecal.link.client import Client
+from thecal.link.transport import Transport
 
 
 def test_the_firmware_boots_and_answers():
@@ -36,7 +36,7 @@ def test_nothing_is_left_behind():
 def test_a_killed_emulator_takes_its_pump_along(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
-        "import sys, time\nfrom pathlib import Path\nfrom thecal.emulator import Emulator\n"
+        "import sys, time\nfrom pathlib import Path\nfrom thecal.emulator.emulator import Emulator\n"
         f"with Emulator(script=Path({str(SCRIPTS / 'echo.py')!r})) as pump:\n"
         "    print(pump.process.pid, flush=True)\n    sys.stdin.read()\n"
     )

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused, SimulationError
+from thecal.link.client import Client
 
 S = 1_000_000
 MINUTE_US = 60 * S

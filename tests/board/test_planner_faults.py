@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from thecal.injections import PLANNER_FAULTS
+from thecal.simulation.scenario.faults import PLANNER_FAULTS
 
 SABOTEUR = Path(__file__).resolve().parents[2] / "boards/unix/saboteur.py"
 

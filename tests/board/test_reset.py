@@ -3,8 +3,8 @@
 import pytest
 
 from board.remote import Remote, Run, remote_emulator
-from thecal.bench import RESET_EXIT, PumpReset
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import RESET_EXIT, PumpReset
 
 S = 1_000_000
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from board.remote import Remote, Run, remote_emulator
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import SimulationError
 
 S = 1_000_000

@@ -10,7 +10,7 @@ import pytest
 
 import serial
 from board.remote import SCRIPTS, Remote, remote_emulator
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 ECHO = SCRIPTS / "echo.py"
 DEADLINE_S = 20.0

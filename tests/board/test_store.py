@@ -4,7 +4,7 @@ import pytest
 from littlefs import LittleFS
 
 from board.remote import SCRIPTS, Remote, remote_emulator
-from thecal.bench import PowerCut
+from thecal.emulator.testbench import PowerCut
 
 BLOCKS = 352
 BLOCK_BYTES = 4096

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from thecal import campaign, campaigns, cli, paths
-from thecal.bench import PowerCut
-from thecal.campaigns import base, lives, power_cuts
+from thecal import campaigns, cli
+from thecal._io import paths
+from thecal.campaigns import base, command, lives, power_cuts
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.cut_pump import SOUND, CutPump
 from thecal.campaigns.results import Results
 from thecal.campaigns.runner import IN_PROCESS, Runner, run_batch
+from thecal.emulator.testbench import PowerCut
 from thecal.errors import LinkError, ThecalError
 
 NAME = "power-cuts"
@@ -146,7 +147,7 @@ def test_a_part_that_is_no_parquet_is_named(tmp_path: Path):
 def test_every_failure_comes_with_its_replay_and_the_exit_code_tells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    code = campaign.run("dice", runs=10, seed=1, scheduler=IN_PROCESS, out=tmp_path)
+    code = command.run("dice", runs=10, seed=1, scheduler=IN_PROCESS, out=tmp_path)
     out = capsys.readouterr().out
     failed = [row for row in Results(tmp_path, DICE, 1).rows() if row["outcome"] != base.PASSED]
     assert code == 1
@@ -154,7 +155,7 @@ def test_every_failure_comes_with_its_replay_and_the_exit_code_tells(
     for row in failed:
         assert f"run {row['run']} {row['outcome']}: {row['failure']}" in out
         assert f"thecal campaign dice --replay {row['seed']}\n" in out
-        assert campaign.replay("dice", int(row["seed"] or 0)) == 1
+        assert command.replay("dice", int(row["seed"] or 0)) == 1
         assert str(row["failure"]) in capsys.readouterr().out
     assert f"10 of 10 throws, {len(failed)} failures" in out
 
@@ -212,11 +213,11 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_run(
 def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kind = dataclasses.replace(DICE, carry_out=lambda run: None)
     monkeypatch.setattr(campaigns, "load", lambda name: kind)
-    assert campaign.run("dice", runs=3, seed=1, scheduler=IN_PROCESS, out=tmp_path) == 0
+    assert command.run("dice", runs=3, seed=1, scheduler=IN_PROCESS, out=tmp_path) == 0
 
 
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]):
-    assert campaign.main(["nothing"]) == 1
+    assert command.main(["nothing"]) == 1
     said = capsys.readouterr().err
     assert said == "there is no campaign 'nothing'; the campaigns are: faults, power-cuts\n"
 
@@ -224,7 +225,7 @@ def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]):
 def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("thecal.campaigns.runner._CONNECT_S", 0.5)
     with pytest.raises(ThecalError, match=r"no dask scheduler at tcp://127\.0\.0\.1:1"):
-        campaign.run(NAME, runs=2, scheduler="tcp://127.0.0.1:1", out=tmp_path)
+        command.run(NAME, runs=2, scheduler="tcp://127.0.0.1:1", out=tmp_path)
 
 
 # --- power cuts, on real pumps ---
@@ -329,7 +330,7 @@ def test_a_ledger_that_lags_behind_is_found_and_replayed(
     rows = run_batch(NAME, [(number, base.seed_of(NAME, 1, number)) for number in range(4)])
     failed = [row for row in rows if "under-reported: the ledger says" in str(row["failure"])]
     assert failed
-    assert campaign.replay(NAME, int(failed[0]["seed"] or 0)) == 1
+    assert command.replay(NAME, int(failed[0]["seed"] or 0)) == 1
     told = capsys.readouterr().out
     assert f"failure: {failed[0]['failure']}" in told
     assert f"version: {failed[0]['version']}" in told

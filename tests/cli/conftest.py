@@ -13,10 +13,10 @@ import pytest
 from emulated_keys import keys_for
 from ready_command import run_command
 from thecal import cli
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.therapy import load_therapy
-from thecal.therapy_wire import to_wire
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import load_therapy
 
 ROOT = Path(__file__).resolve().parents[2]
 THECAL = Path(sys.executable).parent / "thecal"

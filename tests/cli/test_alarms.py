@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from thecal.alarm_texts import TEXTS
-from thecal.emulator import Emulator
+from thecal.commands.alarm_texts import TEXTS
+from thecal.emulator.emulator import Emulator
 from wire.guard import ALARMS
 
 from .conftest import MORPHINE, Thecal, program
@@ -19,7 +19,7 @@ def paused() -> Iterator[Emulator]:
     """Stopped for an hour; its therapy allows 30 min."""
     with Emulator(seed=1) as emulator:
         program(emulator, MORPHINE)
-        from thecal.client import Client
+        from thecal.link.client import Client
 
         with Client.connect(emulator.port) as client:
             client.stop()

@@ -13,7 +13,7 @@ import pytest
 
 import serial
 from emulated_keys import keys_for
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from wire import framing
 from wire.codec import encode
 from wire.framing import FrameReader

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from emulated_keys import keys_for
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 
 from .conftest import DEADLINE_S, THECAL, Thecal, heed_ctrl_c
 
@@ -77,7 +77,7 @@ def test_broken_off_while_it_waits(pump: Emulator, number: signal.Signals):
 
 def test_nobody_presses(quick_thecal: Thecal, pump: Emulator, monkeypatch: pytest.MonkeyPatch):
     """After the minute (here: less) it says so, and the pump waits no longer."""
-    monkeypatch.setattr("thecal.button.BUTTON_S", 0.2)
+    monkeypatch.setattr("thecal.link.button.BUTTON_S", 0.2)
     done = quick_thecal(*FLAG, port=pump.port)
     assert done.code == 1
     assert done.err.splitlines()[-1].startswith("the pump refused implant: needs_button")

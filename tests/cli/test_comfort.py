@@ -15,11 +15,11 @@ import pytest
 import typer
 from serial.tools import list_ports
 
-from thecal import ports
 from thecal.cli.app import app
 from thecal.cli.commands import SECTIONS
 from thecal.cli.examples import EXAMPLES
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link import ports
 
 from .conftest import MORPHINE, THECAL, Thecal
 

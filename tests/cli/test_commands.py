@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulated_keys import keys_for
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 from .conftest import DEADLINE_S, THECAL, Thecal, heed_ctrl_c
 

@@ -12,10 +12,10 @@ import pytest
 import typer
 
 from pressing import presses
-from thecal import keyring
 from thecal.cli.app import app
 from thecal.cli.examples import EXAMPLES
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link import keyring
 
 from .conftest import MORPHINE, Thecal, changed
 from .test_comfort import leaves

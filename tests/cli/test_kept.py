@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pressing import presses
-from thecal import programming
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.commands import program as programming
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 from .conftest import MORPHINE, Thecal, changed, program
 

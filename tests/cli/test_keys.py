@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from thecal import keyring
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link import keyring
 from wire.roles import CLINICIAN, PATIENT
 
 from .conftest import DEADLINE_S, THECAL, Thecal

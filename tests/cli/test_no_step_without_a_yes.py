@@ -19,8 +19,8 @@ import typer
 
 from thecal import cli
 from thecal.cli.app import app
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 from .conftest import MORPHINE, changed, program
 from .test_comfort import leaves
@@ -196,7 +196,7 @@ def stopped() -> Iterator[Emulator]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("THECAL_STORE", "off")
-    monkeypatch.setattr("thecal.button.BUTTON_S", 0.2)  # nobody presses, and nobody waits for it
+    monkeypatch.setattr("thecal.link.button.BUTTON_S", 0.2)  # nobody presses, and nobody waits for it
     monkeypatch.chdir(tmp_path)  # a report goes where one stands
     return changed(tmp_path, '"2.4 mg/day"', '"2.6 mg/day"').parent
 

@@ -9,11 +9,11 @@ from subprocess import PIPE
 import pytest
 
 from emulated_keys import keys_for
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.review import Review
-from thecal.settled import Unanswered
-from thecal.therapy import load_therapy
+from thecal.commands.review import Review
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.link.uncertain_delivery import Unanswered
+from thecal.therapy.load import load_therapy
 
 from .conftest import DEADLINE_S, MORPHINE, THECAL, Thecal, changed, program
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pressing import presses
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 from .conftest import MORPHINE, Thecal, program
 

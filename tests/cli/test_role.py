@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 from .conftest import Thecal
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pressing import presses
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 from .conftest import Thecal, changed, program
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from thecal import keyring
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import SimulationError
+from thecal.link import keyring
 
 from .conftest import DEADLINE_S, ROOT, Thecal
 from .test_emulate import emulating, first_line

@@ -13,8 +13,8 @@ import pytest
 
 from flash.board_on_a_line import BoardOnALine
 from flash.fake_board import FakeBoard
-from thecal.emulator import Emulator
-from thecal.library import signing
+from thecal.emulator.emulator import Emulator
+from thecal.therapy.drug_library import signing
 
 BIN = Path(sys.executable).parent
 DEADLINE_S = 110

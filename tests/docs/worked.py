@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dosing import rig
-from thecal import quantities
-from thecal.therapy_models import Therapy
-from thecal.therapy_wire import to_wire
+from thecal.therapy.encode import to_wire
+from thecal.therapy.models import Therapy
+from thecal.units import quantities
 
 _ROW = re.compile(r"^\| (\d+) s \| ([^|]+) \| ([\d.]+) \| (\d+) \|$", re.MULTILINE)
 _MILLION = 1_000_000

@@ -18,8 +18,8 @@ from dosing import oracle, rig
 from pump.dosing.pace import Pace
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
-from thecal.therapy import parse_therapy
-from thecal.therapy_rules import motor_problems
+from thecal.therapy.load import parse_therapy
+from thecal.therapy.rules.whole import motor_problems
 
 GAP_US = 4500  # at the highest flow there may be, 24 mL/day, a step of 2.5 nL is due every 9 ms: half
 SECOND_US = 1_000_000

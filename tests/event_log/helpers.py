@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from dosing import rig
-from thecal import event_chain
-from thecal.answers import Event
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.eventlog import integrity
+from thecal.link.client import Client
+from thecal.link.responses.pump import Event
 from wire.messages import PROPOSAL_BOLUS
 
 S = 1_000_000
@@ -74,7 +74,7 @@ def whole_log(client: Client, key: bytes) -> list[Event]:
     """Every record; the chain must hold, and no number be missing."""
     state = client.log_state()
     events = client.events(0)
-    verdict = event_chain.verify(key, state, events)
+    verdict = integrity.verify(key, state, events)
     assert verdict.ok, verdict.flaws[:3]
     return events
 

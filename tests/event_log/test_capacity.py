@@ -7,7 +7,7 @@ import pytest
 from conftest import Runner
 from event_log.helpers import pump, whole_log
 from event_log.image import DOSES, EVENTS, FAULTS, Image
-from thecal.client import Client
+from thecal.link.client import Client
 
 SCRIPT = Path(__file__).parent / "scripts" / "months.py"
 KEY = bytes(range(16))  # which the script gives the log

@@ -10,11 +10,11 @@ import pytest
 from dosing import rig
 from event_log.helpers import pump, whole_log
 from pump.records.changes import NOTE_FIELD, Changes
-from thecal.answers import Event, Instant
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.program_changes import changes_of
+from thecal.eventlog.program_changes import changes_of
+from thecal.link.client import Client
+from thecal.link.responses.pump import Event, Instant
 from wire import messages
 from wire.codec import decode, encoded
 from wire.records import PIECES, PROGRAM_FIELDS

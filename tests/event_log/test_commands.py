@@ -13,13 +13,14 @@ import pytest
 
 from event_log.helpers import flood_events, flood_faults, program, pump, therapy
 from ready_command import run_command
-from thecal import keyring, log_keys, store_command
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog import log_keys
+from thecal.history import Store, command
+from thecal.history.queries import history
+from thecal.link import keyring
+from thecal.link.client import Client
 from thecal.report.record import of_pump
 from thecal.report.summary import Table, build
-from thecal.store import Store
-from thecal.store.queries import history
 from wire.roles import CLINICIAN
 
 
@@ -134,7 +135,7 @@ def test_a_change_is_shown_as_old_and_new(
     line = next(line for line in thecal(emulator).stdout.splitlines() if shown in line)
     assert "clinician" in line
     with Store.open() as store:
-        serial = store_command.known_pumps(store)[0]["serial"]
+        serial = command.known_pumps(store)[0]["serial"]
         store.add_program(serial, digest, changed | {"library": []}, at_us)
         told = [one["changes"] for one in history(store, "", 0) if one.get("at_us") == at_us]
     assert row in [(c["actor"], c["words"], c["old"], c["new"]) for c in told[-1]]

@@ -7,8 +7,8 @@ import pytest
 
 from event_log.helpers import DAY, HOUR, OFTEN, S, flood_events, program, pump, stop_and_resume, whole_log
 from event_log.image import BLOCK_BYTES, Image
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 QUEUE = 48  # events that wait in memory
 

@@ -12,11 +12,11 @@ from conftest import Runner
 from event_log.helpers import DAY, HOUR, S, program, pump, whole_log
 from event_log.test_capacity import DOSES_A_MONTH, KEY, written
 from pump.link.budgets import FRAMES_A_S
-from thecal.answers import Event
-from thecal.client import Client, refill_values
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.event_repeats import count_of, requests_of
+from thecal.eventlog.repeats import count_of, requests_of
+from thecal.link.client import Client, refill_values
+from thecal.link.responses.pump import Event
 from wire import framing, messages, roles
 from wire.codec import INTEGER_KINDS, encoded, name_of
 from wire.messages import REFUSALS, STOP

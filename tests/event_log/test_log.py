@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from event_log.helpers import DAY, HOUR, flood_events, program, pump, whole_log
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 from wire import codec, messages
 
 

@@ -26,11 +26,11 @@ from event_log.helpers import (
     refused_requests,
     whole_log,
 )
-from thecal.answers import Event
-from thecal.bench import CutWhen, PowerCut
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import CutWhen, PowerCut
 from thecal.errors import LinkError, PortError, SimulationError
+from thecal.link.client import Client
+from thecal.link.responses.pump import Event
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 WHEN: tuple[CutWhen, ...] = ("before", "torn", "after")

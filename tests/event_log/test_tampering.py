@@ -7,10 +7,10 @@ import pytest
 
 from event_log.helpers import HOUR, flood_events, flood_faults, program, pump, refused_requests, whole_log
 from event_log.image import DOSES, EVENTS, FAULTS, SLOT, Image, mended
-from thecal import event_chain
-from thecal.answers import Event, Instant, LogState
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog import integrity
+from thecal.link.client import Client
+from thecal.link.responses.pump import Event, Instant, LogState
 
 KINDS = ("sequence", "kind", "actor", "code", "ref", "a", "b", "boot", "ring", "tag", "at")
 
@@ -24,7 +24,7 @@ class Log:
     events: list[Event]
 
     def flaws(self, events: list[Event] | None = None) -> list[int]:
-        verdict = event_chain.verify(self.key, self.state, self.events if events is None else events)
+        verdict = integrity.verify(self.key, self.state, self.events if events is None else events)
         return [flaw.sequence for flaw in verdict.flaws]
 
 
@@ -95,10 +95,10 @@ def test_with_another_key_nothing_fits(log: Log):
     assert other.flaws() == [event.sequence for event in log.events]
 
 
-def checked_after(flash: Path, key: bytes, seed: int = 3) -> event_chain.Verdict:
+def checked_after(flash: Path, key: bytes, seed: int = 3) -> integrity.Verdict:
     with Emulator(flash=flash, seed=seed) as emulator, Client.connect(emulator.port) as client:
         state = client.log_state()
-        return event_chain.verify(key, state, client.events())
+        return integrity.verify(key, state, client.events())
 
 
 @pytest.fixture

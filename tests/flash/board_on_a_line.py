@@ -11,8 +11,8 @@ from typing import Self
 from mpremote.transport import TransportError, TransportExecError
 
 from flash.fake_board import FakeBoard
-from thecal import chip_flash
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.firmware_build import install
 
 _TICK_S = 0.2  # how soon `close` is noticed
 _WINDOW = 2048  # bytes of a paste that may be under way
@@ -70,7 +70,7 @@ class BoardOnALine:
                 if text.endswith(b"\x04"):
                     command, text, pasting = text[:-1].decode(), b"", False
                     os.write(self._master, b"\x04" + self._carried_out(command) + b"\x04>")
-                    if command == chip_flash._RESET:
+                    if command == install._RESET:
                         return
             elif text.endswith(b"\x05A\x01"):
                 os.write(self._master, b"R\x01" + _WINDOW.to_bytes(2, "little"))

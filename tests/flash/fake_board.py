@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mpremote.transport import Transport, TransportError, TransportExecError
 
-from thecal import chip_flash
+from thecal.firmware_build import install
 
 _SERVER = """
 import sys, json, io, vfs, os, gc
@@ -52,7 +52,7 @@ while True:
 
 
 class FakeBoard(Transport):
-    """What `chip_flash.install` is given."""
+    """What `install.install` is given."""
 
     def __init__(self, micropython: Path, blocks: int = 352, about: tuple[object, ...] | None = None):
         self.process = subprocess.Popen(
@@ -78,10 +78,10 @@ class FakeBoard(Transport):
             self.left -= 1
             if self.left < 0:
                 raise TransportError("device disconnected")
-        if text == chip_flash._ABOUT:
+        if text == install._ABOUT:
             free = int(self._ask('import os\nv=os.statvfs("/")\nprint(v[0]*v[3])'))
             return repr((*self.about, free)).encode()
-        if text == chip_flash._RESET:
+        if text == install._RESET:
             return b""
         return self._ask(text).encode()
 

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flash.fake_board import FakeBoard
 from flash.test_install import FILES, NEWER, SETTINGS, started
 from ready_command import run_command
-from thecal import bundle, chip_build, chip_flash
 from thecal.errors import FlashError
-from thecal.library import signing
+from thecal.firmware_build import bundle, chip
+from thecal.firmware_build import install as chip_flash
+from thecal.therapy.drug_library import signing
 from wire.version import VERSION
 
 MAKER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -165,7 +166,7 @@ def test_json_of_an_image_and_of_a_bundle(tmp_path: Path):
     run("library", "make-key", key)
     document = run("flash", "--make-bundle", file, "--key", key)
     made = bundle.read(file)
-    build = chip_build.build_name(made.files)
+    build = chip.build_name(made.files)
     assert document == {
         "schema": 1, "bundle": str(file), "build": build, "firmware": made.firmware, "signer": made.signer,
         "files": len(made.files),

@@ -12,9 +12,10 @@ import pytest
 from flash.board_on_a_line import BoardOnALine
 from flash.fake_board import FakeBoard
 from ready_command import run_command
-from thecal import chip_build, key_lookup, keyring
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.firmware_build import chip
+from thecal.link import key_lookup, keyring
+from thecal.link.client import Client
 from wire.roles import CLINICIAN
 from wire.version import VERSION
 
@@ -39,13 +40,13 @@ def board(micropython: Path) -> Iterator[BoardOnALine]:
 def test_a_new_board_is_flashed_though_nobody_has_its_key(board: BoardOnALine, tmp_path: Path):
     done = run("flash", "--port", board.port, keys=tmp_path / "none")
     assert (done.returncode, done.stderr) == (0, "")
-    name = chip_build.build_name(chip_build.build())
+    name = chip.build_name(chip.build())
     assert f"The board starts build {name} from slot a." in done.stdout
     assert done.stdout.endswith(
         f"thecal-unix UNIX-C4494050 runs; pair with it: thecal pair --port {board.port}\n"
     )
     assert bytes(board.files.fs_readfile("/active")) == b"a"
-    assert bytes(board.files.fs_readfile("/main.py")) == chip_build.loader()
+    assert bytes(board.files.fs_readfile("/main.py")) == chip.loader()
 
 
 def test_json_is_one_document(board: BoardOnALine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -64,7 +65,7 @@ def test_json_is_one_document(board: BoardOnALine, tmp_path: Path, monkeypatch: 
         "outcome": "carried_out",
         "port": board.port,
         "slot": "a",
-        "build": chip_build.build_name(chip_build.build()),
+        "build": chip.build_name(chip.build()),
         "pump": {
             "serial": "UNIX-C4494050", "model": "thecal-unix", "paired": True,
             "firmware": VERSION,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from thecal import chip_cache
+from thecal.firmware_build import cache
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def once(calls: list[str], *sources: object):
         calls.append("made")
         return {"main": b"\0\xff"}
 
-    return chip_cache.remembered(sources, make)
+    return cache.remembered(sources, make)
 
 
 def test_the_same_is_worked_out_once(calls: list[str]):
@@ -51,6 +51,6 @@ def test_a_cache_that_cannot_be_written_is_done_without(calls: list[str], tmp_pa
 
 
 def test_the_cache_stays_small(calls: list[str], tmp_path: Path):
-    for number in range(chip_cache.KEPT + 5):
+    for number in range(cache.KEPT + 5):
         once(calls, {"a": str(number)})
-    assert len(list((tmp_path / "thecal" / "chip").iterdir())) == chip_cache.KEPT
+    assert len(list((tmp_path / "thecal" / "chip").iterdir())) == cache.KEPT

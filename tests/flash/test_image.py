@@ -14,10 +14,10 @@ from mpremote.transport_serial import SerialTransport
 
 import serial
 from ready_command import run_command
-from thecal import chip_build, chip_flash
 from thecal.errors import FlashError, PortError
+from thecal.firmware_build import chip, install
 
-SETTINGS = chip_flash.settings_text(serial="uart0", production=True, serial_number="RP-1")
+SETTINGS = install.settings_text(serial="uart0", production=True, serial_number="RP-1")
 FILES = {"thecal_main.mpy": b"main" * 50, "pump/pump.mpy": b"p" * 5000}
 BASE = 0x10000000
 THECAL = Path(sys.executable).parent / "thecal"
@@ -37,7 +37,7 @@ def unpacked(data: bytes) -> dict[int, bytes]:
 
 
 def test_the_image_is_the_file_system_at_its_place():
-    pages = unpacked(chip_flash.uf2(chip_flash.pages_of(chip_flash.file_system(FILES, SETTINGS), 0xA0000)))
+    pages = unpacked(install.uf2(install.pages_of(install.file_system(FILES, SETTINGS), 0xA0000)))
     flash = bytearray(b"\xff" * (352 * 4096))
     for address, data in pages.items():
         at = address - BASE - 0xA0000
@@ -50,14 +50,14 @@ def test_the_image_is_the_file_system_at_its_place():
     with fs.open("settings", "rb") as file:
         assert file.read() == b"serial=uart0\nproduction=1\nserial_number=RP-1\nmotor_supply=0\n"
     with fs.open("main.py", "rb") as file:
-        assert file.read() == chip_build.loader()
+        assert file.read() == chip.loader()
     with fs.open("active", "rb") as file:
         assert file.read() == b"a"
 
 
 def test_both_blocks_that_a_mount_looks_at_are_in_it():
     """Else what was there before could win by a higher revision."""
-    pages = chip_flash.pages_of(chip_flash.file_system(FILES, SETTINGS), 0xA0000)
+    pages = install.pages_of(install.file_system(FILES, SETTINGS), 0xA0000)
     assert all(BASE + 0xA0000 + at in pages for at in range(0, 8192, 256))
 
 
@@ -69,7 +69,7 @@ def micropython_uf2(family: int = 0xE48BFF56, address: int = BASE, page: bytes =
 def test_a_micropython_image_is_put_in_front(tmp_path):
     image = tmp_path / "micropython.uf2"
     image.write_bytes(micropython_uf2())
-    assert chip_flash.uf2_pages(image) == {BASE: b"\xaa" * 256}
+    assert install.uf2_pages(image) == {BASE: b"\xaa" * 256}
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_a_bad_micropython_image_is_refused(tmp_path, data, says):
     image = tmp_path / "micropython.uf2"
     image.write_bytes(data)
     with pytest.raises(FlashError, match=says):
-        chip_flash.uf2_pages(image)
+        install.uf2_pages(image)
     with pytest.raises(FlashError, match="cannot read"):
-        chip_flash.uf2_pages(tmp_path / "none.uf2")
+        install.uf2_pages(tmp_path / "none.uf2")
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_wrong_usage(arguments, says):
 
 @pytest.fixture
 def nothing_to_build(monkeypatch):
-    monkeypatch.setattr(chip_build, "build", lambda: FILES)
+    monkeypatch.setattr(chip, "build", lambda: FILES)
 
 
 @pytest.mark.usefixtures("nothing_to_build")
 def test_a_wrong_port_is_named():
     with pytest.raises(PortError, match="there is no port /dev/ttyNONE"):
-        chip_flash.flash("/dev/ttyNONE", SETTINGS, print)
+        install.flash("/dev/ttyNONE", SETTINGS, print)
 
 
 @pytest.mark.usefixtures("nothing_to_build")
@@ -128,7 +128,7 @@ def test_a_port_without_permission_names_the_group(monkeypatch):
 
     monkeypatch.setattr(serial, "serial_for_url", denied)
     with pytest.raises(PortError, match="join the group dialout"):
-        chip_flash.flash("/dev/ttyACM0", SETTINGS, print)
+        install.flash("/dev/ttyACM0", SETTINGS, print)
 
 
 @pytest.mark.usefixtures("nothing_to_build")
@@ -143,7 +143,7 @@ def test_a_line_on_which_no_micropython_answers_says_what_to_do(monkeypatch):
         with pytest.raises(
             FlashError, match=f"no MicroPython answers on {os.ttyname(slave)}.*hold its button"
         ):
-            chip_flash.flash(os.ttyname(slave), SETTINGS, print)
+            install.flash(os.ttyname(slave), SETTINGS, print)
     finally:
         os.close(master)
         os.close(slave)

@@ -3,8 +3,8 @@
 import pytest
 
 from flash.fake_board import FakeBoard
-from thecal import chip_build, chip_flash
 from thecal.errors import FlashError
+from thecal.firmware_build import chip, install
 
 FILES = {
     "thecal_main.mpy": b"M\x06" * 300,
@@ -12,7 +12,7 @@ FILES = {
     "pump/dosing/flow.mpy": b"f" * 700,
 }
 NEWER = {**FILES, "pump/pump.mpy": b"second" * 120}
-SETTINGS = chip_flash.settings_text(serial="usb", production=False, serial_number="")
+SETTINGS = install.settings_text(serial="usb", production=False, serial_number="")
 
 
 @pytest.fixture
@@ -37,28 +37,28 @@ def started(board) -> dict[str, bytes]:
 
 def test_a_new_board_gets_slot_a_then_b_then_a(board):
     console = board()
-    assert chip_flash.install(console, FILES, SETTINGS, lambda _: None) == "a"
+    assert install.install(console, FILES, SETTINGS, lambda _: None) == "a"
     assert started(console) == FILES
-    assert bytes(console.fs_readfile("/main.py")) == chip_build.loader()
+    assert bytes(console.fs_readfile("/main.py")) == chip.loader()
     assert bytes(console.fs_readfile("/settings")) == SETTINGS
-    assert bytes(console.fs_readfile("/a/manifest")) == chip_build.manifest(FILES, "a")
-    assert chip_flash.install(console, NEWER, SETTINGS, lambda _: None) == "b"
+    assert bytes(console.fs_readfile("/a/manifest")) == chip.manifest(FILES, "a")
+    assert install.install(console, NEWER, SETTINGS, lambda _: None) == "b"
     assert started(console) == NEWER
-    assert chip_flash.install(console, FILES, SETTINGS, lambda _: None) == "a"
+    assert install.install(console, FILES, SETTINGS, lambda _: None) == "a"
 
 
 def test_unplugged_at_any_operation_the_old_firmware_starts(board):
     console = board()
-    chip_flash.install(console, FILES, SETTINGS, lambda _: None)
+    install.install(console, FILES, SETTINGS, lambda _: None)
     before = console.operations
-    chip_flash.install(console, NEWER, SETTINGS, lambda _: None)
+    install.install(console, NEWER, SETTINGS, lambda _: None)
     total = console.operations - before
     for cut in range(0, total, 3):
-        chip_flash.install(console, FILES, SETTINGS, lambda _: None)
-        chip_flash.install(console, FILES, SETTINGS, lambda _: None)
+        install.install(console, FILES, SETTINGS, lambda _: None)
+        install.install(console, FILES, SETTINGS, lambda _: None)
         console.left = cut
         with pytest.raises(FlashError, match="went away"):
-            chip_flash.install(console, NEWER, SETTINGS, lambda _: None)
+            install.install(console, NEWER, SETTINGS, lambda _: None)
         console.left = None
         assert started(console) in (FILES, NEWER)
         if cut < total - 4:
@@ -67,11 +67,11 @@ def test_unplugged_at_any_operation_the_old_firmware_starts(board):
 
 def test_a_full_file_system_is_told_and_the_old_firmware_stays(board):
     console = board(blocks=16)
-    chip_flash.install(
+    install.install(
         console, {"thecal_main.mpy": b"old", **dict.fromkeys(FILES, b"x")}, SETTINGS, lambda _: None
     )
     with pytest.raises(FlashError, match="file system is full"):
-        chip_flash.install(console, {**FILES, "big.mpy": bytes(60_000)}, SETTINGS, lambda _: None)
+        install.install(console, {**FILES, "big.mpy": bytes(60_000)}, SETTINGS, lambda _: None)
     assert bytes(console.fs_readfile("/active")) == b"a"
 
 
@@ -88,7 +88,7 @@ def test_a_full_file_system_is_told_and_the_old_firmware_stays(board):
 def test_what_is_no_fit_board_is_not_written_to(board, about, says):
     console = board(about=about)
     with pytest.raises(FlashError, match=says):
-        chip_flash.install(console, FILES, SETTINGS, lambda _: None)
+        install.install(console, FILES, SETTINGS, lambda _: None)
     assert not console.fs_exists("/a")
 
 
@@ -96,5 +96,5 @@ def test_a_file_that_reads_back_wrong_is_found(board, monkeypatch):
     console = board()
     monkeypatch.setattr(console, "fs_hashfile", lambda *_: b"\0" * 32)
     with pytest.raises(FlashError, match="reads back wrong"):
-        chip_flash.install(console, FILES, SETTINGS, lambda _: None)
+        install.install(console, FILES, SETTINGS, lambda _: None)
     assert not console.fs_exists("/active")

@@ -10,7 +10,7 @@ import os
 import random
 import select
 
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from wire.framing import FrameReader
 
 _SLOW_S = 0.02  # the pty hands bytes on from a kernel thread; one that is slower than this loses a frame
@@ -18,7 +18,7 @@ _KINDS = ("pass", "lose", "double", "hold", "flip")
 
 
 class LossyLine:
-    """`thecal.transport.Link`. `spoil` is the share of frames that something happens to, 0 a clean line."""
+    """`thecal.link.transport.Link`. `spoil` is the share of frames that something happens to, 0 a clean line."""
 
     def __init__(self, pump: Emulator) -> None:
         self.name = pump.port

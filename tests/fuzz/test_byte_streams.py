@@ -16,8 +16,8 @@ import pytest
 
 from dosing import rig
 from fuzz.lossy_line import LossyLine
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 from wire import framing
 from wire.codec import encoded
 from wire.messages import HELLO, MESSAGES, PROPOSAL_PROGRAM, PROPOSE, proposal_fields, request_fields

@@ -24,11 +24,11 @@ from hypothesis.stateful import (
 
 from dosing import oracle, rig
 from fuzz.lossy_line import LossyLine
-from thecal.cipher import Cipher
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import LinkError, Refused
-from thecal.session import Outcome
+from thecal.link.cipher import Cipher
+from thecal.link.client import Client
+from thecal.link.session import Outcome
 from wire import framing
 from wire.codec import number_of
 from wire.messages import PATIENT_BOLUS, REFUSALS, STOP

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.conftest import MORPHINE, blank, program, pump, quick_thecal, thecal  # noqa: F401
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 
 @pytest.fixture

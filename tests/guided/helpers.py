@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 
 def running(emulator: Emulator) -> dict[str, Any]:

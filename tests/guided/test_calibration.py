@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Thecal, changed, program
-from thecal.emulator import Emulator
-from thecal.guided.calibration import Run, calibrate
-from thecal.guided.prompts import Prompter
+from thecal.emulator.emulator import Emulator
+from thecal.workflows.calibration import Run, calibrate
+from thecal.workflows.prompts import Prompter
 
 
 @pytest.mark.parametrize(("num", "den"), [(1, 1), (6, 5)])
@@ -21,7 +21,7 @@ def test_calibration_finds_what_the_motor_displaced(
     with Emulator(seed=1) as emulator:
         program(emulator, bench_therapy)
         bench = emulator.bench
-        monkeypatch.setattr("thecal.guided.counted._pause", lambda: bench.advance_by(20_000_000))
+        monkeypatch.setattr("thecal.workflows.counted._pause", lambda: bench.advance_by(20_000_000))
         bench.over_delivery(num, den)
         bench.set_step_volume(2500)
         bench.fill(40 * 10**9)
@@ -56,7 +56,7 @@ def test_a_calibration_that_a_fault_cuts_short(
             emulator.bench.inject("planner_fault", kind="runaway")
             emulator.bench.advance_by(60_000_000)
 
-        monkeypatch.setattr("thecal.guided.counted._pause", fault)
+        monkeypatch.setattr("thecal.workflows.counted._pause", fault)
         flags = ("--volume", "100 uL", "--duration", "20 min", "--density", "0.9982 g/mL")
         flags += ("--mass-uncertainty", "0.01 mg", "--mass", "99.8 mg", "--json", "--yes")
         assert "did not come to its end" in quick_thecal("calibrate", *flags, port=emulator.port).error
@@ -147,7 +147,7 @@ def test_what_can_be_known_is_known_before_the_dose(
     quick_thecal: Thecal, pump: Emulator, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
 ):
     """Even with --yes: it is an infusing pump, and not one step more than its basal flow is made."""
-    monkeypatch.setattr("thecal.guided.counted._pause", lambda: pytest.fail("it is given"))
+    monkeypatch.setattr("thecal.workflows.counted._pause", lambda: pytest.fail("it is given"))
     done = quick_thecal("calibrate", *other(**changes), "--yes", "--no-input", port=pump.port)
     assert said in done.error
     assert steps_after(pump) == 500

@@ -11,10 +11,10 @@ import pytest
 from cli.conftest import MORPHINE, Thecal, changed, program
 from guided.helpers import NEW, running
 from pressing import presses
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import ThecalError
-from thecal.guided.prompts import Prompter
+from thecal.link.client import Client
+from thecal.workflows.prompts import Prompter
 
 
 def test_a_port_that_vanishes_amid_the_questions(quick_thecal: Thecal, monkeypatch: pytest.MonkeyPatch):
@@ -37,7 +37,7 @@ def test_answers_that_never_make_sense_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("q\n" * 20))
     with pytest.raises(ThecalError, match="in 5 tries: nothing was changed"):
         Prompter().choice("?", [("a", "b")], "--x")
-    from thecal.quantities import MASS
+    from thecal.units.quantities import MASS
 
     with pytest.raises(ThecalError, match="in 5 tries: nothing was changed"):
         Prompter().quantity("?", MASS, "--x")
@@ -260,7 +260,7 @@ def test_a_port_that_vanishes_at_any_question(
 def test_a_port_that_vanishes_amid_a_calibration(quick_thecal: Thecal, monkeypatch: pytest.MonkeyPatch):
     with Emulator(seed=1) as emulator:
         program(emulator, MORPHINE)
-        monkeypatch.setattr("thecal.guided.counted._pause", emulator.kill)
+        monkeypatch.setattr("thecal.workflows.counted._pause", emulator.kill)
         flags = (
             "--yes",
             "--volume",

@@ -3,7 +3,7 @@
 import pytest
 
 from cli.conftest import MORPHINE, Thecal, program
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 
 
 @pytest.mark.parametrize(("name", "warned"), [("morphine-constant", False), ("baclofen-night-rise", True)])

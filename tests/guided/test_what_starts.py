@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import MORPHINE, Thecal, changed, program
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import pytest
 from cli.conftest import MORPHINE, Thecal, changed, program
 from guided.helpers import NEW, running
 from pressing import presses
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import ThecalError
-from thecal.guided.running import document_of, therapy_of
-from thecal.therapy import load_therapy
-from thecal.therapy_wire import to_wire
+from thecal.link.client import Client
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import load_therapy
+from thecal.workflows.running import document_of, therapy_of
 
 EXAMPLES = sorted(MORPHINE.parent.glob("*.toml"))
 

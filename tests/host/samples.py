@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from thecal.therapy import Therapy, parse_therapy
+from thecal.therapy.load import Therapy, parse_therapy
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.toml"))
 

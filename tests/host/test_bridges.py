@@ -6,13 +6,13 @@ from fractions import Fraction
 import pytest
 
 from host.samples import BASAL, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
-from thecal.bridge import find_bridge
-from thecal.check import check
+from thecal.commands.program import prepare
 from thecal.errors import TherapyError
-from thecal.programming import prepare
-from thecal.settings_diff import from_wire
-from thecal.therapy import Therapy, parse_therapy
-from thecal.therapy_wire import to_wire
+from thecal.therapy.bridge import find_bridge
+from thecal.therapy.check import check
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import Therapy, parse_therapy
+from thecal.therapy.settings_diff import from_wire
 
 OLD = morphine(concentration="10 mg/mL", dose="5 mg/day")
 NEW = with_lines(MORPHINE, dose="5 mg/day")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from host.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
-from thecal.check import check, check_files
-from thecal.therapy import parse_therapy
-from thecal.therapy_wire import to_wire
+from thecal.therapy.check import check, check_files
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import parse_therapy
 
 
 def problems(found) -> list[tuple[str, str]]:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from host.samples import MORPHINE, with_lines
-from thecal import events, injections, units
-from thecal.events_file import parse_events
-from thecal.therapy import parse_therapy
-from thecal.therapy_fields import EXAMPLES
-from thecal.therapy_rules import errors_of
+from thecal.simulation.scenario import faults, models
+from thecal.simulation.scenario.load import parse_events
+from thecal.therapy.fields import EXAMPLES
+from thecal.therapy.load import parse_therapy
+from thecal.therapy.rules.whole import errors_of
+from thecal.units import registry
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_the_events_on_the_page_are_read(page: str):
 
 
 def test_every_event_and_unit_is_on_the_page(page: str):
-    for name in [*events.DO, *injections.INJECT]:
+    for name in [*models.DO, *faults.INJECT]:
         assert re.search(rf"\b{name}\b", page), name
-    for unit in units.UNITS:
+    for unit in registry.UNITS:
         assert f"`{unit[2].split()[0]}`" in page, unit

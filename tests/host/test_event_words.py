@@ -2,9 +2,9 @@
 
 import pytest
 
-from thecal.answers import Event, Instant
-from thecal.event_words import WORDS
-from thecal.log_text import details
+from thecal.eventlog.describe import WORDS
+from thecal.eventlog.text import details
+from thecal.link.responses.pump import Event, Instant
 from wire.messages import EVENT_KINDS
 
 # Kinds that say nothing beyond themselves.

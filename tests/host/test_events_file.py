@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from host.samples import MORPHINE
-from thecal import events, injections
 from thecal.errors import TherapyError
-from thecal.events_file import load_events, parse_events
+from thecal.simulation.scenario import faults, models
+from thecal.simulation.scenario.load import load_events, parse_events
 
 HOUR = 3_600_000_000
 
@@ -141,31 +141,31 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_kind_of_event(folder: Path):
     found = load_events(folder / "events.toml")
-    assert {event.what for event in found} == {*events.DO, *injections.INJECT}
+    assert {event.what for event in found} == {*models.DO, *faults.INJECT}
     assert [event.at_us for event in found] == sorted(event.at_us for event in found)
     by_name = {event.what: event for event in found}
     stop, prime = by_name["stop"], by_name["prime"]
-    assert isinstance(stop, events.StopEvent)
-    assert isinstance(prime, events.PrimeEvent)
+    assert isinstance(stop, models.StopEvent)
+    assert isinstance(prime, models.PrimeEvent)
     assert (stop.resume_after_s, prime.dry) == (1200, True)
     bolus, program, clock = by_name["clinician_bolus"], by_name["program"], by_name["set_clock"]
-    assert isinstance(bolus, events.ClinicianBolusEvent)
+    assert isinstance(bolus, models.ClinicianBolusEvent)
     assert (bolus.at_us, bolus.dose_ng, bolus.duration_us, bolus.extended) == (
         3_600_036_000,
         200_000,
         600_000_000,
         False,
     )
-    assert isinstance(program, events.ProgramEvent)
+    assert isinstance(program, models.ProgramEvent)
     assert program.therapy.name == "sample"
-    assert isinstance(clock, events.SetClockEvent)
+    assert isinstance(clock, models.SetClockEvent)
     assert clock.offset_us == HOUR
     refill, noise, over = by_name["refill"], by_name["link_noise"], by_name["over_delivery"]
-    assert isinstance(refill, events.RefillEvent)
+    assert isinstance(refill, models.RefillEvent)
     assert (refill.volume_pl, refill.residual_pl) == (40 * 10**9, 31 * 10**8)
-    assert isinstance(noise, injections.LinkNoiseEvent)
+    assert isinstance(noise, faults.LinkNoiseEvent)
     assert (noise.bit_error_rate, noise.for_us) == (Fraction(1, 10_000), None)
-    assert isinstance(over, injections.OverDeliveryEvent)
+    assert isinstance(over, faults.OverDeliveryEvent)
     assert over.factor == Fraction(6, 5)
 
 

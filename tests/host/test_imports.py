@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from thecal import compiled, local_time
 from thecal.errors import ThecalError
+from thecal.firmware_build import compiled
+from thecal.units import local_time
 
 LIGHT = ["amounts", "errors", "local_time", "quantities", "ranges", "therapy_wire", "windows"]
 MORPHINE = str(Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml")
@@ -55,9 +56,13 @@ NEVER = {
     *("pint", "numpy", "dask", "matplotlib", "sqlalchemy", "textual", "rich", "jinja2", "fpdf"),
     *("concurrent.futures", "asyncio"),
 }
-EVENTS = {"thecal.events", "thecal.injections", "cryptography.hazmat.primitives.serialization"}
-PUMPS = {"serial", "thecal.client", "thecal.session", "thecal.emulator"}
-THERAPIES = {"pydantic", "thecal.therapy_models", "thecal.library.model", "tomllib"}
+EVENTS = {
+    "thecal.simulation.scenario.models",
+    "thecal.simulation.scenario.faults",
+    "cryptography.hazmat.primitives.serialization",
+}
+PUMPS = {"serial", "thecal.link.client", "thecal.link.session", "thecal.emulator.emulator"}
+THERAPIES = {"pydantic", "thecal.therapy.models", "thecal.therapy.drug_library.model", "tomllib"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.records.ledger import reserve_steps
-from thecal.ledger import bound_steps
+from thecal.commands.delivered import bound_steps
 
 
 @pytest.mark.req("INT-06", part="the bound that the host states")

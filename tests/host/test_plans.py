@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.samples import CONSTANT, MORPHINE, flex, with_lines
-from thecal.check import check
 from thecal.errors import TherapyError
-from thecal.settings_diff import compare, from_wire
-from thecal.taper import plan_of
-from thecal.therapy import Therapy, parse_therapy
-from thecal.therapy_fields import DoseChange
-from thecal.therapy_rules import errors_of
-from thecal.therapy_wire import to_wire
+from thecal.therapy.check import check
+from thecal.therapy.encode import to_wire
+from thecal.therapy.fields import DoseChange
+from thecal.therapy.load import Therapy, parse_therapy
+from thecal.therapy.rules.whole import errors_of
+from thecal.therapy.settings_diff import compare, from_wire
+from thecal.therapy.taper import plan_of
 
 DAY_US = 86_400_000_000
 BACLOFEN = (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal import amounts, quantities
-from thecal.quantities import QuantityError, parse, parse_number, parse_whole
+from thecal.units import amounts, quantities
+from thecal.units.quantities import QuantityError, parse, parse_number, parse_whole
 
 EXACT = [
     ("2.4 mg/day", "dose_rate", 2_400_000),

@@ -16,13 +16,13 @@ from dosing import rig
 from host.samples import CONSTANT, with_lines
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
-from thecal.bridge import find_bridge
-from thecal.taper import doses_of
-from thecal.therapy import parse_therapy
-from thecal.therapy_math import pump_scheduled_ng, share_of
-from thecal.therapy_models import Therapy
-from thecal.therapy_rules import errors_of, schedule_errors
-from thecal.therapy_wire import to_wire
+from thecal.therapy.bridge import find_bridge
+from thecal.therapy.dose_math import pump_scheduled_ng, share_of
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import parse_therapy
+from thecal.therapy.models import Therapy
+from thecal.therapy.rules.whole import errors_of, schedule_errors
+from thecal.therapy.taper import doses_of
 
 # (field of the host's problem, words in it): refused here, taken by the pump
 DELIBERATE = (

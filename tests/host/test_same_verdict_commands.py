@@ -16,18 +16,19 @@ from pump.dosing.local_time import LAST_DAY
 from pump.safety.reservoir import Reservoir
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
-from thecal import bound_text, local_time, ranges
-from thecal.command_rules import (
+from thecal.errors import Refused, ThecalError
+from thecal.therapy import limits
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import parse_therapy
+from thecal.therapy.rules.commands import (
     bolus_problems,
     bridge_problems,
     clock_problems,
     prime_problems,
     refill_problems,
 )
-from thecal.errors import Refused, ThecalError
-from thecal.therapy import parse_therapy
-from thecal.therapy_rules import errors_of
-from thecal.therapy_wire import to_wire
+from thecal.therapy.rules.whole import errors_of
+from thecal.units import bound_text, local_time
 
 ML = 1_000_000_000
 US = 1_000_000
@@ -236,8 +237,8 @@ def test_details_for_people(refusal: str, detail: str, words: str):
 
 def test_ranges_of_the_host_are_the_pumps():
     table = {name: (low, high) for name, low, high in Bounds().table}
-    assert (ranges.RESUME_AFTER.low, ranges.RESUME_AFTER.high) == table["resume_after_s"]
-    assert (ranges.SHIFT.low, ranges.SHIFT.high) == table["clock_shift_us"]
+    assert (limits.RESUME_AFTER.low, limits.RESUME_AFTER.high) == table["resume_after_s"]
+    assert (limits.SHIFT.low, limits.SHIFT.high) == table["clock_shift_us"]
     assert table["local_day"] == (0, local_time.LAST_DAY)
-    assert table["lot_bytes"] == (0, ranges.MAX_LOT_BYTES)
-    assert ranges.EMPTY_PL == ML // 2
+    assert table["lot_bytes"] == (0, limits.MAX_LOT_BYTES)
+    assert limits.EMPTY_PL == ML // 2

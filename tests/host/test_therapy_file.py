@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from host.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, PATIENT, flex, with_lines
 from thecal.errors import TherapyError
-from thecal.therapy import Therapy, load_therapy, parse_therapy
-from thecal.therapy_fields import EXAMPLES as FIELD_LINES
+from thecal.therapy.fields import EXAMPLES as FIELD_LINES
+from thecal.therapy.load import Therapy, load_therapy, parse_therapy
 
 
 def problems(text: str) -> list[tuple[str, str]]:
@@ -236,7 +236,7 @@ _VALUES = st.recursive(
 def test_any_document_ends_in_problems_not_in_a_crash(document: dict[str, object]):
     from pydantic import ValidationError
 
-    from thecal.toml_file import problems_of
+    from thecal.therapy.toml_file import problems_of
 
     with pytest.raises(ValidationError) as caught:
         Therapy.model_validate(document)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from host.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
 from thecal.errors import TherapyError
-from thecal.therapy import load_therapy, parse_therapy
-from thecal.therapy_rules import bolus_errors, errors_of
+from thecal.therapy.load import load_therapy, parse_therapy
+from thecal.therapy.rules.whole import bolus_errors, errors_of
 
 BUPIVACAINE = DRUG + '[[drug]]\nname = "bupivacaine"\nconcentration = "5 mg/mL"\n'
 BACLOFEN = '[[drug]]\nname = "Baclofen"\nconcentration = "1000 mcg/mL"\n'
@@ -162,7 +162,7 @@ def test_the_shortest_duration_fits_and_a_microsecond_less_does_not(dose: int, d
         shortest = -(-Fraction(dose * 1000) // room)
         assert not [p for p in bolus_errors(therapy, dose, shortest, "b") if p.field == "b.duration"]
         assert [p for p in bolus_errors(therapy, dose, shortest - 1, "b") if p.field == "b.duration"]
-        from thecal.amounts import duration_text
+        from thecal.units.amounts import duration_text
 
         if shortest <= 86_400_000_000:
             assert rate[0].message.endswith(

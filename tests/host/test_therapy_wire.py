@@ -10,14 +10,14 @@ from host.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, flex, morphin
 from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, MAX_PERIODIC_A_DAY, Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
-from thecal import ranges
-from thecal.amounts import WEEKDAYS
-from thecal.library import store
-from thecal.settings_diff import changes, compare, from_wire
-from thecal.therapy import load_therapy, parse_therapy
-from thecal.therapy_math import DAY_MIN, share_of, worst_window
-from thecal.therapy_rules import errors_of
-from thecal.therapy_wire import to_wire
+from thecal.therapy import limits
+from thecal.therapy.dose_math import DAY_MIN, share_of, worst_window
+from thecal.therapy.drug_library import store
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import load_therapy, parse_therapy
+from thecal.therapy.rules.whole import errors_of
+from thecal.therapy.settings_diff import changes, compare, from_wire
+from thecal.units.amounts import WEEKDAYS
 from wire.codec import decode, encoded
 from wire.therapy import THERAPY
 
@@ -120,36 +120,36 @@ def test_the_interval_error_of_2004_shows():
 def test_host_and_pump_have_the_same_ranges():
     pump = {name: (low, high) for name, low, high in Bounds().table}
     ours = {
-        "step_volume_pl": ranges.STEP_VOLUME,
-        "concentration_ng_per_ml": ranges.CONCENTRATION,
-        "basal_dose_ng_per_day": ranges.DOSE_PER_DAY,
-        "basal_rate_pl_per_day": ranges.BASAL_RATE,
-        "max_rate_pl_per_day": ranges.MAX_RATE,
-        "reservoir_pl": ranges.RESERVOIR,
-        "fill_pl": ranges.FILL,
-        "bolus_dose_ng": ranges.BOLUS_DOSE,
-        "bolus_duration_us": ranges.BOLUS_DURATION,
-        "lockout_us": ranges.LOCKOUT,
-        "period_us": ranges.PERIOD,
-        "first_us": ranges.FIRST,
-        "plan_span_us": ranges.PLAN_SPAN,
-        "pump_tubing_pl": ranges.TUBING,
-        "catheter_pl": ranges.CATHETER,
-        "start_delay_s": ranges.START_DELAY,
-        "low_reservoir_pl": ranges.LOW_RESERVOIR,
-        "max_pause_s": ranges.MAX_PAUSE,
+        "step_volume_pl": limits.STEP_VOLUME,
+        "concentration_ng_per_ml": limits.CONCENTRATION,
+        "basal_dose_ng_per_day": limits.DOSE_PER_DAY,
+        "basal_rate_pl_per_day": limits.BASAL_RATE,
+        "max_rate_pl_per_day": limits.MAX_RATE,
+        "reservoir_pl": limits.RESERVOIR,
+        "fill_pl": limits.FILL,
+        "bolus_dose_ng": limits.BOLUS_DOSE,
+        "bolus_duration_us": limits.BOLUS_DURATION,
+        "lockout_us": limits.LOCKOUT,
+        "period_us": limits.PERIOD,
+        "first_us": limits.FIRST,
+        "plan_span_us": limits.PLAN_SPAN,
+        "pump_tubing_pl": limits.TUBING,
+        "catheter_pl": limits.CATHETER,
+        "start_delay_s": limits.START_DELAY,
+        "low_reservoir_pl": limits.LOW_RESERVOIR,
+        "max_pause_s": limits.MAX_PAUSE,
     }
     assert {name: (bounds.low, bounds.high) for name, bounds in ours.items()} == {
         name: pump[name] for name in ours
     }
-    assert pump["drugs"][1] == ranges.MAX_DRUGS
-    assert pump["plan"] == (0, ranges.MAX_PLAN_STEPS)
-    assert pump["periodic_boluses"][1] == ranges.MAX_PERIODIC_BOLUSES
-    assert pump["low_reservoir_days"] == (0, ranges.MAX_LOW_RESERVOIR_DAYS)
-    assert MAX_PERIODIC_A_DAY == ranges.MAX_PERIODIC_PER_24H
-    assert pump["max_per_24h"][1] == ranges.MAX_BOLUSES_PER_24H
-    assert MAX_FLEX_STEPS_A_DAY == ranges.MAX_STEPS_PER_DAY
-    assert pump["basal_steps"][1] == ranges.MAX_STEPS
+    assert pump["drugs"][1] == limits.MAX_DRUGS
+    assert pump["plan"] == (0, limits.MAX_PLAN_STEPS)
+    assert pump["periodic_boluses"][1] == limits.MAX_PERIODIC_BOLUSES
+    assert pump["low_reservoir_days"] == (0, limits.MAX_LOW_RESERVOIR_DAYS)
+    assert MAX_PERIODIC_A_DAY == limits.MAX_PERIODIC_PER_24H
+    assert pump["max_per_24h"][1] == limits.MAX_BOLUSES_PER_24H
+    assert MAX_FLEX_STEPS_A_DAY == limits.MAX_STEPS_PER_DAY
+    assert pump["basal_steps"][1] == limits.MAX_STEPS
 
 
 def prescribed(text: str) -> Prescription:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal import quantities, units
-from thecal.quantities import QuantityError
+from thecal.units import quantities
+from thecal.units import registry as units
+from thecal.units.quantities import QuantityError
 
 # The units as pint was once given them by thecal itself: the base unit of each dimension first.
 DEFINITIONS = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thecal.windows import MINUTES_PER_WEEK, Train, Week, most_of_trains, most_requests
+from thecal.therapy.rolling_window import MINUTES_PER_WEEK, Train, Week, most_of_trains, most_requests
 
 HOUR = 60
 DAY = 24 * HOUR

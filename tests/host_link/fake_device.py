@@ -1,9 +1,9 @@
 """A pump in memory for tests of the host: the device's end of docs/protocol.md, written from that page alone.
 
-`FakePump` answers frames; `FakeLink` is a `thecal.transport.Link` to it whose line loses, doubles, delays,
-reorders and corrupts frames as a list of choices tells it. Keys and sealed frames are those of the package
-cryptography. Time is counted in receives that timed out, so no test waits. Commands carried out are counted
-in `FakePump.carried_out`.
+`FakePump` answers frames; `FakeLink` is a `thecal.link.transport.Link` to it whose line loses, doubles,
+delays, reorders and corrupts frames as a list of choices tells it. Keys and sealed frames are those of the
+package cryptography. Time is counted in receives that timed out, so no test waits. Commands carried out are
+counted in `FakePump.carried_out`.
 """
 
 import binascii
@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from thecal import key_lookup
-from thecal.client import digest_of
+from thecal.link import key_lookup
+from thecal.link.client import digest_of
 from wire import framing
 from wire.codec import WireError, decode, encode, encoded, table_hash, version_text
 from wire.framing import FrameReader

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_link.fake_device import STATUS_VALUES, FakeLink, FakePump
-from thecal.answers import Filling, Limit
-from thecal.client import PIECE, Client, digest_of
 from thecal.errors import LinkError, ReadbackMismatch, Refused
+from thecal.link.client import PIECE, Client, digest_of
+from thecal.link.responses.pump import Filling, Limit
 from wire import messages
 from wire.codec import decode, encoded
 from wire_values import TABLES, values_of

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from thecal import transport
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import LinkError
+from thecal.link import transport
+from thecal.link.client import Client
 
 _A_REAL_LINE_S = 5.0  # twenty tries of a quarter of a second
 

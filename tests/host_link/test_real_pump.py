@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import LinkError, ProtocolMismatch, SessionLost
-from thecal.session import Outcome
-from thecal.transport import Transport
+from thecal.link.client import Client
+from thecal.link.session import Outcome
+from thecal.link.transport import Transport
 from wire import messages
 
 
@@ -112,8 +112,8 @@ def test_a_restarted_pump_is_noticed(pump: Emulator):
 
 
 def test_another_version_is_named_with_both(line: Lossy, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("thecal.session._TABLE_HASH", b"\x01" * 8)
-    monkeypatch.setattr("thecal.session.PROTOCOL", "protocol 2, table 0101010101010101")
+    monkeypatch.setattr("thecal.link.session._TABLE_HASH", b"\x01" * 8)
+    monkeypatch.setattr("thecal.link.session.PROTOCOL", "protocol 2, table 0101010101010101")
     with pytest.raises(ProtocolMismatch) as caught:
         Client(line).hello()
     assert caught.value.host == "protocol 2, table 0101010101010101"

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_link.fake_device import FakeLink, FakePump, frame_of
-from thecal.client import Client
 from thecal.errors import LinkError, ProtocolMismatch, SessionLost, ThecalError
-from thecal.session import Outcome
+from thecal.link.client import Client
+from thecal.link.session import Outcome
 from wire import framing, messages
 from wire.codec import encode
 
@@ -350,7 +350,7 @@ def test_session_zero_is_none():
 
 def test_encode_is_not_given_more_than_fits():
     """The largest piece of a proposal fills a payload exactly."""
-    from thecal.client import PIECE
+    from thecal.link.client import PIECE
 
     buffer = bytearray(framing.FRAME_SIZE)
     request = {"kind": 1, "total": 1000, "offset": 0, "data": bytes(PIECE)}

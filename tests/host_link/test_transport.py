@@ -12,11 +12,11 @@ import pytest
 
 import serial
 from host_link.fake_device import KEY, FakePump
-from thecal import key_lookup, transport
-from thecal.client import Client
 from thecal.errors import LinkError, PortError
-from thecal.session import Outcome
-from thecal.transport import Transport
+from thecal.link import key_lookup, transport
+from thecal.link.client import Client
+from thecal.link.session import Outcome
+from thecal.link.transport import Transport
 
 
 class PtyPump:

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from thecal.answers import Event
-from thecal.client import Client
 from thecal.errors import Refused
+from thecal.link.client import Client
+from thecal.link.responses.pump import Event
 from wire.codec import number_of
 from wire.messages import ACTORS, EVENT_KINDS
 

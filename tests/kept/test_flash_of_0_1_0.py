@@ -11,10 +11,11 @@ import pytest
 
 from kept.readings import digest_of, made_in, record_of, therapy_of
 from records.reader import Records
-from thecal import event_chain, keyring, log_keys
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.store import Store
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog import integrity, log_keys
+from thecal.history import Store
+from thecal.link import keyring
+from thecal.link.client import Client
 from wire.roles import ROLES
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "flash-0.1.0"
@@ -78,7 +79,7 @@ def check_log(client: Client, says: dict[str, Any]) -> None:
     """Every record that 0.1.0 kept, in its ring, and the chain still holds."""
     assert client.log_key().hex() == says["log_key"]
     events = client.events(0)
-    verdict = event_chain.verify(bytes.fromhex(says["log_key"]), client.log_state(), events)
+    verdict = integrity.verify(bytes.fromhex(says["log_key"]), client.log_state(), events)
     assert verdict.flaws == ()
     records = [record_of(event) for event in events if event.boot < says["boot"]]
     assert digest_of(records) == says["records_sha256"]

@@ -16,9 +16,9 @@ from pump.dosing.local_time import LAST_DAY
 from pump.records import state as states
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 from wire.codec import INTEGER_KINDS
 from wire.therapy import THERAPY
 

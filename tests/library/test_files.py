@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.conftest import Thecal
-from thecal.library import signing, store
-from thecal.library.model import EXAMPLES, read_model
+from thecal.therapy.drug_library import signing, store
+from thecal.therapy.drug_library.model import EXAMPLES, read_model
 
 from .conftest import Institution
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.conftest import MORPHINE, Thecal
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.library import names, rules, store
-from thecal.therapy import parse_therapy
-from thecal.therapy_rules import errors_of
-from thecal.therapy_wire import to_wire
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.therapy.drug_library import names, rules, store
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import parse_therapy
+from thecal.therapy.rules.whole import errors_of
 
 TEXT = MORPHINE.read_text()
 KNOWN = [drug.name for drug in store.load(store.SHIPPED).file.drugs]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from cli.conftest import MORPHINE, changed
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.library import store
-from thecal.therapy import load_therapy, parse_therapy
-from thecal.therapy_wire import to_wire
+from thecal.link.client import Client
+from thecal.therapy.drug_library import store
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import load_therapy, parse_therapy
 
 from .conftest import Institution
 

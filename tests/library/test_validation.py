@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Thecal
-from thecal.library import signing
-from thecal.toml_file import parse_toml
+from thecal.therapy.drug_library import signing
+from thecal.therapy.toml_file import parse_toml
 
 from .conftest import Institution
 
@@ -104,7 +104,7 @@ def test_what_is_out_of_order_is_refused_everywhere(
 def test_a_filling_keeps_as_long_as_its_own_row_says(
     institution: Institution, monkeypatch: pytest.MonkeyPatch
 ):
-    from thecal.library.rules import stable_days
+    from thecal.therapy.drug_library.rules import stable_days
 
     path = institution.library(changes={AFTER: rows(("10 mg/mL", 20), ("20 mg/mL", 90)) + AFTER})
     monkeypatch.setenv("THECAL_LIBRARY", str(path))

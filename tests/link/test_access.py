@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 from wire import messages, roles
 from wire.codec import name_of
 

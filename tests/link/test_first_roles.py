@@ -2,9 +2,9 @@
 
 import pytest
 
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.event_repeats import count_of
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog.repeats import count_of
+from thecal.link.client import Client
 
 
 @pytest.mark.parametrize("role", ["observer", "patient", "manufacturer"])

@@ -19,11 +19,11 @@ from textual.widgets import Static
 from emulated_keys import keys_for
 from one_pump import HOUR_US, MORPHINE
 from thecal import Pump, ThecalError
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import PortError
-from thecal.live import words
-from thecal.live.app import LiveMonitor, Question
-from thecal.live.look import Looking
+from thecal.monitor import words
+from thecal.monitor.app import LiveMonitor, Question
+from thecal.monitor.look import Looking
 
 THECAL = Path(sys.executable).parent / "thecal"
 DEADLINE_S = 40.0

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 import size
-from thecal import chip_build
+from thecal.firmware_build import chip
 
 BUDGET = Path(__file__).resolve().parents[2] / "docs" / "size-budget.json"
 
 
 @pytest.fixture(scope="module")
 def table() -> dict[str, int]:
-    return chip_build.size_table()
+    return chip.size_table()
 
 
 def test_the_firmware_is_within_its_budget(table: dict[str, int]):
@@ -62,6 +62,6 @@ def test_what_is_beyond_is_named():
 
 @pytest.mark.timeout(300)
 def test_every_module_has_its_share(table: dict[str, int]):
-    shares = chip_build.shares()
+    shares = chip.shares()
     assert {"pump.pump", "pump.dosing.flow", "wire.messages", "motor"} <= set(shares)
     assert sum(shares.values()) > table["thecal.mpy"]

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 import thecal
 from thecal.cli.app import app
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 from wire import version
 
 VERSION = version.VERSION

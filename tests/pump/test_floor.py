@@ -3,9 +3,9 @@
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 
 FLOOR_PL = 10_000_000  # 0.01 mL/day
 

@@ -9,10 +9,10 @@ import pytest
 from dosing import rig
 from emulated_keys import keys_for
 from ready_command import run_command
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.commands.status import sensors_text
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.snapshot import sensors_text
+from thecal.link.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 GAP_US = 2000

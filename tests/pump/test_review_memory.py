@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dosing import oracle, rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import SimulationError
+from thecal.link.client import Client
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000

@@ -26,9 +26,9 @@ from records.script import (
     pump_at_day,
     steps_of,
 )
-from thecal.client import Client, digest_of
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client, digest_of
 from wire.codec import encoded
 from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from dosing import rig
 from pressing import presser
-from thecal.client import Client, refill_values
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client, refill_values
 from wire.messages import PROPOSAL_REFILL
 
 MINUTE_S = 60

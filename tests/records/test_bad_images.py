@@ -13,10 +13,10 @@ from records.cut_checks import digest
 from records.flash_images import BLOCK_BYTES, SIZE
 from records.reader import Records, sealed
 from records.script import CONSTANT, DAY, HIGHEST, HOUR_S, US, play, pump_at_day
-from thecal.bench import flip_flash_bit
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import flip_flash_bit
 from thecal.errors import Refused, SimulationError
+from thecal.link.client import Client
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 EACH = 1 if SOAK else 41  # one byte in so many is flipped

@@ -8,9 +8,9 @@ import pytest
 
 from dosing import oracle
 from records.script import DRUG, HIGHEST, HOUR_S, MINUTE_S, US, pump_at_day, therapy
-from thecal.client import Client
 from thecal.errors import Refused
-from thecal.event_repeats import count_of
+from thecal.eventlog.repeats import count_of
+from thecal.link.client import Client
 
 PATIENT = {"dose_ng": 60_000, "duration_us": 600_000_001, "lockout_us": 60 * US, "max_per_24h": 90}
 HIGH_FLEX = therapy(

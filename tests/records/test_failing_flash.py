@@ -10,11 +10,11 @@ from records.cut_checks import RESERVE_STEPS, digest
 from records.reader import Records
 from records.script import CONSTANT, FLEX, HOUR_S, MINUTE_S, US, play, pump_at_day
 from records.script import DAY as ACTS
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.session import Session
-from thecal.transport import Transport
+from thecal.link.client import Client
+from thecal.link.session import Session
+from thecal.link.transport import Transport
 
 STORAGE = 3  # wire.messages.ALARMS
 FAULT = 23

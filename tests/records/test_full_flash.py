@@ -18,8 +18,8 @@ from records.flash_images import SIZE
 from records.reader import Records
 from records.script import DAY as ACTS
 from records.script import FLEX, HOUR_S, US, play, pump_at_day
-from thecal import distrust
-from thecal.client import Client
+from thecal.commands import record_errors
+from thecal.link.client import Client
 
 THECAL = Path(sys.executable).parent / "thecal"
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_status_names_what_was_found(name: str, good: bytes, tmp_path: Path):
         env = {**os.environ, **keys_for(pump.port), "THECAL_PORT": pump.port}
         told = run_command("status", env=env, check=True)
         document = run_command("status", "--json", env=env, check=True)
-    assert f"records       {distrust.text(number)}\n" in told.stdout
+    assert f"records       {record_errors.text(number)}\n" in told.stdout
     assert json.loads(document.stdout)["distrusted"] == [number]
 
 
@@ -130,4 +130,4 @@ def test_every_number_of_the_firmware_has_words():
     numbers = {int(n) for n in re.findall(r"^[A-Z_]+ = (\d+)", listed, re.M)}
     numbers |= {int(n) for n in re.findall(r"^UNREADABLE = (\d+)", keys, re.M)}
     numbers |= {int(n) for n in re.findall(r"^(?:CORRUPT|OTHER_VERSION) = (\d+)", ledger, re.M)}
-    assert numbers == set(distrust.WORDS)
+    assert numbers == set(record_errors.WORDS)

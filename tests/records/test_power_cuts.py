@@ -16,10 +16,10 @@ import pytest
 from records.cut_checks import RESERVE_STEPS, Day, Judge
 from records.flash_images import SIZE, WHENS, Operation, When, images, read_log
 from records.script import DAY, END_S, HOUR_S, US, operations, play, pump_at_day
-from thecal.bench import PowerCut
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import PowerCut
 from thecal.errors import LinkError
+from thecal.link.client import Client
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 TORN_PATTERNS = 3

@@ -13,9 +13,9 @@ from pressing import presser
 from records.cut_checks import Day, Judge, digest
 from records.flash_images import When, images
 from records.script import BRIDGED, CONSTANT, DAY, FLEX, HOUR_S, LAST, US, Act, pump_at_day
-from thecal.client import Client, refill_values
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client, refill_values
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 ML = 1_000_000_000

@@ -3,8 +3,8 @@
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 MIN_US = 60_000_000
 STEP_PL = 2500

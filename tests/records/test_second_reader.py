@@ -10,8 +10,8 @@ from records.cut_checks import Day, digest
 from records.flash_images import When, images
 from records.reader import Ledger, Records, fillings_bytes, sealed
 from records.script import CONSTANT, FLEX, HOUR_S, LOCKOUT_S, US, pump_at_day
-from thecal.client import Client
 from thecal.errors import Refused
+from thecal.link.client import Client
 from wire.codec import encoded
 from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 

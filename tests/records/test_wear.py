@@ -10,7 +10,7 @@ import pytest
 from conftest import Runner
 from records.reader import Records
 from records.script import US, pump_at_day, therapy
-from thecal.client import Client
+from thecal.link.client import Client
 
 CYCLES = 100_000  # erases that a block of the chip's flash endures
 BLOCKS = 352

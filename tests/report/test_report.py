@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import MORPHINE, Thecal, changed
-from thecal import log_keys
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog import log_keys
+from thecal.link.client import Client
 from thecal.report import command
 from thecal.report import record as records
 from thecal.report.course import course_of

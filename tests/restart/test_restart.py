@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.commands.delivered import bound_steps
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused, ThecalError
-from thecal.ledger import bound_steps
+from thecal.link.client import Client
 
 HOUR_US = 3_600_000_000
 STEP_PL = 2500

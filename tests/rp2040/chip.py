@@ -38,7 +38,7 @@ from rp2040.patches import (
     unplug_usb,
 )
 from rp2040.quick import Quick, library
-from thecal import chip_build
+from thecal.firmware_build import chip
 
 FS_START = 0xA0000
 FS_BLOCKS = 352
@@ -208,7 +208,7 @@ def find_image() -> Path | None:
 @functools.cache
 def firmware() -> dict[str, bytes]:
     """The firmware, compiled for the chip."""
-    return chip_build.build()
+    return chip.build()
 
 
 def on_chip(
@@ -225,5 +225,5 @@ def on_chip(
 def slot(built: Mapping[str, bytes], settings: str = "serial=uart0\n") -> dict[str, bytes]:
     """Files of a chip with this build in slot a."""
     files = {f"a/{name}": data for name, data in built.items()}
-    files["a/manifest"] = chip_build.manifest(built, "a")
-    return files | {"active": b"a", "settings": settings.encode(), "main.py": chip_build.loader()}
+    files["a/manifest"] = chip.manifest(built, "a")
+    return files | {"active": b"a", "settings": settings.encode(), "main.py": chip.loader()}

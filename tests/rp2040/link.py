@@ -11,10 +11,10 @@ from typing import Any
 from unittest import mock
 
 from rp2040.chip import Chip, ChipStopped
-from thecal import pairing
-from thecal.answers import Hello
-from thecal.client import Client
-from thecal.session import FindKey, Session
+from thecal.link import pairing
+from thecal.link.client import Client
+from thecal.link.responses.pump import Hello
+from thecal.link.session import FindKey, Session
 from wire.framing import FrameReader
 from wire.roles import CLINICIAN
 from wire.secure import KEY_SIZE

@@ -10,7 +10,7 @@ from typing import Any
 from rp2040.chip import Chip, on_chip
 from rp2040.link import CLINICIAN_KEY, KEYS, client_on, keys_document
 from rp2040.patches import CYCLE_NS
-from thecal.client import Client
+from thecal.link.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_PIN, ENABLE_PIN, STALL_PIN = 2, 4, 5

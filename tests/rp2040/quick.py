@@ -18,7 +18,7 @@ from typing import Any
 
 from rp2040py.sio import RPSIO
 
-from thecal import paths
+from thecal._io import paths
 
 CYCLE_NS = 8
 _SOURCE = Path(__file__).with_name("core.c")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thecal import chip_build
+from thecal.firmware_build import chip
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ("tests/pump", "tests/restart")
@@ -27,7 +27,7 @@ def home(tmp_path_factory):
     for name in ("boards", "tests", "benchmarks"):
         (home / name).symlink_to(ROOT / name)
     (firmware / "wire").symlink_to(ROOT / "firmware" / "wire")
-    for name, data in chip_build.build_for(ROOT / "boards" / "unix").items():
+    for name, data in chip.build_for(ROOT / "boards" / "unix").items():
         (firmware / name).write_bytes(data)
     return home
 
@@ -51,8 +51,8 @@ def test_it_is_the_built_firmware_that_runs(home):
 
 
 def test_what_cannot_be_followed_is_refused():
-    from thecal import chip_program
     from thecal.errors import FlashError
+    from thecal.firmware_build import bundler
 
     for text in (
         "from other import *\n",
@@ -61,4 +61,4 @@ def test_what_cannot_be_followed_is_refused():
         "def f():\n    import other\n",
     ):
         with pytest.raises(FlashError):
-            chip_program.merged({"main": text + "print(1)\n", "other": "y = 1\nz = [y]\n"}, "main")
+            bundler.merged({"main": text + "print(1)\n", "other": "y = 1\nz = [y]\n"}, "main")

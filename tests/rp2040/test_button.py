@@ -4,7 +4,7 @@ import pytest
 
 from rp2040.chip import Chip, slot
 from rp2040.link import BUTTON
-from thecal import chip_build
+from thecal.firmware_build import chip as chip_build
 
 RIG = """
 import time

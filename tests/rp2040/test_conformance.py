@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rp2040.chip import Chip, slot
-from thecal import chip_build
+from thecal.firmware_build import chip as chip_build
 
 SUITE = Path(__file__).resolve().parents[1] / "board" / "conformance.py"
 ROOT = """

@@ -13,9 +13,10 @@ from rp2040.chip import ChipStopped, file_system, firmware, on_chip
 from rp2040.link import CLINICIAN_KEY
 from rp2040.pump import keyed
 from rp2040.usb_line import BoardOnUsb
-from thecal import chip_build, keyring
-from thecal.client import Client
 from thecal.errors import LinkError
+from thecal.firmware_build import chip
+from thecal.link import keyring
+from thecal.link.client import Client
 from wire.version import VERSION
 
 THECAL = Path(sys.executable).parent / "thecal"
@@ -53,7 +54,7 @@ def test_a_new_board_becomes_a_pump(image: Path):
     with BoardOnUsb(image, file_system({})) as board:
         done = flash(board)
     assert (done.returncode, done.stderr) == (0, "")
-    name = chip_build.build_name(firmware())
+    name = chip.build_name(firmware())
     assert f"Verified. The board starts {BUILD.format(name, 'a')}\n" in done.stdout
     assert done.stdout.endswith(
         f"thecal-rp2040 {SERIAL} runs; pair with it: thecal pair --port {board.port}\n"
@@ -86,7 +87,7 @@ def test_a_pump_gets_new_firmware_also_after_the_cable_was_pulled(image: Path):
         assert (done.returncode, done.stderr) == (0, "")
         with connected(board) as client:
             assert client.log_state().failing == 0
-    assert BUILD.format(chip_build.build_name(firmware()), "b") in done.stdout
+    assert BUILD.format(chip.build_name(firmware()), "b") in done.stdout
     said = re.search(rf"thecal-rp2040 {SERIAL}, firmware {VERSION}, (\d+) bytes free\n$", done.stdout)
     assert said
     assert int(said[1]) > 40_000  # garbage and all
@@ -120,4 +121,4 @@ def test_a_running_pump_is_waited_for_until_somebody_resets_it(image: Path):
         out, err = waiting.communicate(timeout=600)
     assert (waiting.returncode, err) == (0, "")
     assert out.startswith("Waiting up to 120 s for the board: reset it or plug it in now\n")
-    assert BUILD.format(chip_build.build_name(firmware()), "b") in out
+    assert BUILD.format(chip.build_name(firmware()), "b") in out

@@ -2,7 +2,7 @@
 
 import ast
 
-from thecal import chip_once
+from thecal.firmware_build import startup_code
 
 PROGRAM = """
 class Base:
@@ -106,7 +106,7 @@ main()
 def found(keep: frozenset[str] = frozenset()) -> set[str]:
     tree = ast.parse(PROGRAM)
     rare = {id(node) for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "rare"}
-    units = chip_once.only_at_start(tree, rare, keep)
+    units = startup_code.only_at_start(tree, rare, keep)
     return {f"{holder.name}.{function.name}" if holder else function.name for holder, function in units}
 
 
@@ -130,7 +130,7 @@ def test_what_somebody_else_calls_stays():
 
 def test_the_pump_itself_forgets_and_nothing_else_does():
     tree = ast.parse(PROGRAM)
-    chip_once.forget_when_sealed(tree, "Pump", "once")
+    startup_code.forget_when_sealed(tree, "Pump", "once")
     text = ast.unparse(tree)
     assert text.count("__import__('once')") == 1
     assert "__import__" in text[text.index("class Pump") : text.index("class Other")]
@@ -138,7 +138,7 @@ def test_the_pump_itself_forgets_and_nothing_else_does():
 
 def test_the_text_that_forgets_does():
     tree = ast.parse(PROGRAM.rpartition("main()")[0])  # all but its start
-    units = chip_once.only_at_start(tree, set(), frozenset())
+    units = startup_code.only_at_start(tree, set(), frozenset())
     scope: dict[str, object] = {}
     exec(compile(tree, "program", "exec"), scope)
 
@@ -147,7 +147,7 @@ def test_the_text_that_forgets_does():
 
     for name, value in scope.items():
         setattr(Program, name, value)
-    text = chip_once.text(units, "program")
+    text = startup_code.text(units, "program")
     assert text.startswith("import program\n")
     exec(text.partition("\n")[2], {"program": Program})
     assert vars(Program)["helper"] is None

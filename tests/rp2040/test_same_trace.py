@@ -6,7 +6,7 @@ import pytest
 
 from records.script import pump_at_day
 from rp2040.pump import UL_PER_DAY, Pump, constant
-from thecal.client import Client
+from thecal.link.client import Client
 
 SECONDS = 20
 PIO_US = 3

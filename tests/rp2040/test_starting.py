@@ -8,7 +8,7 @@ from rp2040py.gpio_pin import FUNCTION_PWM
 from rp2040.chip import Chip, on_chip, slot
 from rp2040.link import BUTTON
 from rp2040.pump import ENABLE_PIN
-from thecal import chip_build
+from thecal.firmware_build import chip as chip_build
 
 BUZZER_PIN = 15
 HELLO = b"\x00\x02\x10\x01\x16\x01\x03\x08\x00"  # begins and ends like one

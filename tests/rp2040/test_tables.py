@@ -4,7 +4,8 @@ import importlib
 
 import pytest
 
-from thecal import chip_build, chip_tables
+from thecal.firmware_build import chip as chip_build
+from thecal.firmware_build import tables
 from wire import codec, messages
 
 WORDS = {name for name in dir(messages) if name.isupper()}
@@ -13,7 +14,7 @@ WORDS = {name for name in dir(messages) if name.isupper()}
 @pytest.fixture(scope="module")
 def chip():
     names: dict[str, object] = {}
-    exec(compile(chip_tables.messages_source(WORDS), "messages", "exec"), names)
+    exec(compile(tables.messages_source(WORDS), "messages", "exec"), names)
     return names
 
 
@@ -48,10 +49,10 @@ def test_everything_that_the_firmware_names_is_there():
     found = chip_build.sources()
     words = set(chip_build._words(found))
     names: dict[str, object] = {}
-    exec(chip_tables.messages_source(words), names)
+    exec(tables.messages_source(words), names)
     for name in ("REFUSALS", "REFUSED", "HELLO", "PROTOCOL_VERSION", "FAULT_RECORDS"):
         assert name in names
     for name, file in found.items():
         if name.startswith("wire/") and "def " not in file.read_text() and "=" in file.read_text():
             module = importlib.import_module(name.replace("/", "."))
-            exec(chip_tables.tables_source(module, words), {})
+            exec(tables.tables_source(module, words), {})

@@ -8,8 +8,8 @@ import pytest
 
 from rp2040.chip import slot
 from rp2040.pump import DAY_S, DAY_US, FLOOR_UL_PER_DAY, Pump, constant, heap_free, keyed
-from thecal import chip_build
 from thecal.errors import Refused
+from thecal.firmware_build import chip as chip_build
 
 WRAP_US = 1 << 32  # of the timer's low word; the ticks, of 30 bits, wrap at the same instant
 BEFORE_US = 6_000_000

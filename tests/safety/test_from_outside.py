@@ -10,9 +10,9 @@ from dosing import rig
 from pressing import presser
 from records.script import BRIDGED, CONSTANT, DRUG, HIGHEST, HOUR_S, MINUTE_S, US
 from records.script import therapy as short_catheter
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
+from thecal.link.client import Client
 
 STEP_PL = 2500
 SILENCE_S = 120

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from host.samples import CONSTANT, EXAMPLES, MORPHINE, PATIENT, flex
-from thecal.events_file import parse_events
-from thecal.report_json import simulation_json
-from thecal.simulate import Plan, simulate
-from thecal.therapy import parse_therapy
+from thecal.simulation.document import simulation_json
+from thecal.simulation.scenario.load import parse_events
+from thecal.simulation.simulate import Plan, simulate
+from thecal.therapy.load import parse_therapy
 
 DAY_US = 86_400_000_000
 ALARMS = '[alarms]\nlow_reservoir = "2 mL"\nlow_reservoir_days = 3\n'

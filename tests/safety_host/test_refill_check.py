@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal.refill_check import RefillCheck, Trend, check_words, pocket_fill_bound_pl, trend_words
+from thecal.therapy.refill_check import (
+    RefillCheck,
+    Trend,
+    check_words,
+    pocket_fill_bound_pl,
+    trend_words,
+)
 
 ML = 10**9
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import MORPHINE
-from thecal.events_file import load_events
-from thecal.report_json import simulation_json
-from thecal.simulate import Outcome, Plan, simulate
-from thecal.therapy import parse_therapy
+from thecal.simulation.document import simulation_json
+from thecal.simulation.scenario.load import load_events
+from thecal.simulation.simulate import Outcome, Plan, simulate
+from thecal.therapy.load import parse_therapy
 
 DAY_US = 86_400_000_000
 # Months in a quarter of the steps.

@@ -4,7 +4,7 @@ import binascii
 import secrets
 from dataclasses import dataclass
 
-from thecal.transport import Transport
+from thecal.link.transport import Transport
 from wire import framing, messages
 from wire.codec import encode, name_of, table_hash
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dosing import rig
-from thecal.bench import PumpReset
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import PumpReset
 from thecal.errors import Refused
-from thecal.session import Session
-from thecal.transport import Transport
+from thecal.link.client import Client
+from thecal.link.session import Session
+from thecal.link.transport import Transport
 from wire import framing, messages
 from wire.roles import CLINICIAN
 from wire.secure import pairing_key

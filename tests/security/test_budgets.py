@@ -12,12 +12,12 @@ from dosing import rig
 from pump.allowance import Allowance
 from pump.link import budgets
 from thecal import Pump
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.live.look import Looking
-from thecal.monitor import Monitor
-from thecal.pace import Pace
+from thecal.link.client import Client
+from thecal.monitor.command import Monitor
+from thecal.monitor.look import Looking
+from thecal.monitor.pace import Pace
 from wire.messages import STATUS
 from wire.roles import CLINICIAN, OBSERVER, PATIENT
 

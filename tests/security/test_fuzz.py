@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 from wire import framing
 from wire.codec import name_of
 from wire.messages import REFUSALS

@@ -9,13 +9,13 @@ import pytest
 
 from pressing import presser
 from records.script import BRIDGED, CONSTANT
-from thecal.bench import PumpReset
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import PumpReset
 from thecal.errors import Refused
-from thecal.pairing import agree
-from thecal.session import Session
-from thecal.transport import Transport
+from thecal.link.client import Client
+from thecal.link.pairing import agree
+from thecal.link.session import Session
+from thecal.link.transport import Transport
 from wire import messages
 from wire.roles import CLINICIAN
 

@@ -34,11 +34,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from dosing import rig
-from thecal.bench import PowerCut, PumpReset
-from thecal.client import Client, refill_values
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import PowerCut, PumpReset
 from thecal.errors import LinkError, Refused
-from thecal.transport import Transport
+from thecal.link.client import Client, refill_values
+from thecal.link.transport import Transport
 from wire import messages
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from dosing import rig
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.transport import Transport
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.link.transport import Transport
 
 LOADER = Path(__file__).resolve().parents[2] / "boards" / "rp2040" / "loader.py"
 CTRL_C = 3

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
 from wire.framing import FrameReader
 
 Way = Literal["request", "answer", "dead", "pass"]

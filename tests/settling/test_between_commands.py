@@ -11,10 +11,10 @@ import pytest
 from cli.conftest import MORPHINE, Thecal
 from emulated_keys import keys_for
 from pressing import presses
-from thecal import ending
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.guided.prompts import Prompter
+from thecal._io import interruption
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.workflows.prompts import Prompter
 
 HALF = "setting the clock and the program were carried out, and the prime was not"
 
@@ -22,8 +22,8 @@ HALF = "setting the clock and the program were carried out, and the prime was no
 @pytest.fixture(autouse=True)
 def _heeded() -> Iterator[None]:
     """However the tests were started."""
-    before = {number: signal.getsignal(number) for number in ending.SIGNALS}
-    for number in ending.SIGNALS:
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in interruption.SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
     for number, found in before.items():
@@ -79,9 +79,9 @@ def test_the_line_is_gone_at_the_prime(
 @pytest.mark.req("HOST-12", part="an ignored signal is neither held nor raised")
 def test_an_ignored_signal_is_not_held():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with ending.raising():
+    with interruption.raising():
         os.kill(os.getpid(), signal.SIGHUP)
-        with ending.holding() as held:
+        with interruption.holding() as held:
             os.kill(os.getpid(), signal.SIGHUP)
     assert held == []
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

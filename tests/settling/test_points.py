@@ -21,15 +21,17 @@ from cli.test_comfort import leaves
 from cli.test_every_command import GROUPS
 from emulated_keys import keys_for
 from pressing import presser, presses
-from thecal import Pump, ending, keyring
+from thecal import Pump
+from thecal._io import interruption
+from thecal._io.interruption import Ended
 from thecal.cli.app import app
-from thecal.client import Client, refill_values
-from thecal.emulator import Emulator
-from thecal.ending import Ended
-from thecal.refill_command import Before, Wanted
-from thecal.therapy import load_therapy
-from thecal.therapy_models import BridgeRequest
-from thecal.therapy_wire import to_wire
+from thecal.commands.refill import Before, Wanted
+from thecal.emulator.emulator import Emulator
+from thecal.link import keyring
+from thecal.link.client import Client, refill_values
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import load_therapy
+from thecal.therapy.models import BridgeRequest
 from wire.messages import AUTH, PAIR, PROPOSAL_REFILL
 
 from .held_line import HeldLine, Way
@@ -174,8 +176,8 @@ def other_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture(autouse=True)
 def _heeded() -> Iterator[None]:
     """However the tests were started: in the background of a script SIGINT is ignored, under nohup SIGHUP."""
-    before = {number: signal.getsignal(number) for number in ending.SIGNALS}
-    for number in ending.SIGNALS:
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in interruption.SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
     for number, found in before.items():
@@ -228,7 +230,9 @@ def test_the_exit_code_is_the_truth(
 ):
     rig: Rig = request.getfixturevalue("other_rig" if name in APART else "rig")
     presses(monkeypatch, rig.emulator)
-    monkeypatch.setattr("thecal.guided.counted._pause", lambda: rig.emulator.bench.advance_by(HOUR_US // 6))
+    monkeypatch.setattr(
+        "thecal.workflows.counted._pause", lambda: rig.emulator.bench.advance_by(HOUR_US // 6)
+    )
     count = frames_of(rig, quick_thecal, name)
     codes: list[int] = []
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

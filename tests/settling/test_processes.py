@@ -16,8 +16,8 @@ import pytest
 from cli.conftest import DEADLINE_S, MORPHINE, THECAL, program
 from emulated_keys import keys_for
 from one_pump import HOUR_US
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
 
 from .held_line import HeldLine
 

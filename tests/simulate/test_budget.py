@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from pump.link.budgets import FOR_STOP, FRAMES, Budgets
-from thecal.events_file import load_events
-from thecal.session import Session
-from thecal.simulate import Plan, Watch, simulate
-from thecal.simulated_pump import SimulatedPump
-from thecal.therapy import load_therapy, parse_therapy
-from thecal.therapy_models import Therapy
+from thecal.link.session import Session
+from thecal.simulation.pump import SimulatedPump
+from thecal.simulation.scenario.load import load_events
+from thecal.simulation.simulate import Plan, Watch, simulate
+from thecal.therapy.load import load_therapy, parse_therapy
+from thecal.therapy.models import Therapy
 from wire.messages import STATUS
 from wire.roles import CLINICIAN
 

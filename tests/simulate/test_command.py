@@ -117,7 +117,7 @@ def test_make_run(tmp_path: Path):
     for name in ("firmware", "boards", "examples"):
         (home / name).symlink_to(ROOT / name)
     environment = {**os.environ, "THECAL_HOME": str(home), "COLUMNS": "100"}
-    command = [sys.executable, "-m", "thecal.demo"]
+    command = [sys.executable, "-m", "thecal.simulation.demo"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "DIFFERENT" not in done.stdout

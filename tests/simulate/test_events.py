@@ -6,12 +6,12 @@ import pytest
 
 from host.samples import CONSTANT, MORPHINE
 from thecal.errors import SimulationError, TherapyError
-from thecal.events_file import parse_events
-from thecal.injections import INJECT
-from thecal.report_json import simulation_json
-from thecal.simulate import Outcome, Plan, simulate
-from thecal.simulated_pump import SimulatedPump
-from thecal.therapy import parse_therapy
+from thecal.simulation.document import simulation_json
+from thecal.simulation.pump import SimulatedPump
+from thecal.simulation.scenario.faults import INJECT
+from thecal.simulation.scenario.load import parse_events
+from thecal.simulation.simulate import Outcome, Plan, simulate
+from thecal.therapy.load import parse_therapy
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from dosing.oracle import Course
 from host.samples import CONSTANT, HEAD, MORPHINE
-from thecal import local_time
-from thecal.events_file import parse_events
-from thecal.simulate import Outcome, Plan, simulate
-from thecal.therapy import parse_therapy
-from thecal.therapy_wire import to_wire
+from thecal.simulation.scenario.load import parse_events
+from thecal.simulation.simulate import Outcome, Plan, simulate
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import parse_therapy
+from thecal.units import local_time
 
 NO_SHRINK = [Phase.explicit, Phase.reuse, Phase.generate]
 HOUR_US = 3_600_000_000

@@ -6,10 +6,10 @@ import pytest
 
 from host.samples import MORPHINE
 from simulate.test_events import HOUR_US, event
-from thecal.events_file import parse_events
-from thecal.ledger import bound_steps
-from thecal.simulate import Outcome, Plan, simulate
-from thecal.therapy import parse_therapy
+from thecal.commands.delivered import bound_steps
+from thecal.simulation.scenario.load import parse_events
+from thecal.simulation.simulate import Outcome, Plan, simulate
+from thecal.therapy.load import parse_therapy
 
 STEPS_PER_HOUR = 2000
 BOUND = bound_steps(2500)

@@ -8,11 +8,11 @@ import pytest
 
 from cli.conftest import MORPHINE, Thecal, quick_thecal  # noqa: F401
 from pressing import presser
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.ledger import Ledger
-from thecal.therapy import parse_therapy
-from thecal.therapy_wire import to_wire
+from thecal.commands.delivered import Ledger
+from thecal.emulator.emulator import Emulator
+from thecal.link.client import Client
+from thecal.therapy.encode import to_wire
+from thecal.therapy.load import parse_therapy
 
 TEXT = MORPHINE.read_text()
 MINUTE_US = 60_000_000

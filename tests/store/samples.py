@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from thecal.log_text import COLUMNS
-from thecal.store import Store
-from thecal.store.queries import rows
-from thecal.store.schema import records
+from thecal.eventlog.text import COLUMNS
+from thecal.history import Store
+from thecal.history.queries import rows
+from thecal.history.schema import records
 
 KINDS = ("session_opened", "bolus_started", "bolus_delivered", "reference_time", "unknown_80")
 

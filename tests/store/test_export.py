@@ -14,11 +14,11 @@ from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.bundle import Bundle
 
 from store.samples import held, log, write
-from thecal import Pump, cli, store_command
-from thecal.emulator import Emulator
+from thecal import Pump, cli
+from thecal.emulator.emulator import Emulator
 from thecal.errors import ThecalError
-from thecal.store import Store
-from thecal.store.collect import remember
+from thecal.history import Store, command
+from thecal.history.collect import remember
 
 MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"
 HOUR_US = 3_600_000_000
@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         amounts = (refill.volume_pl, refill.residual_pl, refill.counted_pl)
         assert remember(pump, "refill", refill=amounts, path=path) == ""
     with Store.open(path) as store:
-        from thecal.store import log_files
+        from thecal.history import log_files
 
         store.add_log("P-1", log_files.read(write(path.with_name("log.jsonl"), log(1, 400))))
     return path
@@ -58,7 +58,7 @@ def store(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def test_csv(store: Store, tmp_path: Path):
-    store_command.export("csv", tmp_path, "", 0, "")
+    command.export("csv", tmp_path, "", 0, "")
     with (tmp_path / "records.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
     wanted = held(store)
@@ -72,7 +72,7 @@ def test_csv(store: Store, tmp_path: Path):
 
 
 def test_parquet(store: Store, tmp_path: Path):
-    store_command.export("parquet", tmp_path, "", 0, "")
+    command.export("parquet", tmp_path, "", 0, "")
     read = pq.read_table(tmp_path / "records.parquet").to_pylist()
     assert [{**row, "tag": row["tag"].hex()} for row in read] == held(store)
     (session, *_) = pq.read_table(tmp_path / "sessions.parquet").to_pylist()
@@ -81,17 +81,17 @@ def test_parquet(store: Store, tmp_path: Path):
 
 
 def test_one_pump_only(store: Store, tmp_path: Path):
-    store_command.export("csv", tmp_path, "P-1", 0, "")
+    command.export("csv", tmp_path, "P-1", 0, "")
     with (tmp_path / "records.csv").open(newline="") as file:
         assert {row["serial"] for row in csv.DictReader(file)} == {"P-1"}
     with pytest.raises(ThecalError, match="knows no pump"):
-        store_command.export("csv", tmp_path, "P-2", 0, "")
+        command.export("csv", tmp_path, "P-2", 0, "")
 
 
 @pytest.fixture
 def fhir(store: Store, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     """The resources of the export by type; every one read back by fhir.resources."""
-    done = store_command.export("fhir", tmp_path, "UNIX-C4494050", 60, "Patient/17")
+    done = command.export("fhir", tmp_path, "UNIX-C4494050", 60, "Patient/17")
     assert done["format"] == "fhir 4.3.0 (R4B)"
     document = json.loads((tmp_path / "UNIX-C4494050.fhir.json").read_text(), parse_float=Decimal)
     Bundle.model_validate_json((tmp_path / "UNIX-C4494050.fhir.json").read_text())
@@ -149,8 +149,8 @@ def test_fhir_observations(fhir: dict[str, list[dict[str, Any]]]):
 
 
 def test_an_export_repeats_itself(store: Store, tmp_path: Path):
-    for form in store_command.FORMATS:
-        twice = [store_command.export(form, tmp_path / str(n), "UNIX-C4494050", 0, "") for n in (1, 2)]
+    for form in command.FORMATS:
+        twice = [command.export(form, tmp_path / str(n), "UNIX-C4494050", 0, "") for n in (1, 2)]
         digests = [[one["sha256"] for one in done["files"]] for done in twice]
         assert digests[0] == digests[1]
         for one in twice[0]["files"]:
@@ -159,18 +159,18 @@ def test_an_export_repeats_itself(store: Store, tmp_path: Path):
 
 def test_a_pump_without_program_or_reference_time(store: Store, tmp_path: Path):
     """Made-up records: the concentration is not known, so the volume is told, and so is that."""
-    store_command.export("fhir", tmp_path, "P-1", 0, "")
+    command.export("fhir", tmp_path, "P-1", 0, "")
     document = json.loads((tmp_path / "P-1.fhir.json").read_text())
     given = [one["resource"] for one in document["entry"] if "medicationCodeableConcept" in one["resource"]]
     assert {one["dosage"]["dose"]["unit"] for one in given} <= {"mL"}
     assert {one["subject"]["display"] for one in given} <= {"not recorded: thecal knows no patient"}
 
 
-@pytest.mark.parametrize("form", store_command.FORMATS)
+@pytest.mark.parametrize("form", command.FORMATS)
 def test_nowhere_to_write(store: Store, tmp_path: Path, form: str):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ThecalError, match=r"cannot be written: .*make room or name another place"):
-        store_command.export(form, tmp_path / "file", "UNIX-C4494050", 0, "")
+        command.export(form, tmp_path / "file", "UNIX-C4494050", 0, "")
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.samples import digest, held, log, without_text, write
-from thecal import store_command
 from thecal.errors import ThecalError
-from thecal.store import Store, StoreError, log_files
-from thecal.store.schema import signed, unsigned
+from thecal.history import Store, StoreError, log_files
+from thecal.history import command as store_command
+from thecal.history.schema import signed, unsigned
 
 THECAL = Path(sys.executable).parent / "thecal"
 DEADLINE_S = 60

@@ -14,11 +14,12 @@ import pytest
 
 from emulated_keys import keys_for
 from ready_command import run_command
-from thecal import key_files, log_keys
-from thecal.emulator import Emulator
-from thecal.store import Store
-from thecal.store.queries import rows
-from thecal.store.schema import programs, records, residuals, sessions
+from thecal.emulator.emulator import Emulator
+from thecal.eventlog import log_keys
+from thecal.history import Store
+from thecal.history.queries import rows
+from thecal.history.schema import programs, records, residuals, sessions
+from thecal.link import key_files
 
 THECAL = Path(sys.executable).parent / "thecal"
 MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"

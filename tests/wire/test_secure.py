@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal import cipher
+from thecal.link import cipher
 from wire import secure
 
 SCRIPT = Path(__file__).with_name("secure_on_device.py")

@@ -9,8 +9,8 @@ in integers: nothing is ever rounded, so nothing drifts (DEL-01). A change of ra
 opens the next with the remainder it left: the phase is kept, no fraction of a step is lost or given
 twice.
 
-Called by: `pump.dosing.delivery`. Times are (s, us) pairs of the pump's monotonic clock. Only `load`
-allocates; it is called when a command changes the rates, never by time passing.
+Times are (s, us) pairs of the pump's monotonic clock. Only `load` allocates; it is called when a command
+changes the rates, never by time passing.
 """
 
 from pump.dosing import limbs

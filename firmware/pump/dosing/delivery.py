@@ -1,7 +1,8 @@
 """Delivery: what a command does to the flow. Extends the steady path of `pump.dosing.flow`.
 
 A command closes the running segment at its own microsecond (`interrupt`), changes what may run, and opens
-the next one (`go_on`). Called by: `pump.therapy.course`. Allocates: commands only."""
+the next one (`go_on`). Allocates: commands only.
+"""
 
 from pump.dosing import limbs
 from pump.dosing.flow import FAULT_NONE, FAULT_PHASE, Flow

@@ -6,10 +6,10 @@ step, a bolus that starts or ends, a timed resume) and known beforehand, or a co
 what is due by the present instant and says when it must be called next. What is owed follows from
 absolute times alone: called late, it gives the same steps (DEL-01).
 
-Called by: the main loop (`serve`); commands act through `pump.dosing.delivery`, which extends this class.
 Nothing in this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`,
 `cancel`, `missed` (docs/board-interface.md) and a log with `note` and `note_at(s, us, kind, code, ref, a,
-b)`."""
+b)`.
+"""
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY, Accumulator

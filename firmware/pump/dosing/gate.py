@@ -1,7 +1,7 @@
 """The gate between the flow and the motor: what the flow tells and asks whoever guards it.
 
-Called by: `pump.dosing.flow`, `pump.dosing.delivery`, `pump.therapy.course`. The pump's guard is
-`pump.safety.supervisor`."""
+The pump's guard is `pump.safety.supervisor`.
+"""
 
 
 class OpenGate:

@@ -4,8 +4,6 @@ Between two changes the rate is constant, so the count at any instant in between
 right to one step. Where changes come closer than 5 min they share an entry, and such an entry counts as
 given at its end: that errs on the side of refusing (CONTRACT, Bolus rules). The ring holds more than 24 h
 of entries 2.5 min apart.
-
-Called by: `pump.dosing.flow` (`mark`, steady path, no allocation) and `pump.therapy.windows`.
 """
 
 from array import array

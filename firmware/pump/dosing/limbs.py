@@ -4,9 +4,9 @@ Why 15 bits: the largest intermediate of schoolbook arithmetic, (2^15-1)^2 + 2*(
 largest small integer of a 32-bit MicroPython. So every step below stays a small integer on the RP2040
 too, and the steady dosing path never touches the heap.
 
-Called by: `pump.dosing.accumulator`, `pump.dosing.planner`. A size `n` counts limbs, low ones first; arrays
-may be longer. Only `load` and `to_int` (used while a command is handled, never in the steady path) may
-allocate, because they convert from and to Python integers of any size.
+A size `n` counts limbs, low ones first; arrays may be longer. Only `load` and `to_int` (used while a command
+is handled, never in the steady path) may allocate, because they convert from and to Python integers of any
+size.
 """
 
 from array import array

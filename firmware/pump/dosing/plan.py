@@ -1,8 +1,8 @@
 """A taper or titration plan: dose steps the pump carries out by itself, each so long after the one before.
 
 The plan's clock runs only while therapy flows: a stop holds it where it stood, and resume waits what was
-left, so that steps are never made late in a bunch. Called by: `pump.dosing.flow` (steady path: `step`,
-`dose`; no allocation) and `pump.dosing.delivery`."""
+left, so that steps are never made late in a bunch.
+"""
 
 from pump.dosing import limbs
 from pump.dosing.schedule import DOSE_LIMBS

@@ -14,7 +14,7 @@ Bounds (ARCHITECTURE, The planner): a run has at most `RUN_STEPS` steps and none
 scheduled change. A run is only queued while at most `LOW_WATER` steps wait, so never more than 64 are
 with the motor.
 
-Called by: `pump.dosing.delivery`. Nothing here allocates after construction.
+Nothing here allocates after construction.
 """
 
 from pump.dosing import limbs

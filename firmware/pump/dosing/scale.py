@@ -13,8 +13,6 @@ whole: unit = 432 C V L parts per step. L is chosen when a command changes what 
 the denominator that the phase has by then (a bolus cut short leaves one), so that the phase carries over
 exactly. Should that ever exceed the accumulator's 600 bits, the phase is rounded down to the therapy's
 own measure: less than 1/(432 C V) of one step is given up, never given twice, and `rounded` counts it.
-
-Called by: `pump.dosing.delivery`, only while a command is handled: Python integers of any size are used here.
 """
 
 from pump.dosing import limbs

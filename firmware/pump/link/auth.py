@@ -7,8 +7,7 @@ count since boot. So nothing recorded fits again, and no flash is written for it
 
 From the third failure in a row on, authentications are refused for 1, 2, 4 ... 256 s without a look at them;
 a success or the button ends that. Dosing does not notice.
-
-Called by: `pump.link.server`."""
+"""
 
 import hashlib
 

@@ -6,7 +6,8 @@ of commands fit, and a host that loops does not. What one role has used up takes
 clinician has more frames for `stop` alone. All of it is in memory: after a reset half is in store, on the
 first boot of all the whole.
 
-Called by: `pump.link.server`. Nothing here allocates but a refusal."""
+Nothing here allocates but a refusal.
+"""
 
 from pump.allowance import Allowance
 from pump.therapy.bounds import Unacceptable

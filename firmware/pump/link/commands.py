@@ -1,8 +1,8 @@
 """What each request does: one small function per opcode, from the decoded request to the answer's values.
 
-Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the
-wire's tables. Called by: `pump.link.server`. Raises `Unacceptable` for every refusal. Allocates: commands
-only."""
+Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the wire's
+tables. Raises `Unacceptable` for every refusal. Allocates: commands only.
+"""
 
 import gc
 import struct

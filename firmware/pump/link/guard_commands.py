@@ -1,7 +1,7 @@
 """What the requests about alarms, sensors, self tests and the reservoir do (`wire.guard`).
 
-Called by: `pump.link.commands`, which registers them. Raises `Unacceptable` for every refusal. Allocates:
-commands only."""
+Raises `Unacceptable` for every refusal. Allocates: commands only.
+"""
 
 from pump.safety import alarms as a
 from pump.safety.monitor import SUPPLY

@@ -2,8 +2,7 @@
 
 There is no default key, and none derived from anything that is known of a pump (SEC-07). What cannot be
 read is no key.
-
-Called by: `pump.link.auth`."""
+"""
 
 from pump.records.documents import Document, DocumentError
 from wire.secure import KEY_SIZE

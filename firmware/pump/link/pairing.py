@@ -6,7 +6,8 @@ when the first session is opened with it (`pump.link.auth`), within a minute.
 
 A pump without a clinician's key pairs with a clinician first.
 
-Called by: `pump.link.server`. The agreement is computed in slices (`step`): dosing goes first."""
+The agreement is computed in slices (`step`): dosing goes first.
+"""
 
 from pump.link.x25519 import BASE, STEPS, X25519
 from pump.therapy.bounds import Unacceptable

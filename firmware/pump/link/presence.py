@@ -5,8 +5,7 @@ chirp and a record, and starts nothing: the host says the request again, and the
 the newest waits. A press that finds nothing waiting counts for nothing but ending the slow-down
 (`pump.link.auth`). A pairing, which needs no key, neither pushes out nor outlasts what somebody with a key
 asked for, so no press for that one serves it.
-
-Called by: the main loop (`look`, each turn; allocates nothing), `pump.link`."""
+"""
 
 from pump.safety.service import CHIRP
 from pump.therapy.bounds import Unacceptable

@@ -1,9 +1,9 @@
 """Two-phase changes: a proposal arrives in pieces, is read back as the pump understood it, is committed
 by digest.
 
-Nothing that runs is touched before the commit, and the commit is one call that happens at one microsecond
-or not at all (DEL-07, HOST-02). A new session forgets an unfinished proposal. Called by:
-`pump.link.commands`."""
+Nothing that runs is touched before the commit, and the commit is one call that happens at one microsecond or
+not at all (DEL-07, HOST-02). A new session forgets an unfinished proposal.
+"""
 
 import gc
 import hashlib

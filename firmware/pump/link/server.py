@@ -7,9 +7,9 @@ is carried out, the last again (tag and all) gets the answer kept from the first
 not be authenticated travel in plain frames: nobody should rely on them. What is not a well-formed frame gets
 silence. Sessions end after 3 min without a frame and at the age of 8 h (SEC-06).
 
-Called by: the main loop whenever the pump is awake. A pass without bytes allocates nothing; each pass
-takes at most one buffer of bytes, so a flood cannot hold up dosing (SEC-09). Handlers are
-`pump.link.commands`."""
+A pass without bytes allocates nothing; each pass takes at most one buffer of bytes, so a flood cannot hold
+up dosing (SEC-09). Handlers are `pump.link.commands`.
+"""
 
 import cryptolib
 

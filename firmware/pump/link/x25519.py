@@ -4,7 +4,8 @@
 multiplications modulo 2^255 - 19 each. 319 steps give the result. Python's integers do not take the same time
 for all values: docs/security.md says what that means.
 
-Called by: `pump.link.pairing`. Allocates: pairing is a command."""
+Allocates: pairing is a command.
+"""
 
 _P = (1 << 255) - 19
 _A24 = 121665

@@ -6,8 +6,8 @@ of, the old and the new value, 0 where there is none. A step of a flex schedule 
 pieces of seven bytes. So the largest program makes less than 300 records; they are brought to flash a few at
 a time, and the motor is fed in between.
 
-The chip holds this on flash until it is needed. Called by: `pump.link.proposals`. Allocates: commands
-only."""
+The chip holds this on flash until it is needed. Allocates: commands only.
+"""
 
 from wire import codec, messages
 

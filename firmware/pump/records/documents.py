@@ -1,6 +1,6 @@
 """Documents on the board's store: numbered, with a CRC of their own, replaced whole or not at all.
 
-Called by: `pump.records.keeper`. Allocates: boot and commands only, but for `seal`.
+Allocates: boot and commands only, but for `seal`.
 """
 
 import binascii

@@ -1,8 +1,8 @@
 """Reading the event log back, in pages that fit an answer: all rings merged by number, or one alone.
 
-Records that cannot be read are left out: the reader of the log sees the gap, in the numbers and in the chain.
-A page that goes on where the last one ended costs no search. Called by: `pump.records.event_log`. Allocates:
-commands only."""
+Records that cannot be read are left out: the reader of the log sees the gap, in the numbers and in the
+chain. A page that goes on where the last one ended costs no search. Allocates: commands only.
+"""
 
 import struct
 

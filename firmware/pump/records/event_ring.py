@@ -10,9 +10,10 @@ is made and opened in advance (`prepare`), so that changing over to it allocates
               beginning) and the record's first 48 bytes: fixed length, so the plain CBC-MAC is sound
     header    magic, version, ring, 0, serial, number of the first record; tag before it; zeros to 60; CRC-32
 
-Called by: `pump.records.event_log`. `write` never allocates but for a CRC's long integer where small integers
-have 31 bits; everything else does. OSError leaves the ring closed to writing until `open`, which finds out
-from the flash alone where things stand."""
+`write` never allocates but for a CRC's long integer where small integers have 31 bits; everything else does.
+OSError leaves the ring closed to writing until `open`, which finds out from the flash alone where things
+stand.
+"""
 
 import array
 import binascii

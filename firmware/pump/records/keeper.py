@@ -20,8 +20,8 @@ Flash is slow: a write may take half a second, in which the pump does nothing el
 motor's queue lasts no longer than that, the main loop calls `serve` only right after the queue was filled,
 and commands fill it first (`fill_queue`).
 
-Called by: `pump.pump` (`start_up`, `is_due`, `serve`), `pump.link` (`commit_program`, `keep_refill`,
-`keep_boluses`, `save_now`), `pump.dosing.flow` (`reserve`). `serve`, `reserve` and `save` never allocate."""
+`serve`, `reserve` and `save` never allocate.
+"""
 
 from pump.dosing.flow import ALARM_STORAGE, FAULT_STORAGE, NOTE_ALARM, NOTE_ALARM_CLEARED
 from pump.records import ledger as ledgers

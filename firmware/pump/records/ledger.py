@@ -11,7 +11,7 @@ whole (littlefs), and a CRC of its own guards against bit rot. With what littlef
 flash: that is what makes the flash last. Programs, fillings and the patient's boluses change rarely and have
 documents of their own (`pump.records.keeper`); the ledger names the ones that count.
 
-Called by: `pump.records.keeper`. `save` never allocates: it belongs to the steady path.
+`save` never allocates: it belongs to the steady path.
 """
 
 import binascii

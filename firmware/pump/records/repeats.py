@@ -6,7 +6,8 @@ are counted; `repeated` puts on record how many, the first and the last. So it d
 often as `_TELLS` allows. Kinds that find no place are counted by their actor alone. What
 the patient asks for is counted by the hour besides. A reset takes what was counted since.
 
-Called by: `pump.records.event_queue`, `pump.records.event_log`. Nothing here allocates."""
+Nothing here allocates.
+"""
 
 from array import array
 

@@ -3,7 +3,8 @@
 The layout is in docs/storage.md. Counts and instants are whole words; small numbers share one, below 2^30
 each, so that reading them back allocates nothing on a chip with 31-bit integers.
 
-Called by: `pump.records.keeper`. `collect` never allocates: it belongs to the steady path."""
+`collect` never allocates: it belongs to the steady path.
+"""
 
 from pump.dosing.source import BRIDGE, IDLE, PERIODIC, RUNNING, SUSPENDED
 

@@ -5,7 +5,8 @@ nor turn an alarm off: confirming ends its tone until it is raised anew (ALM-04)
 (ALM-03). Of several, one of the highest class is announced, whatever the order (ALM-02): 1 s once an hour,
 or, critical, two tones of 3 s every 10 min. A tone that is not heard is an alarm itself (ALM-05).
 
-Called by: `pump.safety.supervisor` and its parts. Raising, clearing and `serve` allocate nothing."""
+Raising, clearing and `serve` allocate nothing.
+"""
 
 from array import array
 

@@ -7,7 +7,8 @@ prescription, which only commands use, before every command that changes somethi
 `VALUES` names them all, for a bench that flips bits: name -> (holder, attribute or key); an array has key
 None.
 
-Called by: `pump.safety.supervisor`. Only `take_prescription` allocates."""
+Only `take_prescription` allocates.
+"""
 
 from pump.dosing import limbs
 from pump.dosing.accumulator import CAPACITY

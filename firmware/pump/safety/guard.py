@@ -16,8 +16,8 @@ sum is not, at most 14.5 % of what a window of 420 s or 50 steps was to hold can
 was prescribed, 8 steps, a quarter second's flow, and what is made between two looks: 232 steps. Windows after
 a reset begin at the reset; amid a catch-up they last up to twice as long.
 
-Called by: `pump.safety.supervisor`. Only `prescribe` and `refit` allocate (commands); values of the
-steady path stay below 2^30."""
+Only `prescribe` and `refit` allocate (commands); values of the steady path stay below 2^30.
+"""
 
 from array import array
 

@@ -4,7 +4,8 @@ its end.
 Twice: in the board's word, which outlives a watchdog bite, and in a document, which outlives the power. The
 first reason stays until it is cleared.
 
-Called by: `pump.safety.supervisor`. Allocates: only when there is something new to keep."""
+Allocates: only when there is something new to keep.
+"""
 
 from pump.records.documents import Document, DocumentError
 from pump.safety.alarms import NEVER_S

@@ -4,7 +4,8 @@ shows no noise at all for 12 samples is a fault, never "normal".
 Samples come every 5 min or 2,048 steps, every 20 s while anything is wrong or was so in the last 10 min
 (`every_s`); the motor's feedback is looked at with every fourth run.
 
-Called by: `pump.safety.supervisor`. Nothing here allocates."""
+Nothing here allocates.
+"""
 
 from pump.safety import alarms as a
 

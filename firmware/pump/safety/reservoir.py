@@ -4,8 +4,7 @@
 In the steady path volumes are counts of the motor's steps, worked out beforehand (`plan`, commands only).
 The last eight refills are kept with the fillings (`Fillings.refills`): counted against measured, which shows
 what no step count can see, a motor that displaces more or less than it should (RES-03).
-
-Called by: `pump.safety.supervisor`, `pump.link.guard_commands`, `pump.link.proposals`."""
+"""
 
 from pump.dosing.local_time import LAST_DAY
 from pump.safety import alarms as a

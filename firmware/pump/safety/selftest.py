@@ -3,7 +3,8 @@
 What only warns is an alarm instead: a sensor that is silent, an empty battery, a tone that is not heard (then
 no therapy starts anew, ALM-05), records that are not trusted (then there is no program).
 
-Called by: `pump.safety.supervisor`. Allocates: start and commands only."""
+Allocates: start and commands only.
+"""
 
 from array import array
 

@@ -1,7 +1,7 @@
 """The supervisor's start, and what commands ask of it.
 
-Called by: `pump.pump` (`start_up`), `pump.link.guard_commands`, `pump.link.proposals`. Allocates: start and
-commands only."""
+Allocates: start and commands only.
+"""
 
 from pump.dosing.flow import FAULT_STORAGE
 from pump.safety import alarms as a

@@ -4,7 +4,7 @@ A state is kept as a code word of 8 bits, with its complement; two words differ 
 one to three flipped bits turn one state into another. A word that is none, or not the complement of its
 complement, is no state: then nothing may flow (INT-05). docs/states.md is made from this file.
 
-Called by: `pump.safety.supervisor`; `pump.dosing.flow` through it, before each run. Nothing here allocates.
+Nothing here allocates.
 """
 
 UNPROGRAMMED = 0

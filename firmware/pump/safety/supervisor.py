@@ -10,8 +10,8 @@ The watchdog is fed at the end of a turn in which every task has checked in (INT
 `except` of the firmware is in `run`: whatever else goes wrong ends in the safe state, which still
 answers.
 
-Called by: `pump.pump`, `pump.dosing.flow` (as its gate); extended by `pump.safety.service`. The steady
-path allocates nothing; alarms that act, and faults, do."""
+The steady path allocates nothing; alarms that act, and faults, do.
+"""
 
 from pump.dosing.flow import FREE, HALTED, HELD
 from pump.safety import alarms as a

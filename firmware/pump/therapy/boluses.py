@@ -1,7 +1,7 @@
 """Boluses: who may have one now, and why not. The order of the reasons is fixed (docs/dosing.md, Bolus
 rules).
 
-Called by: `pump.therapy.course`. Allocates: commands only.
+Allocates: commands only.
 """
 
 import struct

@@ -1,7 +1,8 @@
 """What a therapy may ask of this pump: lowest and highest value of every amount, one table for pump and docs.
 
 The host reads it over the link (LIMITS) and refuses the same things earlier; the pump refuses them in any
-case (SEC-11). Called by: `pump.therapy.prescription`, `pump.link`."""
+case (SEC-11).
+"""
 
 from pump.dosing.local_time import LAST_DAY
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY

@@ -6,7 +6,7 @@ filling begins at a mark; by plug flow the tip is one dead volume behind the pum
 each filling's stretch, shifted by the dead volume. Before the first filling the catheter holds no drug
 (docs/dosing.md).
 
-Called by: `pump.therapy.course`, `pump.therapy.windows`, `pump.link`. Allocates: commands only.
+Allocates: commands only.
 """
 
 from pump.therapy.bounds import Unacceptable

@@ -2,13 +2,12 @@
 
 The pump does not hold the library, nor does it check its signature: that is the programmer's part. It
 refuses a program that passes the hard limits which come with it (SEC-11), one made with another library of
-the running program's version (HOST-05), and logs every soft limit that was passed, with both values (SEC-12);
-an older or a looser library needs a press (`pump.therapy.press`). A hard limit of the dose must be kept by
-the drug's own limit, which every bolus and schedule is held to.
-The rules of drugs come with the program, too: no drug's name means anything to the pump, and a program that
-says nothing of its drugs is held to the strictest rules.
-Called by: `pump.therapy.program_check`, `pump.therapy.course`, `pump.therapy.press`. Allocates: commands
-only."""
+the running program's version (HOST-05), and logs every soft limit that was passed, with both values
+(SEC-12); an older or a looser library needs a press (`pump.therapy.press`). A hard limit of the dose must be
+kept by the drug's own limit, which every bolus and schedule is held to. The rules of drugs come with the
+program, too: no drug's name means anything to the pump, and a program that says nothing of its drugs is held
+to the strictest rules. Allocates: commands only.
+"""
 
 from pump.therapy.bounds import Unacceptable
 

@@ -3,7 +3,8 @@ that were last pressed for (SEC-15).
 
 Limits may be lowered without it, and rules added: what runs is never above what was pressed for. Drugs are
 the same when their names are, in whatever case. The chip holds this on flash until a program is committed.
-Called by: `pump.link.proposals`. Allocates: commands only."""
+Allocates: commands only.
+"""
 
 from pump.therapy.fillings import same_drugs
 from pump.therapy.library import version_of

@@ -1,7 +1,7 @@
 """Is a program acceptable? Every figure in its range, every part of it possible, alone and together.
 
-The chip holds this on flash until a program comes or is read back. Called by: `pump.therapy.prescription`.
-Allocates: commands only."""
+The chip holds this on flash until a program comes or is read back. Allocates: commands only.
+"""
 
 from pump.therapy import library, worst_case
 from pump.therapy.bounds import (

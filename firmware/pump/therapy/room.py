@@ -1,7 +1,7 @@
 """What is left of a limit that refused a bolus, and from when the whole bolus would fit.
 
-The chip holds this on flash until a bolus is refused. Called by: `pump.therapy.boluses`. Allocates: commands
-only."""
+The chip holds this on flash until a bolus is refused. Allocates: commands only.
+"""
 
 from pump.therapy.windows import DAY_US, HOUR_US, Ahead, _Along, _Given
 from pump.units import PL_PER_ML, US_PER_S

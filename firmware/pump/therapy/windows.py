@@ -11,7 +11,7 @@ closer than 5 min it errs towards refusing. Future patient boluses are not assum
 A `Forecast` is taken at once and weighed at leisure: that takes a chip up to seconds, in which the motor has
 its turns (`breathe`).
 
-Called by: `pump.therapy.boluses`, `pump.therapy.course`. Allocates: commands only.
+Allocates: commands only.
 """
 
 from pump.dosing.scale import least_multiple

@@ -2,7 +2,8 @@
 
 All exact in integers, in ng of the primary drug; a drug k of a mixture gets C_k/C_1 of it, rounded up.
 Periodic boluses are taken each at its own worst alignment, so with several of them the figure errs on the
-high side. Called by: `pump.link` when a program is proposed. Allocates: commands only."""
+high side. Allocates: commands only.
+"""
 
 from pump.therapy.bounds import FLEX, MINIMUM
 from pump.units import PL_PER_ML, US_PER_DAY

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from thecal import paths
+from thecal._io import paths
 from thecal.errors import ThecalError
 
 PASSED = "passed"

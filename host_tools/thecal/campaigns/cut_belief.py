@@ -9,7 +9,6 @@ over power cuts.
 import math
 from fractions import Fraction
 
-from thecal.answers import Accounts, Event, Status
 from thecal.campaigns.base import Violated
 from thecal.campaigns.cut_pump import BUSY, FAILING
 from thecal.campaigns.cut_therapies import (
@@ -22,7 +21,8 @@ from thecal.campaigns.cut_therapies import (
     rates,
     steps_of,
 )
-from thecal.client import digest_of
+from thecal.link.client import digest_of
+from thecal.link.responses.pump import Accounts, Event, Status
 from wire.codec import encoded
 from wire.messages import PROPOSAL_PROGRAM, proposal_fields
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thecal.bench import Bench, CutWhen, PowerCut
 from thecal.campaigns import lives
-from thecal.client import Client
-from thecal.emulator import Emulator
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import Bench, CutWhen, PowerCut
 from thecal.errors import SimulationError
-from thecal.transport import Transport
+from thecal.link.client import Client
+from thecal.link.transport import Transport
 
 _ANSWER_S = 60.0  # the line is clean: what is not answered at once never is, but for a busy machine
 _RECORD = struct.Struct("<HHHHQQ")  # of the flash's log (boards/unix/flash.py)

@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from thecal.bench import PowerCut
 from thecal.campaigns.base import Tell, Violated
 from thecal.campaigns.cut_belief import INFUSING, Belief, offset_us, promise
 from thecal.campaigns.cut_pump import CutPump
@@ -22,8 +21,9 @@ from thecal.campaigns.cut_therapies import (
     dead_steps,
     therapies,
 )
-from thecal.client import refill_values
+from thecal.emulator.testbench import PowerCut
 from thecal.errors import Refused
+from thecal.link.client import refill_values
 from wire.messages import (
     PROPOSAL_BOLUS,
     PROPOSAL_CLOCK,

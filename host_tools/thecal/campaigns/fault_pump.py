@@ -1,6 +1,6 @@
 """A pump on the bench that goes on over resets and power cuts, its every step traced and its log read.
 
-Used by the fault campaign. Times are the bench's, which goes on over every life of the pump.
+Times are the bench's, which goes on over every life of the pump.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thecal.answers import Event
-from thecal.bench import Bench, PumpReset
 from thecal.campaigns.base import Violated
-from thecal.client import Client
-from thecal.emulator import Emulator
-from thecal.transport import Transport
-from thecal.truth import Truth
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import Bench, PumpReset
+from thecal.emulator.truth import Truth
+from thecal.link.client import Client
+from thecal.link.responses.pump import Event
+from thecal.link.transport import Transport
 from wire.codec import encoded
 from wire.guard import ALARMS
 from wire.messages import PROPOSAL_CLOCK, PROPOSAL_PROGRAM, PROPOSE, proposal_fields

@@ -16,13 +16,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from thecal.answers import Event
 from thecal.campaigns.allowance import worst_excess
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.cut_therapies import US_PER_H, US_PER_MIN, US_PER_S
 from thecal.campaigns.fault_pump import FaultPump, Raised
 from thecal.campaigns.fault_states import STATES, Patient
 from thecal.campaigns.fault_table import FAULTS, Fault, judged_by_the_sum
+from thecal.link.responses.pump import Event
 from wire.messages import STATES as STATE_NAMES
 
 _FAULTS, _STATES = tuple(FAULTS), tuple(STATES)

@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from thecal import paths
-from thecal.bench import Bench
-from thecal.emulator import Emulator
+from thecal._io import paths
+from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import Bench
 from thecal.errors import SimulationError
 
 _MOST_LIVES = 40

@@ -12,12 +12,12 @@ import random
 import tempfile
 from pathlib import Path
 
-from thecal.bench import CutWhen, PowerCut, flip_flash_bit
 from thecal.campaigns.base import Campaign, Run, silent
 from thecal.campaigns.cut_belief import FAULT, INFUSING, STOPPED, UNPROGRAMMED, Belief, promise
 from thecal.campaigns.cut_pump import BUSY, FAILING, SOUND, STUCK, WORN, Cut, CutPump
 from thecal.campaigns.cut_scene import Scene
 from thecal.campaigns.cut_therapies import STEPS_PL, US_PER_H, US_PER_MIN, US_PER_S, therapies
+from thecal.emulator.testbench import CutWhen, PowerCut, flip_flash_bit
 
 IMAGES = 24  # pumps in the midst of therapy to start from, made once in every worker
 CUTS = 10  # in a run

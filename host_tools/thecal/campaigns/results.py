@@ -110,4 +110,4 @@ def _schema(campaign: Campaign, seed: int) -> Any:
     types: dict[str, Any] = {"int": pa.int64(), "text": pa.string(), "real": pa.float64()}
     columns = _COMMON | dict(campaign.columns)
     fields = [pa.field(name, types[kind]) for name, kind in columns.items()]
-    return pa.schema(fields, metadata={"thecal.campaign": campaign.name, "thecal.seed": str(seed)})
+    return pa.schema(fields, metadata={"thecal.campaigns.command": campaign.name, "thecal.seed": str(seed)})

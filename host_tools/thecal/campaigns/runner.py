@@ -1,6 +1,6 @@
 """Runs a campaign: batches of runs over the cores or a dask scheduler, finished ones kept as they come.
 
-Called by `thecal.campaign`. Which worker makes a run, and when, changes nothing about it (`base`).
+Which worker makes a run, and when, changes nothing about it (`base`).
 """
 
 import contextlib

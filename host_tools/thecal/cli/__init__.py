@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from thecal import ending
-from thecal.ending import Acts
+from thecal._io import interruption
+from thecal._io.interruption import Acts
 
 FAILED = 1
 UNKNOWN = 3
@@ -47,11 +47,11 @@ def run(arguments: Sequence[str]) -> int:
     Whatever ends it says what became of what was sent to a pump (HOST-11).
     """
     from thecal.errors import ThecalError
-    from thecal.status_command import quick
+    from thecal.monitor.status import quick
 
     _take_every_letter()
     os.environ.setdefault(_NO_PLUGINS, "__all__")
-    with ending.raising(), ending.recorded() as acts:
+    with interruption.raising(), interruption.recorded() as acts:
         try:
             try:
                 code = 0 if quick(arguments) else _run_typer(arguments)
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         except ThecalError as error:
             return _failed(error, acts, "--json" in arguments)
         except KeyboardInterrupt:
-            return _ended(f"interrupted ({ending.last() or 'SIGINT'})", INTERRUPTED, acts, arguments)
+            return _ended(f"interrupted ({interruption.last() or 'SIGINT'})", INTERRUPTED, acts, arguments)
         except OSError as error:  # of our own output; every other is a ThecalError
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere
@@ -77,10 +77,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _ended(how: str, code: int, acts: Acts, arguments: Sequence[str]) -> int:
     """Something ended it: what became of what was sent. `code`: when nothing was changed."""
-    if acts.outcome != ending.NOT_CARRIED_OUT:
-        code = 0 if acts.outcome == ending.CARRIED_OUT else UNKNOWN
+    if acts.outcome != interruption.NOT_CARRIED_OUT:
+        code = 0 if acts.outcome == interruption.CARRIED_OUT else UNKNOWN
     text = f"{how}: {acts.words()}" if how and (acts.begun or code == INTERRUPTED) else how
-    text = f"{text}; {ending.LOOK}" if code == UNKNOWN else text
+    text = f"{text}; {interruption.LOOK}" if code == UNKNOWN else text
     _print_outcome(acts, text, "--json" in arguments)
     return _say(text, code)
 
@@ -90,9 +90,11 @@ def _failed(error: Exception, acts: Acts, as_json: bool) -> int:
     from thecal.errors import LinkError, PortError
 
     code, text = FAILED, str(error)
-    if acts.outcome == ending.UNKNOWN:
+    if acts.outcome == interruption.UNKNOWN:
         code = UNKNOWN
-    elif acts.outcome == ending.CARRIED_OUT and isinstance(error, LinkError | PortError):  # all was through
+    elif acts.outcome == interruption.CARRIED_OUT and isinstance(
+        error, LinkError | PortError
+    ):  # all was through
         code, text = 0, f"{acts.words()}; after that: {text}"
     if acts.begun:
         _print_outcome(acts, text, as_json)

@@ -33,7 +33,7 @@ def alarms_confirm(
     as_json: Json = False,
 ) -> None:
     """Take note of an alarm: it sounds no more until it is raised anew. Its condition stays."""
-    from thecal import alarms_command
+    from thecal.commands import alarms as alarms_command
 
     with open_pump(port or context.obj or "") as pump:
         done = alarms_command.confirm(pump.client, name)
@@ -43,7 +43,7 @@ def alarms_confirm(
 @alarms.command("silence")
 def alarms_silence(context: typer.Context, port: Port = "", as_json: Json = False) -> None:
     """Silence the pump for a while: 2 min at most while a critical alarm stands."""
-    from thecal import alarms_command
+    from thecal.commands import alarms as alarms_command
 
     with open_pump(port or context.obj or "") as pump:
         done = alarms_command.silence(pump.client)
@@ -58,7 +58,7 @@ def alarms_test(
     as_json: Json = False,
 ) -> None:
     """Sound an alarm's tone, so that the patient knows it. Exit code 1: the buzzer was not heard."""
-    from thecal import alarms_command
+    from thecal.commands import alarms as alarms_command
     from thecal.errors import ThecalError
 
     with open_pump(port or context.obj or "") as pump:
@@ -73,8 +73,8 @@ def alarms_test(
 @fault.command("show")
 def fault_show(port: Port = "", as_json: Json = False) -> None:
     """Show the first fatal fault, which a pump keeps over resets, and what clearing it means."""
-    from thecal.alarm_view import fault_json, fault_words
-    from thecal.json_numbers import SCHEMA
+    from thecal.commands.alarm_view import fault_json, fault_words
+    from thecal.units.json_numbers import SCHEMA
 
     with open_pump(port) as pump:
         view = pump.alarms()
@@ -88,8 +88,8 @@ def fault_show(port: Port = "", as_json: Json = False) -> None:
 def fault_clear(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
     """Clear it: the pump tests itself, takes its program from flash again, and stays stopped."""
     need_yes_for_json(as_json, yes)
-    from thecal import alarms_command
-    from thecal.alarm_view import fault_words
+    from thecal.commands import alarms as alarms_command
+    from thecal.commands.alarm_view import fault_words
 
     with open_pump(port) as pump:
         if not as_json:

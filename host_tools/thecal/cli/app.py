@@ -98,7 +98,7 @@ app = typer.Typer(
 def _version(wanted: bool) -> None:
     if wanted:
         from thecal import __version__
-        from thecal.session import PROTOCOL
+        from thecal.link.session import PROTOCOL
 
         print(f"thecal {__version__}, {PROTOCOL}")
         raise typer.Exit

@@ -10,8 +10,8 @@ from thecal.cli.common import Json, Port, WrongUsage, check_serial_number, print
 from wire.version import VERSION
 
 if TYPE_CHECKING:
-    from thecal.bundle import Bundle
-    from thecal.chip_flash import Tell
+    from thecal.firmware_build.bundle import Bundle
+    from thecal.firmware_build.install import Tell
 
 
 MotorSupply = Annotated[
@@ -70,7 +70,7 @@ def flash(
 
 
 def _settings(line: Line, production: bool, serial_number: str, motor_supply: bool) -> bytes:
-    from thecal import chip_flash
+    from thecal.firmware_build import install as chip_flash
 
     check_serial_number(serial_number)
     return chip_flash.settings_text(
@@ -81,7 +81,7 @@ def _settings(line: Line, production: bool, serial_number: str, motor_supply: bo
 def _image(
     target: Path, settings: bytes, micropython: Path | None, from_bundle: Path | None, tell: "Tell"
 ) -> dict[str, object]:
-    from thecal import chip_flash
+    from thecal.firmware_build import install as chip_flash
 
     if from_bundle is not None:
         raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
@@ -97,7 +97,7 @@ def _by_line(
     wait_s: float,
     tell: "Tell",
 ) -> dict[str, object]:
-    from thecal import chip_flash
+    from thecal.firmware_build import install as chip_flash
 
     if micropython is not None:
         raise WrongUsage("--micropython goes with --image: over the line the board keeps its MicroPython.")
@@ -107,22 +107,22 @@ def _by_line(
 
 
 def _bundle(path: Path | None) -> "Bundle | None":
-    from thecal import bundle
+    from thecal.firmware_build import bundle
 
     return None if path is None else bundle.read(path)
 
 
 def _make_bundle(target: Path, key: Path | None, tell: "Tell") -> dict[str, object]:
-    from thecal import bundle, chip_build
-    from thecal.library.signing import read_key
+    from thecal.firmware_build import bundle, chip
+    from thecal.therapy.drug_library.signing import read_key
 
     if key is None:
         raise WrongUsage("--make-bundle needs --key KEY; make one: thecal library make-key FILE")
-    made = bundle.make(target, chip_build.build(), VERSION, read_key(key))
+    made = bundle.make(target, chip.build(), VERSION, read_key(key))
     tell(f"{target}: version {made.firmware}, {len(made.files)} files, signed by {made.signer}")
     return {
         "bundle": str(target),
-        "build": chip_build.build_name(made.files),
+        "build": chip.build_name(made.files),
         "firmware": made.firmware,
         "signer": made.signer,
         "files": len(made.files),

@@ -26,7 +26,7 @@ def campaign(
     as_json: Json = False,
 ) -> None:
     """Run many seeded simulations of the pump, such as power cuts in the midst of therapy."""
-    from thecal import campaign as campaigns
+    from thecal.campaigns import command as campaigns
 
     document = print_json if as_json else None
     if replay is not None:

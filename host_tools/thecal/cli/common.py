@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
 
-    from thecal.button import Button
+    from thecal.commands.review import Review
+    from thecal.link.button import Button
     from thecal.pump import Pump
-    from thecal.quantities import Kind
-    from thecal.review import Review
+    from thecal.units.quantities import Kind
 
 
 def complete_port() -> list[str]:
     """For the shell's completion."""
-    from thecal.ports import likely_devices
+    from thecal.link.ports import likely_devices
 
     return likely_devices()
 
@@ -57,7 +57,7 @@ class WrongUsage(typer.TyperException):
 def need_port(port: str) -> None:
     """Without a port there is nothing to talk to."""
     if not port:
-        from thecal.ports import likely_devices
+        from thecal.link.ports import likely_devices
 
         here = likely_devices()
         hint = f" RP2040 boards here: {', '.join(here)}." if here else ""
@@ -79,7 +79,7 @@ def at_the_button() -> "Button | None":
 
 def quantity(option: str, text: str, kind: "Kind", *, negative: bool = False, zero: bool = False) -> int:
     """An option with a unit, in wire units. A wrong one is wrong usage, found before any port is opened."""
-    from thecal.quantities import QuantityError, parse_whole
+    from thecal.units.quantities import QuantityError, parse_whole
 
     try:
         return parse_whole(text, kind, negative=negative, zero=zero)
@@ -97,7 +97,7 @@ def check_serial_number(text: str) -> None:
 
 def local_time(option: str, text: str) -> "datetime":
     """An option that is a pump local time. A wrong one is wrong usage."""
-    from thecal.local_time import parse_start
+    from thecal.units.local_time import parse_start
 
     try:
         return parse_start(text)
@@ -107,10 +107,10 @@ def local_time(option: str, text: str) -> "datetime":
 
 def print_json(document: "dict[str, Any]") -> None:
     """The one document on stdout."""
-    from thecal import ending
-    from thecal.status_command import json_text
+    from thecal._io import interruption
+    from thecal.monitor.status import json_text
 
-    print(json_text(ending.with_outcome(document)), flush=True)
+    print(json_text(interruption.with_outcome(document)), flush=True)
 
 
 def words_for_people(as_json: bool) -> "Callable[[str], None]":
@@ -190,7 +190,7 @@ def ask_or_withdraw(pump: "Pump", question: str, yes: bool) -> None:
     try:
         ask(question, yes)
     except ThecalError:
-        from thecal.settled import withdraw
+        from thecal.link.uncertain_delivery import withdraw
 
         withdraw(pump.client)
         raise

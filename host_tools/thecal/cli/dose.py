@@ -53,7 +53,7 @@ def program(
 ) -> None:
     """Program a therapy: old, new and change side by side, the worst 24 hours, a question, the commit."""
     need_yes_for_json(as_json, yes)
-    from thecal.therapy import load_therapy
+    from thecal.therapy.load import load_therapy
 
     wanted = load_therapy(therapy)
     with open_pump(port) as pump:
@@ -89,10 +89,10 @@ def bolus(
         raise typer.BadParameter("the prescription says dose and duration.", param_hint="--patient")
     if not patient and not (dose and duration):
         raise typer.BadParameter('give --dose "0.2 mg" --duration "10 min", or --patient.')
-    from thecal.quantities import DURATION, MASS
+    from thecal.units.quantities import DURATION, MASS
 
     if patient:
-        from thecal.bolus_command import patient_json
+        from thecal.commands.bolus import patient_json
 
         with open_pump(port) as pump:
             answer = patient_json(pump.patient_bolus())
@@ -120,7 +120,7 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """Stop delivery at once; a running bolus ends, and what it gave is recorded."""
-    from thecal.quantities import SECONDS
+    from thecal.units.quantities import SECONDS
 
     if lasting:
         quantity("--for", lasting, SECONDS)
@@ -134,7 +134,7 @@ def resume(port: Port = "", no_store: NoStore = False, as_json: Json = False) ->
 
 def _what_a_stop_means(pump: "Pump") -> None:
     """It is stopped already; this is for whoever did it: on stderr."""
-    from thecal.guided.stopped import words
+    from thecal.workflows.stopped import words
 
     for line in words(pump.therapy()):
         note(line)
@@ -193,7 +193,7 @@ def clock_set(
     if bool(to) == bool(offset):
         raise typer.BadParameter('give one of --to "2026-01-05T00:00", --to now and --offset "+1h".')
     need_yes_for_json(as_json, yes)
-    from thecal.quantities import DURATION
+    from thecal.units.quantities import DURATION
 
     if offset:
         quantity("--offset", offset, DURATION, negative=True)
@@ -202,7 +202,7 @@ def clock_set(
         change = pump.propose_clock(when, offset=offset)
         again = change.large and not confirm_large_change
         if again and yes:
-            from thecal.settled import withdraw
+            from thecal.link.uncertain_delivery import withdraw
 
             withdraw(pump.client)
             change.refuse_large_change(confirmed=False)

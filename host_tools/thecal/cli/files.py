@@ -8,7 +8,7 @@ import typer
 from thecal.cli.common import Json, check_serial_number, local_time, note, print_json, quantity
 
 if TYPE_CHECKING:
-    from thecal import emulate_command
+    from thecal.emulator import command as emulate_command
 
 Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy file.")]
 Flash = Annotated[Path | None, typer.Option(help="File that holds the pump's flash; made when missing.")]
@@ -35,7 +35,7 @@ def emulate(
     as_json: Json = False,
 ) -> None:
     """Run an emulated pump on a pty and print its path. Ctrl-C ends it, SIGUSR1 presses its button."""
-    from thecal import emulate_command
+    from thecal.emulator import command as emulate_command
 
     clock, times = _clock_of(speed)
     check_serial_number(serial_number)
@@ -92,11 +92,11 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."""
-    from thecal import simulate_command
-    from thecal.quantities import DURATION
+    from thecal.simulation import command
+    from thecal.units.quantities import DURATION
 
-    simulate_command.run(
-        simulate_command.Request(
+    command.run(
+        command.Request(
             therapy=therapy,
             duration_us=quantity("--for", duration, DURATION),
             events=events,
@@ -118,14 +118,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Validate a therapy file: worst-case doses, limits, refill date, and what would change."""
-    from thecal.check import check_files
     from thecal.errors import ThecalError, TherapyError
+    from thecal.therapy.check import check_files
 
     report = check_files(therapy, running)
     if as_json:
         print_json(report.as_json())
     else:
-        from thecal.check_text import print_report
+        from thecal.therapy.check_text import print_report
 
         print_report(report, therapy)
     if not report.ok:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thecal import ending
+from thecal._io import interruption
 from thecal.cli.common import (
     CameOut,
     FilledIn,
@@ -25,9 +25,9 @@ from thecal.cli.store import NoStore, remember
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
-    from thecal.answers import Committed
-    from thecal.guided.prompts import Prompter
+    from thecal.link.responses.pump import Committed
     from thecal.pump import Pump
+    from thecal.workflows.prompts import Prompter
 
 NoInput = Annotated[bool, typer.Option("--no-input", help="Ask nobody: what is missing is an error.")]
 Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy of the new filling.")]
@@ -40,7 +40,7 @@ def may_ask(no_input: bool) -> bool:
 
 def prompter_of(no_input: bool, as_json: bool) -> "Prompter":
     """Whoever is asked; with --json nobody."""
-    from thecal.guided.prompts import Prompter
+    from thecal.workflows.prompts import Prompter
 
     return Prompter(may_ask(no_input) and not as_json)
 
@@ -64,7 +64,7 @@ def session(
 ) -> None:
     """See what the pump does, change it with a review of old, new and change, and write a report."""
     need_yes_for_json(as_json, yes)
-    from thecal.guided import session as guided
+    from thecal.workflows import session as guided
 
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
     answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)
@@ -130,10 +130,10 @@ def replace(
 ) -> None:
     """Fill in another concentration: review, bridge, refill and program, in one step after the last yes."""
     need_yes_for_json(as_json, yes)
-    from thecal.guided import replace as guided
-    from thecal.guided.session import Answers
-    from thecal.quantities import VOLUME
-    from thecal.therapy import load_therapy
+    from thecal.therapy.load import load_therapy
+    from thecal.units.quantities import VOLUME
+    from thecal.workflows import replace as guided
+    from thecal.workflows.session import Answers
 
     for option, text in (("--volume", volume), ("--residual", residual)):
         if text:
@@ -171,9 +171,9 @@ def implant(
 ) -> None:
     """Implant or revise a pump: program it, set the flag, prime tubing and catheter."""
     need_yes_for_json(as_json, yes)
-    from thecal.guided import replace as guided
-    from thecal.guided import session
-    from thecal.therapy import load_therapy
+    from thecal.therapy.load import load_therapy
+    from thecal.workflows import replace as guided
+    from thecal.workflows import session
 
     prompter, programmed = prompter_of(no_input, as_json), None
     wanted = load_therapy(therapy) if therapy else None
@@ -181,7 +181,7 @@ def implant(
         try:
             with only_json(as_json):
                 if wanted is not None:
-                    ending.due("the prime")
+                    interruption.due("the prime")
                     answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
                     programmed = session.commit(pump.client, prompter, wanted, answers, port)
                     prompter.done = f"{wanted.name} runs, without a prime"
@@ -219,7 +219,7 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Find the volume of a motor step: run counted steps into a balance, enter the mass, get the figure."""
-    from thecal.guided import calibrate_command as guided
+    from thecal.workflows import calibrate as guided
 
     if not runs and not volume:
         raise typer.BadParameter('give --volume "100 uL" to run steps now, or --run "40000:99.8 mg".')

@@ -24,7 +24,7 @@ def pair(
 ) -> None:
     """Agree on a new key with a pump, while somebody presses its button."""
     need_port(port)
-    from thecal import keys_command
+    from thecal.commands import keys as keys_command
 
     paired = keys_command.pair(port, role.value, at_the_button())
     if as_json:
@@ -43,7 +43,7 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
     """List the pumps and roles that this user has keys for."""
     if context.invoked_subcommand is not None:
         return
-    from thecal import keyring
+    from thecal.link import keyring
 
     kept = keyring.kept()
     if as_json:
@@ -63,7 +63,7 @@ def forget(
     as_json: Json = False,
 ) -> None:
     """Remove the keys of a pump from this computer; the pump still knows them."""
-    from thecal import keys_command
+    from thecal.commands import keys as keys_command
 
     forgotten = keys_command.forget(serial, role.value if role else None)
     if as_json:

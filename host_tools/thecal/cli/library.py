@@ -19,8 +19,9 @@ def show(
     drug: Annotated[str, typer.Argument(metavar="[DRUG]", help="One drug only.")] = "", as_json: Json = False
 ) -> None:
     """Show the library in use: every figure, its source, and whether it is provisional."""
+    from thecal.commands import library as commands
     from thecal.errors import ThecalError
-    from thecal.library import commands, store
+    from thecal.therapy.drug_library import store
 
     used = store.current()
     if as_json:
@@ -44,7 +45,7 @@ def show(
 @library.command()
 def verify(path: File, as_json: Json = False) -> None:
     """Is it signed by a trusted key, unaltered and well formed?"""
-    from thecal.library import commands
+    from thecal.commands import library as commands
 
     checked = commands.verify(path)
     print_json(commands.as_json(checked)) if as_json else print("\n".join(commands.head(checked)))
@@ -59,7 +60,7 @@ def make(
     as_json: Json = False,
 ) -> None:
     """Write a copy of the library in use, to edit and sign as one's own."""
-    from thecal.library import commands
+    from thecal.commands import library as commands
 
     commands.make(path, name, issuer, version)
     if as_json:
@@ -75,7 +76,7 @@ def make_key(
     as_json: Json = False,
 ) -> None:
     """Make a key to sign libraries with; its public half is printed. Keep the file secret and safe."""
-    from thecal.library import signing
+    from thecal.therapy.drug_library import signing
 
     public = signing.new_key(path)
     print_json({"schema": 1, "path": str(path), "public_key": public}) if as_json else print(public)
@@ -88,7 +89,7 @@ def sign(
     as_json: Json = False,
 ) -> None:
     """Sign a library: its signature is put at the end of the file."""
-    from thecal.library import commands
+    from thecal.commands import library as commands
 
     public, file = commands.sign(path, key)
     if as_json:
@@ -104,7 +105,7 @@ def trust(
     as_json: Json = False,
 ) -> None:
     """Take libraries that this key has signed."""
-    from thecal.library import store
+    from thecal.therapy.drug_library import store
 
     kept = store.trust(public, name)
     print_json({"schema": 1, "path": str(kept), "name": name}) if as_json else print(kept)
@@ -113,7 +114,7 @@ def trust(
 @library.command()
 def use(path: File, as_json: Json = False) -> None:
     """Make a verified library the one that every command of this user goes by."""
-    from thecal.library import commands
+    from thecal.commands import library as commands
 
     used = commands.use(path)
     print_json(commands.as_json(used)) if as_json else print("\n".join(commands.head(used)))

@@ -7,7 +7,7 @@ from thecal.cli.common import Json, print_json
 
 def ports(as_json: Json = False) -> None:
     """List the serial ports, boards with an RP2040 (USB 2e8a) first. Nothing is opened."""
-    from thecal.ports import found
+    from thecal.link.ports import found
 
     listed = found()
     if as_json:

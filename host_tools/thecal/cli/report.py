@@ -83,8 +83,8 @@ def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":
         return None
     if not rate:
         raise typer.BadParameter('needs the rate that was set: --rate "0.5 mL/day".', param_hint="--flow")
-    from thecal.quantities import VOLUME_RATE
     from thecal.report import flow_file
+    from thecal.units.quantities import VOLUME_RATE
 
     return flow_file.read(flow, quantity("--rate", rate, VOLUME_RATE))
 
@@ -92,8 +92,8 @@ def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":
 def _simulated(
     therapy: Path, duration: str, events: Path | None, start: str, seed: int | None
 ) -> "tuple[Record, bytes | None]":
-    from thecal.quantities import DURATION
     from thecal.report import command
+    from thecal.units.quantities import DURATION
 
     lasting_us, begin = quantity("--for", duration, DURATION), local_time("--start", start)
     return command.from_simulation(therapy, lasting_us, events, begin, seed)

@@ -27,9 +27,9 @@ from thecal.cli.common import (
 from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
+    from thecal.commands.refill import Refill, Wanted
     from thecal.pump import Pump
-    from thecal.refill_command import Refill, Wanted
-    from thecal.therapy_models import Therapy
+    from thecal.therapy.models import Therapy
 
 
 def refill(
@@ -59,7 +59,7 @@ def refill(
     --program the therapy of what was filled in takes effect at the same instant."""
     if not show:
         need_yes_for_json(as_json, yes)
-    from thecal import refill_command
+    from thecal.commands import refill as refill_command
 
     given = _Given(volume, residual, lot, expiry, stable, measured)
     given.check()
@@ -101,7 +101,7 @@ def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool) ->
 
 
 def _therapy_of(program: Path | None) -> "Therapy | None":
-    from thecal.therapy import load_therapy
+    from thecal.therapy.load import load_therapy
 
     return load_therapy(program) if program else None
 
@@ -134,8 +134,8 @@ class _Given:
 
     def wanted(self, *, partly: bool = False) -> "Wanted":
         """In wire units."""
-        from thecal.quantities import SECONDS, VOLUME
-        from thecal.refill_command import Wanted
+        from thecal.commands.refill import Wanted
+        from thecal.units.quantities import SECONDS, VOLUME
 
         def amount(option: str, text: str) -> int:
             return 0 if partly and not text else quantity(option, text, VOLUME, zero=option != "--volume")
@@ -193,10 +193,10 @@ def skip_bridge(port: Port = "", yes: Yes = False, no_store: NoStore = False, as
 
 def _at_once(port: str, yes: bool, no_store: bool, as_json: bool, what: str, question: str) -> None:
     need_yes_for_json(as_json, yes)
-    from thecal import service_command
+    from thecal.commands import service
 
     with open_pump(port) as pump:
         ask_or_withdraw(pump, question, yes)
-        done = service_command.at_once(pump.client, what)
+        done = service.at_once(pump.client, what)
         remember(pump, what.replace("_", "-"), no_store)
     print_json(done) if as_json else print(done["text"])

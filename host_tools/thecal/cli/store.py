@@ -33,11 +33,11 @@ def remember(
     """Keep this session in the store, unless that is not wanted. Trouble with the store is a remark on
     stderr.
     """
-    from thecal.store import where
+    from thecal.history import where
 
     if no_store or where.path() is None or pump.role == "patient":  # who may read neither log nor program
         return
-    from thecal.store.collect import remember as into_store
+    from thecal.history.collect import remember as into_store
 
     said = into_store(pump, command, committed_us=committed_us, refill=refill)
     if said:
@@ -50,14 +50,14 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show what happened with pumps on this computer: sessions, programs, refills."""
-    from thecal import store_command
+    from thecal.history import command as store_command
 
     store_command.show_history(pump, last, print_json if as_json else None)
 
 
 def trend(pump: Serial = "", as_json: Json = False) -> None:
     """Show how a pump's true flow develops, by what came out at refills against what it counted."""
-    from thecal import store_command
+    from thecal.history import command as store_command
 
     store_command.show_trend(pump, print_json if as_json else None)
 
@@ -75,7 +75,7 @@ def import_(
     """Bring logs into the store, from files or (--port) from a pump. What is there already stays as it is."""
     if not files and not port:
         raise typer.BadParameter("name files, or a pump with --port.")
-    from thecal import store_command
+    from thecal.history import command as store_command
 
     done = store_command.import_files(files or [], pump, "" if files else port)
     if as_json:
@@ -107,7 +107,7 @@ def export(
 ) -> None:
     """Write the store as CSV, Parquet or FHIR R4B (4.3.0; Device, DeviceMetric, Observation,
     MedicationAdministration)."""
-    from thecal import store_command
+    from thecal.history import command as store_command
 
     if form not in store_command.FORMATS:
         raise typer.BadParameter(f"{form!r} is none of csv, parquet, fhir.", param_hint="--format")
@@ -122,7 +122,7 @@ def export(
 @store.command("info")
 def info(as_json: Json = False) -> None:
     """Show where the store is and which pumps it knows."""
-    from thecal import store_command
+    from thecal.history import command as store_command
 
     done = store_command.info()
     if as_json:

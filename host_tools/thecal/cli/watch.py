@@ -10,7 +10,7 @@ from thecal.cli.store import NoStore, remember
 
 def status(port: Port = "", as_json: Json = False) -> None:
     """Show the pump now: state, therapy, rate, what was delivered, reservoir, next change."""
-    from thecal import status_command
+    from thecal.monitor import status as status_command
 
     need_port(port)
     status_command.run(port, as_json)
@@ -27,14 +27,14 @@ def monitor(
     as_json: Json = False,
 ) -> None:
     """Watch the pump live: rate, windows against limits, alarms, events; keys to silence and for a bolus."""
-    from thecal.quantities import DURATION
+    from thecal.units.quantities import DURATION
 
     if as_json and not once:
         raise typer.BadParameter(
             "one JSON document needs --once (or use thecal status --json).", param_hint="--json"
         )
     every_us = 1_000_000 if interval == "1 s" else quantity("--interval", interval, DURATION)
-    from thecal.monitor import Monitor
+    from thecal.monitor.command import Monitor
 
     with open_pump(port) as pump:
         watching = Monitor(pump)
@@ -74,7 +74,7 @@ def log(
         raise typer.BadParameter(
             "is another part of the log than --faults: choose one.", param_hint="--doses"
         )
-    from thecal import log_command
+    from thecal.commands import log as log_command
 
     selection = log_command.Selection.parse(first, wanted, count or 0, faults=faults, doses=doses)
     with open_pump(port) as pump:
@@ -96,7 +96,7 @@ def limits(port: Port = "", as_json: Json = False) -> None:
     if as_json:
         print_json({"schema": 1, "limits": {x.name: {"low": x.low, "high": x.high} for x in table}})
         return
-    from thecal.bound_text import amount_text, label_of
+    from thecal.units.bound_text import amount_text, label_of
 
     rows = [(label_of(x.name), amount_text(x.name, x.low), amount_text(x.name, x.high)) for x in table]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from thecal import event_chain
-from thecal.answers import Event, LogRing, LogState
+from thecal.eventlog import integrity
+from thecal.link.responses.pump import Event, LogRing, LogState
 from thecal.report.record import Record
 from wire.messages import RINGS
 
@@ -41,13 +41,13 @@ def check(record: Record, key: bytes | None) -> Chain:
         )
         return Chain("broken" if flaws else "unchecked", words, flaws, digest)
     if record.log_state is not None:
-        verdict = event_chain.verify(key, record.log_state, events)
+        verdict = integrity.verify(key, record.log_state, events)
         words = f"{verdict.records} records checked with the pump's log key, up to both ends"
         if verdict.unchecked_to:
             words += f"; records up to {verdict.unchecked_to} are from before the pump lost its key"
         flaws = tuple((flaw.sequence, flaw.what) for flaw in verdict.flaws)
     else:
-        verdict = event_chain.verify(key, _state_of(events), events)
+        verdict = integrity.verify(key, _state_of(events), events)
         words = f"{verdict.records} records checked with the pump's log key; of a file of lines not the ends"
         flaws = tuple((flaw.sequence, flaw.what) for flaw in verdict.flaws)
     return Chain("broken" if flaws else "whole", words, flaws, digest)
@@ -57,7 +57,7 @@ def log_digest(events: list[Event]) -> str:
     """SHA-256 over the 48 bytes and the tag of every record, in the order of their numbers."""
     sha = hashlib.sha256()
     for event in events:
-        sha.update(event_chain.record_bytes(event) + event.tag)
+        sha.update(integrity.record_bytes(event) + event.tag)
     return sha.hexdigest()
 
 
@@ -74,9 +74,9 @@ def _order(events: list[Event]) -> list[tuple[int, str]]:
 def _state_of(events: list[Event]) -> LogState:
     """What a file of lines shows of the rings. One that begins later than the log is trusted up to there."""
     rings: list[LogRing] = []
-    before = event_chain.NO_TAG if events and events[0].sequence == 1 else event_chain.NOT_KNOWN
+    before = integrity.NO_TAG if events and events[0].sequence == 1 else integrity.NOT_KNOWN
     for _, name in RINGS:
-        mine = [event for event in events if event_chain.ring_of(event) == name]
+        mine = [event for event in events if integrity.ring_of(event) == name]
         last = mine[-1] if mine else None
         rings.append(
             LogRing(

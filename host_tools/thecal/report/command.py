@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from thecal import log_keys, whole_file
-from thecal.client import Client
+from thecal._io import atomic_write
 from thecal.errors import ThecalError
+from thecal.eventlog import log_keys
+from thecal.link.client import Client
 from thecal.report import record as records
 from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import Flow, Record
@@ -63,10 +64,10 @@ def from_simulation(
     therapy: Path, duration_us: int, events: Path | None, start: datetime, seed: int | None
 ) -> tuple[Record, bytes | None]:
     """Simulate a therapy; its record has the flow by every motor step."""
-    from thecal.events_file import load_events
-    from thecal.simulate import Plan, Watch, simulate
-    from thecal.simulated_pump import SimulatedPump
-    from thecal.therapy import load_therapy
+    from thecal.simulation.pump import SimulatedPump
+    from thecal.simulation.scenario.load import load_events
+    from thecal.simulation.simulate import Plan, Watch, simulate
+    from thecal.therapy.load import load_therapy
 
     keys: list[bytes] = []
     found: list[Record] = []
@@ -123,11 +124,11 @@ def write(
         if wanted.html is not None:
             from thecal.report.html import html
 
-            whole_file.write(wanted.html, html(report))
+            atomic_write.write(wanted.html, html(report))
         if wanted.pdf is not None:
             from thecal.report.pdf import pdf
 
-            whole_file.write(wanted.pdf, pdf(report, made))
+            atomic_write.write(wanted.pdf, pdf(report, made))
     if wanted.save is not None:
         records.save(record, wanted.save)
     return report

@@ -16,11 +16,11 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from thecal.amounts import PL_PER_ML, US_PER_DAY
-from thecal.answers import Event
-from thecal.event_words import name
-from thecal.ranges import MINIMUM_RATE_PL_PER_DAY
+from thecal.eventlog.describe import name
+from thecal.link.responses.pump import Event
 from thecal.report.record import Record
+from thecal.therapy.limits import MINIMUM_RATE_PL_PER_DAY
+from thecal.units.amounts import PL_PER_ML, US_PER_DAY
 from wire.messages import BOLUS_KINDS
 from wire.therapy import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
 

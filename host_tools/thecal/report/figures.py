@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image  # matplotlib and fpdf2 both bring it along
 
-from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
-from thecal.event_repeats import count_of, repeats_of
-from thecal.plot_style import STYLE
+from thecal.eventlog.repeats import count_of, repeats_of
 from thecal.report.course import Course, local_of
 from thecal.report.summary import Report
+from thecal.simulation.plot_style import STYLE
+from thecal.units.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
 
 _POINTS = 1500
 _PRINT_DPI = 180

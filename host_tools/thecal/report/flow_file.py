@@ -13,9 +13,9 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from thecal.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
 from thecal.errors import ThecalError
 from thecal.report.trumpet import AMBULATORY_WINDOWS_MIN, US_PER_MIN, Trumpet, trumpet
+from thecal.units.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
 
 TIMES = {"seconds": US_PER_S, "minutes": US_PER_MIN, "hours": 60 * US_PER_MIN}
 VOLUMES = {"nL": 1000, "uL": 1_000_000, "mL": PL_PER_ML}

@@ -14,13 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from thecal import local_time, whole_file
-from thecal.answers import UNKNOWN, Event, Instant, LogRing, LogState
-from thecal.client import Client
+from thecal._io import atomic_write
 from thecal.errors import ThecalError
-from thecal.event_chain import NO_TAG
-from thecal.log_text import as_json
-from thecal.toml_file import Problem
+from thecal.eventlog.integrity import NO_TAG
+from thecal.eventlog.text import as_json
+from thecal.link.client import Client
+from thecal.link.responses.pump import UNKNOWN, Event, Instant, LogRing, LogState
+from thecal.therapy.toml_file import Problem
+from thecal.units import local_time
 from wire.messages import ACTORS, EVENT_KINDS, RINGS
 
 SCHEMA = 1
@@ -109,7 +110,7 @@ def as_document(record: Record) -> dict[str, object]:
 
 def save(record: Record, path: Path) -> None:
     """Write the document: whole or not at all."""
-    whole_file.write(path, json.dumps(as_document(record), ensure_ascii=False))
+    atomic_write.write(path, json.dumps(as_document(record), ensure_ascii=False))
 
 
 def of_file(path: Path) -> Record:

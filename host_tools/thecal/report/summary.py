@@ -12,18 +12,25 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Literal
 
-from thecal.amounts import PL_PER_ML, US_PER_S, duration_text, mass_text, volume_rate_text, volume_text
-from thecal.answers import Instant
-from thecal.event_repeats import count_of, repeats_of
-from thecal.event_words import name
-from thecal.log_text import details, instant_text
-from thecal.program_changes import changes_of
+from thecal.eventlog.describe import name
+from thecal.eventlog.program_changes import changes_of
+from thecal.eventlog.repeats import count_of, repeats_of
+from thecal.eventlog.text import details, instant_text
+from thecal.link.responses.pump import Instant
 from thecal.report import chain as chains
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import CLOCK_NEVER_SET, Record
 from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
-from thecal.settings_diff import from_wire
+from thecal.therapy.settings_diff import from_wire
+from thecal.units.amounts import (
+    PL_PER_ML,
+    US_PER_S,
+    duration_text,
+    mass_text,
+    volume_rate_text,
+    volume_text,
+)
 from wire.messages import ALARMS, BOLUS_KINDS, REFUSALS
 
 _ALARMS_SHOWN = 60

@@ -1,0 +1,1 @@
+"""What thecal's modules share of files, folders and signals."""

@@ -1,0 +1,61 @@
+"""Where the parts of thecal that are not Python packages lie: the firmware, the unix board, MicroPython.
+
+thecal runs from a checkout (it is installed in editable mode), so they are found beside the host tools;
+THECAL_HOME and THECAL_MICROPYTHON name other places.
+"""
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from thecal.errors import SimulationError
+
+_START_PACKAGE = (
+    "import sys; sys.path.append(sys.argv.pop(1)); sys.argv[0] = 'micropython'; "
+    "from micropython_run import run_main; sys.exit(run_main(sys.argv))"
+)
+
+
+def project_root() -> Path:
+    """The folder with `firmware/` and `boards/`. SimulationError when there is none."""
+    named = os.environ.get("THECAL_HOME")
+    root = Path(named) if named else Path(__file__).resolve().parents[3]
+    if not (root / "firmware" / "wire").is_dir():
+        raise SimulationError(
+            f"there is no firmware in {root}", "install thecal from a checkout, or set THECAL_HOME to one"
+        )
+    return root
+
+
+def cache() -> Path:
+    """The user's folder for what can be made again. RuntimeError: this user has no home."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    return (Path(named) if named else Path.home() / ".cache") / "thecal"
+
+
+def other_micropython() -> str:
+    """The interpreter that somebody named instead of ours; "": nobody did."""
+    return os.environ.get("THECAL_MICROPYTHON", "")
+
+
+def micropython() -> list[str]:
+    """The command that starts the MicroPython unix port; its arguments follow.
+
+    THECAL_MICROPYTHON may name an executable. Otherwise it is the package of this environment, which lives
+    inside a CPython: started here without `site`, because that takes longer than MicroPython itself.
+    """
+    named = other_micropython()
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise SimulationError(
+                f"THECAL_MICROPYTHON is {named!r}, which cannot be run",
+                "name the executable of a MicroPython unix port",
+            )
+        return [found]
+    package = importlib.util.find_spec("micropython_run")
+    if package is None or package.origin is None:
+        raise SimulationError("MicroPython is not installed", "install it with `make setup`")
+    return [sys.executable, "-I", "-S", "-c", _START_PACKAGE, str(Path(package.origin).parent)]

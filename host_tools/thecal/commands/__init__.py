@@ -1,0 +1,1 @@
+"""What a command does to a pump, without the command line: proposals, reviews, outcomes, words."""

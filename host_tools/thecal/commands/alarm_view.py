@@ -1,0 +1,129 @@
+"""The alarms of a pump at one instant, as text and as JSON: for `thecal alarms`, `status` and `fault`.
+
+Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from thecal.commands.alarm_texts import cause_of, text_of
+from thecal.link.client import Client
+from thecal.link.responses.alarms import Alarms, StandingAlarm
+from thecal.link.responses.pump import Instant, Status
+from thecal.units import local_time
+from thecal.units.amounts import span_text
+from wire.guard import ACTIONS, ALARMS
+
+_ACTIONS = {name: dict(ACTIONS)[action] for _, name, _, action in ALARMS}
+_ACTION_WORDS = {
+    "none": "therapy goes on",
+    "hold": "therapy gives way to the minimum rate",
+    "stop": "nothing flows until it clears",
+    "fatal": "nothing flows until the fault is cleared",
+}
+
+
+@dataclass(frozen=True)
+class AlarmView:
+    """The alarms of a pump at one instant."""
+
+    alarms: Alarms
+    status: Status
+
+    @classmethod
+    def take(cls, client: Client) -> AlarmView:
+        """Ask the pump."""
+        return cls(client.alarms(), client.status())
+
+    def since(self, alarm: StandingAlarm) -> datetime:
+        """When it was raised, in the pump's local time."""
+        status = self.status
+        local = local_time.from_wire(status.local_day, status.local_s, status.local_us)
+        return local - timedelta(microseconds=self.age_us(alarm.raised))
+
+    def age_us(self, at: Instant) -> int:
+        """How long ago that was."""
+        return max(0, self.status.now.total_us - at.total_us)
+
+    def words(self) -> list[str]:
+        """All of it for people, the announced one first."""
+        lines: list[str] = []
+        for alarm in sorted(self.alarms.standing, key=lambda one: one.name != self.alarms.announced):
+            text = text_of(alarm.name)
+            age = span_text(self.age_us(alarm.raised) // 10**6)
+            lines += [
+                f"{alarm.name}  {kind_of(alarm)}{_marks(self.alarms, alarm)}",
+                f"  since    {self.since(alarm):%a %Y-%m-%d %H:%M:%S}, {age} ago",
+                f"  cause    {cause_of(alarm.name, alarm.detail)}",
+                f"  pump     {_ACTION_WORDS[_ACTIONS[alarm.name]]}",
+                f"  do       {text.do}",
+            ]
+        if self.alarms.silent_s and lines:
+            lines.append(f"Silent for another {span_text(self.alarms.silent_s)}.")
+        if self.alarms.fault:
+            lines.append(
+                f"{self.alarms.fault} (detail {self.alarms.fault_detail}) is latched, the first fatal fault: "
+                "`thecal fault show` says what to do."
+            )
+        return lines or ["no alarm"]
+
+    def as_json(self) -> dict[str, object]:
+        """The document of `thecal alarms --json`."""
+        return {
+            "schema": 1,
+            "alarms": [self.entry(alarm) for alarm in self.alarms.standing],
+            "announced": self.alarms.announced,
+            "silent_s": self.alarms.silent_s,
+            "fault": fault_json(self.alarms),
+        }
+
+    def entry(self, alarm: StandingAlarm) -> dict[str, object]:
+        """One alarm as JSON."""
+        text = text_of(alarm.name)
+        return {
+            "id": alarm.name,
+            "class": kind_of(alarm),
+            "action": _ACTIONS[alarm.name],
+            "since": self.since(alarm).isoformat(),
+            "age_s": self.age_us(alarm.raised) // 10**6,
+            "live": alarm.live,
+            "confirmed": alarm.confirmed,
+            "detail": alarm.detail,
+            "cause": cause_of(alarm.name, alarm.detail),
+            "do": text.do,
+        }
+
+
+def kind_of(alarm: StandingAlarm) -> str:
+    """Its class now, as in every JSON document."""
+    return "critical" if alarm.critical else "noncritical"
+
+
+def fault_json(alarms: Alarms) -> dict[str, object] | None:
+    """The latched fault, as in every JSON document."""
+    return {"id": alarms.fault, "detail": alarms.fault_detail} if alarms.fault else None
+
+
+def _marks(alarms: Alarms, alarm: StandingAlarm) -> str:
+    marks = ["announced"] if alarm.name == alarms.announced else []
+    marks += ["confirmed"] if alarm.confirmed else []
+    marks += [] if alarm.live else ["its condition has passed"]
+    return f"  ({', '.join(marks)})" if marks else ""
+
+
+def fault_words(view: AlarmView) -> list[str]:
+    """The latched fault for people, and what clearing it means."""
+    name = view.alarms.fault
+    if name is None:
+        return ["no fault is latched"]
+    text = text_of(name)
+    return [
+        f"{name}  detail {view.alarms.fault_detail}",
+        f"  cause    {text.cause}",
+        f"  do       {text.do}",
+        "Clearing it makes the pump test itself and take its program from flash again. Delivery stays",
+        "stopped: look after the patient first, find the cause (`thecal log --faults`), then",
+        "`thecal fault clear`, and `thecal resume` only when the patient is to have the drug.",
+    ]

@@ -1,0 +1,1 @@
+"""An emulated pump and its bench."""

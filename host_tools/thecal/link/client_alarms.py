@@ -1,0 +1,84 @@
+"""Questions and commands about alarms, sensors, self tests and the reservoir: a part of `client`."""
+
+from thecal.link.responses.alarms import (
+    Alarms,
+    RefillCheck,
+    Reservoir,
+    Sensors,
+    StandingAlarm,
+    alarms_of,
+    check_of,
+    reservoir_of,
+    self_test_of,
+    sensors_of,
+    standing_of,
+)
+from thecal.link.responses.pump import malformed
+from thecal.link.session import Session
+from wire.codec import name_of
+from wire.guard import (
+    ALARM_CONFIRM,
+    ALARM_SILENCE,
+    ALARM_TEST,
+    ALARMS_LIST,
+    CLEAR_FAULT,
+    RESERVOIR,
+    SELF_TEST,
+    SENSORS_READ,
+)
+from wire.messages import STATES
+
+
+class GuardClient:
+    """Part of a Client: needs its session."""
+
+    _session: Session
+
+    def alarms(self) -> Alarms:
+        """Every alarm that stands, and which one is announced."""
+        standing: list[StandingAlarm] = []
+        while True:
+            reply = self._session.request(ALARMS_LIST, {"first": len(standing)})
+            page = reply.group("alarms")
+            standing += [standing_of(entry) for entry in page]
+            if len(standing) >= reply.number("total"):
+                return alarms_of(reply, standing)
+            if not page:
+                raise malformed("alarms", "an empty page")
+
+    def confirm_alarm(self, number: int = 0) -> int:
+        """Take note of an alarm (0: of all): it sounds no more until it is raised anew. How many it were."""
+        return self._session.request(ALARM_CONFIRM, {"alarm": number}).number("confirmed")
+
+    def silence_alarms(self) -> int:
+        """No tone for a while: so many seconds."""
+        return self._session.request(ALARM_SILENCE, {}).number("silent_s")
+
+    def test_alarm(self, *, critical: bool) -> bool:
+        """Sound the tone of a class; was it heard by the pump?"""
+        return bool(self._session.request(ALARM_TEST, {"critical": int(critical)}).number("sounded"))
+
+    def sensors(self) -> Sensors:
+        """What the sensors said last."""
+        return sensors_of(self._session.request(SENSORS_READ, {}))
+
+    def self_test(self) -> tuple[str, int]:
+        """Test itself now: "passed" or the first test that failed, and the microseconds it took."""
+        return self_test_of(self._session.request(SELF_TEST, {}))
+
+    def clear_fault(self) -> str:
+        """Back from a latched fault, if the self test passes; the pump's state then."""
+        reply = self._session.request(CLEAR_FAULT, {})
+        return name_of(STATES, reply.number("state"))
+
+    def reservoir(self) -> Reservoir:
+        """The reservoir, when it is due, and the last refills."""
+        checks: list[RefillCheck] = []
+        while True:
+            reply = self._session.request(RESERVOIR, {"first": len(checks)})
+            page = reply.group("checks")
+            checks += [check_of(entry) for entry in page]
+            if len(checks) >= reply.number("total"):
+                return reservoir_of(reply, checks)
+            if not page:
+                raise malformed("reservoir", "an empty page")

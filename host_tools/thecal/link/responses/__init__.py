@@ -1,0 +1,1 @@
+"""What a pump answers, as typed values."""

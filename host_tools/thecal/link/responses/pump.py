@@ -1,0 +1,364 @@
+"""What the pump answers, as typed values. Built by `client`; units stand in the names, as on the wire.
+
+Numbers that stand for names on the wire (states, kinds, actors) are names here. An answer that breaks its own
+table or carries a number without a name is a `LinkError` of cause "malformed".
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from thecal.errors import LinkError
+from wire.codec import WireError, decode, name_of
+from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES, UNSEEN
+
+Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
+UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
+NEVER_S = 0xFFFFFFFF  # `next_change_s`: nothing is scheduled
+
+
+class Instant(NamedTuple):
+    """A time on the pump's monotonic clock, which starts at boot."""
+
+    s: int
+    us: int
+
+    @property
+    def total_us(self) -> int:
+        """Microseconds since boot."""
+        return self.s * 1_000_000 + self.us
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Who the pump says it is. Proved once a session is open; `firmware` is told only then."""
+
+    protocol: int
+    table_hash: bytes
+    session: int
+    model: str
+    serial: str
+    capabilities: int
+    alarm: int  # highest class of alarm that stands: 0 none, 1 noncritical, 2 critical
+    challenge: bytes
+    firmware: str = ""
+
+    @property
+    def paired(self) -> bool:
+        """Whether it has a clinician's key."""
+        return self.capabilities & 1 != 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """The pump at one instant."""
+
+    state: str  # wire.messages.STATES
+    now: Instant
+    local_day: int  # days since 2000-01-01, pump local time
+    local_s: int
+    local_us: int
+    clock_set: bool  # has anybody ever said what day it is?
+    program_digest: bytes  # empty: never programmed
+    steps: int  # accounted since boot
+    reservoir_pl: int
+    rate_pl_per_day: int
+    basal_ng_per_day: int
+    next_change_s: int | None  # from now; None: nothing is scheduled
+    bolus: str | None  # wire.messages.BOLUS_KINDS of the one running
+    bolus_given_pl: int
+    bolus_left_us: int
+    alarms: int  # how many stand
+    alarm: str | None  # the one announced, of the highest class (wire.guard.ALARMS)
+    missed_pl: int | None  # counted since the first program and not seen to move; None: nobody sees the motor
+    next_event: int
+    heap_free: int
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One of the pump's own limits: the lowest and the highest value it takes."""
+
+    name: str
+    low: int
+    high: int
+
+
+class Event(NamedTuple):
+    """One record of the log. What `code`, `a` and `b` mean depends on `kind`: docs/protocol.md.
+
+    A tuple, because there are a hundred thousand of them: a frozen dataclass takes three times as long.
+    """
+
+    sequence: int
+    at: Instant
+    kind: str  # wire.messages.EVENT_KINDS, or "unknown_80" of a record that no pump has written
+    actor: str  # wire.messages.ACTORS, or likewise
+    code: int
+    ref: int
+    a: int
+    b: int
+    boot: int = 0  # which boot of the pump, counted from 1
+    tag: bytes = b""  # chains it to the record before it in its ring (thecal.eventlog.integrity)
+    ring: str = (
+        ""  # wire.messages.RINGS; empty in what was read from a pump that had two (event_chain.ring_of)
+    )
+
+
+@dataclass(frozen=True)
+class LogRing:
+    """One of the rings of the log on flash, without its records."""
+
+    first: int  # number of the oldest record that can be read; 0: none
+    last: int  # number of the newest record
+    records: int
+    before: bytes  # tag before the oldest record
+    tag: bytes  # tag of the newest record
+
+
+@dataclass(frozen=True)
+class LogState:
+    """How far the pump's log reaches."""
+
+    next_event: int  # number of the next record to reach the flash
+    boot: int
+    failing: bool  # what happens does not get onto flash at present
+    events: LogRing
+    faults: LogRing
+    doses: LogRing
+
+
+@dataclass(frozen=True)
+class DrugConcentration:
+    """A drug in a filling."""
+
+    name: str
+    concentration_ng_per_ml: int
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What one filling gave so far. Doses follow exactly: steps x step volume x concentration."""
+
+    filling: int
+    steps: int  # those of a prime, which is no dose, are not among them
+    step_volume_pl: int
+    tip_pl: int  # volume that has left the catheter's tip
+    drugs: tuple[DrugConcentration, ...]
+    missed: int = 0  # of its steps: counted and not seen to move
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The pump's ledger."""
+
+    steps: int
+    step_volume_pl: int
+    reservoir_pl: int
+    resets: int
+    fillings: tuple[Filling, ...]
+    volume_pl_by_source: dict[str, int]  # wire.messages.BOLUS_KINDS; "basal" among them
+    missed_pl: int | None = 0  # counted and not seen to move, primes too; None: nobody sees the motor
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """The most of one drug that 24 h can bring: by schedule alone, and with every bolus allowed."""
+
+    scheduled_ng: int
+    worst_ng: int
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the pump understood, proved equal to what was sent; `commit` its digest to make it so."""
+
+    kind: int
+    digest: bytes
+    reading: dict[str, object]
+    worst_case_24h: tuple[WorstCase, ...]  # per drug, in the therapy's order
+
+
+@dataclass(frozen=True)
+class Committed:
+    """When a commit took effect; `ref` ties a bolus to its event records, 0 otherwise."""
+
+    at: Instant
+    ref: int
+
+
+class Reply:
+    """A decoded payload with typed access; every failure is the pump's, and a LinkError."""
+
+    def __init__(self, request: str, values: dict[str, object]) -> None:
+        self._request = request
+        self.values = values
+
+    @classmethod
+    def decoded(cls, request: str, fields: Fields, payload: bytes) -> "Reply":
+        """The reply that `payload` holds by the table `fields`."""
+        try:
+            return cls(request, decode(fields, payload, 0, len(payload)))
+        except WireError as error:
+            raise malformed(request, str(error)) from error
+
+    def number(self, name: str) -> int:
+        """An integer field."""
+        value = self.values[name]
+        assert isinstance(value, int)  # by the table
+        return value
+
+    def text(self, name: str) -> str:
+        """A str field."""
+        value = self.values[name]
+        assert isinstance(value, str)
+        return value
+
+    def data(self, name: str) -> bytes:
+        """A bytes field."""
+        value = self.values[name]
+        assert isinstance(value, bytes)
+        return value
+
+    def group(self, name: str) -> "list[Reply]":
+        """A repeated group."""
+        entries = self.values[name]
+        assert isinstance(entries, list)
+        return [Reply(self._request, entry) for entry in entries]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+    def name(self, name: str, table: tuple[tuple[object, ...], ...]) -> str:
+        """A number that stands for a name of `table`."""
+        try:
+            return name_of(table, self.number(name))
+        except WireError as error:
+            raise malformed(self._request, f"{name} is {error.where}") from error
+
+    def label(self, name: str, table: tuple[tuple[object, ...], ...]) -> str:
+        """As `name`, but a number without a name is one, "unknown_80": of records, which somebody may have
+        tampered with."""
+        number = self.number(name)
+        return next((str(row[1]) for row in table if row[0] == number), f"{UNKNOWN}{number}")
+
+    def instant(self, prefix: str) -> Instant:
+        """The pair of fields `prefix`_s, `prefix`_us."""
+        return Instant(self.number(prefix + "_s"), self.number(prefix + "_us"))
+
+
+def malformed(request: str, what: str) -> LinkError:
+    """The pump's answer to `request` breaks the protocol."""
+    return LinkError(
+        f"the pump's answer to {request} breaks the protocol: {what}",
+        "report this: it is a fault of thecal",
+        "malformed",
+    )
+
+
+def hello_of(reply: Reply) -> Hello:
+    """The answer to `hello`."""
+    return Hello(
+        protocol=reply.number("protocol"),
+        table_hash=reply.data("table_hash"),
+        session=reply.number("session"),
+        model=reply.text("model"),
+        serial=reply.text("serial"),
+        capabilities=reply.number("capabilities"),
+        alarm=reply.number("alarm"),
+        challenge=reply.data("challenge"),
+    )
+
+
+def status_of(reply: Reply) -> Status:
+    """The answer to `status`."""
+    next_change_s = reply.number("next_change_s")
+    return Status(
+        state=reply.name("state", STATES),
+        now=reply.instant("now"),
+        local_day=reply.number("local_day"),
+        local_s=reply.number("local_s"),
+        local_us=reply.number("local_us"),
+        clock_set=bool(reply.number("clock_set")),
+        program_digest=reply.data("program_digest"),
+        steps=reply.number("steps"),
+        reservoir_pl=reply.number("reservoir_pl"),
+        rate_pl_per_day=reply.number("rate_pl_per_day"),
+        basal_ng_per_day=reply.number("basal_ng_per_day"),
+        next_change_s=None if next_change_s == NEVER_S else next_change_s,
+        bolus=reply.name("bolus", BOLUS_KINDS) if reply.number("bolus") else None,
+        bolus_given_pl=reply.number("bolus_given_pl"),
+        bolus_left_us=reply.number("bolus_left_us"),
+        alarms=reply.number("alarms"),
+        alarm=reply.name("alarm", ALARMS) if reply.number("alarm") else None,
+        missed_pl=seen(reply.number("missed_pl")),
+        next_event=reply.number("next_event"),
+        heap_free=reply.number("heap_free"),
+    )
+
+
+def event_of(reply: Reply) -> Event:
+    """One entry of the answer to `events`."""
+    return Event(
+        sequence=reply.number("sequence"),
+        at=reply.instant("at"),
+        kind=reply.label("kind", EVENT_KINDS),
+        actor=reply.label("actor", ACTORS),
+        code=reply.number("code"),
+        ref=reply.number("ref"),
+        a=reply.number("a"),
+        b=reply.number("b"),
+        boot=reply.number("boot"),
+        tag=reply.data("tag"),
+        ring=reply.label("ring", RINGS),
+    )
+
+
+def log_state_of(reply: Reply) -> LogState:
+    """The answer to `log_state`."""
+    rings = [
+        LogRing(r.number("first"), r.number("last"), r.number("records"), r.data("before"), r.data("tag"))
+        for r in reply.group("rings")
+    ]
+    if len(rings) != len(RINGS):
+        raise malformed("log_state", f"{len(rings)} rings")
+    return LogState(
+        next_event=reply.number("next_event"),
+        boot=reply.number("boot"),
+        failing=bool(reply.number("failing")),
+        events=rings[0],
+        faults=rings[1],
+        doses=rings[2],
+    )
+
+
+def filling_of(reply: Reply) -> Filling:
+    """One filling of the answer to `accounts`."""
+    drugs = [
+        DrugConcentration(d.text("name"), d.number("concentration_ng_per_ml")) for d in reply.group("drugs")
+    ]
+    return Filling(
+        reply.number("filling"),
+        reply.number("steps"),
+        reply.number("step_volume_pl"),
+        reply.number("tip_pl"),
+        tuple(drugs),
+        reply.number("missed"),
+    )
+
+
+def seen(missed_pl: int) -> int | None:
+    """A volume not seen to move; None: the board has no feedback of its motor's steps."""
+    return None if missed_pl == UNSEEN else missed_pl
+
+
+def accounts_of(reply: Reply, fillings: list[Filling], sources: Reply) -> Accounts:
+    """The last page of the answer to `accounts`, with the fillings of all pages. `sources`: the page that has
+    them, the same one but for fillings of five drugs."""
+    return Accounts(
+        steps=reply.number("steps"),
+        step_volume_pl=reply.number("step_volume_pl"),
+        reservoir_pl=reply.number("reservoir_pl"),
+        resets=reply.number("resets"),
+        fillings=tuple(fillings),
+        volume_pl_by_source={
+            s.name("source", BOLUS_KINDS): s.number("volume_pl") for s in sources.group("sources")
+        },
+        missed_pl=seen(reply.number("missed_pl")),
+    )

@@ -1,0 +1,1 @@
+"""A therapy and what happens to it, carried out by the real firmware in virtual time."""

@@ -1,0 +1,1 @@
+"""Events files: what happens to a simulated pump, and when."""

@@ -1,0 +1,171 @@
+"""The models of an events file, one per kind of event. Format: docs/therapy-files.md, Events.
+
+An event either does something that a person at the tools could do (`do`) or injects a fault or a condition
+of the bench (`inject`: the models in `faults`). Times are whole microseconds after time zero.
+`thecal.simulation.scenario.load` reads them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from thecal.errors import TherapyError
+from thecal.simulation.scenario.faults import Injection
+from thecal.simulation.scenario.fields import EXAMPLES, BaseEvent
+from thecal.therapy import limits
+from thecal.therapy.fields import amount
+from thecal.therapy.load import load_therapy
+from thecal.therapy.models import Therapy
+from thecal.therapy.toml_file import wrong
+from thecal.units import quantities
+
+MEASURED = "measured"
+
+
+def _read_offset(value: object) -> int:
+    try:
+        return quantities.parse_whole(value, quantities.DURATION, negative=True)
+    except quantities.QuantityError as error:
+        raise wrong(str(error)) from error
+
+
+def _read_program(value: object, info: ValidationInfo) -> Therapy:
+    """The therapy in the file named, relative to the folder in the validation's context."""
+    if not isinstance(value, str) or not value:
+        raise wrong(f"{value} is not the name of a therapy file; write for example: {EXAMPLES['file']}")
+    context: dict[str, Path] = info.context or {}
+    try:
+        return load_therapy(context.get("folder", Path()) / value)
+    except TherapyError as error:
+        where = "" if error.problems[0][0] == "" else f"{value}: "
+        raise wrong(f"{where}{error}") from error
+
+
+def _read_residual(value: object) -> int | None:
+    """A volume, or "measured": what the bench finds in the reservoir."""
+    if value == MEASURED:
+        return None
+    try:
+        residual_pl = quantities.parse_whole(value, quantities.VOLUME, zero=True)
+    except quantities.QuantityError as error:
+        raise wrong(f'{error}, or "{MEASURED}"') from error
+    complaint = limits.FILL.complaint(residual_pl)
+    if complaint is not None:
+        raise wrong(complaint)
+    return residual_pl
+
+
+_BolusDose = Annotated[int, amount(quantities.MASS, limits.BOLUS_DOSE)]
+_BolusDuration = Annotated[int, amount(quantities.DURATION, limits.BOLUS_DURATION)]
+_Volume = Annotated[int, amount(quantities.VOLUME, limits.FILL)]
+
+
+class PatientBolusEvent(BaseEvent):
+    """The patient presses the button."""
+
+    what: Literal["patient_bolus"] = Field(alias="do")
+
+
+class ClinicianBolusEvent(BaseEvent):
+    """A bolus by the clinician; `extended`: one that a patient bolus suspends."""
+
+    what: Literal["clinician_bolus"] = Field(alias="do")
+    dose_ng: _BolusDose = Field(alias="dose")
+    duration_us: _BolusDuration = Field(alias="duration")
+    extended: bool = False
+
+
+class StopEvent(BaseEvent):
+    """Delivery is stopped; it resumes by itself after `resume_after_s` (0: it does not)."""
+
+    what: Literal["stop"] = Field(alias="do")
+    resume_after_s: Annotated[int, amount(quantities.SECONDS, limits.MAX_PAUSE)] = Field(
+        default=0, alias="for"
+    )
+
+
+class ResumeEvent(BaseEvent):
+    """Delivery is resumed."""
+
+    what: Literal["resume"] = Field(alias="do")
+
+
+class ProgramEvent(BaseEvent):
+    """Another therapy is committed. It has been read and checked."""
+
+    what: Literal["program"] = Field(alias="do")
+    therapy: Annotated[Therapy, BeforeValidator(_read_program)] = Field(alias="file")
+
+
+class RefillEvent(BaseEvent):
+    """The reservoir is emptied (`residual_pl` came out; None: what is really in it) and filled.
+    `therapy`: of what was filled in, takes effect with it."""
+
+    what: Literal["refill"] = Field(alias="do")
+    volume_pl: _Volume = Field(alias="volume")
+    residual_pl: Annotated[int | None, BeforeValidator(_read_residual)] = Field(alias="residual")
+    therapy: Annotated[Therapy | None, BeforeValidator(_read_program)] = Field(default=None, alias="file")
+
+
+class SetClockEvent(BaseEvent):
+    """Local time moves by so many microseconds, either way."""
+
+    what: Literal["set_clock"] = Field(alias="do")
+    offset_us: Annotated[int, BeforeValidator(_read_offset)] = Field(alias="offset")
+
+
+class ImplantEvent(BaseEvent):
+    """The flag for implant or revision is set: for an hour a prime may be given."""
+
+    what: Literal["implant"] = Field(alias="do")
+
+
+class PrimeEvent(BaseEvent):
+    """The catheter is primed; `dry`: the whole dead volume, of a pump that was never primed."""
+
+    what: Literal["prime"] = Field(alias="do")
+    dry: bool = False
+
+
+class CancelPlanEvent(BaseEvent):
+    """The plan ends where it stands."""
+
+    what: Literal["cancel_plan"] = Field(alias="do")
+
+
+class SkipBridgeEvent(BaseEvent):
+    """The bridge is left before its volume is through."""
+
+    what: Literal["skip_bridge"] = Field(alias="do")
+
+
+Event = (
+    PatientBolusEvent
+    | ClinicianBolusEvent
+    | StopEvent
+    | ResumeEvent
+    | ProgramEvent
+    | RefillEvent
+    | SetClockEvent
+    | ImplantEvent
+    | PrimeEvent
+    | CancelPlanEvent
+    | SkipBridgeEvent
+    | Injection
+)
+DO: dict[str, type[Event]] = {
+    "patient_bolus": PatientBolusEvent,
+    "clinician_bolus": ClinicianBolusEvent,
+    "stop": StopEvent,
+    "resume": ResumeEvent,
+    "program": ProgramEvent,
+    "refill": RefillEvent,
+    "set_clock": SetClockEvent,
+    "implant": ImplantEvent,
+    "prime": PrimeEvent,
+    "cancel_plan": CancelPlanEvent,
+    "skip_bridge": SkipBridgeEvent,
+}

@@ -1,0 +1,1 @@
+"""A therapy: read from a file, judged, worked out, and put on the wire."""

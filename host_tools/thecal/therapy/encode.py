@@ -1,0 +1,88 @@
+"""A therapy on the wire: `to_wire` fills the table `wire.therapy.THERAPY`; `wire.codec` makes bytes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from thecal.errors import TherapyError
+from thecal.therapy.program_math import bridge_dose
+from thecal.therapy.taper import plan_of
+from wire.therapy import BASAL_MODES, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from thecal.therapy.models import Therapy
+
+NO_OLD_PROGRAM = "asks to bridge an old filling, and no program runs that would say which; remove [bridge]"
+_MODE_NUMBERS = {name: number for number, name in BASAL_MODES}
+
+
+def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[str, object]:
+    """The table `wire.therapy.THERAPY` of a therapy.
+
+    `running`: the program it replaces, as such a table. A bridge takes the old concentration from there, so
+    TherapyError when one is asked for and no program runs: it is never left out in silence.
+    """
+    pump, catheter, basal = therapy.pump, therapy.catheter, therapy.basal
+    values: dict[str, object] = {
+        "schema": SCHEMA_VERSION,
+        "name": therapy.name,
+        "reservoir_pl": pump.reservoir_pl,
+        "fill_pl": pump.fill_pl,
+        "step_volume_pl": pump.step_volume_pl,
+        "pump_tubing_pl": catheter.pump_tubing_pl,
+        "catheter_length_um": catheter.length_um,
+        "catheter_pl_per_cm": catheter.volume_per_length_pl_per_cm,
+        "drugs": _wire_drugs(therapy),
+        "basal_mode": _MODE_NUMBERS[basal.mode],
+        "basal_dose_ng_per_day": basal.dose_ng_per_day or 0,
+        "basal_steps": _entries(basal.steps, "start_min", "days", "dose_ng_per_day"),
+        "periodic_boluses": _entries(
+            therapy.periodic_boluses, "dose_ng", "duration_us", "every_us", "first_us"
+        ),
+        "patient_bolus": _entries(
+            [therapy.patient_bolus] if therapy.patient_bolus else [],
+            *("dose_ng", "duration_us", "lockout_us", "max_per_24h"),
+        ),
+        "max_rate_pl_per_day": therapy.limits.max_rate_pl_per_day,
+        "low_reservoir_pl": therapy.alarms.low_reservoir_pl,
+        "low_reservoir_days": therapy.alarms.low_reservoir_days,
+        "max_pause_s": therapy.alarms.max_pause_s,
+        "start_delay_s": therapy.start.delay_s if therapy.start else 0,
+        "plan": [step._asdict() for step in plan_of(therapy)],
+        "bridge": [],
+        "library": [],
+    }
+    from thecal.therapy.library_section import library_section  # heavy, and only programs need it
+
+    values["library"] = library_section(therapy, running)
+    if therapy.bridge is not None:
+        if running is None:
+            raise TherapyError([("bridge", NO_OLD_PROGRAM)])
+        dose = therapy.bridge.dose_ng_per_day or bridge_dose(values, running)
+        concentration = running["drugs"][0]["concentration_ng_per_ml"]
+        values["bridge"] = [{"dose_ng_per_day": dose, "concentration_ng_per_ml": concentration}]
+    return values
+
+
+def _wire_drugs(therapy: Therapy) -> list[dict[str, object]]:
+    """Drugs with their limits; 0: no limit of this kind."""
+    from thecal.therapy.drug_library.rules import limits_of  # heavy, and only programs need it
+
+    drugs: list[dict[str, object]] = []
+    for drug in therapy.drugs:
+        limits = limits_of(therapy, drug)
+        drugs.append(
+            {
+                "name": drug.name,
+                "concentration_ng_per_ml": drug.concentration_ng_per_ml,
+                "max_dose_24h_ng": limits.max_24h_ng or 0,
+                "max_dose_1h_ng": limits.max_1h_ng or 0,
+            }
+        )
+    return drugs
+
+
+def _entries(models: Sequence[object], *names: str) -> list[dict[str, object]]:
+    """A repeated group: the wire's names are the models' own."""
+    return [{name: getattr(model, name) for name in names} for model in models]

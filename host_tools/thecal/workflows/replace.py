@@ -1,0 +1,101 @@
+"""`thecal replace` and `thecal implant`: the order in which refill, program, bridge and prime belong.
+
+Of a new filling everything is checked and confirmed first; then refill and program take effect in one commit:
+at no moment does the old program's rate give the new filling (DEL-13).
+"""
+
+from __future__ import annotations
+
+from thecal.commands.program import PreparedProgram, prepare_program
+from thecal.commands.refill import Before, Refill, Wanted
+from thecal.commands.review import print_start, settings_table
+from thecal.commands.service import Prime
+from thecal.errors import ThecalError
+from thecal.link.client import Client
+from thecal.link.uncertain_delivery import harmless, withdraw
+from thecal.therapy.models import BridgeRequest, Therapy
+from thecal.workflows.prompts import Prompter
+from thecal.workflows.session import Answers, Programmed, confirm_large_and_soft
+
+
+def replace(
+    client: Client,
+    prompter: Prompter,
+    therapy: Therapy,
+    answers: Answers,
+    *,
+    volume_pl: int,
+    residual_pl: int,
+    bridge: bool | None,
+) -> tuple[Refill, Programmed]:
+    """Another filling: refill, program, bridge. `bridge` None: ask, when there is something to bridge."""
+    prepared = harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
+    if prepared.running is None:
+        raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
+    therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge, volume_pl)
+    refill = Before.ask(client).propose(Wanted(volume_pl, residual_pl), therapy, prepared)
+    assert refill.review is not None
+    try:
+        _show(prepared, refill)
+        confirm_large_and_soft(prompter, prepared, answers)
+        ends = ", which ends the stop" if prepared.starts else ""
+        prompter.confirm(f"Record the refill and program this{ends}?", "--yes", answers.yes)
+        committed = refill.commit()
+    except ThecalError:
+        withdraw(client)
+        raise
+    return refill, (committed, refill.review)
+
+
+def _bridged(
+    client: Client,
+    prompter: Prompter,
+    therapy: Therapy,
+    prepared: PreparedProgram,
+    bridge: bool | None,
+    volume_pl: int,
+) -> tuple[Therapy, PreparedProgram]:
+    """With the bridge asked for, or knowingly without (DEL-11)."""
+    found = prepared.bridge
+    if found is None or therapy.bridge is not None:
+        return therapy, prepared
+    print(f"The catheter still holds {found.old_filling}:")
+    print(f"  b  {found.with_in_words()}")
+    print(f"  n  {found.in_words()}")
+    if bridge is None:
+        options = [("b", "bridge it"), ("n", "no bridge: the dose error above is meant")]
+        bridge = prompter.choice("Bridge the old filling?", options, "--bridge or --no-bridge") == "b"
+    if not bridge:
+        return therapy, prepared
+    therapy = therapy.model_copy(update={"bridge": BridgeRequest()})
+    return therapy, harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
+
+
+def _show(prepared: PreparedProgram, refill: Refill) -> None:
+    from rich.console import Console
+
+    console = Console()
+    print_start(prepared, console)
+    console.print(settings_table(prepared))
+    for warning in prepared.warnings:
+        console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
+    print("\n".join(refill.words()))
+
+
+def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) -> Prime:
+    """The prime of an implanted or revised pump that has its program: flag, review, question, prime."""
+    if dry is None:
+        options = [
+            ("d", "dry: never primed, tubing and catheter are filled"),
+            ("p", "primed: the catheter only"),
+        ]
+        dry = prompter.choice("Is the pump dry or primed?", options, "--dry or --primed") == "d"
+    prime = Prime.propose(client, dry=dry, implant=True)
+    print("\n".join(prime.words()))
+    try:
+        prompter.confirm("Prime now?", "--yes", yes)
+        prime.commit()
+    except ThecalError:
+        withdraw(client)
+        raise
+    return prime

@@ -1,0 +1,116 @@
+"""The running program as a therapy again, so that it can be adjusted and checked like a file.
+
+What only belonged to its beginning is left out: a start delay, a bridge that has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from thecal.errors import ThecalError, TherapyError
+from thecal.therapy.fields import EXAMPLES
+from thecal.therapy.models import Therapy
+from thecal.therapy.toml_file import problems_of
+from thecal.units import amounts
+from thecal.units.amounts import dose_rate_text, duration_text, mass_text, volume_text
+from wire.therapy import BASAL_MODES
+
+_MODES = dict(BASAL_MODES)
+
+
+def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The therapy file's document of a program, as `wire.therapy.THERAPY`. Exact both ways."""
+    if values["plan"]:
+        raise ThecalError(
+            "the program has a plan of dose steps, which a change would begin anew",
+            "write the therapy you mean and use `thecal program`, or end the plan: thecal cancel-plan",
+        )
+    document: dict[str, Any] = {
+        "schema": 1,
+        "name": values["name"],
+        **_device(values),
+        "drug": [
+            {
+                "name": drug["name"],
+                "concentration": amounts.concentration_text(drug["concentration_ng_per_ml"]),
+            }
+            for drug in values["drugs"]
+        ],
+        "basal": _basal(values),
+        "periodic_bolus": [
+            {**_bolus(x), "every": duration_text(x["every_us"]), "first": duration_text(x["first_us"])}
+            for x in values["periodic_boluses"]
+        ],
+        "limits": _limits(values),
+        "alarms": {
+            "low_reservoir": volume_text(values["low_reservoir_pl"]),
+            "low_reservoir_days": values["low_reservoir_days"],
+            "max_pause": duration_text(values["max_pause_s"] * amounts.US_PER_S),
+        },
+    }
+    for x in values["patient_bolus"]:
+        lockout = duration_text(x["lockout_us"])
+        document["patient_bolus"] = {**_bolus(x), "lockout": lockout, "max_per_24h": x["max_per_24h"]}
+    return document
+
+
+def therapy_of(document: Mapping[str, Any]) -> Therapy:
+    """The therapy of a document. TherapyError: an amount is out of range."""
+    try:
+        return Therapy.model_validate(document)
+    except ValidationError as error:
+        raise TherapyError(problems_of(error, EXAMPLES)) from error
+
+
+def _device(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "pump": {
+            "reservoir": volume_text(values["reservoir_pl"]),
+            "fill": volume_text(values["fill_pl"]),
+            "step_volume": volume_text(values["step_volume_pl"]),
+        },
+        "catheter": {
+            "pump_tubing": volume_text(values["pump_tubing_pl"]),
+            "length": amounts.length_text(values["catheter_length_um"]),
+            "volume_per_length": amounts.volume_per_length_text(values["catheter_pl_per_cm"]),
+        },
+    }
+
+
+def _basal(values: Mapping[str, Any]) -> dict[str, Any]:
+    mode = _MODES[values["basal_mode"]]
+    if mode == "continuous":
+        return {"mode": mode, "dose": dose_rate_text(values["basal_dose_ng_per_day"])}
+    if mode != "flex":
+        return {"mode": mode}
+    steps = [
+        {
+            "start": amounts.time_of_day_text(x["start_min"]),
+            "dose": dose_rate_text(x["dose_ng_per_day"]),
+            "days": amounts.days_text(x["days"]).split(),
+        }
+        for x in values["basal_steps"]
+    ]
+    return {"mode": mode, "step": steps}
+
+
+def _bolus(x: Mapping[str, int]) -> dict[str, Any]:
+    return {"dose": mass_text(x["dose_ng"]), "duration": duration_text(x["duration_us"])}
+
+
+def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
+    limits: dict[str, Any] = {"max_rate": amounts.volume_rate_text(values["max_rate_pl_per_day"])}
+    for index, drug in enumerate(values["drugs"]):
+        own = {
+            name: mass_text(drug[f"{name}_ng"])
+            for name in ("max_dose_24h", "max_dose_1h")
+            if drug[f"{name}_ng"]
+        }
+        if index == 0:
+            limits |= own
+        elif own:
+            limits.setdefault("drug", {})[drug["name"]] = own
+    return limits
