@@ -169,7 +169,7 @@ def _command(fds: list[int], told: Any) -> None:
     except SystemExit as end:
         code = end.code
     finally:
-        threading._shutdown()  # what the end of Python does, less the taking apart of every module
+        threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]  # what the end of Python does, less the taking apart of every module
         atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -36,8 +36,8 @@ FIRMWARE_LIBRARY = frozenset(
 # `simulated_s` for honest reasons, may not ask the question itself...
 SIMULATOR_IN_FIRMWARE = re.compile(r"simulat|emulat|thecal-unix", re.IGNORECASE)
 SIMULATOR_IN_HOST = re.compile(r"^((is|on|in)_)?(simulat|emulat)(or|ed|ion)$|^thecal-unix$", re.IGNORECASE)
-# ... but in the modules whose very purpose is the emulated pump.
-SIMULATOR_OWNERS = ("emulat", "simulat", "demo", "bench")
+# ... but in the rooms whose very purpose is the emulated pump.
+SIMULATOR_OWNERS = ("host_tools/thecal/emulator/", "host_tools/thecal/simulation/")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _called_name(call: ast.Call) -> str:
 
 
 def _owns_simulator(path: str) -> bool:
-    return path.startswith("host_tools/") and path.split("/")[-1].startswith(SIMULATOR_OWNERS)
+    return path.startswith(SIMULATOR_OWNERS)
 
 
 def _simulator_conditions(source: Source) -> Iterator[Finding]:

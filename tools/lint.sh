@@ -17,6 +17,7 @@ check "ruff check" "$bin/ruff" check --quiet .
 check "ruff format" "$bin/ruff" format --check --quiet .
 # PYRIGHT_PYTHON_*: never look for a newer version over the network, never use another one than the lock's.
 check "pyright" env PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$bin/pyright" --pythonpath "$python"
+check "rooms" "$bin/lint-imports" --no-cache
 check "layers" "$python" tools/check_layers.py
 check "code rules" "$python" tools/check_code.py
 check "traceability" "$python" tools/traceability.py --check

@@ -18,9 +18,9 @@ from __future__ import annotations
 import os
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from thecal._io.closing import Closing
 from thecal.commands.status import Snapshot
 from thecal.errors import PortError
 from thecal.link import keyring
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", "Snapshot"]
 
 
-class Pump(Closing):
+class Pump:
     """A pump on `port`: a device, a pty or a pyserial URL; without one, what THECAL_PORT names.
 
     `role`: "observer", "patient", "clinician" or "manufacturer", whose key is used; without one, what
@@ -79,6 +79,14 @@ class Pump(Closing):
 
     def __repr__(self) -> str:
         return f"Pump({self.port!r}, serial={self.serial!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Give the port back. The pump goes on with its therapy."""

@@ -217,7 +217,7 @@ def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]):
-    assert command.main(["nothing"]) == 1
+    assert cli.run(["campaign", "nothing"]) == 1
     said = capsys.readouterr().err
     assert said == "there is no campaign 'nothing'; the campaigns are: faults, power-cuts\n"
 

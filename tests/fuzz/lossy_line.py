@@ -18,7 +18,7 @@ _KINDS = ("pass", "lose", "double", "hold", "flip")
 
 
 class LossyLine:
-    """`thecal.link.transport.Link`. `spoil` is the share of frames that something happens to, 0 a clean line."""
+    """A `transport.Link`. `spoil` is the share of frames that something happens to, 0 a clean line."""
 
     def __init__(self, pump: Emulator) -> None:
         self.name = pump.port

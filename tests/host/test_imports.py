@@ -11,7 +11,15 @@ from thecal.errors import ThecalError
 from thecal.firmware_build import compiled
 from thecal.units import local_time
 
-LIGHT = ["amounts", "errors", "local_time", "quantities", "ranges", "therapy_wire", "windows"]
+LIGHT = [
+    "errors",
+    "therapy.encode",
+    "therapy.limits",
+    "therapy.rolling_window",
+    "units.amounts",
+    "units.local_time",
+    "units.quantities",
+]
 MORPHINE = str(Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml")
 HEAVY = ["pint", "pydantic", "matplotlib", "numpy", "rich"]
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from thecal._io.closing import Closing
 from thecal.errors import ThecalError
 from thecal.history import where
 from thecal.history.schema import RECORD, VERSION, logs, metadata, programs, pumps, residuals, sessions
@@ -46,7 +46,7 @@ class Added:
     another: bool  # it is not the log that the store knew of this pump: it stands beside it
 
 
-class Store(Closing):
+class Store:
     """An open store. Not for use from several threads."""
 
     def __init__(self, path: Path, engine: Engine) -> None:
@@ -75,6 +75,14 @@ class Store(Closing):
                 engine.dispose()
                 raise
             return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Give the file back."""

@@ -10,9 +10,9 @@ A method that returns was carried out exactly once, one that raises LinkError or
 """
 
 import hashlib
+from types import TracebackType
 from typing import Self
 
-from thecal._io.closing import Closing
 from thecal.errors import LinkError, ReadbackMismatch, Refused
 from thecal.link import key_lookup, keyring
 from thecal.link.button import Button, pressed
@@ -77,7 +77,7 @@ LAST_EVENT = 0xFFFFFFFF  # past every number of the log
 _MOST_EVENTS = 255
 
 
-class Client(GuardClient, Closing):
+class Client(GuardClient):
     """One pump, reached over one `Link`. Not for use from several threads."""
 
     def __init__(
@@ -90,8 +90,8 @@ class Client(GuardClient, Closing):
         tries: int = TRIES,
         button: Button | None = None,
     ) -> None:
-        """`role`: observer, patient, clinician or manufacturer. `find_key`: where its key comes from. `button`: who
-        is told to press the pump's (`thecal.link.button`); None: nobody, what needs it is Refused.
+        """`role`: observer, patient, clinician or manufacturer. `find_key`: where its key comes from.
+        `button`: who is told to press the pump's; None: nobody, and what needs it is Refused.
         """
         self.button = button
         number = keyring.role_number(role)
@@ -110,6 +110,14 @@ class Client(GuardClient, Closing):
             link.close()
             raise
         return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Give the port back. The pump's session ends by itself."""

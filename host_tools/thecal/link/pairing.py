@@ -33,8 +33,8 @@ def agree(
 ) -> bytes:
     """The key agreed on with the pump that said this hello; open a session with it within a minute.
 
-    `button`, `busy`: called once, when the pump wants its button pressed, and when somebody else's request holds
-    it (`thecal.link.button`). `scalar`: 32 bytes in place of random ones, where a run has to be repeatable.
+    `button`, `busy`: called once, when the pump wants its button pressed, and when another's request
+    holds it. `scalar`: 32 bytes in place of random ones, where a run has to be repeatable.
     Refused, LinkError, PortError: there is no new key.
     """
     private = X25519PrivateKey.from_private_bytes(scalar) if scalar else X25519PrivateKey.generate()

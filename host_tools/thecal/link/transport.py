@@ -13,10 +13,10 @@ import select
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import serial
-from thecal._io.closing import Closing
 from thecal.errors import LinkError, PortError
 from wire.framing import FrameReader
 
@@ -70,7 +70,7 @@ class Link(Protocol):
         ...
 
 
-class Transport(Closing):
+class Transport:
     """A `Link` over a serial port, pty or pyserial URL. Open for no one else while it is open."""
 
     write_timeout_s = WRITE_TIMEOUT_S
@@ -81,6 +81,14 @@ class Transport(Closing):
         self.received = 0
         self.sample = b""
         self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Give the port back; harmless when it is closed or gone already."""

@@ -1,4 +1,4 @@
-"""`thecal monitor`: the pump live. On a terminal the screen of `thecal.monitor`, elsewhere a line per look."""
+"""`thecal monitor`: the pump live. On a terminal a screen (`monitor.app`), elsewhere a line per look."""
 
 from __future__ import annotations
 
