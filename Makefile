@@ -94,7 +94,7 @@ $(VENV)/.run: requirements/run.lock
 	@$(INSTALL) $<
 	@touch $@
 
-$(VENV)/.thecal: $(VENV)/.run pyproject.toml $(wildcard host_tools/thecal/__init__.py firmware/wire/version.py)
+$(VENV)/.thecal: $(VENV)/.run pyproject.toml $(wildcard host_tools/thecal/__init__.py protocol/thecal_protocol/version.py)
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 

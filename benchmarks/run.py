@@ -32,7 +32,7 @@ from thecal.firmware_build import chip
 from thecal.history import Store, log_files
 from thecal.link import keyring
 from thecal.link.client import Client
-from wire.roles import CLINICIAN
+from thecal_protocol.roles import CLINICIAN
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN_RUN = Path(__file__).with_name("plan_run.py")
@@ -134,7 +134,10 @@ def plan_run() -> Figure:
     """The planner alone, in MicroPython."""
     command = [*paths.micropython(), "-X", "heapsize=480K", str(PLAN_RUN)]
     root = paths.project_root()
-    environment = {**os.environ, "MICROPYPATH": f"{root / 'firmware'}:{root / 'boards' / 'unix'}"}
+    environment = {
+        **os.environ,
+        "MICROPYPATH": ":".join(str(root / part) for part in ("firmware", "protocol", "boards/unix")),
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     how = "Planner.plan of a whole run of 56 steps at 1 mL/day, MicroPython's unix port, no board"
     return Figure("plan_run_us", float(done.stdout), "us", "lower", how, "")

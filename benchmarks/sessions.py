@@ -10,9 +10,9 @@ from thecal.link.cipher import Cipher
 from thecal.link.client import Client
 from thecal.link.session import Session
 from thecal.link.transport import Transport
-from wire import framing, messages
-from wire.roles import CLINICIAN
-from wire.secure import KEY_SIZE, SALT_SIZE
+from thecal_protocol import framing, messages
+from thecal_protocol.roles import CLINICIAN
+from thecal_protocol.secure import KEY_SIZE, SALT_SIZE
 
 Measured = tuple[str, float, str, str, str, str]  # name, value, unit, better, note, target
 _TICKS_PER_S = 100  # of /proc's processor times

@@ -88,8 +88,13 @@ def micropython() -> Path:
 
 @pytest.fixture(scope="session")
 def run_micropython(micropython: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """Run code (text) or a file (Path) under the unix port; `import pump`, `wire` and `board` work in it."""
-    environment = {**os.environ, "MICROPYPATH": f"{ROOT / 'firmware'}:{ROOT / 'boards/unix'}"}
+    """Run code (text) or a file (Path) under the unix port; `import pump`, `thecal_protocol` and `board`
+    work in it.
+    """
+    environment = {
+        **os.environ,
+        "MICROPYPATH": f"{ROOT / 'firmware'}:{ROOT / 'protocol'}:{ROOT / 'boards/unix'}",
+    }
     folder = tmp_path_factory.mktemp("micropython")
 
     def run(code: str | Path, *args: str, heap: str = "480K", timeout: float = 60, check: bool = True) -> Run:
@@ -102,7 +107,8 @@ def run_micropython(micropython: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def run_wasm(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """Run code (text) or a file (Path) on 31-bit small integers; `import pump` and `wire` work in it.
+    """Run code (text) or a file (Path) on 31-bit small integers; `import pump` and `thecal_protocol` work in
+    it.
 
     Each run compiles the interpreter anew (most of a second), so let one run work through many cases. The
     code sees nothing but a copy of firmware/, as /input (the runtime does not keep its word to mount it
@@ -110,7 +116,10 @@ def run_wasm(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """
     folder = tmp_path_factory.mktemp("wasm")
     firmware = folder / "firmware"
-    shutil.copytree(ROOT / "firmware", firmware, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("firmware", "protocol"):
+        shutil.copytree(
+            ROOT / part, firmware, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        )
 
     def run(code: str | Path, *args: str, timeout: float = 100, check: bool = True) -> Run:
         with _as_file(code, folder) as file:

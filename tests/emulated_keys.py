@@ -8,7 +8,7 @@ import pytest
 from thecal.emulator.emulator import Emulator
 from thecal.link import key_lookup, keyring
 from thecal.link.client import Client
-from wire.roles import CLINICIAN
+from thecal_protocol.roles import CLINICIAN
 
 
 def keys_for(*arguments: object) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cobs import cobs
 from hypothesis import strategies as st
 
-from wire.messages import MESSAGES, PROPOSALS, REFUSED
+from thecal_protocol.messages import MESSAGES, PROPOSALS, REFUSED
 
 Fields = tuple[tuple[str, Any], ...]
 
@@ -75,7 +75,7 @@ def _random_value(kind: Any, rng: random.Random) -> Any:
 
 
 def plainly_encoded(fields: Fields, values: dict[str, Any]) -> bytes:
-    """The encoding, as docs/protocol.md says it and nothing shared with `wire.codec`."""
+    """The encoding, as docs/protocol.md says it and nothing shared with `thecal_protocol.codec`."""
     out = b""
     for name, kind in fields:
         value = values[name]
@@ -100,7 +100,7 @@ class Frame(NamedTuple):
 
 
 def plain_frame(frame: Frame) -> bytes:
-    """A frame, by the words of docs/protocol.md and nothing of wire.framing."""
+    """A frame, by the words of docs/protocol.md and nothing of thecal_protocol.framing."""
     body = struct.pack("<BHH", frame.flags, frame.session, frame.seq)
     if not frame.flags & 2:
         body += bytes((frame.opcode,))

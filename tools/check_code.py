@@ -23,7 +23,7 @@ from findings import Finding, Source, permitted, report, sources
 
 RULES = ("float", "assert", "except", "dynamic", "io", "length")
 FIRMWARE = ("firmware/", "boards/")
-FOLDERS = ("firmware", "boards", "host_tools", "tools", "benchmarks")
+FOLDERS = ("firmware", "protocol", "boards", "host_tools", "tools", "benchmarks")
 
 FILE_LINES = 400
 FUNCTION_LINES = 40

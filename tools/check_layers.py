@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Who may import whom, checked over the syntax trees: the layering that keeps the dose path pure.
 
-    wire                       imports nothing of ours
+    thecal_protocol            imports nothing of ours
     pump.dosing, pump.therapy  import pump.units and each other, nothing else of ours
-    rest of pump               imports pump and wire; hardware is passed in
-    firmware/main.py           wires pump, wire and board together
+    rest of pump               imports pump and thecal_protocol; hardware is passed in
+    firmware/main.py           wires pump, thecal_protocol and board together
     boards/*                   alone may touch machine, rp2, time, select, os
-    host_tools/thecal          imports wire, never pump or a board
+    host_tools/thecal          imports thecal_protocol, never pump or a board
     outside boards/            nothing asks whether it runs in a simulator
 
 From outside, firmware may import only what `FIRMWARE_LIBRARY` lists: that keeps out what MicroPython lacks.
@@ -23,9 +23,9 @@ from pathlib import Path
 from findings import Finding, Source, permitted, report, sources
 
 RULES = ("layer", "library", "simulator")
-FOLDERS = ("firmware", "boards", "host_tools")
+FOLDERS = ("firmware", "protocol", "boards", "host_tools")
 
-OURS = frozenset({"wire", "pump", "board", "boards", "main", "thecal"})
+OURS = frozenset({"thecal_protocol", "pump", "board", "boards", "main", "thecal"})
 HARDWARE = frozenset({"machine", "rp2", "time", "select", "os"})
 HARDWARE_ALIASES = frozenset({"umachine", "utime", "uselect", "uos", "uasyncio", "asyncio", "_thread"})
 # What both MicroPython ports and CPython have, or what a guarded import may try.
@@ -52,17 +52,17 @@ class Layer:
 
 # The first layer that fits a file holds.
 LAYERS = (
-    Layer("wire", ("firmware/wire/",), ("wire",)),
+    Layer("thecal_protocol", ("protocol/thecal_protocol/",), ("thecal_protocol",)),
     Layer(
         "dosing and therapy",
         ("firmware/pump/dosing/", "firmware/pump/therapy/"),
         ("pump.units", "pump.dosing", "pump.therapy"),
     ),
     Layer("units", ("firmware/pump/units.py",), ()),
-    Layer("pump", ("firmware/pump/",), ("pump", "wire")),
-    Layer("main", ("firmware/main.py",), ("pump", "wire", "board")),
-    Layer("boards", ("boards/",), ("wire", "pump", "board", "boards"), firmware=False),
-    Layer("host", ("host_tools/",), ("thecal", "wire"), firmware=False),
+    Layer("pump", ("firmware/pump/",), ("pump", "thecal_protocol")),
+    Layer("main", ("firmware/main.py",), ("pump", "thecal_protocol", "board")),
+    Layer("boards", ("boards/",), ("thecal_protocol", "pump", "board", "boards"), firmware=False),
+    Layer("host", ("host_tools/",), ("thecal", "thecal_protocol"), firmware=False),
 )
 
 
@@ -111,7 +111,7 @@ def _check_import(source: Source, layer: Layer, node: ast.AST, module: str) -> I
 def _package(path: str) -> list[str]:
     """The package a file belongs to, as names: firmware/pump/dosing/planner.py -> pump, dosing."""
     parts = path.split("/")[:-1]
-    return parts[1:] if parts[0] in ("firmware", "host_tools") else parts
+    return parts[1:] if parts[0] in ("firmware", "protocol", "host_tools") else parts
 
 
 def _called_name(call: ast.Call) -> str:

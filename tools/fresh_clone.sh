@@ -20,7 +20,7 @@ timed() { # words...: run make with them and tell how long it took
 
 timed setup
 timed setup
-for package in host_tools/thecal firmware/wire; do
+for package in host_tools/thecal protocol/thecal_protocol; do
   found=$(.venv/bin/python -c "import $(basename $package) as package; print(package.__file__)")
   if [ "$found" != "$PWD/$package/__init__.py" ]; then
     echo "fresh clone: $(basename $package) comes from $found" >&2

@@ -194,7 +194,7 @@ def _run(tree: Path, tests: tuple[str, ...]) -> None:
     with contextlib.suppress(BaseException):
         os.chdir(tree)
         # `thecal` is installed from elsewhere: here, and in what tests start, the copy counts
-        copied = [str(tree / folder) for folder in ("host_tools", "firmware")]
+        copied = [str(tree / folder) for folder in ("host_tools", "firmware", "protocol")]
         sys.path[:0] = copied
         os.environ["PYTHONPATH"] = os.pathsep.join(copied)
         silent = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Keeps the tables and the worked examples of docs/protocol.md equal to firmware/wire.
+"""Keeps the tables and the worked examples of docs/protocol.md equal to protocol/thecal_protocol.
 
     python tools/protocol_page.py            write them into the page
     python tools/protocol_page.py --check    exit code 1 when the page is out of date
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "firmware"))
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "protocol")]
 
 from pages import write_or_check  # noqa: E402 -- after the path
 from thecal.link import cipher  # noqa: E402 -- after the path
-from wire import codec, framing, messages, records, roles, secure, therapy, version  # noqa: E402
+from thecal_protocol import codec, framing, messages, records, roles, secure, therapy, version  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"
 _BLOCK = re.compile(r"(<!-- wire: (?P<name>[^>]+?) -->\n).*?(<!-- /wire -->)", re.DOTALL)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "firmware"))
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "protocol")]
 
 from pages import write_or_check  # noqa: E402 -- after the path
 from pump.safety import states  # noqa: E402 -- after the path
-from wire import messages  # noqa: E402
+from thecal_protocol import messages  # noqa: E402
 
 PAGE = ROOT / "docs" / "states.md"
 _FLOWS = ("nothing", "the minimum rate at most", "therapy")

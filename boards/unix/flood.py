@@ -19,7 +19,7 @@ class Flood:
     def __init__(self, seed: int, bytes_per_s: int):
         self._dice = Dice(seed)
         self._bytes_per_s = bytes_per_s
-        self._framing = sys.modules.get("wire.framing")
+        self._framing = sys.modules.get("thecal_protocol.framing")
         self._hello = self._make_hello()
         self.bursts = 0
 
@@ -68,10 +68,10 @@ class Flood:
 
     def _make_hello(self):
         """The payload of a hello that the pump takes; empty where there is no protocol."""
-        messages = sys.modules.get("wire.messages")
+        messages = sys.modules.get("thecal_protocol.messages")
         if messages is None or self._framing is None:
             return b""
-        codec = sys.modules["wire.codec"]
+        codec = sys.modules["thecal_protocol.codec"]
         known = {"protocol": messages.PROTOCOL_VERSION, "table_hash": messages.own_hash()}
         fields = messages.request_fields(_HELLO)
         values = {}

@@ -21,7 +21,7 @@ from pump.safety.supervisor import DOSING, LATE_S, LINK, LOOK_RUNS, RECORDS
 from pump.therapy.bounds import Bounds
 from pump.therapy.course import Course, make_delivery
 from pump.timebase import Timebase
-from wire import codec, messages, version
+from thecal_protocol import codec, messages, version
 
 _NOTE_BOOT = 1
 _TICKS_MASK = 0x3FFFFFFF

@@ -17,7 +17,7 @@ cli              the command line
 import importlib
 from typing import TYPE_CHECKING
 
-from wire import version
+from thecal_protocol import version
 
 if TYPE_CHECKING:
     from thecal.emulator.emulator import Emulator

@@ -1,7 +1,7 @@
 """Every error that thecal raises on purpose: one line, what was wrong, and what to do about it.
 
 The command line prints `str(error)` and exits with 1. Library callers catch `ThecalError`, or a subclass to
-act on one cause; no exception of pyserial, of the operating system or of `wire` comes through.
+act on one cause; no exception of pyserial, of the operating system or of `thecal_protocol` comes through.
 """
 
 from collections.abc import Sequence
@@ -71,8 +71,8 @@ class ProtocolMismatch(ThecalError):
 class Refused(ThecalError):
     """The pump understood the request and refused it; nothing has changed.
 
-    `name`, `number`: of `wire.messages.REFUSALS`. `opcode`: the request. `detail`: the pump's own hint, such
-    as the field at fault; may be empty. `words`: the same for a person (`units.bound_text`).
+    `name`, `number`: of `thecal_protocol.messages.REFUSALS`. `opcode`: the request. `detail`: the pump's own
+    hint, such as the field at fault; may be empty. `words`: the same for a person (`units.bound_text`).
     """
 
     def __init__(

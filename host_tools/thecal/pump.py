@@ -140,7 +140,7 @@ class Pump:
         return self.client.accounts()
 
     def therapy(self) -> dict[str, object] | None:
-        """The program that runs, in wire units by `wire.therapy.THERAPY`; None: there is none."""
+        """The program that runs, in wire units by `thecal_protocol.therapy.THERAPY`; None: there is none."""
         return self.client.running_program()
 
     def log(

@@ -23,9 +23,11 @@ def test_importing_is_quick():
     code = f"import sys; from thecal import Pump; print({heavy} & set(sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
-    code = "import sys, thecal; print(*(m for m in sys.modules if m.startswith(('thecal.', 'wire'))))"
+    code = (
+        "import sys, thecal; print(*(m for m in sys.modules if m.startswith(('thecal.', 'thecal_protocol'))))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["wire", "wire.version"]
+    assert done.stdout.split() == ["thecal_protocol", "thecal_protocol.version"]
 
 
 def test_what_the_package_does_not_have():

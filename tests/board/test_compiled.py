@@ -58,16 +58,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A firmware of two files, which says on the serial line what it is."""
     home = tmp_path / "small"
-    (home / "firmware" / "wire").mkdir(parents=True)
-    (home / "firmware" / "main.py").write_text("from wire import said\n")
-    (home / "firmware" / "wire" / "said.py").write_text("x = 1\n")
+    (home / "firmware").mkdir(parents=True)
+    (home / "protocol" / "thecal_protocol").mkdir(parents=True)
+    (home / "firmware" / "main.py").write_text("from thecal_protocol import said\n")
+    (home / "protocol" / "thecal_protocol" / "said.py").write_text("x = 1\n")
     (home / "boards" / "unix").mkdir(parents=True)
     monkeypatch.setenv("THECAL_HOME", str(home))
-    return home / "firmware" / "wire" / "said.py"
+    return home / "protocol" / "thecal_protocol" / "said.py"
 
 
 def copy_of_the_firmware(home: Path) -> Path:
-    for folder in ("firmware", "boards/unix"):
+    for folder in ("firmware", "protocol", "boards/unix"):
         shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return home
 
@@ -108,7 +109,9 @@ def test_every_pump_boots_compiled_and_with_source_the_text(cache: Path):
     with Emulator(seed=1) as pump:
         assert boots_from(pump.process.pid).startswith(str(cache))
     with Emulator(seed=1, source=True) as pump:
-        assert boots_from(pump.process.pid) == f"{ROOT / 'firmware'}:{ROOT / 'boards/unix'}"
+        assert (
+            boots_from(pump.process.pid) == f"{ROOT / 'firmware'}:{ROOT / 'protocol'}:{ROOT / 'boards/unix'}"
+        )
 
 
 @pytest.mark.parametrize("option", [[], ["--source"]])
@@ -181,7 +184,7 @@ def test_a_compiler_that_does_not_run_is_none(small: Path, cache: Path, monkeypa
     other.chmod(0o755)
     monkeypatch.setattr(compiled, "_compiler", lambda: other)
     with compiled.firmware() as firmware:
-        assert firmware.main == small.parents[1] / "main.py"
+        assert firmware.main == small.parents[2] / "firmware" / "main.py"
 
 
 def test_another_interpreter_boots_the_text(cache: Path, monkeypatch: pytest.MonkeyPatch):

@@ -285,7 +285,7 @@ def firmware_with(
     """Run pumps on a copy of the firmware in which a text is replaced."""
     root = paths.project_root()
     home = tmp_path / "home"
-    for folder in ("firmware", "boards"):
+    for folder in ("firmware", "protocol", "boards"):
         shutil.copytree(root / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("THECAL_HOME", str(home))
 

@@ -14,10 +14,10 @@ import pytest
 import serial
 from emulated_keys import keys_for
 from thecal.emulator.emulator import Emulator
-from wire import framing
-from wire.codec import encode
-from wire.framing import FrameReader
-from wire.messages import REFUSED
+from thecal_protocol import framing
+from thecal_protocol.codec import encode
+from thecal_protocol.framing import FrameReader
+from thecal_protocol.messages import REFUSED
 
 from .conftest import DEADLINE_S, MORPHINE, Thecal, changed
 

@@ -111,7 +111,8 @@ while True:
 
 
 def test_a_pump_that_was_reset_starts_again(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "firmware" / "wire").mkdir(parents=True)
+    (tmp_path / "firmware").mkdir()
+    (tmp_path / "protocol" / "thecal_protocol").mkdir(parents=True)
     (tmp_path / "firmware" / "main.py").write_text(RESETS_ONCE)
     (tmp_path / "boards").symlink_to(repo_root / "boards")
     monkeypatch.setenv("THECAL_HOME", str(tmp_path))

@@ -11,7 +11,7 @@ import pytest
 
 from thecal.emulator.emulator import Emulator
 from thecal.link import keyring
-from wire.roles import CLINICIAN, PATIENT
+from thecal_protocol.roles import CLINICIAN, PATIENT
 
 from .conftest import DEADLINE_S, THECAL, Thecal
 from .test_emulate import emulating, first_line

@@ -12,7 +12,7 @@ from thecal.errors import Refused
 from thecal.eventlog import integrity
 from thecal.link.client import Client
 from thecal.link.responses.pump import Event
-from wire.messages import PROPOSAL_BOLUS
+from thecal_protocol.messages import PROPOSAL_BOLUS
 
 S = 1_000_000
 HOUR = 3_600 * S

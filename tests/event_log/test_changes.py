@@ -15,10 +15,10 @@ from thecal.errors import Refused
 from thecal.eventlog.program_changes import changes_of
 from thecal.link.client import Client
 from thecal.link.responses.pump import Event, Instant
-from wire import messages
-from wire.codec import decode, encoded
-from wire.records import PIECES, PROGRAM_FIELDS
-from wire.therapy import THERAPY
+from thecal_protocol import messages
+from thecal_protocol.codec import decode, encoded
+from thecal_protocol.records import PIECES, PROGRAM_FIELDS
+from thecal_protocol.therapy import THERAPY
 from wire_values import random_values
 
 MOST = (1 << 56) - 1

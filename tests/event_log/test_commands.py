@@ -21,7 +21,7 @@ from thecal.link import keyring
 from thecal.link.client import Client
 from thecal.report.record import of_pump
 from thecal.report.summary import Table, build
-from wire.roles import CLINICIAN
+from thecal_protocol.roles import CLINICIAN
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from thecal.errors import Refused
 from thecal.eventlog.repeats import count_of, requests_of
 from thecal.link.client import Client, refill_values
 from thecal.link.responses.pump import Event
-from wire import framing, messages, roles
-from wire.codec import INTEGER_KINDS, encoded, name_of
-from wire.messages import REFUSALS, STOP
-from wire.secure import TAG_SIZE
+from thecal_protocol import framing, messages, roles
+from thecal_protocol.codec import INTEGER_KINDS, encoded, name_of
+from thecal_protocol.messages import REFUSALS, STOP
+from thecal_protocol.secure import TAG_SIZE
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 TIMES = 2_600 if SOAK else 2  # in each of two ways and more

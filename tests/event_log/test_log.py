@@ -9,7 +9,7 @@ from event_log.helpers import DAY, HOUR, flood_events, program, pump, whole_log
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.link.client import Client
-from wire import codec, messages
+from thecal_protocol import codec, messages
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from thecal.errors import FlashError
 from thecal.firmware_build import bundle, chip
 from thecal.firmware_build import install as chip_flash
 from thecal.therapy.drug_library import signing
-from wire.version import VERSION
+from thecal_protocol.version import VERSION
 
 MAKER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ANOTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))

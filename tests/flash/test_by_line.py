@@ -16,8 +16,8 @@ from thecal.emulator.emulator import Emulator
 from thecal.firmware_build import chip
 from thecal.link import key_lookup, keyring
 from thecal.link.client import Client
-from wire.roles import CLINICIAN
-from wire.version import VERSION
+from thecal_protocol.roles import CLINICIAN
+from thecal_protocol.version import VERSION
 
 THECAL = Path(sys.executable).parent / "thecal"
 

@@ -11,7 +11,7 @@ import random
 import select
 
 from thecal.emulator.emulator import Emulator
-from wire.framing import FrameReader
+from thecal_protocol.framing import FrameReader
 
 _SLOW_S = 0.02  # the pty hands bytes on from a kernel thread; one that is slower than this loses a frame
 _KINDS = ("pass", "lose", "double", "hold", "flip")

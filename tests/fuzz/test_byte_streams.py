@@ -18,9 +18,16 @@ from dosing import rig
 from fuzz.lossy_line import LossyLine
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client
-from wire import framing
-from wire.codec import encoded
-from wire.messages import HELLO, MESSAGES, PROPOSAL_PROGRAM, PROPOSE, proposal_fields, request_fields
+from thecal_protocol import framing
+from thecal_protocol.codec import encoded
+from thecal_protocol.messages import (
+    HELLO,
+    MESSAGES,
+    PROPOSAL_PROGRAM,
+    PROPOSE,
+    proposal_fields,
+    request_fields,
+)
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 STREAMS = 100_000 if SOAK else 10_000

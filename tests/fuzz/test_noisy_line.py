@@ -29,9 +29,9 @@ from thecal.errors import LinkError, Refused
 from thecal.link.cipher import Cipher
 from thecal.link.client import Client
 from thecal.link.session import Outcome
-from wire import framing
-from wire.codec import number_of
-from wire.messages import PATIENT_BOLUS, REFUSALS, STOP
+from thecal_protocol import framing
+from thecal_protocol.codec import number_of
+from thecal_protocol.messages import PATIENT_BOLUS, REFUSALS, STOP
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 STEP_VOLUME_PL = 25_000

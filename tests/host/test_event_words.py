@@ -5,7 +5,7 @@ import pytest
 from thecal.eventlog.describe import WORDS
 from thecal.eventlog.text import details
 from thecal.link.responses.pump import Event, Instant
-from wire.messages import EVENT_KINDS
+from thecal_protocol.messages import EVENT_KINDS
 
 # Kinds that say nothing beyond themselves.
 BARE = {"resumed", "implant_flag_set", "bridge_skipped"}

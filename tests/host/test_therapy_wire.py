@@ -18,8 +18,8 @@ from thecal.therapy.load import load_therapy, parse_therapy
 from thecal.therapy.rules.whole import errors_of
 from thecal.therapy.settings_diff import changes, compare, from_wire
 from thecal.units.amounts import WEEKDAYS
-from wire.codec import decode, encoded
-from wire.therapy import THERAPY
+from thecal_protocol.codec import decode, encoded
+from thecal_protocol.therapy import THERAPY
 
 NIGHT = flex(("06:30", "3.6 mg/day"), ("22:00", "4.8 mg/day"), ("09:00", "6 mg/day", ["sat", "sun"]))
 

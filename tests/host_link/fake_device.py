@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from thecal.link import key_lookup
 from thecal.link.client import digest_of
-from wire import framing
-from wire.codec import WireError, decode, encode, encoded, table_hash, version_text
-from wire.framing import FrameReader
-from wire.messages import (
+from thecal_protocol import framing
+from thecal_protocol.codec import WireError, decode, encode, encoded, table_hash, version_text
+from thecal_protocol.framing import FrameReader
+from thecal_protocol.messages import (
     AUTH,
     COMMIT,
     HELLO,

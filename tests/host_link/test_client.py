@@ -10,8 +10,8 @@ from host_link.fake_device import STATUS_VALUES, FakeLink, FakePump
 from thecal.errors import LinkError, ReadbackMismatch, Refused
 from thecal.link.client import PIECE, Client, digest_of
 from thecal.link.responses.pump import Filling, Limit
-from wire import messages
-from wire.codec import decode, encoded
+from thecal_protocol import messages
+from thecal_protocol.codec import decode, encoded
 from wire_values import TABLES, values_of
 
 KINDS = {kind: name for kind, name, _ in messages.PROPOSALS}

@@ -4,7 +4,7 @@ import pytest
 
 from thecal import errors
 from thecal.errors import Refused, ThecalError, TherapyError
-from wire.messages import REFUSALS
+from thecal_protocol.messages import REFUSALS
 
 
 @pytest.mark.req("SEC-04", part="refusals have names and words")

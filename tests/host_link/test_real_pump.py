@@ -9,7 +9,7 @@ from thecal.errors import LinkError, ProtocolMismatch, SessionLost
 from thecal.link.client import Client
 from thecal.link.session import Outcome
 from thecal.link.transport import Transport
-from wire import messages
+from thecal_protocol import messages
 
 
 class Lossy(Transport):

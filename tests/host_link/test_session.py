@@ -10,8 +10,8 @@ from host_link.fake_device import FakeLink, FakePump, frame_of
 from thecal.errors import LinkError, ProtocolMismatch, SessionLost, ThecalError
 from thecal.link.client import Client
 from thecal.link.session import Outcome
-from wire import framing, messages
-from wire.codec import encode
+from thecal_protocol import framing, messages
+from thecal_protocol.codec import encode
 
 PATIENT_BOLUS, STOP, RESUME = messages.PATIENT_BOLUS, messages.STOP, messages.RESUME
 

@@ -9,8 +9,8 @@ from typing import Any
 from thecal.errors import Refused
 from thecal.link.client import Client
 from thecal.link.responses.pump import Event
-from wire.codec import number_of
-from wire.messages import ACTORS, EVENT_KINDS
+from thecal_protocol.codec import number_of
+from thecal_protocol.messages import ACTORS, EVENT_KINDS
 
 
 def record_of(event: Event) -> list[Any]:

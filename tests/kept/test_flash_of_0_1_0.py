@@ -16,7 +16,7 @@ from thecal.eventlog import integrity, log_keys
 from thecal.history import Store
 from thecal.link import keyring
 from thecal.link.client import Client
-from wire.roles import ROLES
+from thecal_protocol.roles import ROLES
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "flash-0.1.0"
 NAMES = sorted(path.name.removesuffix(".json") for path in DATA.glob("*.json"))

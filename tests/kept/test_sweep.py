@@ -19,8 +19,8 @@ from pump.therapy.prescription import Prescription
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.link.client import Client
-from wire.codec import INTEGER_KINDS
-from wire.therapy import THERAPY
+from thecal_protocol.codec import INTEGER_KINDS
+from thecal_protocol.therapy import THERAPY
 
 DAY_US = 86_400_000_000
 OLDEST_S = 0x3FFFFFFE  # the last second of a pump's clock

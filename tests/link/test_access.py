@@ -8,11 +8,11 @@ from dosing import rig
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.link.client import Client
-from wire import messages, roles
-from wire.codec import name_of
+from thecal_protocol import messages, roles
+from thecal_protocol.codec import name_of
 
 READ = {"limits", "program", "events", "accounts", "log_state", "sensors", "reservoir"}
-# by hand, and not from wire.roles
+# by hand, and not from thecal_protocol.roles
 ALLOWED = {
     "observer": {"status", "alarms"} | READ,
     "patient": {"status", "alarms", "alarm_silence", "patient_bolus"},
@@ -61,8 +61,8 @@ def test_every_cell(pump: Emulator, role: str):
 
 def raw(client: Client, opcode: int) -> str:
     """The result of a request with an empty payload."""
-    from wire import framing
-    from wire.secure import TAG_SIZE
+    from thecal_protocol import framing
+    from thecal_protocol.secure import TAG_SIZE
 
     session = client._session
     buffer = bytearray(framing.FRAME_SIZE)

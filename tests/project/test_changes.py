@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import check_changes
-from wire.version import VERSION
+from thecal_protocol.version import VERSION
 
 
 def test_those_of_the_project(repo_root: Path):

@@ -7,29 +7,47 @@ import pytest
 import check_layers
 
 CLEAN = {
-    "firmware/main.py": "import sys\nimport board\nfrom pump import loop\nfrom wire import codec\n",
-    "firmware/wire/__init__.py": "",
-    "firmware/wire/codec.py": "import struct\nfrom wire.messages import TABLE\nfrom . import messages\n",
-    "firmware/wire/messages.py": "TABLE = ()\n",
+    "firmware/main.py": (
+        "import sys\nimport board\nfrom pump import loop\nfrom thecal_protocol import codec\n"
+    ),
+    "protocol/thecal_protocol/__init__.py": "",
+    "protocol/thecal_protocol/codec.py": (
+        "import struct\nfrom thecal_protocol.messages import TABLE\nfrom . import messages\n"
+    ),
+    "protocol/thecal_protocol/messages.py": "TABLE = ()\n",
     "firmware/pump/__init__.py": "",
     "firmware/pump/units.py": "US_PER_S = 1000000\n",
-    "firmware/pump/loop.py": "import gc\nfrom pump.dosing import planner\nfrom wire import codec\n",
+    "firmware/pump/loop.py": (
+        "import gc\nfrom pump.dosing import planner\nfrom thecal_protocol import codec\n"
+    ),
     "firmware/pump/dosing/planner.py": "import array\nfrom pump import units\nimport pump.therapy.drugs\n",
     "firmware/pump/therapy/drugs.py": "from pump.units import US_PER_S\nfrom ..dosing import planner\n",
     "firmware/pump/safety/guard.py": "from micropython import const\nimport pump.records.ledger\n",
     "boards/unix/board.py": "import os, select, time\nimport motor\nif simulated:\n    pass\n",
     "boards/rp2040/board.py": "import machine, rp2, time\n",
-    "host_tools/thecal/link/client.py": "import time\nimport wire.codec\nfrom thecal import errors\n",
+    "host_tools/thecal/link/client.py": (
+        "import time\nimport thecal_protocol.codec\nfrom thecal import errors\n"
+    ),
     "host_tools/thecal/simulation/simulate.py": "import json\nif emulator:\n    pass\n",
     "host_tools/thecal/cli.py": "if report['simulated_s'] > 0 or simulated_s:\n    pass\n",
 }
 
 FORBIDDEN = [
     # file, line added at its end, rule, words of the message
-    ("firmware/wire/codec.py", "import pump.units", "layer", "wire must not import pump.units"),
-    ("firmware/wire/codec.py", "from thecal import client", "layer", "thecal.client"),
-    ("firmware/wire/codec.py", "def f():\n    import time", "layer", "only boards/ may import time"),
-    ("firmware/wire/codec.py", "from .. import pump", "layer", "pump"),
+    (
+        "protocol/thecal_protocol/codec.py",
+        "import pump.units",
+        "layer",
+        "thecal_protocol must not import pump.units",
+    ),
+    ("protocol/thecal_protocol/codec.py", "from thecal import client", "layer", "thecal.client"),
+    (
+        "protocol/thecal_protocol/codec.py",
+        "def f():\n    import time",
+        "layer",
+        "only boards/ may import time",
+    ),
+    ("protocol/thecal_protocol/codec.py", "from .. import pump", "layer", "pump"),
     ("firmware/pump/units.py", "import pump.dosing.planner", "layer", "nothing of ours"),
     ("firmware/pump/dosing/planner.py", "from pump import safety", "layer", "pump.safety"),
     ("firmware/pump/dosing/planner.py", "from pump import *", "layer", "pump.*"),
@@ -41,8 +59,13 @@ FORBIDDEN = [
         "layer",
         "pump.units_of_others",
     ),
-    ("firmware/pump/dosing/planner.py", "import wire", "layer", "wire"),
-    ("firmware/pump/therapy/drugs.py", "from wire.therapy import THERAPY", "layer", "wire.therapy"),
+    ("firmware/pump/dosing/planner.py", "import thecal_protocol", "layer", "thecal_protocol"),
+    (
+        "firmware/pump/therapy/drugs.py",
+        "from thecal_protocol.therapy import THERAPY",
+        "layer",
+        "thecal_protocol.therapy",
+    ),
     (
         "firmware/pump/therapy/drugs.py",
         "try:\n    import utime\nexcept ImportError:\n    utime = None",

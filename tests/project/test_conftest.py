@@ -24,7 +24,7 @@ micropython.heap_unlock()
 
 def test_repo_root_is_the_project(repo_root):
     assert (repo_root / "pyproject.toml").is_file()
-    assert (repo_root / "firmware" / "wire").is_dir()
+    assert (repo_root / "protocol" / "thecal_protocol").is_dir()
 
 
 def test_micropython_is_the_unix_port_of_this_environment(run_micropython):
@@ -34,7 +34,9 @@ def test_micropython_is_the_unix_port_of_this_environment(run_micropython):
 
 @pytest.mark.parametrize("runner", ["run_micropython", "run_wasm"])
 def test_both_import_the_firmware(request, runner):
-    run = request.getfixturevalue(runner)("import wire.messages; print(wire.messages.PROTOCOL_VERSION)")
+    run = request.getfixturevalue(runner)(
+        "import thecal_protocol.messages; print(thecal_protocol.messages.PROTOCOL_VERSION)"
+    )
     assert int(run.stdout) >= 1
 
 

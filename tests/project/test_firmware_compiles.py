@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(file for folder in ("firmware", "boards") for file in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    file for folder in ("firmware", "protocol", "boards") for file in (ROOT / folder).rglob("*.py")
+)
 
 
 @pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(ROOT)) for file in FILES])

@@ -12,6 +12,7 @@ from frames import frames
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
+PROTOCOL = ROOT / "protocol"
 ON_THE_STACK_WORDS = 11
 
 STEADY = {
@@ -34,14 +35,15 @@ STEADY = {
     "pump/safety/supervisor.py": "may_run admits serve _look _judge _sample check_values feed",
     "pump/safety/monitor.py": "watch_motor sample judge is_suspect _interval_s _judge _judge_temperature"
     " _judge_pressures _judge_battery",
-    "wire/codec.py": "_put_whole _put_content",
+    "thecal_protocol/codec.py": "_put_whole _put_content",
     "pump/safety/alarms.py": "stands _end wake_s",
 }
 
 
 @pytest.mark.parametrize("file", STEADY)
 def test_frames_of_the_steady_path_are_on_the_stack(file):
-    found = {name.rpartition(".")[2]: words for name, words in sorted(frames(FIRMWARE / file).items())}
+    path = (PROTOCOL if file.startswith("thecal_protocol/") else FIRMWARE) / file
+    found = {name.rpartition(".")[2]: words for name, words in sorted(frames(path).items())}
     names = STEADY[file].split()
     assert set(names) <= set(found)
     assert {name: found[name] for name in names if found[name] > ON_THE_STACK_WORDS} == {}

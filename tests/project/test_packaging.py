@@ -43,7 +43,7 @@ def locks(repo_root) -> dict[str, dict[str, str]]:
     return {layer: read_lock(repo_root / "requirements", layer) for layer in LAYERS}
 
 
-@pytest.mark.parametrize(("name", "folder"), [("thecal", "host_tools"), ("wire", "firmware")])
+@pytest.mark.parametrize(("name", "folder"), [("thecal", "host_tools"), ("thecal_protocol", "protocol")])
 def test_packages_resolve_to_this_tree(repo_root, name, folder):
     module = importlib.import_module(name)
     assert module.__file__ == str(repo_root / folder / name / "__init__.py")

@@ -16,11 +16,11 @@ import thecal
 from thecal.cli.app import app
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client
-from wire import version
+from thecal_protocol import version
 
 VERSION = version.VERSION
 _STATED = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])")
-CODE = ("firmware", "boards", "host_tools", "tools", "benchmarks", ".ci", ".github")
+CODE = ("firmware", "protocol", "boards", "host_tools", "tools", "benchmarks", ".ci", ".github")
 CONFIGURATION = {".toml", ".yml", ".yaml", ".sh", ".j2", ""}
 
 

@@ -29,8 +29,8 @@ from records.script import (
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.link.client import Client, digest_of
-from wire.codec import encoded
-from wire.messages import PROPOSAL_PROGRAM, proposal_fields
+from thecal_protocol.codec import encoded
+from thecal_protocol.messages import PROPOSAL_PROGRAM, proposal_fields
 
 RESERVE_STEPS = 1024  # firmware/pump/records/ledger.py, reserve_steps(2500)
 ON_S = 2 * HOUR_S  # so long therapy is watched after the reset

@@ -14,7 +14,7 @@ from dosing import rig
 from pressing import presser
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client, refill_values
-from wire.messages import PROPOSAL_REFILL
+from thecal_protocol.messages import PROPOSAL_REFILL
 
 MINUTE_S = 60
 HOUR_S = 3600

@@ -16,7 +16,7 @@ from thecal.link.client import Client
 from thecal.link.session import Session
 from thecal.link.transport import Transport
 
-STORAGE = 3  # wire.messages.ALARMS
+STORAGE = 3  # thecal_protocol.messages.ALARMS
 FAULT = 23
 FAULT_STORAGE = 2
 LOG_ALARMS = {("alarm_raised", 2), ("alarm_cleared", 2)}  # that the log cannot be written either

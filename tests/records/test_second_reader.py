@@ -12,8 +12,8 @@ from records.reader import Ledger, Records, fillings_bytes, sealed
 from records.script import CONSTANT, FLEX, HOUR_S, LOCKOUT_S, US, pump_at_day
 from thecal.errors import Refused
 from thecal.link.client import Client
-from wire.codec import encoded
-from wire.messages import PROPOSAL_PROGRAM, proposal_fields
+from thecal_protocol.codec import encoded
+from thecal_protocol.messages import PROPOSAL_PROGRAM, proposal_fields
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 SERIAL = b"UNIX-07E575CC"

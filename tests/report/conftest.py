@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from cli.conftest import blank, pump, quick_thecal, thecal  # noqa: F401
-from wire.messages import ACTORS, EVENT_KINDS, FAULT_RECORDS
+from thecal_protocol.messages import ACTORS, EVENT_KINDS, FAULT_RECORDS
 
 KEY = bytes(range(16))
 _KINDS = {name: number for number, name in EVENT_KINDS}

@@ -15,9 +15,9 @@ from thecal.link import pairing
 from thecal.link.client import Client
 from thecal.link.responses.pump import Hello
 from thecal.link.session import FindKey, Session
-from wire.framing import FrameReader
-from wire.roles import CLINICIAN
-from wire.secure import KEY_SIZE
+from thecal_protocol.framing import FrameReader
+from thecal_protocol.roles import CLINICIAN
+from thecal_protocol.secure import KEY_SIZE
 
 BUTTON = 14
 CLINICIAN_KEY = bytes(range(KEY_SIZE))

@@ -24,9 +24,8 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("built")
     firmware = home / "firmware"
     firmware.mkdir()
-    for name in ("boards", "tests", "benchmarks"):
+    for name in ("boards", "protocol", "tests", "benchmarks"):
         (home / name).symlink_to(ROOT / name)
-    (firmware / "wire").symlink_to(ROOT / "firmware" / "wire")
     for name, data in chip.build_for(ROOT / "boards" / "unix").items():
         (firmware / name).write_bytes(data)
     return home
@@ -47,7 +46,7 @@ def test_the_built_firmware_passes_the_same_tests(home, tests):
 def test_it_is_the_built_firmware_that_runs(home):
     """No module of the sources is within reach of what these tests start."""
     names = {file.name for file in (home / "firmware").iterdir()}
-    assert names == {"main.py", "thecal.mpy", "thecal_once.mpy", "thecal_rare.mpy", "wire"}
+    assert names == {"main.py", "thecal.mpy", "thecal_once.mpy", "thecal_rare.mpy"}
 
 
 def test_what_cannot_be_followed_is_refused():

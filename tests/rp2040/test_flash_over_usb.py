@@ -17,7 +17,7 @@ from thecal.errors import LinkError
 from thecal.firmware_build import chip
 from thecal.link import keyring
 from thecal.link.client import Client
-from wire.version import VERSION
+from thecal_protocol.version import VERSION
 
 THECAL = Path(sys.executable).parent / "thecal"
 SERIAL = "RP-FFFFFFFF"  # of the emulated flash

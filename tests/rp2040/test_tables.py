@@ -6,7 +6,7 @@ import pytest
 
 from thecal.firmware_build import chip as chip_build
 from thecal.firmware_build import tables
-from wire import codec, messages
+from thecal_protocol import codec, messages
 
 WORDS = {name for name in dir(messages) if name.isupper()}
 
@@ -45,7 +45,9 @@ def test_tables_of_names_and_numbers_are_the_same(chip):
 
 
 def test_everything_that_the_firmware_names_is_there():
-    """Compiled as `thecal flash` does: each module of `wire` that holds tables gives what is asked of it."""
+    """Compiled as `thecal flash` does: each module of the protocol that holds tables gives what is asked of
+    it.
+    """
     found = chip_build.sources()
     words = set(chip_build._words(found))
     names: dict[str, object] = {}
@@ -53,6 +55,6 @@ def test_everything_that_the_firmware_names_is_there():
     for name in ("REFUSALS", "REFUSED", "HELLO", "PROTOCOL_VERSION", "FAULT_RECORDS"):
         assert name in names
     for name, file in found.items():
-        if name.startswith("wire/") and "def " not in file.read_text() and "=" in file.read_text():
+        if name.startswith("thecal_protocol/") and "def " not in file.read_text() and "=" in file.read_text():
             module = importlib.import_module(name.replace("/", "."))
             exec(tables.tables_source(module, words), {})

@@ -7,7 +7,7 @@ import pytest
 from pump.safety import alarms as a
 from pump.safety import states
 from safety.rig import refused, rig
-from wire import guard as wire
+from thecal_protocol import guard as wire
 
 
 @pytest.mark.req("ALM-01")

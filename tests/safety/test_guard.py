@@ -10,7 +10,7 @@ from pump.dosing import limbs
 from pump.safety import alarms as a
 from pump.safety import states
 from safety.rig import MILLION, Guarded
-from wire.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
+from thecal_protocol.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
 
 RATES_UL = (48, 120, 1_000, 5_000)
 

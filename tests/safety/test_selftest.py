@@ -5,7 +5,7 @@ import pytest
 from pump.safety import alarms as a
 from pump.safety import selftest, states
 from safety.rig import Board, Guarded, Keeper, Motor, refused, rig
-from wire import guard as wire
+from thecal_protocol import guard as wire
 
 
 @pytest.mark.req("INT-01")

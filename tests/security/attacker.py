@@ -5,8 +5,8 @@ import secrets
 from dataclasses import dataclass
 
 from thecal.link.transport import Transport
-from wire import framing, messages
-from wire.codec import encode, name_of, table_hash
+from thecal_protocol import framing, messages
+from thecal_protocol.codec import encode, name_of, table_hash
 
 TABLE_HASH = table_hash(messages.SCHEMA)
 SILENCE_S = 0.1

@@ -13,9 +13,9 @@ from thecal.errors import Refused
 from thecal.link.client import Client
 from thecal.link.session import Session
 from thecal.link.transport import Transport
-from wire import framing, messages
-from wire.roles import CLINICIAN
-from wire.secure import pairing_key
+from thecal_protocol import framing, messages
+from thecal_protocol.roles import CLINICIAN
+from thecal_protocol.secure import pairing_key
 
 from .attacker import SILENCE_S, Tap, ask, body_of, hello, mended, plain
 

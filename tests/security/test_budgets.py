@@ -18,8 +18,8 @@ from thecal.link.client import Client
 from thecal.monitor.command import Monitor
 from thecal.monitor.look import Looking
 from thecal.monitor.pace import Pace
-from wire.messages import STATUS
-from wire.roles import CLINICIAN, OBSERVER, PATIENT
+from thecal_protocol.messages import STATUS
+from thecal_protocol.roles import CLINICIAN, OBSERVER, PATIENT
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 S = 1_000_000

@@ -14,9 +14,9 @@ import pytest
 from dosing import rig
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client
-from wire import framing
-from wire.codec import name_of
-from wire.messages import REFUSALS
+from thecal_protocol import framing
+from thecal_protocol.codec import name_of
+from thecal_protocol.messages import REFUSALS
 
 from .attacker import Tap, body_of, hello, mended
 

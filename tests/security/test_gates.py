@@ -16,8 +16,8 @@ from thecal.link.client import Client
 from thecal.link.pairing import agree
 from thecal.link.session import Session
 from thecal.link.transport import Transport
-from wire import messages
-from wire.roles import CLINICIAN
+from thecal_protocol import messages
+from thecal_protocol.roles import CLINICIAN
 
 from .attacker import ask, plain
 

@@ -39,7 +39,7 @@ from thecal.emulator.testbench import PowerCut, PumpReset
 from thecal.errors import LinkError, Refused
 from thecal.link.client import Client, refill_values
 from thecal.link.transport import Transport
-from wire import messages
+from thecal_protocol import messages
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 Values = dict[str, Any]

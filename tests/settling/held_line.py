@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from thecal.emulator.emulator import Emulator
-from wire.framing import FrameReader
+from thecal_protocol.framing import FrameReader
 
 Way = Literal["request", "answer", "dead", "pass"]
 _TICK_S = 1.0

@@ -32,7 +32,7 @@ from thecal.link.client import Client, refill_values
 from thecal.therapy.encode import to_wire
 from thecal.therapy.load import load_therapy
 from thecal.therapy.models import BridgeRequest
-from wire.messages import AUTH, PAIR, PROPOSAL_REFILL
+from thecal_protocol.messages import AUTH, PAIR, PROPOSAL_REFILL
 
 from .held_line import HeldLine, Way
 

@@ -13,8 +13,8 @@ from thecal.simulation.scenario.load import load_events
 from thecal.simulation.simulate import Plan, Watch, simulate
 from thecal.therapy.load import load_therapy, parse_therapy
 from thecal.therapy.models import Therapy
-from wire.messages import STATUS
-from wire.roles import CLINICIAN
+from thecal_protocol.messages import STATUS
+from thecal_protocol.roles import CLINICIAN
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 S = 1_000_000

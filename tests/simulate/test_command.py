@@ -114,7 +114,7 @@ def test_progress_is_for_terminals(tmp_path: Path):
 def test_make_run(tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("firmware", "boards", "examples"):
+    for name in ("firmware", "protocol", "boards", "examples"):
         (home / name).symlink_to(ROOT / name)
     environment = {**os.environ, "THECAL_HOME": str(home), "COLUMNS": "100"}
     command = [sys.executable, "-m", "thecal.simulation.demo"]

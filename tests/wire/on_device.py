@@ -9,7 +9,7 @@ import gc
 import json
 from binascii import hexlify, unhexlify
 
-from wire import codec, framing, messages
+from thecal_protocol import codec, framing, messages
 
 ALL_KINDS = globals()["ALL_KINDS"]
 

@@ -1,4 +1,5 @@
-"""Works through vectors with `wire.secure` and `pump.link.x25519`, on whatever Python runs it; a line each.
+"""Works through vectors with `thecal_protocol.secure` and `pump.link.x25519`, on whatever Python runs it; a
+line each.
 
 test_secure.py puts VECTORS (a string of JSON) in front of this text. Where there is no `cryptolib` (CPython,
 WebAssembly) a stand-in for AES is used that is the same everywhere.
@@ -10,7 +11,7 @@ import json
 from binascii import hexlify, unhexlify
 
 from pump.link.x25519 import X25519
-from wire import secure
+from thecal_protocol import secure
 
 try:
     from cryptolib import aes as AES  # noqa: N812 # pyright: ignore

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire import codec, framing, messages
-from wire.codec import WireError, decode, encode, encoded, size
+from thecal_protocol import codec, framing, messages
+from thecal_protocol.codec import WireError, decode, encode, encoded, size
 from wire_values import RANGES, TABLES, Fields, plainly_encoded, values_of
 
 Case = tuple[Fields, dict[str, Any]]

@@ -8,8 +8,8 @@ from cobs import cobs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wire import framing
-from wire.framing import FrameReader
+from thecal_protocol import framing
+from thecal_protocol.framing import FrameReader
 from wire_values import Frame, plain_frame
 
 # bodies with many zeros, with none, and of the lengths where COBS turns

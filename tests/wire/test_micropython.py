@@ -126,7 +126,7 @@ def test_31_bit_small_integers(programs: list[str], expected: list[list[str]], r
 
 
 RANGE_CHECK = """
-from wire import codec
+from thecal_protocol import codec
 for kind, low, high in (("u8", 0, 2**8-1), ("u16", 0, 2**16-1), ("u32", 0, 2**32-1), ("u64", 0, 2**64-1),
                         ("i64", -2**63, 2**63-1)):
     for value in (low - 1, high + 1, 10**30, -10**30, "1", None, [1]):
@@ -150,7 +150,7 @@ def test_ranges_are_kept_on_every_interpreter(run_micropython: Any, run_wasm: An
 
 NO_ALLOCATION = """
 import micropython
-from wire import framing
+from thecal_protocol import framing
 reader = framing.FrameReader()
 noise = bytearray(b"\\x03ab\\x02\\xff\\0" * 20 + b"long" * 90 + b"\\0" + b"\\xfano cobs at all\\0" * 5)
 def flood():

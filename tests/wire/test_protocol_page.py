@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 import protocol_page
-from wire import messages, therapy
-from wire.framing import FrameReader
+from thecal_protocol import messages, therapy
+from thecal_protocol.framing import FrameReader
 from wire_values import Fields, plainly_encoded
 
 NAME_TABLES = [

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thecal.link import cipher
-from wire import secure
+from thecal_protocol import secure
 
 SCRIPT = Path(__file__).with_name("secure_on_device.py")
 KEY = bytes(range(0xC0, 0xD0)).hex()
@@ -114,11 +114,11 @@ def lines(repo_root: Path) -> list[str]:
     """What CPython says: of CCM, with the stand-in for AES only."""
     done = subprocess.run(
         [sys.executable, "-c", script()],
-        cwd=repo_root / "firmware",
+        cwd=repo_root,
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": "."},
+        env={"PYTHONPATH": "firmware:protocol"},
     )
     return done.stdout.splitlines()
 
@@ -164,7 +164,7 @@ def test_small_integers_of_31_bits_change_nothing(lines: list[str], run_wasm: An
 
 
 class Aes:
-    """`cryptolib.aes` by the package cryptography, for `wire.secure` on CPython."""
+    """`cryptolib.aes` by the package cryptography, for `thecal_protocol.secure` on CPython."""
 
     def __init__(self, key: bytes, mode: int, iv: bytes | None = None) -> None:
         block_mode = modes.ECB() if mode == 1 else modes.CBC(iv or b"")

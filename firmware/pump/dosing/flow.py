@@ -32,7 +32,7 @@ from pump.dosing.source import (
 )
 from pump.units import Instant
 
-# Kinds of notes to the log: numbers of wire.messages.EVENT_KINDS (a test holds them equal).
+# Kinds of notes to the log: numbers of thecal_protocol.messages.EVENT_KINDS (a test holds them equal).
 NOTE_RESUMED = 6
 NOTE_STARTED = 7
 NOTE_DELIVERED = 8

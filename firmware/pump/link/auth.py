@@ -12,7 +12,7 @@ a success or the button ends that. Dosing does not notice.
 import hashlib
 
 from pump.therapy.bounds import Unacceptable
-from wire import codec, messages, secure
+from thecal_protocol import codec, messages, secure
 
 _NOTE_FAILED = 45
 _NOTE_PAIRED = 48
@@ -74,7 +74,9 @@ class Auth:
         }
 
     def admit(self, session: int, values) -> bytes:
-        """The secrets of the session (wire.secure.session_secrets) that this AUTH opens; Unacceptable."""
+        """The secrets of the session (thecal_protocol.secure.session_secrets) that this AUTH opens;
+        Unacceptable.
+        """
         now_s = self._timebase.s
         if self._presence.forgives:
             self._presence.forgives = False

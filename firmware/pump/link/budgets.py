@@ -11,8 +11,8 @@ Nothing here allocates but a refusal.
 
 from pump.allowance import Allowance
 from pump.therapy.bounds import Unacceptable
-from wire import roles
-from wire.messages import STOP
+from thecal_protocol import roles
+from thecal_protocol.messages import STOP
 
 FRAMES = 20_000
 FRAMES_A_S = 5

@@ -12,7 +12,7 @@ from pump.dosing.source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
-from wire import messages, roles
+from thecal_protocol import messages, roles
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6

@@ -1,4 +1,4 @@
-"""What the requests about alarms, sensors, self tests and the reservoir do (`wire.guard`).
+"""What the requests about alarms, sensors, self tests and the reservoir do (`thecal_protocol.guard`).
 
 Raises `Unacceptable` for every refusal. Allocates: commands only.
 """
@@ -8,8 +8,8 @@ from pump.safety.monitor import SUPPLY
 from pump.safety.reservoir import EMPTY_PL
 from pump.therapy.bounds import Unacceptable
 from pump.units import S_PER_DAY
-from wire import guard as wire
-from wire import messages
+from thecal_protocol import guard as wire
+from thecal_protocol import messages
 
 _ALARMS_A_PAGE = 8
 _CHECKS_A_PAGE = 3

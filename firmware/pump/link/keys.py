@@ -5,7 +5,7 @@ read is no key.
 """
 
 from pump.records.documents import Document, DocumentError
-from wire.secure import KEY_SIZE
+from thecal_protocol.secure import KEY_SIZE
 
 _NUMBER = 1
 _SIZE = 4 * KEY_SIZE  # a key of zeros is none

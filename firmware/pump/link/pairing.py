@@ -11,9 +11,9 @@ The agreement is computed in slices (`step`): dosing goes first.
 
 from pump.link.x25519 import BASE, STEPS, X25519
 from pump.therapy.bounds import Unacceptable
-from wire.messages import PAIR
-from wire.roles import BUTTON_S, CLINICIAN
-from wire.secure import pairing_key
+from thecal_protocol.messages import PAIR
+from thecal_protocol.roles import BUTTON_S, CLINICIAN
+from thecal_protocol.secure import pairing_key
 
 _NOTE_BEGUN = 47
 _PUBLIC_SIZE = 32

@@ -10,7 +10,7 @@ asked for, so no press for that one serves it.
 from pump.safety.service import CHIRP
 from pump.therapy.bounds import Unacceptable
 from pump.units import Instant
-from wire.roles import BUTTON_S
+from thecal_protocol.roles import BUTTON_S
 
 _NOTE_PRESSED = 60
 _LEAST_S = 10  # for the host to say it again, however late the press came

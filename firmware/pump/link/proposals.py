@@ -14,7 +14,7 @@ from pump.therapy.bounds import Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
 from pump.units import S_PER_DAY, US_PER_S
-from wire import codec, messages
+from thecal_protocol import codec, messages
 
 MAX_PROPOSAL = 6144
 DIGEST_SIZE = 16

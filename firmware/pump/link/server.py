@@ -1,11 +1,11 @@
 """The device's end of the line: bytes in, at most one answer out, every command carried out at most once.
 
 Outside of a session the pump answers hello, auth and pair, and refuses everything else by name. Within one,
-every frame is sealed both ways (`wire.secure`), opens only with the session's own keys, and is checked
-against the role's rights (`wire.roles`, deny by default) before anything is decoded. A number above the last
-is carried out, the last again (tag and all) gets the answer kept from the first time. Refusals of what could
-not be authenticated travel in plain frames: nobody should rely on them. What is not a well-formed frame gets
-silence. Sessions end after 3 min without a frame and at the age of 8 h (SEC-06).
+every frame is sealed both ways (`thecal_protocol.secure`), opens only with the session's own keys, and is
+checked against the role's rights (`thecal_protocol.roles`, deny by default) before anything is decoded. A
+number above the last is carried out, the last again (tag and all) gets the answer kept from the first time.
+Refusals of what could not be authenticated travel in plain frames: nobody should rely on them. What is not a
+well-formed frame gets silence. Sessions end after 3 min without a frame and at the age of 8 h (SEC-06).
 
 A pass without bytes allocates nothing; each pass takes at most one buffer of bytes, so a flood cannot hold
 up dosing (SEC-09). Handlers are `pump.link.commands`.
@@ -14,7 +14,7 @@ up dosing (SEC-09). Handlers are `pump.link.commands`.
 import cryptolib
 
 from pump.therapy.bounds import Unacceptable
-from wire import codec, framing, messages, roles, secure
+from thecal_protocol import codec, framing, messages, roles, secure
 
 CHUNK = 256
 IDLE_S = 180

@@ -1,15 +1,15 @@
 """What a program changes, onto the log: one record for each field that is not as it was before (REC-09).
 
 The bytes of both programs are gone through side by side, field by field of the wire's table, so nothing is
-decoded whole. A record holds the field's number (`wire.records.PROGRAM_FIELDS`), which entry of a group it is
-of, the old and the new value, 0 where there is none. A step of a flex schedule is one value, a name comes in
-pieces of seven bytes. So the largest program makes less than 300 records; they are brought to flash a few at
-a time, and the motor is fed in between.
+decoded whole. A record holds the field's number (`thecal_protocol.records.PROGRAM_FIELDS`), which entry of a
+group it is of, the old and the new value, 0 where there is none. A step of a flex schedule is one value, a
+name comes in pieces of seven bytes. So the largest program makes less than 300 records; they are brought to
+flash a few at a time, and the motor is fed in between.
 
 The chip holds this on flash until it is needed. Allocates: commands only.
 """
 
-from wire import codec, messages
+from thecal_protocol import codec, messages
 
 NOTE_FIELD = 72
 AT_ONCE = 24  # records that wait at most: fewer than a queue takes

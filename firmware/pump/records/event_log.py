@@ -1,7 +1,7 @@
 """The event log: what was noted gets onto flash, in three rings of its own, chained by a keyed tag (REC).
 
     events   at least 4096 records   a flood of one never evicts another; docs/event-log.md says which kind
-    faults   at least 1024           goes where (wire.messages.FAULT_RECORDS, DOSE_RECORDS)
+    faults   at least 1024           goes where (thecal_protocol.messages.FAULT_RECORDS, DOSE_RECORDS)
     doses    at least 5100           30 days of them
 
 Noting is `pump.records.event_queue`'s matter. `serve` brings what waits there to flash; the main loop calls

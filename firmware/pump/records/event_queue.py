@@ -5,18 +5,20 @@ queue full is counted, not kept, and so is everything after it until `pump.recor
 explains the gap by a record. One sequence of numbers runs over all queues.
 
 The ring of doses has places for what is given by the program and asked for by the patient, and others for
-all the rest (`wire.messages.DOSE_RECORDS`), each so many a day: what comes more often than that goes to the
-ring of events. So nothing that anybody asks for, however often, pushes out 30 days of doses (REC-07).
+all the rest (`thecal_protocol.messages.DOSE_RECORDS`), each so many a day: what comes more often than that
+goes to the ring of events. So nothing that anybody asks for, however often, pushes out 30 days of doses
+(REC-07).
 
-Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (the rest)."""
+Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (the rest).
+"""
 
 import struct
 
 from pump.allowance import Allowance
 from pump.records.repeats import Repeats
-from wire.messages import DOSE_RECORDS, FAULT_RECORDS, REPEATED_RECORDS
+from thecal_protocol.messages import DOSE_RECORDS, FAULT_RECORDS, REPEATED_RECORDS
 
-# The fields of wire.messages' event entry in its order, and how an entry of the queues is laid out.
+# The fields of `messages`' event entry in its order, and how an entry of the queues is laid out.
 FIELDS = "<IIIBBBHQQH"
 FIELDS_SIZE = struct.calcsize(FIELDS)
 _AT_S = 4  # offsets of fields

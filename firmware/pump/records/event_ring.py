@@ -5,7 +5,7 @@ by its serial number. Records
 are appended and written through in batches; littlefs makes each batch all or nothing. The file that follows
 is made and opened in advance (`prepare`), so that changing over to it allocates nothing.
 
-    record    fields (wire.messages' event entry, 35 bytes), zeros to 44; CRC-32 of these; tag (16 bytes)
+    record    fields (`messages`' event entry, 35 bytes), zeros to 44; CRC-32 of these; tag (16 bytes)
     tag       AES-128-CBC-MAC, zero IV, of (tag of the record before it in this ring, zeros at the ring's
               beginning) and the record's first 48 bytes: fixed length, so the plain CBC-MAC is sound
     header    magic, version, ring, 0, serial, number of the first record; tag before it; zeros to 60; CRC-32

@@ -31,7 +31,7 @@ from pump.records.restarts import Restarts
 from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
 from pump.therapy.fillings import FILLINGS, FILLINGS_OF_0_1, REFILLS
 from pump.therapy.prescription import Prescription
-from wire import codec, messages
+from thecal_protocol import codec, messages
 
 _SAVE_EVERY_S = 1800
 _LAST_NUMBER = 0x7FFE  # even, as the next one is 1: two in a row never share a file

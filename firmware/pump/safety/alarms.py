@@ -1,4 +1,5 @@
-"""Alarms: what stands, what is announced, and what it does to delivery, by the one table `wire.guard.ALARMS`.
+"""Alarms: what stands, what is announced, and what it does to delivery, by the one table
+`thecal_protocol.guard.ALARMS`.
 
 An alarm is raised when its condition comes and cleared when it goes; nobody can clear a condition by hand,
 nor turn an alarm off: confirming ends its tone until it is raised anew (ALM-04), silence ends by itself
@@ -10,7 +11,7 @@ Raising, clearing and `serve` allocate nothing.
 
 from array import array
 
-from wire.guard import ALARMS, CONFIRMED, FATAL, LIVE, NONE
+from thecal_protocol.guard import ALARMS, CONFIRMED, FATAL, LIVE, NONE
 
 COUNT = 29  # numbers from 1
 CRITICAL_TONE = 2

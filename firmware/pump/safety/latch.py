@@ -9,7 +9,7 @@ Allocates: only when there is something new to keep.
 
 from pump.records.documents import Document, DocumentError
 from pump.safety.alarms import NEVER_S
-from wire import codec
+from thecal_protocol import codec
 
 _NAME = "guard"
 _RECORD = (("fault", "u8"), ("detail", "u32"), ("eri_s", "u32"))

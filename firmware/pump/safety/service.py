@@ -8,7 +8,7 @@ from pump.safety import alarms as a
 from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
 from pump.therapy.bounds import Unacceptable
-from wire.guard import FATAL
+from thecal_protocol.guard import FATAL
 
 CHIRP = 3
 NOTE_SELF_TESTED = 31

@@ -24,7 +24,7 @@ from pump.safety.latch import Latch
 from pump.safety.monitor import SAMPLE_STEPS, Monitor
 from pump.safety.reservoir import Reservoir
 from pump.therapy.bounds import Unacceptable
-from wire.guard import HOLD, STOP
+from thecal_protocol.guard import HOLD, STOP
 
 LOOK_RUNS = 4
 _LOOK_S = 60  # when awake anyway,

@@ -28,7 +28,9 @@ DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
 
 class Unacceptable(Exception):
-    """A refused program or command: `reason` is a name of wire.messages.REFUSALS, `detail` the field."""
+    """A refused program or command: `reason` is a name of thecal_protocol.messages.REFUSALS, `detail` the
+    field.
+    """
 
     def __init__(self, reason: str, detail: str):
         super().__init__(reason, detail)

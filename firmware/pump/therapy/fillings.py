@@ -13,7 +13,7 @@ from pump.therapy.bounds import Unacceptable
 
 MAX_FILLINGS = 48
 
-# How the fillings are kept on record (encoded by wire.codec); with them, since 0.2, what refills showed, so
+# How the fillings are kept on record (encoded by `codec`); with them, since 0.2, what refills showed, so
 # that a refill is on record whole or not at all.
 FILLINGS = (
     ("reservoir_pl", "u64"),

@@ -13,7 +13,7 @@ from pump.therapy.bounds import Unacceptable
 
 _MOST_CONFIRMED = 15
 _DIGEST_SIZE = 8
-_NO_PATIENT_BOLUS = 1  # bits of `rules`, as wire.therapy has them
+_NO_PATIENT_BOLUS = 1  # bits of `rules`, as thecal_protocol.therapy has them
 _WITHDRAWAL = 2
 _UNKNOWN = 4
 NOTE_COMMITTED = 3

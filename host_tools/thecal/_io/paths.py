@@ -19,10 +19,10 @@ _START_PACKAGE = (
 
 
 def project_root() -> Path:
-    """The folder with `firmware/` and `boards/`. SimulationError when there is none."""
+    """The folder with `firmware/`, `protocol/` and `boards/`. SimulationError when there is none."""
     named = os.environ.get("THECAL_HOME")
     root = Path(named) if named else Path(__file__).resolve().parents[3]
-    if not (root / "firmware" / "wire").is_dir():
+    if not (root / "protocol" / "thecal_protocol").is_dir():
         raise SimulationError(
             f"there is no firmware in {root}", "install thecal from a checkout, or set THECAL_HOME to one"
         )

@@ -79,7 +79,8 @@ def code_version() -> str:
     """A digest of firmware, unix board and host tools: results of other code are other results."""
     root = paths.project_root()
     digest = hashlib.sha256()
-    for file in _sources((root / "firmware", root / "boards" / "unix", Path(__file__).resolve().parents[1])):
+    folders = [root / name for name in ("firmware", "protocol", "boards/unix")]
+    for file in _sources((*folders, Path(__file__).resolve().parents[1])):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:_VERSION_DIGITS]
 

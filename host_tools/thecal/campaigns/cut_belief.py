@@ -23,8 +23,8 @@ from thecal.campaigns.cut_therapies import (
 )
 from thecal.link.client import digest_of
 from thecal.link.responses.pump import Accounts, Event, Status
-from wire.codec import encoded
-from wire.messages import PROPOSAL_PROGRAM, proposal_fields
+from thecal_protocol.codec import encoded
+from thecal_protocol.messages import PROPOSAL_PROGRAM, proposal_fields
 
 INFUSING, STOPPED, UNPROGRAMMED, FAULT = "infusing", "stopped", "unprogrammed", "fault"
 _IN_FLIGHT = 64  # steps that the motor may hold

@@ -24,7 +24,7 @@ from thecal.campaigns.cut_therapies import (
 from thecal.emulator.testbench import PowerCut
 from thecal.errors import Refused
 from thecal.link.client import refill_values
-from wire.messages import (
+from thecal_protocol.messages import (
     PROPOSAL_BOLUS,
     PROPOSAL_CLOCK,
     PROPOSAL_PRIME,

@@ -1,8 +1,8 @@
 """What the pump runs in the power-cut campaign: therapies that between them use every way to dose.
 
-As `wire.therapy.THERAPY`. One drug, and for one pump one step volume, so that each can follow each without a
-refill; `bridged` comes after a refill of another concentration. Small steps go with small flows, so that a
-run stays short.
+As `thecal_protocol.therapy.THERAPY`. One drug, and for one pump one step volume, so that each can follow
+each without a refill; `bridged` comes after a refill of another concentration. Small steps go with small
+flows, so that a run stays short.
 """
 
 import functools

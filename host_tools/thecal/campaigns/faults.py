@@ -23,7 +23,7 @@ from thecal.campaigns.fault_pump import FaultPump, Raised
 from thecal.campaigns.fault_states import STATES, Patient
 from thecal.campaigns.fault_table import FAULTS, Fault, judged_by_the_sum
 from thecal.link.responses.pump import Event
-from wire.messages import STATES as STATE_NAMES
+from thecal_protocol.messages import STATES as STATE_NAMES
 
 _FAULTS, _STATES = tuple(FAULTS), tuple(STATES)
 CELLS = len(_FAULTS) * len(_STATES)

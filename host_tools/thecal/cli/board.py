@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import Json, Port, WrongUsage, check_serial_number, print_json, words_for_people
-from wire.version import VERSION
+from thecal_protocol.version import VERSION
 
 if TYPE_CHECKING:
     from thecal.firmware_build.bundle import Bundle

@@ -9,7 +9,7 @@ from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_
 
 
 class Role(StrEnum):
-    """As whom the pump will know this user (wire.roles)."""
+    """As whom the pump will know this user (thecal_protocol.roles)."""
 
     OBSERVER = "observer"
     PATIENT = "patient"

@@ -9,7 +9,7 @@ from thecal.link.button import Button
 from thecal.link.responses.pump import Hello
 from thecal.link.session import Session
 from thecal.link.transport import Transport
-from wire.roles import BUTTON_S, ROLES
+from thecal_protocol.roles import BUTTON_S, ROLES
 
 
 def pair(port: str, role: str, tell: Button | None) -> keyring.Entry:

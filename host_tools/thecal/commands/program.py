@@ -30,19 +30,19 @@ from thecal.therapy.settings_diff import Change, compare
 from thecal.therapy.toml_file import Problem
 from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text
 from thecal.units.local_time import DEFAULT_START, from_wire
-from wire.therapy import BASAL_STOPPED
+from thecal_protocol.therapy import BASAL_STOPPED
 
 
 @dataclass(frozen=True)
 class PreparedProgram:
     """A program that may be proposed, and what a person should see first."""
 
-    values: dict[str, object]  # wire.therapy.THERAPY, the bridge filled in
+    values: dict[str, object]  # thecal_protocol.therapy.THERAPY, the bridge filled in
     running: Mapping[str, Any] | None  # the program it replaces; None: there is none
     changes: list[Change]  # every setting, old and new; `Change.changed` says which differ
     report: CheckReport
     start: datetime  # the pump's local time when it was asked
-    state: str = ""  # wire.messages.STATES, when it was asked
+    state: str = ""  # thecal_protocol.messages.STATES, when it was asked
 
     @property
     def starts(self) -> str:

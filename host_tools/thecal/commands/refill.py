@@ -36,7 +36,7 @@ from thecal.therapy.rules.commands import refill_problems, refuse
 from thecal.units import local_time
 from thecal.units.amounts import volume_text
 from thecal.units.json_numbers import SCHEMA, nl
-from wire.messages import PROPOSAL_REFILL
+from thecal_protocol.messages import PROPOSAL_REFILL
 
 if TYPE_CHECKING:
     from thecal.commands.program import PreparedProgram

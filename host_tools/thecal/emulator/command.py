@@ -19,7 +19,7 @@ from thecal.errors import LinkError, PortError, Refused, SimulationError
 from thecal.eventlog import log_keys
 from thecal.link import keyring
 from thecal.link.client import Client
-from wire.roles import CLINICIAN, ROLES
+from thecal_protocol.roles import CLINICIAN, ROLES
 
 _ANSWER_S = 2.0
 _PAIRING_S = 20.0

@@ -32,8 +32,8 @@ from thecal.firmware_build import compiled
 from thecal.link import key_lookup, pairing, transport
 from thecal.link.responses.pump import Hello
 from thecal.link.session import Session
-from wire.roles import CLINICIAN
-from wire.secure import KEY_SIZE
+from thecal_protocol.roles import CLINICIAN
+from thecal_protocol.secure import KEY_SIZE
 
 _KEYS_AT = 8  # in the document `link-keys` (docs/storage.md)
 _BOOT_S = 20.0
@@ -135,7 +135,9 @@ class Emulator:
             self._firmware = self._closing.enter_context(compiled.firmware(source=self._source))
             self._open_pty()
             if self._manifest:
-                manifest = write_manifest(self._folder / "manifest", self._firmware.firmware)
+                manifest = write_manifest(
+                    self._folder / "manifest", self._firmware.firmware, self._firmware.protocol
+                )
                 self._settings["manifest"] = str(manifest)
             if self._flash is not None:
                 self._claim(self._flash)
@@ -186,8 +188,9 @@ class Emulator:
         return self._serial_number
 
     def key(self, role: int) -> bytes | None:
-        """The key that the pump has for a role (wire.roles), read from its flash, or as last known where the
-        flash cannot be read any more; None: there is none."""
+        """The key that the pump has for a role (thecal_protocol.roles), read from its flash, or as last
+        known where the flash cannot be read any more; None: there is none.
+        """
         try:
             document = self.bench.document("link-keys") or b""
         except SimulationError:
@@ -320,10 +323,11 @@ def _waiting(descriptor: int) -> int:
     return count[0]
 
 
-def write_manifest(path: Path, root: Path) -> Path:
-    """CRC and path of every file of the firmware in `root`, one a line: what `code.check()` compares."""
+def write_manifest(path: Path, *roots: Path) -> Path:
+    """CRC and path of every file of code below `roots`, one a line: what `code.check()` compares."""
     lines = [
         f"{zlib.crc32(file.read_bytes()):08x} {file}"
+        for root in roots
         for file in sorted(root.rglob("*"))
         if file.suffix in _CODE
     ]

@@ -19,11 +19,11 @@ from thecal.units.amounts import (
     span_text,
     volume_text,
 )
-from wire.codec import WireError, name_of
-from wire.guard import SELF_TESTS, SENSOR_STATES, SENSORS
-from wire.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
-from wire.roles import ROLES
-from wire.therapy import SOFT_LIMITS
+from thecal_protocol.codec import WireError, name_of
+from thecal_protocol.guard import SELF_TESTS, SENSOR_STATES, SENSORS
+from thecal_protocol.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
+from thecal_protocol.roles import ROLES
+from thecal_protocol.therapy import SOFT_LIMITS
 
 RESET_CAUSES = ((1, "power on"), (3, "a watchdog reset"))
 _BEGUN = {

@@ -17,7 +17,7 @@ from itertools import pairwise
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from thecal.link.responses.pump import UNKNOWN, Event, LogRing, LogState
-from wire.messages import ACTORS, EVENT_KINDS, FAULT_RECORDS
+from thecal_protocol.messages import ACTORS, EVENT_KINDS, FAULT_RECORDS
 
 TAG_SIZE = 16
 NO_TAG = bytes(TAG_SIZE)

@@ -21,9 +21,9 @@ from thecal.units.amounts import (
     volume_rate_text,
     volume_text,
 )
-from wire.codec import WireError, name_of
-from wire.messages import BASAL_MODES
-from wire.records import PIECES, PROGRAM_FIELDS
+from thecal_protocol.codec import WireError, name_of
+from thecal_protocol.messages import BASAL_MODES
+from thecal_protocol.records import PIECES, PROGRAM_FIELDS
 
 _TOP = 56
 _VALUE = (1 << _TOP) - 1
@@ -53,7 +53,7 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One field of a program that was changed. `field`: as wire.records.PROGRAM_FIELDS names it."""
+    """One field of a program that was changed. `field`: as `records.PROGRAM_FIELDS` names it."""
 
     sequence: int  # of its (first) record
     at_us: int  # of the pump's clock

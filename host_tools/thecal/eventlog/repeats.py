@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thecal.link.responses.pump import Event
-from wire.codec import WireError, name_of
-from wire.messages import EVENT_KINDS
+from thecal_protocol.codec import WireError, name_of
+from thecal_protocol.messages import EVENT_KINDS
 
 _HALF = 32
 _WORD = (1 << _HALF) - 1
@@ -16,7 +16,9 @@ _WORD = (1 << _HALF) - 1
 class Repeats:
     """`count` more records like one that is in the log, by the same actor and with the same code."""
 
-    kind: str | None  # wire.messages.EVENT_KINDS; None: of several kinds, which found no place of their own
+    kind: (
+        str | None
+    )  # thecal_protocol.messages.EVENT_KINDS; None: of several kinds, which found no place of their own
     code: int
     refusal: int
     count: int

@@ -61,9 +61,12 @@ _TABLES_ONLY = (ast.FunctionDef, ast.ClassDef)
 
 
 def firmware_sources() -> dict[str, Path]:
-    """Every module of firmware/: its path on the chip, without suffix, and its file."""
-    root = paths.project_root() / "firmware"
-    names = {file: file.relative_to(root).with_suffix("").as_posix() for file in sorted(root.rglob("*.py"))}
+    """Every module of firmware/ and protocol/: its path on the chip, without suffix, and its file."""
+    names = {
+        file: file.relative_to(root).with_suffix("").as_posix()
+        for root in (paths.project_root() / "firmware", paths.project_root() / "protocol")
+        for file in sorted(root.rglob("*.py"))
+    }
     return {START if name == "main" else name: file for file, name in names.items()}
 
 
@@ -205,9 +208,9 @@ def build_name(files: Mapping[str, bytes]) -> str:
 
 
 def _words(found: Mapping[str, Path]) -> Iterator[str]:
-    """Every name that the firmware outside `wire` uses."""
+    """Every name that the firmware outside the protocol uses."""
     for name, file in found.items():
-        if name.startswith("wire/"):
+        if name.startswith("thecal_protocol/"):
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
@@ -221,10 +224,10 @@ def _words(found: Mapping[str, Path]) -> Iterator[str]:
 def _chip_text(name: str, file: Path, words: set[str]) -> str:
     text = file.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    if name == "wire/messages":
+    if name == "thecal_protocol/messages":
         text = tables.messages_source(words)
         tree = ast.parse(text)
-    elif name.startswith("wire/") and _is_tables(tree):
+    elif name.startswith("thecal_protocol/") and _is_tables(tree):
         text = tables.tables_source(importlib.import_module(name.replace("/", ".")), words)
         tree = ast.parse(text)
     return text

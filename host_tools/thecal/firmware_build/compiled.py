@@ -42,9 +42,10 @@ _OPTIONS = ("-msmall-int-bits=63", f"-march={_MACHINES.get(platform.machine().lo
 
 @dataclass(frozen=True)
 class Firmware:
-    """A firmware and the unix board to boot it on."""
+    """A firmware, the protocol it speaks and the unix board to boot it on."""
 
     firmware: Path
+    protocol: Path
     board: Path
 
     @property
@@ -65,11 +66,11 @@ class Firmware:
     @property
     def micropython_path(self) -> str:
         """MICROPYPATH of its process."""
-        return f"{self.firmware}:{self.board}"
+        return f"{self.firmware}:{self.protocol}:{self.board}"
 
 
 def _below(folder: Path) -> Firmware:
-    return Firmware(folder / "firmware", folder / "boards" / "unix")
+    return Firmware(folder / "firmware", folder / "protocol", folder / "boards" / "unix")
 
 
 @contextlib.contextmanager
@@ -117,10 +118,14 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _files(text: Firmware) -> dict[str, Path]:
-    """Every file of both, by its place below the project's folder."""
+    """Every file of all three, by its place below the project's folder."""
     return {
         f"{name}/{file.relative_to(folder)}": file
-        for name, folder in (("firmware", text.firmware), ("boards/unix", text.board))
+        for name, folder in (
+            ("firmware", text.firmware),
+            ("protocol", text.protocol),
+            ("boards/unix", text.board),
+        )
         for file in sorted(folder.rglob("*.py"))
     }
 

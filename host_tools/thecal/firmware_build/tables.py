@@ -1,17 +1,17 @@
 """The message tables as the chip holds them: text that is taken apart when a message needs it.
 
-As nested tuples the tables of `wire.messages` cost some 20 kB of the chip's heap; as text a fifth of it. The
-text is made from the one definition when the firmware is compiled; the module that results has the same
-names, functions and answers (tests/rp2040/test_tables.py holds both together).
+As nested tuples the tables of `thecal_protocol.messages` cost some 20 kB of the chip's heap; as text a fifth
+of it. The text is made from the one definition when the firmware is compiled; the module that results has
+the same names, functions and answers (tests/rp2040/test_tables.py holds both together).
 """
 
 from collections.abc import Set
 from types import ModuleType
 from typing import Any, cast
 
-from wire import messages
+from thecal_protocol import messages
 
-_HEAD = '''"""Made from wire/{}.py by thecal.firmware_build.tables: the same tables, as text."""
+_HEAD = '''"""Made from thecal_protocol/{}.py by thecal.firmware_build.tables: the same tables, as text."""
 
 '''
 
@@ -33,7 +33,7 @@ class Rows:
             at = end + 1
 '''
 
-_READER = """from wire.codec import UNKNOWN_NUMBER, WireError
+_READER = """from thecal_protocol.codec import UNKNOWN_NUMBER, WireError
 
 
 def _fields(words):
@@ -114,7 +114,7 @@ def _constants(module: ModuleType, wanted: Set[str]) -> list[str]:
 
 
 def messages_source(wanted: Set[str]) -> str:
-    """`wire/messages.py` for the chip, with the constants that the firmware names."""
+    """`thecal_protocol/messages.py` for the chip, with the constants that the firmware names."""
     rows = [
         f"\n{number}:{fields_text(ask)}:{fields_text(reply)}" for number, _, ask, reply in messages.MESSAGES
     ]
@@ -127,7 +127,7 @@ def messages_source(wanted: Set[str]) -> str:
 
 
 def tables_source(module: ModuleType, wanted: Set[str]) -> str:
-    """Any other module of `wire` that holds nothing but tables."""
+    """Any other module of the protocol that holds nothing but tables."""
     lines = _constants(module, wanted)
     rows = [_ROWS] if any("Rows(" in line for line in lines) else []
     return "\n".join([_HEAD.format(module.__name__.rpartition(".")[2]), *rows, *lines, ""])

@@ -29,7 +29,7 @@ from thecal.history.queries import one_pump, rows
 from thecal.history.schema import programs, records, residuals, sessions
 from thecal.history.times import LocalTimes
 from thecal.units.amounts import exact_decimal
-from wire.messages import BOLUS_KINDS
+from thecal_protocol.messages import BOLUS_KINDS
 
 VERSION = "4.3.0"
 SYSTEM = "urn:thecal"  # our own codes and identifiers

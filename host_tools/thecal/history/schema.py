@@ -90,7 +90,9 @@ programs = Table(
     Column("at_us", Integer, nullable=False),  # of its commit on the pump's clock; -1: not known
     Column("seen", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("therapy", JSON, nullable=False),  # wire.therapy.THERAPY; library version and digest among it
+    Column(
+        "therapy", JSON, nullable=False
+    ),  # thecal_protocol.therapy.THERAPY; library version and digest among it
     UniqueConstraint("pump_id", "digest", "at_us"),
 )
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from thecal._io import interruption
 from thecal.errors import Refused, ThecalError
-from wire.roles import BUTTON_S
+from thecal_protocol.roles import BUTTON_S
 
 T = TypeVar("T")
 

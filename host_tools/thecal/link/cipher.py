@@ -1,13 +1,14 @@
-"""The host's half of `wire.secure`: AES-128-CCM of secured frames, with the package `cryptography`.
+"""The host's half of `thecal_protocol.secure`: AES-128-CCM of secured frames, with the package
+`cryptography`.
 
-Same `seal` and `open` as `wire.secure.Ccm` on the pump.
+Same `seal` and `open` as `thecal_protocol.secure.Ccm` on the pump.
 """
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from wire.framing import TEXT_AT
-from wire.secure import KEY_SIZE, PROOF_SIZE, SALT_SIZE, TAG_SIZE
+from thecal_protocol.framing import TEXT_AT
+from thecal_protocol.secure import KEY_SIZE, PROOF_SIZE, SALT_SIZE, TAG_SIZE
 
 _KEYS_AT = PROOF_SIZE
 _SALTS_AT = _KEYS_AT + 2 * KEY_SIZE
@@ -42,7 +43,7 @@ class Cipher:
 
 
 def both(secrets: bytes) -> tuple[Cipher, Cipher]:
-    """Host to pump and pump to host, of `wire.secure.session_secrets`."""
+    """Host to pump and pump to host, of `thecal_protocol.secure.session_secrets`."""
     pairs = zip(
         range(_KEYS_AT, _SALTS_AT, KEY_SIZE),
         range(_SALTS_AT, _SALTS_AT + 2 * SALT_SIZE, SALT_SIZE),

@@ -39,9 +39,9 @@ from thecal.link.responses.pump import (
 )
 from thecal.link.session import TIMEOUT_S, TRIES, FindKey, Outcome, Session
 from thecal.link.transport import Link, Transport
-from wire import framing
-from wire.codec import encoded, name_of, size
-from wire.messages import (
+from thecal_protocol import framing
+from thecal_protocol.codec import encoded, name_of, size
+from thecal_protocol.messages import (
     ABORT,
     ACCOUNTS,
     CANCEL_PLAN,
@@ -213,7 +213,9 @@ class Client(GuardClient):
                 raise malformed("accounts", "an empty page")
 
     def running_program(self) -> dict[str, object] | None:
-        """The therapy the pump runs, by `wire.therapy.THERAPY`; None when it was never programmed."""
+        """The therapy the pump runs, by `thecal_protocol.therapy.THERAPY`; None when it was never
+        programmed.
+        """
         try:
             blob = self._read_blob(PROGRAM)
         except Refused as refused:
@@ -225,7 +227,7 @@ class Client(GuardClient):
     # -- dose-changing commands: propose, then commit
 
     def propose_program(self, therapy: dict[str, object]) -> Proposal:
-        """Propose a therapy, as `wire.therapy.THERAPY`."""
+        """Propose a therapy, as `thecal_protocol.therapy.THERAPY`."""
         return self.propose(PROPOSAL_PROGRAM, therapy)
 
     def propose_bolus(self, dose_ng: int, duration_us: int, *, extended: bool = False) -> Proposal:
@@ -261,8 +263,9 @@ class Client(GuardClient):
         return self.propose(PROPOSAL_REFILL, values)
 
     def propose_refill_and_program(self, refill: dict[str, object], therapy: dict[str, object]) -> Proposal:
-        """Propose a refill (`refill_values`) and the therapy of what was filled in (`wire.therapy.THERAPY`):
-        the commit puts both on record at one instant, or neither."""
+        """Propose a refill (`refill_values`) and the therapy of what was filled in
+        (`thecal_protocol.therapy.THERAPY`): the commit puts both on record at one instant, or neither.
+        """
         return self.propose(PROPOSAL_REFILL_AND_PROGRAM, {**refill, **therapy})
 
     def propose_prime(self, *, dry: bool) -> Proposal:
@@ -365,7 +368,7 @@ def refill_values(
     expiry_day: int | None = None,
     measured_pl: int | None = None,
 ) -> dict[str, object]:
-    """A refill as `wire.therapy.REFILL`."""
+    """A refill as `thecal_protocol.therapy.REFILL`."""
     return {
         "volume_pl": volume_pl,
         "residual_pl": residual_pl,

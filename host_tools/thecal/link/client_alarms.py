@@ -15,8 +15,8 @@ from thecal.link.responses.alarms import (
 )
 from thecal.link.responses.pump import malformed
 from thecal.link.session import Session
-from wire.codec import name_of
-from wire.guard import (
+from thecal_protocol.codec import name_of
+from thecal_protocol.guard import (
     ALARM_CONFIRM,
     ALARM_SILENCE,
     ALARM_TEST,
@@ -26,7 +26,7 @@ from wire.guard import (
     SELF_TEST,
     SENSORS_READ,
 )
-from wire.messages import STATES
+from thecal_protocol.messages import STATES
 
 
 class GuardClient:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from thecal.errors import ThecalError
 from thecal.link.key_files import KeyFiles
-from wire.roles import ROLES
+from thecal_protocol.roles import ROLES
 
 _SUFFIX = ".link"
 

@@ -15,8 +15,8 @@ from thecal.errors import LinkError, Refused, ThecalError
 from thecal.link.button import pressed
 from thecal.link.responses.pump import Hello, Reply
 from thecal.link.session import Session
-from wire.messages import PAIR
-from wire.secure import pairing_key
+from thecal_protocol.messages import PAIR
+from thecal_protocol.secure import pairing_key
 
 _ASK_AGAIN_S = 0.002  # at least: a pump in virtual time computes while it is asked
 _WORK_S = 60.0  # on the chip it takes half of that

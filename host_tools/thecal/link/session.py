@@ -19,9 +19,9 @@ from thecal.link.cipher import Cipher, both
 from thecal.link.responses.pump import Hello, Reply, hello_of, malformed
 from thecal.link.transport import Link
 from thecal.units import bound_text
-from wire import framing
-from wire.codec import WireError, encode, name_of, table_hash, version_text
-from wire.messages import (
+from thecal_protocol import framing
+from thecal_protocol.codec import WireError, encode, name_of, table_hash, version_text
+from thecal_protocol.messages import (
     ACCOUNTS,
     AUTH,
     COMMIT,
@@ -44,8 +44,16 @@ from wire.messages import (
     answer_fields,
     request_fields,
 )
-from wire.roles import CLINICIAN
-from wire.secure import CHALLENGE_SIZE, KEY_SIZE, PROOF_SIZE, SALT_SIZE, TAG_SIZE, session_secrets, version_of
+from thecal_protocol.roles import CLINICIAN
+from thecal_protocol.secure import (
+    CHALLENGE_SIZE,
+    KEY_SIZE,
+    PROOF_SIZE,
+    SALT_SIZE,
+    TAG_SIZE,
+    session_secrets,
+    version_of,
+)
 
 FindKey = Callable[["Session", Hello, int], bytes]
 
@@ -90,8 +98,9 @@ class Session:
         timeout_s: float = TIMEOUT_S,
         tries: int = TRIES,
     ) -> None:
-        """`role`: of wire.roles. `find_key(session, hello, role)`: the key to prove it with, or raises
-        NoKey."""
+        """`role`: of thecal_protocol.roles. `find_key(session, hello, role)`: the key to prove it with, or
+        raises NoKey.
+        """
         self.link = link
         self.role = role
         self._find_key = find_key

@@ -18,7 +18,7 @@ from typing import Protocol, Self
 
 import serial
 from thecal.errors import LinkError, PortError
-from wire.framing import FrameReader
+from thecal_protocol.framing import FrameReader
 
 BAUD = 115200  # of real serial lines; USB and ptys ignore it
 WRITE_TIMEOUT_S = 1.0

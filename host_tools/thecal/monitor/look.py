@@ -18,8 +18,8 @@ from thecal.pump import Pump
 from thecal.report.course import course_since
 from thecal.report.record import Record
 from thecal.units.amounts import PL_PER_ML, US_PER_S
-from wire.codec import number_of
-from wire.messages import BOLUS_KINDS
+from thecal_protocol.codec import number_of
+from thecal_protocol.messages import BOLUS_KINDS
 
 DAY_US = 86_400 * US_PER_S
 HOUR_US = 3600 * US_PER_S

@@ -9,7 +9,7 @@ from typing import Literal
 from thecal.eventlog import integrity
 from thecal.link.responses.pump import Event, LogRing, LogState
 from thecal.report.record import Record
-from wire.messages import RINGS
+from thecal_protocol.messages import RINGS
 
 _MORE_THAN_KEPT = 1 << 32  # records of a ring of which a file shows no more than a part
 

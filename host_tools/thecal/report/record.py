@@ -22,7 +22,7 @@ from thecal.link.client import Client
 from thecal.link.responses.pump import UNKNOWN, Event, Instant, LogRing, LogState
 from thecal.therapy.toml_file import Problem
 from thecal.units import local_time
-from wire.messages import ACTORS, EVENT_KINDS, RINGS
+from thecal_protocol.messages import ACTORS, EVENT_KINDS, RINGS
 
 SCHEMA = 1
 KIND = "thecal-record"

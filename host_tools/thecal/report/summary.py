@@ -31,7 +31,7 @@ from thecal.units.amounts import (
     volume_rate_text,
     volume_text,
 )
-from wire.messages import ALARMS, BOLUS_KINDS, REFUSALS
+from thecal_protocol.messages import ALARMS, BOLUS_KINDS, REFUSALS
 
 _ALARMS_SHOWN = 60
 _RECORDS_SHOWN = 60

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from thecal.link.responses.pump import Event
-from wire.codec import name_of
-from wire.messages import BOLUS_KINDS, REFUSALS
+from thecal_protocol.codec import name_of
+from thecal_protocol.messages import BOLUS_KINDS, REFUSALS
 
 _BRIDGE = "bridge"
 

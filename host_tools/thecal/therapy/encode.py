@@ -1,4 +1,6 @@
-"""A therapy on the wire: `to_wire` fills the table `wire.therapy.THERAPY`; `wire.codec` makes bytes of it."""
+"""A therapy on the wire: `to_wire` fills the table `thecal_protocol.therapy.THERAPY`;
+`thecal_protocol.codec` makes bytes of it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from thecal.errors import TherapyError
 from thecal.therapy.program_math import bridge_dose
 from thecal.therapy.taper import plan_of
-from wire.therapy import BASAL_MODES, SCHEMA_VERSION
+from thecal_protocol.therapy import BASAL_MODES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from thecal.therapy.models import Therapy
@@ -18,7 +20,7 @@ _MODE_NUMBERS = {name: number for number, name in BASAL_MODES}
 
 
 def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """The table `wire.therapy.THERAPY` of a therapy.
+    """The table `thecal_protocol.therapy.THERAPY` of a therapy.
 
     `running`: the program it replaces, as such a table. A bridge takes the old concentration from there, so
     TherapyError when one is asked for and no program runs: it is never left out in silence.

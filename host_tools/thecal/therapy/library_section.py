@@ -13,13 +13,13 @@ from thecal.therapy.drug_library import rules, store
 from thecal.therapy.drug_library.model import DrugEntry
 from thecal.therapy.models import Therapy
 from thecal.therapy.rules.whole import schedule_errors
-from wire.therapy import NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
+from thecal_protocol.therapy import NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
 _MOST_CONFIRMED = 15
 
 
 def library_section(therapy: Therapy, running: Mapping[str, Any] | None) -> list[dict[str, object]]:
-    """The group `library` of wire.therapy.THERAPY."""
+    """The group `library` of thecal_protocol.therapy.THERAPY."""
     library = store.current()
     return [
         {

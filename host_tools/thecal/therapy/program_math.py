@@ -1,6 +1,6 @@
 """What a program on the wire amounts to: its daily dose, what a bridge gives. Exact. Needs no drug library.
 
-A program is the table `wire.therapy.THERAPY`, as it is sent and as the pump reads it back.
+A program is the table `thecal_protocol.therapy.THERAPY`, as it is sent and as the pump reads it back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from thecal.therapy.limits import MINIMUM_RATE_PL_PER_DAY
 from thecal.therapy.rolling_window import Week
 from thecal.units import amounts
-from wire.therapy import BASAL_MODES
+from thecal_protocol.therapy import BASAL_MODES
 
 LARGE = 2  # a change of a dose by more than this factor, either way, needs its own confirmation (HOST-03)
 _MODE_NAMES = dict(BASAL_MODES)

@@ -1,7 +1,7 @@
 """A program on the wire in words, and two of them side by side: what a person reviews before a commit.
 
-A program is the table `wire.therapy.THERAPY`, be it our own or the pump's reading of what it runs. Lines are
-named like the fields of a therapy file.
+A program is the table `thecal_protocol.therapy.THERAPY`, be it our own or the pump's reading of what it
+runs. Lines are named like the fields of a therapy file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from thecal.units.amounts import (
     volume_rate_text,
     volume_text,
 )
-from wire.therapy import BASAL_MODES, NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
+from thecal_protocol.therapy import BASAL_MODES, NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
 _US_PER_DAY = amounts.US_PER_DAY
 _RULES = (

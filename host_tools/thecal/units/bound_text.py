@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from thecal.units import amounts, local_time
 from thecal.units.amounts import US_PER_S
-from wire.codec import WireError, name_of
-from wire.guard import ALARMS, SELF_TESTS
+from thecal_protocol.codec import WireError, name_of
+from thecal_protocol.guard import ALARMS, SELF_TESTS
 
 
 def _seconds(s: int) -> str:

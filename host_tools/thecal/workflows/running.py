@@ -16,13 +16,13 @@ from thecal.therapy.models import Therapy
 from thecal.therapy.toml_file import problems_of
 from thecal.units import amounts
 from thecal.units.amounts import dose_rate_text, duration_text, mass_text, volume_text
-from wire.therapy import BASAL_MODES
+from thecal_protocol.therapy import BASAL_MODES
 
 _MODES = dict(BASAL_MODES)
 
 
 def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The therapy file's document of a program, as `wire.therapy.THERAPY`. Exact both ways."""
+    """The therapy file's document of a program, as `thecal_protocol.therapy.THERAPY`. Exact both ways."""
     if values["plan"]:
         raise ThecalError(
             "the program has a plan of dose steps, which a change would begin anew",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thecal.units.amounts import US_PER_S, duration_text
-from wire.therapy import WITHDRAWAL
+from thecal_protocol.therapy import WITHDRAWAL
 
 
 def words(program: Mapping[str, Any] | None) -> Iterator[str]:

@@ -5,7 +5,7 @@ Built by `client`. Units stand in the names, as on the wire; numbers that stand 
 from dataclasses import dataclass
 
 from thecal.link.responses.pump import Instant, Reply, seen
-from wire.guard import ALARMS, CONFIRMED, LIVE, REFILL_REASONS, SELF_TESTS, SENSOR_STATES, SENSORS
+from thecal_protocol.guard import ALARMS, CONFIRMED, LIVE, REFILL_REASONS, SELF_TESTS, SENSOR_STATES, SENSORS
 
 NEVER_S = 0xFFFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from thecal.errors import LinkError
-from wire.codec import WireError, decode, name_of
-from wire.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES, UNSEEN
+from thecal_protocol.codec import WireError, decode, name_of
+from thecal_protocol.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES, UNSEEN
 
-Fields = tuple[tuple[str, object], ...]  # a table of fields, as in wire.messages
+Fields = tuple[tuple[str, object], ...]  # a table of fields, as in thecal_protocol.messages
 UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
 NEVER_S = 0xFFFFFFFF  # `next_change_s`: nothing is scheduled
 
@@ -52,7 +52,7 @@ class Hello:
 class Status:
     """The pump at one instant."""
 
-    state: str  # wire.messages.STATES
+    state: str  # thecal_protocol.messages.STATES
     now: Instant
     local_day: int  # days since 2000-01-01, pump local time
     local_s: int
@@ -64,11 +64,11 @@ class Status:
     rate_pl_per_day: int
     basal_ng_per_day: int
     next_change_s: int | None  # from now; None: nothing is scheduled
-    bolus: str | None  # wire.messages.BOLUS_KINDS of the one running
+    bolus: str | None  # thecal_protocol.messages.BOLUS_KINDS of the one running
     bolus_given_pl: int
     bolus_left_us: int
     alarms: int  # how many stand
-    alarm: str | None  # the one announced, of the highest class (wire.guard.ALARMS)
+    alarm: str | None  # the one announced, of the highest class (thecal_protocol.guard.ALARMS)
     missed_pl: int | None  # counted since the first program and not seen to move; None: nobody sees the motor
     next_event: int
     heap_free: int
@@ -91,17 +91,15 @@ class Event(NamedTuple):
 
     sequence: int
     at: Instant
-    kind: str  # wire.messages.EVENT_KINDS, or "unknown_80" of a record that no pump has written
-    actor: str  # wire.messages.ACTORS, or likewise
+    kind: str  # thecal_protocol.messages.EVENT_KINDS, or "unknown_80" of a record that no pump has written
+    actor: str  # thecal_protocol.messages.ACTORS, or likewise
     code: int
     ref: int
     a: int
     b: int
     boot: int = 0  # which boot of the pump, counted from 1
     tag: bytes = b""  # chains it to the record before it in its ring (thecal.eventlog.integrity)
-    ring: str = (
-        ""  # wire.messages.RINGS; empty in what was read from a pump that had two (event_chain.ring_of)
-    )
+    ring: str = ""  # `messages.RINGS`; empty in what was read from a pump that had two (event_chain.ring_of)
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ class Accounts:
     reservoir_pl: int
     resets: int
     fillings: tuple[Filling, ...]
-    volume_pl_by_source: dict[str, int]  # wire.messages.BOLUS_KINDS; "basal" among them
+    volume_pl_by_source: dict[str, int]  # thecal_protocol.messages.BOLUS_KINDS; "basal" among them
     missed_pl: int | None = 0  # counted and not seen to move, primes too; None: nobody sees the motor
 
 

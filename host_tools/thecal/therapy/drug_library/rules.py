@@ -12,8 +12,8 @@ from thecal.therapy.drug_library.model import DrugEntry
 from thecal.therapy.models import DoseLimits, Drug, Therapy
 from thecal.therapy.toml_file import Problem
 from thecal.units.amounts import concentration_text, dose_rate_text, mass_text
-from wire.codec import number_of
-from wire.therapy import SOFT_LIMITS
+from thecal_protocol.codec import number_of
+from thecal_protocol.therapy import SOFT_LIMITS
 
 
 @dataclass(frozen=True)

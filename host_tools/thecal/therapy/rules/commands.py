@@ -36,7 +36,9 @@ def bolus_problems(dose_ng: int, duration_us: int) -> list[str]:
 
 
 def refill_problems(refill: Mapping[str, Any], reservoir_pl: int, today: int) -> list[str]:
-    """What is wrong with a refill, as `wire.therapy.REFILL`, on a local day, of a pump that holds so much."""
+    """What is wrong with a refill, as `thecal_protocol.therapy.REFILL`, on a local day, of a pump that holds
+    so much.
+    """
     found: list[str] = []
     volume_pl, residual_pl, measured_pl = (refill[x] for x in ("volume_pl", "residual_pl", "measured_pl"))
     holds = f"the reservoir holds {volume_text(reservoir_pl)}"

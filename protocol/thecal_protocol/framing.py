@@ -93,7 +93,7 @@ def seal_secured(
     `buffer[:n]`.
 
     `flags`: 0 or FLAG_ANSWER; `code`: the opcode, or in an answer the result; `cipher`: of this
-    direction, `wire.secure.Ccm` or what the host has in its place.
+    direction, `thecal_protocol.secure.Ccm` or what the host has in its place.
     """
     struct.pack_into("<BHHB", buffer, 1, FORMAT_1 | FLAG_SECURED | flags, session, seq, code)
     return _close(buffer, cipher.seal(buffer, end))  # pyright: ignore

@@ -1,16 +1,16 @@
 """The message table of protocol v3: the one definition that pump and host share.
 
 Each message is ``(opcode, name, request fields, response fields)``. A field is ``(name, kind)``; the kinds
-are those of `wire.codec`; a kind that is itself a tuple of fields is a repeated group (u16 count, then the
+are those of `codec`; a kind that is itself a tuple of fields is a repeated group (u16 count, then the
 entries). Units stand in the names: ng, pl (picolitres), us, s. Numbers here are never reused: a retired
 opcode, refusal or event number stays as a comment.
 
-`TABLE_HASH` (see `wire.codec.table_hash`) covers everything in `SCHEMA`; the host refuses a pump whose
+`TABLE_HASH` (see `codec.table_hash`) covers everything in `SCHEMA`; the host refuses a pump whose
 hash differs, so a changed table is a changed protocol by construction.
 """
 
-from wire.codec import UNKNOWN_NUMBER, WireError, table_hash
-from wire.guard import (
+from thecal_protocol.codec import UNKNOWN_NUMBER, WireError, table_hash
+from thecal_protocol.guard import (
     ACTIONS,
     ALARMS,
     GUARD_MESSAGES,
@@ -21,7 +21,7 @@ from wire.guard import (
     SENSOR_STATES,
     SENSORS,
 )
-from wire.records import (
+from thecal_protocol.records import (
     ACTORS,
     DOSE_RECORDS,
     EVENT_KINDS,
@@ -30,7 +30,7 @@ from wire.records import (
     REPEATED_RECORDS,
     RINGS,
 )
-from wire.therapy import (
+from thecal_protocol.therapy import (
     BASAL_MODES,
     BOLUS,
     CLOCK,
@@ -320,7 +320,7 @@ BOLUS_KINDS = (
 )
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be
-# empty); of protocol_mismatch the pump's own `wire.codec.version_text`.
+# empty); of protocol_mismatch the pump's own `thecal_protocol.codec.version_text`.
 REFUSED = (("detail", "str"),)
 
 # Bits of hello's capabilities.

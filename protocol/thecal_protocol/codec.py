@@ -249,7 +249,7 @@ def _put_group(name: str, kind: object, value: object, buffer: bytearray, at: in
 def _take_fields(
     fields: "tuple[tuple[str, object], ...]", view: memoryview, at: int, end: int
 ) -> "tuple[dict[str, object], int]":
-    values: "dict[str, object]" = {}
+    values: dict[str, object] = {}
     for name, kind in fields:
         if isinstance(kind, str):
             values[name] = _take(name, kind, view, at, end)
@@ -260,7 +260,7 @@ def _take_fields(
             raise WireError(TRUNCATED, name)
         count = view[at] | view[at + 1] << 8
         at += 2
-        entries: "list[dict[str, object]]" = []
+        entries: list[dict[str, object]] = []
         for _ in range(count):
             entry, at = _take_fields(group, view, at, end)
             entries.append(entry)

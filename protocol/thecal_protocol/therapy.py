@@ -1,4 +1,4 @@
-"""What a proposal carries: therapy, bolus, clock and refill as tables of fields (see `wire.codec`).
+"""What a proposal carries: therapy, bolus, clock and refill as tables of fields (see `codec`).
 
 Doses are integer ng (or ng/day), concentrations ng/mL, volumes pL, times us or s: an amount that is not a
 whole number of its unit cannot be said on the wire. An optional section is a group of none or one entry.

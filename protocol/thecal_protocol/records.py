@@ -1,8 +1,8 @@
 """The part of the protocol about records of the log: who did what, which kinds there are, which ring each is
-kept in; part of `wire.messages`. What they mean in words: docs/event-log.md."""
+kept in; part of `thecal_protocol.messages`. What they mean in words: docs/event-log.md."""
 
-from wire.guard import GUARD_EVENTS, GUARD_FAULT_RECORDS
-from wire.therapy import LIBRARY_EVENTS
+from thecal_protocol.guard import GUARD_EVENTS, GUARD_FAULT_RECORDS
+from thecal_protocol.therapy import LIBRARY_EVENTS
 
 _MORE_EVENTS = GUARD_EVENTS + LIBRARY_EVENTS
 
@@ -63,7 +63,7 @@ EVENT_KINDS = (
     (72, "program_field"),
 ) + _MORE_EVENTS
 
-# Fields of a program, as `program_field` names them: those of wire.therapy.THERAPY, of groups after the
+# Fields of a program, as `program_field` names them: those of `therapy.THERAPY`, of groups after the
 # group's name. Not among them: its schema, digests (`program_committed` has the library's), confirmed soft
 # limits (a record each).
 PROGRAM_FIELDS = (

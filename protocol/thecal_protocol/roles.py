@@ -5,7 +5,7 @@ p patient, c clinician, m manufacturer; `button` is 1 where somebody has to pres
 request as well, within `BUTTON_S` seconds of it. Opcodes without a session (hello, auth, pair) have no row.
 """
 
-from wire import guard, messages
+from thecal_protocol import guard, messages
 
 OBSERVER = 1
 PATIENT = 2

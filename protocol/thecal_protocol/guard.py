@@ -1,4 +1,4 @@
-"""The part of the protocol about alarms, sensors, self tests and the reservoir; part of `wire.messages`.
+"""The part of the protocol about alarms, sensors, self tests and the reservoir; part of `messages`.
 
 `ALARMS` is the one table of alarms: the pump acts by it (`pump.safety.alarms`), docs/alarms.md is made
 from it, the comment above each row included: its cause; how it clears (ALM-01)."""
