@@ -29,7 +29,8 @@ import records
 from thecal._io import paths
 from thecal.emulator.emulator import Emulator
 from thecal.firmware_build import chip
-from thecal.history import Store, log_files
+from thecal.history import log_files
+from thecal.history.database import Store
 from thecal.link import keyring
 from thecal.link.client import Client
 from thecal_protocol.roles import CLINICIAN

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from thecal import campaigns, cli
+from thecal import cli
 from thecal._io import paths
-from thecal.campaigns import base, command, lives, power_cuts
+from thecal.campaigns import base, catalog, command, lives, power_cuts
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.cut_pump import SOUND, CutPump
 from thecal.campaigns.results import Results
@@ -45,7 +45,7 @@ def dice(monkeypatch: pytest.MonkeyPatch) -> Campaign:
         assert name == "dice"
         return DICE
 
-    monkeypatch.setattr(campaigns, "load", load)
+    monkeypatch.setattr(catalog, "load", load)
     return DICE
 
 
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_run(
 
 def test_success_is_exit_code_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kind = dataclasses.replace(DICE, carry_out=lambda run: None)
-    monkeypatch.setattr(campaigns, "load", lambda name: kind)
+    monkeypatch.setattr(catalog, "load", lambda name: kind)
     assert command.run("dice", runs=3, seed=1, scheduler=IN_PROCESS, out=tmp_path) == 0
 
 
@@ -268,7 +268,7 @@ def test_a_run_is_the_same_in_another_process(four_cuts: list[Row]):
 
 def test_a_life_is_the_same_in_a_process_of_its_own(four_cuts: list[Row]):
     """What a replay makes: no life shares a process with another, and all comes out the same."""
-    campaign_ = campaigns.load(NAME)
+    campaign_ = catalog.load(NAME)
     for row in repeatable(four_cuts)[:2]:
         again = base.run_once(campaign_, int(row["run"] or 0), int(row["seed"] or 0), whole=True)
         assert without_time([again]) == without_time([row])

@@ -15,7 +15,8 @@ from event_log.helpers import flood_events, flood_faults, program, pump, therapy
 from ready_command import run_command
 from thecal.emulator.emulator import Emulator
 from thecal.eventlog import log_keys
-from thecal.history import Store, command
+from thecal.history import command
+from thecal.history.database import Store
 from thecal.history.queries import history
 from thecal.link import keyring
 from thecal.link.client import Client

@@ -13,7 +13,7 @@ from kept.readings import digest_of, made_in, record_of, therapy_of
 from records.reader import Records
 from thecal.emulator.emulator import Emulator
 from thecal.eventlog import integrity, log_keys
-from thecal.history import Store
+from thecal.history.database import Store
 from thecal.link import keyring
 from thecal.link.client import Client
 from thecal_protocol.roles import ROLES

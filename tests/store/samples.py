@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from thecal.eventlog.text import COLUMNS
-from thecal.history import Store
+from thecal.history.database import Store
 from thecal.history.queries import rows
 from thecal.history.schema import records
 

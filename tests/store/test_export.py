@@ -17,8 +17,9 @@ from store.samples import held, log, write
 from thecal import Pump, cli
 from thecal.emulator.emulator import Emulator
 from thecal.errors import ThecalError
-from thecal.history import Store, command
+from thecal.history import command
 from thecal.history.collect import remember
+from thecal.history.database import Store
 
 MORPHINE = Path(__file__).resolve().parents[2] / "examples" / "morphine-constant.toml"
 HOUR_US = 3_600_000_000

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from store.samples import digest, held, log, without_text, write
 from thecal.errors import ThecalError
-from thecal.history import Store, StoreError, log_files
 from thecal.history import command as store_command
+from thecal.history import log_files
+from thecal.history.database import Store, StoreError
 from thecal.history.schema import signed, unsigned
 
 THECAL = Path(sys.executable).parent / "thecal"

@@ -16,7 +16,7 @@ from emulated_keys import keys_for
 from ready_command import run_command
 from thecal.emulator.emulator import Emulator
 from thecal.eventlog import log_keys
-from thecal.history import Store
+from thecal.history.database import Store
 from thecal.history.queries import rows
 from thecal.history.schema import programs, records, residuals, sessions
 from thecal.link import key_files

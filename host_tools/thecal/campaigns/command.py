@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thecal import campaigns
-from thecal.campaigns import base
+from thecal.campaigns import base, catalog
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def run(
 
 def replay(name: str, seed: int, document: Document | None = None) -> int:
     """Make the one run of this seed, in this process, telling what happens; the exit code."""
-    campaign = campaigns.load(name)
+    campaign = catalog.load(name)
     told: list[str] = []
     row = base.run_once(campaign, 0, seed, told.append if document else print, whole=True)
     code = 0 if row["outcome"] == base.PASSED else FAILED

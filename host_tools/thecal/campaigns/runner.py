@@ -11,8 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from thecal import campaigns
-from thecal.campaigns import base
+from thecal.campaigns import base, catalog
 from thecal.campaigns.base import Row
 from thecal.campaigns.results import Results, of_other_code
 from thecal.errors import ThecalError
@@ -27,7 +26,7 @@ OnRow = Callable[[Row], None]
 
 def run_batch(name: str, batch: Batch) -> list[Row]:
     """What a worker does."""
-    campaign = campaigns.load(name)
+    campaign = catalog.load(name)
     return [base.run_once(campaign, number, seed) for number, seed in batch]
 
 
@@ -35,7 +34,7 @@ class Runner:
     """One campaign with one seed, in one folder of results."""
 
     def __init__(self, name: str, runs: int, seed: int, folder: Path, *, batch: int = BATCH) -> None:
-        self.campaign = campaigns.load(name)
+        self.campaign = catalog.load(name)
         self.runs = runs
         self.seed = seed
         self.batch = batch

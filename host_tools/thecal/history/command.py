@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from thecal.errors import ThecalError
-from thecal.history import Store, log_files
+from thecal.history import log_files
 from thecal.history.collect import collect, told
+from thecal.history.database import Store
 from thecal.history.queries import RefillCheck, Trend, history, known_pumps, one_pump, trend
 from thecal.pump import Pump
 from thecal.units.amounts import exact_or_whole, volume_rate_text, volume_text
