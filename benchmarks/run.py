@@ -28,7 +28,7 @@ from workloads import DAY_US, FILL_PL, constant, mixed
 import records
 from thecal._io import paths
 from thecal.emulator.emulator import Emulator
-from thecal.firmware_build import chip
+from thecal.firmware_build import chip, compiled
 from thecal.history import log_files
 from thecal.history.database import Store
 from thecal.link import keyring
@@ -134,11 +134,8 @@ def steady() -> list[Figure]:
 def plan_run() -> Figure:
     """The planner alone, in MicroPython."""
     command = [*paths.micropython(), "-X", "heapsize=480K", str(PLAN_RUN)]
-    root = paths.project_root()
-    environment = {
-        **os.environ,
-        "MICROPYPATH": ":".join(str(root / part) for part in ("firmware", "protocol", "boards/unix")),
-    }
+    path = compiled.Firmware(paths.project_root()).micropython_path
+    environment = {**os.environ, "MICROPYPATH": path}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     how = "Planner.plan of a whole run of 56 steps at 1 mL/day, MicroPython's unix port, no board"
     return Figure("plan_run_us", float(done.stdout), "us", "lower", how, "")

@@ -24,6 +24,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from thecal.firmware_build import compiled
+
 ROOT = Path(__file__).resolve().parent.parent
 # The tests start hundreds of commands, and each would compile all of thecal again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -93,7 +95,7 @@ def run_micropython(micropython: Path, tmp_path_factory: pytest.TempPathFactory)
     """
     environment = {
         **os.environ,
-        "MICROPYPATH": f"{ROOT / 'firmware'}:{ROOT / 'protocol'}:{ROOT / 'boards/unix'}",
+        "MICROPYPATH": compiled.Firmware(ROOT).micropython_path,
     }
     folder = tmp_path_factory.mktemp("micropython")
 

@@ -101,7 +101,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "HOST-13",
-        "boards/unix/serial_number.py",
+        "boards/unix/hal/serial_number.py",
         "    if found and wanted and found != wanted:",
         "    if False:",
         ("tests/cli/test_several.py::test_the_number_is_the_flashs",),

@@ -68,7 +68,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def copy_of_the_firmware(home: Path) -> Path:
-    for folder in ("firmware", "protocol", "boards/unix"):
+    for folder in ("firmware", "protocol", "boards"):
         shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return home
 
@@ -109,9 +109,7 @@ def test_every_pump_boots_compiled_and_with_source_the_text(cache: Path):
     with Emulator(seed=1) as pump:
         assert boots_from(pump.process.pid).startswith(str(cache))
     with Emulator(seed=1, source=True) as pump:
-        assert (
-            boots_from(pump.process.pid) == f"{ROOT / 'firmware'}:{ROOT / 'protocol'}:{ROOT / 'boards/unix'}"
-        )
+        assert boots_from(pump.process.pid) == compiled.Firmware(ROOT).micropython_path
 
 
 @pytest.mark.parametrize("option", [[], ["--source"]])
@@ -146,7 +144,7 @@ def test_what_was_changed_is_what_boots(tmp_path: Path, cache: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "name", ["firmware/pump/safety/guard.py", "firmware/main.py", "boards/unix/motor.py"]
+    "name", ["firmware/pump/safety/guard.py", "firmware/main.py", "boards/unix/hal/motor.py"]
 )
 def test_a_file_that_does_not_compile_is_named_with_its_line(
     name: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -190,7 +188,7 @@ def test_a_compiler_that_does_not_run_is_none(small: Path, cache: Path, monkeypa
 def test_another_interpreter_boots_the_text(cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("THECAL_MICROPYTHON", "whatever")
     with compiled.firmware() as firmware:
-        assert firmware.firmware == ROOT / "firmware"
+        assert firmware.root == ROOT
 
 
 @pytest.mark.parametrize("what", ["a file", "no home"])
@@ -206,7 +204,7 @@ def test_a_cache_that_cannot_be_written_is_a_temporary_folder(tmp_path: Path, wh
         "from thecal.emulator.emulator import Emulator\n"
         "for _ in range(2):\n"
         "    with Emulator(seed=1) as pump:\n"
-        "        print(pump._firmware.firmware)\n"
+        "        print(pump._firmware.root)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
@@ -241,12 +239,12 @@ def test_what_was_not_used_for_longest_goes_unless_a_pump_boots_from_it(
         small.write_text(f"x = {number}\n")
         with ExitStack() as here:
             firmware = (used if number == 1 else here).enter_context(compiled.firmware())
-            homes.append(firmware.firmware.parent)
+            homes.append(firmware.root)
         os.utime(homes[-1], (1_000_000 + number, 1_000_000 + number))
     assert [home.exists() for home in homes] == [False, True, False, True, True]
     small.write_text("x = 0\n")  # what was pruned is made again
     with compiled.firmware() as firmware:
-        assert firmware.firmware.parent == homes[0]
+        assert firmware.root == homes[0]
         assert firmware.main.exists()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from thecal.simulation.scenario.faults import PLANNER_FAULTS
 
-SABOTEUR = Path(__file__).resolve().parents[2] / "boards/unix/saboteur.py"
+SABOTEUR = Path(__file__).resolve().parents[2] / "boards/unix/testbench/saboteur.py"
 
 
 def test_the_bench_has_the_planner_faults_that_the_host_names():

@@ -22,7 +22,7 @@ When = Literal["before", "torn", "after"]
 WHENS: tuple[When, ...] = ("before", "torn", "after")
 
 _spec = importlib.util.spec_from_file_location(
-    "tearing", Path(__file__).resolve().parents[2] / "boards/unix/tearing.py"
+    "tearing", Path(__file__).resolve().parents[2] / "boards/unix/hal/tearing.py"
 )
 assert _spec is not None
 assert _spec.loader is not None

@@ -15,6 +15,7 @@ from typing import Literal
 
 from thecal._io import paths
 from thecal.errors import ThecalError
+from thecal.firmware_build import compiled
 
 PASSED = "passed"
 FAILED = "failed"  # a promise of the pump was broken
@@ -77,17 +78,11 @@ def seed_of(campaign: str, seed: int, number: int, cells: int = 1) -> int:
 @functools.cache
 def code_version() -> str:
     """A digest of firmware, unix board and host tools: results of other code are other results."""
-    root = paths.project_root()
     digest = hashlib.sha256()
-    folders = [root / name for name in ("firmware", "protocol", "boards/unix")]
-    for file in _sources((*folders, Path(__file__).resolve().parents[1])):
+    booted = compiled.Firmware(paths.project_root()).files().values()
+    for file in (*booted, *sorted(Path(__file__).resolve().parents[1].rglob("*.py"))):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:_VERSION_DIGITS]
-
-
-def _sources(folders: Iterable[Path]) -> Iterable[Path]:
-    for folder in folders:
-        yield from sorted(folder.rglob("*.py"))
 
 
 def silent(text: str) -> None:

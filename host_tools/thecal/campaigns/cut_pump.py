@@ -18,7 +18,7 @@ from thecal.link.client import Client
 from thecal.link.transport import Transport
 
 _ANSWER_S = 60.0  # the line is clean: what is not answered at once never is, but for a busy machine
-_RECORD = struct.Struct("<HHHHQQ")  # of the flash's log (boards/unix/flash.py)
+_RECORD = struct.Struct("<HHHHQQ")  # of the flash's log (boards/unix/hal/flash.py)
 _PROGRAM = 1
 _BLOCKS = 352
 _BLOCK_BYTES = 4096

@@ -1,4 +1,4 @@
-"""An emulated pump that is booted thousands of times in one process (boards/unix/lives.py).
+"""An emulated pump that is booted thousands of times in one process (boards/unix/testbench/lives.py).
 
 A boot takes 6 ms instead of 60: what makes 10^5 power cuts a matter of minutes. One a worker process,
 replaced after some hundred lives, as what the dead leave behind fills the memory.

@@ -135,9 +135,7 @@ class Emulator:
             self._firmware = self._closing.enter_context(compiled.firmware(source=self._source))
             self._open_pty()
             if self._manifest:
-                manifest = write_manifest(
-                    self._folder / "manifest", self._firmware.firmware, self._firmware.protocol
-                )
+                manifest = write_manifest(self._folder / "manifest", *self._firmware.own)
                 self._settings["manifest"] = str(manifest)
             if self._flash is not None:
                 self._claim(self._flash)

@@ -56,7 +56,7 @@ ON_DEMAND = (f"{_RARE_FILE}.mpy", f"{_ONCE_FILE}.mpy")  # not in memory for good
 PROGRAM = "thecal"  # the one module with everything in it
 START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
 _OPTIONS = ("-march=armv6m", "-msmall-int-bits=31", "-O3")
-_SHARED = ("store", "folder", "code_check")  # the same files on both boards
+_SHARED = ("store", "folder", "code_check")  # of boards/common
 _TABLES_ONLY = (ast.FunctionDef, ast.ClassDef)
 
 
@@ -77,7 +77,7 @@ def sources() -> dict[str, Path]:
     for file in sorted((root / "boards" / "rp2040").glob("*.py")):
         found[file.stem] = file
     for name in _SHARED:
-        found[name] = root / "boards" / "unix" / f"{name}.py"
+        found[name] = root / "boards" / "common" / f"{name}.py"
     del found["loader"]
     return found
 
@@ -107,7 +107,7 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
 def build_for(board: Path) -> dict[str, bytes]:
     """The firmware built alike for a board whose own files stay as they are: `main.py` and what it starts."""
     names: set[str] = set()
-    for file in board.glob("*.py"):
+    for file in (*board.rglob("*.py"), *(board.parent / "common").glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 names.add(node.attr)

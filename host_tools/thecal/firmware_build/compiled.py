@@ -34,7 +34,18 @@ KEPT = 16  # compiled firmwares in the cache: as many trees as somebody works on
 _KEY_DIGITS = 16
 _DRAFT = "draft-"
 _DRAFT_LASTS_S = 3600
-_SCRIPTS = ("firmware/main.py", "boards/unix/lives.py")  # MicroPython starts text alone
+_MAIN = "firmware/main.py"
+_LIVES = "boards/unix/testbench/lives.py"
+_SCRIPTS = (_MAIN, _LIVES)  # MicroPython starts text alone
+# Whose modules are found by name: MICROPYPATH, in this order.
+FOLDERS = (
+    "firmware",
+    "protocol",
+    "boards/common",
+    "boards/unix",
+    "boards/unix/hal",
+    "boards/unix/testbench",
+)
 # By the name that the machine gives itself: what mpy-cross makes native code for, on a 64-bit unix port.
 _MACHINES = {"x86_64": "x64", "amd64": "x64"}
 _OPTIONS = ("-msmall-int-bits=63", f"-march={_MACHINES.get(platform.machine().lower(), '')}")
@@ -42,35 +53,39 @@ _OPTIONS = ("-msmall-int-bits=63", f"-march={_MACHINES.get(platform.machine().lo
 
 @dataclass(frozen=True)
 class Firmware:
-    """A firmware, the protocol it speaks and the unix board to boot it on."""
+    """A firmware, the protocol it speaks and the unix board to boot it on, in a tree like the project's."""
 
-    firmware: Path
-    protocol: Path
-    board: Path
+    root: Path
 
     @property
     def main(self) -> Path:
         """The script that boots the pump."""
-        return self.firmware / "main.py"
+        return self.root / _MAIN
 
     @property
     def lives(self) -> Path:
         """The script that boots it many times over."""
-        return self.board / "lives.py"
+        return self.root / _LIVES
+
+    @property
+    def own(self) -> tuple[Path, Path]:
+        """The folders of the firmware and the protocol: what a manifest names."""
+        return self.root / "firmware", self.root / "protocol"
 
     @property
     def is_text(self) -> bool:
         """Does MicroPython compile it as it boots?"""
-        return not any(self.firmware.rglob("*.mpy"))
+        return not any(self.own[0].rglob("*.mpy"))
 
     @property
     def micropython_path(self) -> str:
         """MICROPYPATH of its process."""
-        return f"{self.firmware}:{self.protocol}:{self.board}"
+        return ":".join(str(self.root / folder) for folder in FOLDERS)
 
-
-def _below(folder: Path) -> Firmware:
-    return Firmware(folder / "firmware", folder / "protocol", folder / "boards" / "unix")
+    def files(self) -> dict[str, Path]:
+        """Every file of it, by its place below the root."""
+        found = {file for folder in FOLDERS for file in (self.root / folder).rglob("*.py")}
+        return {file.relative_to(self.root).as_posix(): file for file in sorted(found)}
 
 
 @contextlib.contextmanager
@@ -79,12 +94,12 @@ def firmware(*, source: bool = False) -> Generator[Firmware]:
 
     SimulationError: a file does not compile; it is named with its line.
     """
-    text = _below(paths.project_root())
+    text = Firmware(paths.project_root())
     compiler = None if source or paths.other_micropython() else _compiler()
     if compiler is None or not text.is_text:  # or it was built already, as for a chip
         yield text
         return
-    files = _files(text)
+    files = text.files()
     with contextlib.ExitStack() as held:
         yield _compiled(compiler, files, held) or text
 
@@ -99,7 +114,7 @@ def _compiled(compiler: Path, files: Mapping[str, Path], held: contextlib.ExitSt
             while not _hold(home, held):
                 if not _make(compiler, files, texts, home):
                     return None
-            return _below(home)
+            return Firmware(home)
         except OSError:
             continue
     return None
@@ -115,19 +130,6 @@ def _caches() -> Iterator[Path]:
 def _own_folder() -> tempfile.TemporaryDirectory[str]:
     """Gone when this process ends."""
     return tempfile.TemporaryDirectory(prefix="thecal-firmware-")
-
-
-def _files(text: Firmware) -> dict[str, Path]:
-    """Every file of all three, by its place below the project's folder."""
-    return {
-        f"{name}/{file.relative_to(folder)}": file
-        for name, folder in (
-            ("firmware", text.firmware),
-            ("protocol", text.protocol),
-            ("boards/unix", text.board),
-        )
-        for file in sorted(folder.rglob("*.py"))
-    }
 
 
 def _key(compiler: Path, texts: Mapping[str, bytes]) -> str:
