@@ -7,7 +7,7 @@ python tools/states_page.py --check    exit code 1 when the page is out of date
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "protocol")]
 
 from pages import write_or_check  # noqa: E402 -- after the path
