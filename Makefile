@@ -42,7 +42,7 @@ format: $(VENV)/.lint  ## Put every file into the one format
 	@$(BIN)/ruff check --fix .
 
 traceability: $(VENV)/.test  ## Write docs/traceability.md anew from the test markers
-	@$(BIN)/python tools/traceability.py
+	@$(BIN)/python tools/checks/traceability.py
 
 emulate: setup  ## Run an emulated pump on a pty and print its path
 	@$(BIN)/thecal emulate
@@ -53,12 +53,12 @@ bench: $(VENV)/.test  ## Measure, print a table and write build/bench.json (AGAI
 soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/thecal campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@$(BIN)/thecal campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
-	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/security/test_fuzz.py  # a million frames
-	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/records tests/event_log tests/security
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/system/security/test_fuzz.py  # a million frames
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/firmware/records tests/firmware/event_log tests/system/security
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 \
-		tests/fuzz tests/settling tests/cli/test_several.py tests/simulate/test_budget.py
-	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/safety_host/test_nuisance.py
-	@THECAL_SOAK=1 $(BIN)/python -m pytest -n 0 -rA tests/rp2040  # a day of the emulated chip: skips without an image
+		tests/system/fuzz tests/system/settling tests/host/cli/test_several.py tests/host/simulation/test_budget.py
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/host/safety/test_nuisance.py
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n 0 -rA tests/boards/rp2040  # a day of the emulated chip: skips without an image
 
 docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
@@ -67,13 +67,13 @@ docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no inter
 pictures: $(VENV)/.docs  ## Make the pictures of the documents anew: a day by `make run`, the live monitor
 	@$(BIN)/python -m thecal.simulation.demo
 	@cp build/run.png docs/images/run.png
-	@$(BIN)/python tools/monitor_picture.py
+	@$(BIN)/python tools/generate/monitor_picture.py
 
 flash: setup  ## Put the firmware on a board (PORT=/dev/ttyACM0 FLASH_ARGS="--production")
 	@$(BIN)/thecal flash --port "$(PORT)" $(FLASH_ARGS)
 
 size: $(VENV)/.test  ## Bytes of every compiled module of the firmware, against docs/size-budget.json
-	@$(BIN)/python tools/size.py
+	@$(BIN)/python tools/checks/size.py
 
 lock:  ## Write requirements/*.lock anew from the ranges in pyproject.toml (UPGRADE=1: newest versions)
 	@PYTHON=$(PYTHON) tools/lock.sh

@@ -1,4 +1,4 @@
-"""Figures of the emulated RP2040 (tests/rp2040): only where there is a MicroPython image.
+"""Figures of the emulated RP2040 (tests/boards/rp2040): only where there is a MicroPython image.
 
 Cycles are counted without flash cache and wait states: lower bounds. Called by: run.py.
 """
@@ -68,6 +68,7 @@ def rows(quick: bool) -> list[Row]:
 
 def _of_the_planner(image: Path) -> list[Row]:
     from rp2040.chip import Chip, slot
+
     from thecal.firmware_build import chip as chip_build
 
     chip = Chip(image, slot(chip_build.build({"fast": _FAST, "plan_rig": PLAN_RIG.read_text()}, "fast")))

@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import monitor_cpu
 import month
 import on_chip
+import records
 import sessions
 from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
-import records
 from thecal._io import paths
 from thecal.emulator.emulator import Emulator
 from thecal.firmware_build import chip, compiled

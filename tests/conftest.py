@@ -29,7 +29,7 @@ from thecal.firmware_build import compiled
 ROOT = Path(__file__).resolve().parent.parent
 # The tests start hundreds of commands, and each would compile all of thecal again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-WASM_RUNNER = Path(__file__).resolve().parent / "wasm_runner.py"
+WASM_RUNNER = ROOT / "tests" / "support" / "wasm_runner.py"
 
 # ci: the same examples every time, so that red means the change. dev: new ones, so that bugs turn up.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)

@@ -18,10 +18,10 @@ check "ruff format" "$bin/ruff" format --check --quiet .
 # PYRIGHT_PYTHON_*: never look for a newer version over the network, never use another one than the lock's.
 check "pyright" env PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$bin/pyright" --pythonpath "$python"
 check "rooms" "$bin/lint-imports" --no-cache
-check "layers" "$python" tools/check_layers.py
-check "code rules" "$python" tools/check_code.py
-check "traceability" "$python" tools/traceability.py --check
-check "changes" "$python" tools/check_changes.py
+check "layers" "$python" tools/checks/check_layers.py
+check "code rules" "$python" tools/checks/check_code.py
+check "traceability" "$python" tools/checks/traceability.py --check
+check "changes" "$python" tools/checks/check_changes.py
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'lint: failed: %s\n' "$(IFS=,; echo "${failed[*]}")"

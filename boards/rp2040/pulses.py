@@ -9,8 +9,8 @@ the STALL line was high.
 State machine 2 keeps the watchdog quiet through one wait, so that nobody need wake for it. It runs at 5 MHz
 and takes two words: how often to feed but once, and the word that the watchdog counts down, two a
 microsecond. It pushes that word every 0.4 time-outs, DMA writes it into the watchdog; then it stands still,
-and only a processor that comes round again can go on. tests/rp2040/test_pio_program.py runs all three, cycle
-by cycle.
+and only a processor that comes round again can go on. tests/boards/rp2040/test_pio_program.py runs all
+three, cycle by cycle.
 """
 
 from micropython import const

@@ -60,4 +60,4 @@ def test_the_changelog_has_room_for_them_and_the_version(repo_root: Path):
 
 
 def test_lint_checks_them(repo_root: Path):
-    assert "tools/check_changes.py" in (repo_root / "tools" / "lint.sh").read_text()
+    assert "tools/checks/check_changes.py" in (repo_root / "tools" / "lint.sh").read_text()

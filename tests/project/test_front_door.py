@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from docs.test_docs import make_targets
+from project.docs.test_docs import make_targets
 
 FORMS = ["1-bug", "2-idea", "3-safety"]
 KINDS = {"markdown", "textarea", "input", "dropdown", "checkboxes"}

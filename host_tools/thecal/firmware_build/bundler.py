@@ -1,8 +1,8 @@
 """All modules of a program made into one: what the chip need not know any more is gone.
 
 Names that a module takes from another of the program become names of the one module, whole numbers with a
-name become numbers, and what nothing refers to is left out. `minify` then shortens the names. Nothing
-else changes: the same statements in the same order (tests/rp2040/test_built_firmware.py runs the result).
+name become numbers, and what nothing refers to is left out. `minify` then shortens the names. Nothing else
+changes: the same statements in the same order (tests/boards/rp2040/test_built_firmware.py runs the result).
 
 What it cannot follow is a `FlashError`, so that the sources stay as plain as they are: no star imports, no
 own module used as a value, no name bound both outside and inside a comprehension.

@@ -2,7 +2,7 @@
 
 As nested tuples the tables of `thecal_protocol.messages` cost some 20 kB of the chip's heap; as text a fifth
 of it. The text is made from the one definition when the firmware is compiled; the module that results has
-the same names, functions and answers (tests/rp2040/test_tables.py holds both together).
+the same names, functions and answers (tests/boards/rp2040/test_tables.py holds both together).
 """
 
 from collections.abc import Set

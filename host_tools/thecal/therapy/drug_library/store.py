@@ -21,7 +21,7 @@ from thecal.therapy.drug_library.strictest import strictest
 from thecal.therapy.toml_file import parse_toml, read_text
 
 SHIPPED = Path(__file__).with_name("default.toml")
-# Signed with a key that was thrown away then (tools/sign_default_library.py): a new default library comes
+# Signed with a key that was thrown away then (tools/generate/sign_default_library.py): a new library comes
 # with a new key here, so what is trusted is the installed thecal itself.
 SHIPPED_KEY = "8b10e58f5538e2a226fe5fa7a255e1c3119b5307251ccfe342824ecc666e73ff"
 _KEY = re.compile(r"[0-9a-f]{64}")

@@ -1,0 +1,1 @@
+from support.one_pump import emulator, pump  # noqa: F401

@@ -1,0 +1,45 @@
+"""The page about therapy files shows what the code reads."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from host.therapy.samples import MORPHINE, with_lines
+from thecal.simulation.scenario import faults, models
+from thecal.simulation.scenario.load import parse_events
+from thecal.therapy.fields import EXAMPLES
+from thecal.therapy.load import parse_therapy
+from thecal.therapy.rules.whole import errors_of
+from thecal.units import registry
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (Path(__file__).resolve().parents[3] / "docs" / "therapy-files.md").read_text()
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_therapy_on_the_page_is_sound_and_shows_every_field(page: str):
+    text, plan, taper, bridge, _ = blocks(page)
+    assert errors_of(parse_therapy(text)) == []
+    for added in (plan, taper, bridge):
+        assert errors_of(parse_therapy(with_lines(MORPHINE, dose="5 mg/day") + added)) == []
+    text = "".join(blocks(page)[:4])
+    for field in EXAMPLES:
+        name = field.rpartition(".")[2]
+        assert re.search(rf"\b{name}\b", text) or name == "NAME", field
+
+
+def test_the_events_on_the_page_are_read(page: str):
+    assert len(parse_events(blocks(page)[-1], "page", Path())) == 7
+
+
+def test_every_event_and_unit_is_on_the_page(page: str):
+    for name in [*models.DO, *faults.INJECT]:
+        assert re.search(rf"\b{name}\b", page), name
+    for unit in registry.UNITS:
+        assert f"`{unit[2].split()[0]}`" in page, unit

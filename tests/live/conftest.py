@@ -1,1 +1,0 @@
-from one_pump import emulator, pump  # noqa: F401

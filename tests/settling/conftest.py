@@ -1,1 +1,0 @@
-from cli.conftest import quick_thecal, thecal  # noqa: F401

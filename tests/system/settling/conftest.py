@@ -1,0 +1,1 @@
+from host.cli.conftest import quick_thecal, thecal  # noqa: F401
