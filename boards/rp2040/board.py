@@ -14,16 +14,16 @@ import micropython
 import pins
 import rp2
 import vfs
-from lines import UartLine, UsbLine
 from machine import Pin
 from micropython import const
-from rest import Rest
+from pio_motor import Motor
+from sleep import Sleep
 
 from code_check import Code
-from motor import Motor
-from panel import Button, Buzzer, Latch
+from front_panel import Button, Buzzer, Latch
 from sensors import Sensors
 from store import FAILING, Store, _NoFileSystem
+from uart import UartLine, UsbLine
 
 _WATCHDOG_RESET = const(3)
 _POWER_ON = const(1)
@@ -89,7 +89,7 @@ class Board:
         self.button = Button()
         self.buzzer = Buzzer()
         self.latch = Latch()
-        self.watchdog = Rest(self.serial, self.button)
+        self.watchdog = Sleep(self.serial, self.button)
         self.wait_us = self.watchdog.wait_us
         self.code = Code(__file__.rpartition("/")[0] + "/manifest")
         vfs.umount("/")  # the stock mount keeps file times; ours keeps none, as on every board

@@ -12,16 +12,16 @@ from bench import Bench
 from clock import FreeClock, RealClock, ScaledClock, VirtualClock
 from code_check import Code
 from flash import Flash
-from motor import Motor
-from panel import Button, Buzzer, Latch
+from front_panel import Button, Buzzer, Latch
 from poller import Poller
 from reservoir import Reservoir
 from sensors import Sensors
-from serial import Serial, open_line
 from serial_number import serial_number_of
+from simulated_motor import Motor
 from step_trace import Trace
 from store import Store
-from watchdog import Watchdog
+from uart import PtyLine, open_line
+from watchdog_timer import Watchdog
 
 _POWER_ON = 1
 
@@ -112,7 +112,7 @@ class Board:
         seed = max(0, settings["seed"])
         stream = open_line(settings["serial"])
         poller = Poller(stream, settings["bench"] == "on")
-        self.serial = Serial(stream, seed, poller)
+        self.serial = PtyLine(stream, seed, poller)
         clock = _make_clock(settings, poller, self.serial)
         self._clock = clock
         self.trace = Trace()

@@ -23,7 +23,7 @@ CLEAN = {
     "firmware/pump/dosing/planner.py": "import array\nfrom pump import units\nimport pump.therapy.drugs\n",
     "firmware/pump/therapy/drugs.py": "from pump.units import US_PER_S\nfrom ..dosing import planner\n",
     "firmware/pump/safety/guard.py": "from micropython import const\nimport pump.records.ledger\n",
-    "boards/unix/board.py": "import os, select, time\nimport motor\nif simulated:\n    pass\n",
+    "boards/unix/board.py": "import os, select, time\nimport simulated_motor\nif simulated:\n    pass\n",
     "boards/rp2040/board.py": "import machine, rp2, time\n",
     "host_tools/thecal/link/client.py": (
         "import time\nimport thecal_protocol.codec\nfrom thecal import errors\n"

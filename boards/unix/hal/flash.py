@@ -14,7 +14,7 @@ import struct
 import micropython
 from micropython import const
 
-from tearing import Dice, tear_erase, tear_program
+from torn_write import Rng, tear_erase, tear_program
 
 BLOCKS = const(352)
 BLOCK_BYTES = const(4096)
@@ -74,7 +74,7 @@ class Flash:
         self._fails = False
         self._worn = bytearray(BLOCKS)  # 1: erasing does nothing, 2: erasing fails
         self._stuck = []  # (offset in the flash, mask, value under it)
-        self._dice = None  # with it, operations take time
+        self._rng = None  # with it, operations take time
         self._slow_one_in = 1
         self._clock = None
         self._motor = None
@@ -111,7 +111,7 @@ class Flash:
 
     def take_time(self, seed: int, slow_one_in: int) -> None:
         """From now on a page takes 0.7 ms to program, a block 45 ms to erase, now and then 400 ms."""
-        self._dice = Dice(seed)
+        self._rng = Rng(seed)
         self._slow_one_in = slow_one_in
 
     def plan_cut(self, operation: int, when: int, seed: int) -> None:
@@ -197,7 +197,7 @@ class Flash:
         else:
             _clear_bits(self._scratch, buffer, size)
         self._put(where, self._scratch, size, cut)
-        if self._dice is not None:
+        if self._rng is not None:
             self._clock.pass_time((size + _PAGE_BYTES - 1) // _PAGE_BYTES * _PAGE_US)
         return 0
 
@@ -229,8 +229,8 @@ class Flash:
             self._put(block * BLOCK_BYTES, data, BLOCK_BYTES, cut)
         elif cut:
             self._power_cut()
-        if self._dice is not None:
-            self._clock.pass_time(_ERASE_US if self._dice.roll(self._slow_one_in) else _SLOW_ERASE_US)
+        if self._rng is not None:
+            self._clock.pass_time(_ERASE_US if self._rng.roll(self._slow_one_in) else _SLOW_ERASE_US)
         return 0
 
     def _put(self, where: int, data, size: int, cut: bool) -> None:

@@ -80,17 +80,17 @@ class Sensors:
         """Read all of them now."""
         steps = self._motor.made_steps()
         at_us = self._start_us + self._clock.now_us
-        dice = _hash(self._seed, at_us)
+        rng = _hash(self._seed, at_us)
         phase_us = at_us % _DAY_US
         rise_us = phase_us if phase_us < _HALF_DAY_US else _DAY_US - phase_us
         warm_mc = _WARM_MC - _RHYTHM_MC // 2 + _RHYTHM_MC * rise_us // _HALF_DAY_US
-        self.temperature_mc = self._shown(0, warm_mc, dice)
-        self.battery_mv = self._shown(1, _millivolts(self.charge_uc()), dice >> 15)
-        self.upstream_pa = self._shown(2, self._reservoir.upstream_pa(steps), dice >> 30)
-        self.downstream_pa = self._shown(3, self._reservoir.downstream_pa(steps), dice >> 45)
+        self.temperature_mc = self._shown(0, warm_mc, rng)
+        self.battery_mv = self._shown(1, _millivolts(self.charge_uc()), rng >> 15)
+        self.upstream_pa = self._shown(2, self._reservoir.upstream_pa(steps), rng >> 30)
+        self.downstream_pa = self._shown(3, self._reservoir.downstream_pa(steps), rng >> 45)
 
-    def _shown(self, sensor: int, value: int, dice: int) -> int:
-        """With the sensor's noise, from the last 15 bits of `dice`."""
+    def _shown(self, sensor: int, value: int, rng: int) -> int:
+        """With the sensor's noise, from the last 15 bits of `rng`."""
         if self._missing[sensor]:
             return _NO_READING
         if self._stuck[sensor] is not None:
@@ -98,7 +98,7 @@ class Sensors:
         if self._forced[sensor] is not None:
             value = self._forced[sensor]
         most = _NOISE[sensor] * self._louder[sensor]
-        return value + (dice & 0x7FFF) % (2 * most + 1) - most
+        return value + (rng & 0x7FFF) % (2 * most + 1) - most
 
     def charge_uc(self) -> int:
         """What is left in the cell, microcoulombs."""

@@ -12,10 +12,10 @@ import sys
 
 import micropython
 
-from agenda import Agenda
+from bench_requests import BenchError, whole
 from clock import FOREVER_US
+from event_queue import EventQueue
 from injections import Injections
-from requests import BenchError, whole
 
 CUT_EXIT = 75  # exit code of a process that ended by a power cut
 RESET_EXIT = 76  # of one whose watchdog bit, or that started anew by itself
@@ -33,8 +33,8 @@ class Bench:
         self._reservoir = board.reservoir
         self._flash = flash
         self._start_us = start_us
-        self._agenda = Agenda()
-        self._injections = Injections(self, board, clock, flash, self._agenda, seed)
+        self._events = EventQueue()
+        self._injections = Injections(self, board, clock, flash, self._events, seed)
         self._pending = False
         self._goal_us = 0  # of the pending advance
         self._locked = False
@@ -71,10 +71,10 @@ class Bench:
             micropython.heap_lock()
 
     def arrived(self) -> bool:
-        """The clock stands where it was to stop: for the agenda, or at the end of the pending advance, which
-        is answered. True: the advance goes on."""
+        """The clock stands where it was to stop: for the event queue, or at the end of the pending advance,
+        which is answered. True: the advance goes on."""
         now_us = self._clock.now_us
-        if self._agenda.next_us <= now_us:
+        if self._events.next_us <= now_us:
             self._let_happen(now_us)
         if self._pending and now_us < self._goal_us:
             self.retarget()
@@ -95,12 +95,12 @@ class Bench:
             goal_us = self._goal_us
         elif clock.stands_still:
             goal_us = clock.target_us
-        clock.target_us = min(goal_us, self._agenda.next_us)
+        clock.target_us = min(goal_us, self._events.next_us)
 
     def _let_happen(self, now_us: int) -> None:
         if self._locked:
             micropython.heap_unlock()
-        self._agenda.happen(now_us)
+        self._events.happen(now_us)
         if self._locked:
             micropython.heap_lock()
 

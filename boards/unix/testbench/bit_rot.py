@@ -4,9 +4,9 @@ littlefs's own structures have checksums of their own; this finds the bytes of a
 flips a bit there, as often as the same bytes stand on it.
 """
 
+from bench_requests import BenchError
 from flash import BLOCK_BYTES, BLOCKS
-from requests import BenchError
-from tearing import Dice
+from torn_write import Rng
 
 _PIECE = 24
 _TRIES = 50
@@ -47,17 +47,17 @@ def _places(flash, piece: bytes):
 
 def rot(fs, flash, seed: int, wanted: str) -> str:
     """Flip a bit of a file whose path begins with `wanted`; says of which. BenchError when there is none."""
-    dice = Dice(seed)
+    rng = Rng(seed)
     files = [file for file in _files(fs, "") if file[0].startswith(wanted)]
     for _ in range(_TRIES if files else 0):
-        path, size = files[dice.roll(len(files))]
-        at = max(0, dice.roll(size) - dice.roll(_PIECE))
+        path, size = files[rng.roll(len(files))]
+        at = max(0, rng.roll(size) - rng.roll(_PIECE))
         piece = _piece(fs, path, at)
         places = _places(flash, piece)
         if not places:
             continue  # it lies across two blocks
-        within = dice.roll(len(piece))
-        bit = dice.roll(8)
+        within = rng.roll(len(piece))
+        bit = rng.roll(8)
         for place in places:
             flash.flip(place + within, bit)
         return "%s byte %d bit %d" % (path, at + within, bit)

@@ -6,7 +6,7 @@ are well-formed frames with a right CRC, as an attacker can make them who knows 
 import hashlib
 import sys
 
-from tearing import Dice
+from torn_write import Rng
 
 _LONGEST = 200
 _FRAME_BODY = 24
@@ -17,7 +17,7 @@ class Flood:
     """Made while an injection lasts. `burst()` makes the next bytes; `gap_us(size)`: they take so long."""
 
     def __init__(self, seed: int, bytes_per_s: int):
-        self._dice = Dice(seed)
+        self._rng = Rng(seed)
         self._bytes_per_s = bytes_per_s
         self._framing = sys.modules.get("thecal_protocol.framing")
         self._hello = self._make_hello()
@@ -29,9 +29,9 @@ class Flood:
     def burst(self):
         """Some bytes of the flood."""
         self.bursts += 1
-        dice = self._dice
-        kind = dice.roll(4)
-        size = 1 + dice.roll(_LONGEST)
+        rng = self._rng
+        kind = rng.roll(4)
+        size = 1 + rng.roll(_LONGEST)
         if kind == 3 and self._framing is not None:
             return self._frame()
         data = bytearray(self._garbage(size))
@@ -47,23 +47,23 @@ class Flood:
         """So many bytes; hashing makes them fastest."""
         data = b""
         while len(data) < size:
-            data += hashlib.sha256(b"%d" % self._dice.roll(1 << 29)).digest()
+            data += hashlib.sha256(b"%d" % self._rng.roll(1 << 29)).digest()
         return data[:size]
 
     def _frame(self):
         """A request with a right CRC: often a hello, else any opcode in any session."""
-        dice = self._dice
+        rng = self._rng
         framing = self._framing
         frame = bytearray(framing.FRAME_SIZE)
-        end = framing.REQUEST_AT + dice.roll(_FRAME_BODY)
-        opcode = dice.roll(256)
-        if self._hello and dice.roll(2):
+        end = framing.REQUEST_AT + rng.roll(_FRAME_BODY)
+        opcode = rng.roll(256)
+        if self._hello and rng.roll(2):
             end = framing.REQUEST_AT + len(self._hello)
             opcode = _HELLO
             frame[framing.REQUEST_AT : end] = self._hello
         else:
             frame[framing.REQUEST_AT : end] = self._garbage(end - framing.REQUEST_AT)
-        size = framing.seal_request(frame, end, dice.roll(0x10000), dice.roll(0x10000), opcode)
+        size = framing.seal_request(frame, end, rng.roll(0x10000), rng.roll(0x10000), opcode)
         return memoryview(frame)[:size]
 
     def _make_hello(self):
@@ -76,6 +76,6 @@ class Flood:
         fields = messages.request_fields(_HELLO)
         values = {}
         for name, kind in fields:
-            values[name] = known.get(name, self._dice.roll(0x100) if kind[0] in "ui" else bytes(16))
+            values[name] = known.get(name, self._rng.roll(0x100) if kind[0] in "ui" else bytes(16))
         payload = bytearray(64)
         return payload[: codec.encode(fields, values, payload, 0, len(payload))]

@@ -4,11 +4,11 @@ A condition that lasts takes `for_us` (it ends by itself then) or `"ends": true`
 over a reset of the pump.
 """
 
-import saboteur
+import firmware_faults
+from bench_requests import BenchError, one_of, whole
 from bit_rot import rot
 from flash import AFTER, BEFORE, BLOCKS, TORN
 from flood import Flood
-from requests import BenchError, one_of, whole
 from reservoir import DOWNSTREAM, UPSTREAM
 from sensors import CELL_UC, NAMES
 
@@ -24,16 +24,16 @@ _FLOOD_BYTES_PER_S = 1000
 class Injections:
     """`inject(request)` carries one out. BenchError when it cannot be."""
 
-    def __init__(self, bench, board, clock, flash, agenda, seed: int):
+    def __init__(self, bench, board, clock, flash, events, seed: int):
         self._bench = bench
         self._seed = seed
-        self._saboteur = saboteur.Saboteur(board)
+        self._firmware_faults = firmware_faults.FirmwareFaults(board)
         self._flood = None
-        self._next_burst = self._burst  # one object, by which the agenda knows it
+        self._next_burst = self._burst  # one object, by which the event queue knows it
         self._board = board
         self._clock = clock
         self._flash = flash
-        self._agenda = agenda
+        self._events = events
         self._lasting = {}  # by a name of the condition: its request, when it ends, how
         self._known = {
             "motor_stall": self._motor_stall,
@@ -73,7 +73,7 @@ class Injections:
         for_us = whole(request, "for_us", 1, _FOR_EVER)
         earlier = self._lasting.pop(name, None)
         if earlier:
-            self._agenda.drop(earlier[2])
+            self._events.drop(earlier[2])
         if request.get("ends"):
             end()
             return
@@ -86,7 +86,7 @@ class Injections:
         ends_us = self._clock.now_us + for_us
         self._lasting[name] = (request, ends_us, over)
         if for_us < _FOR_EVER:
-            self._agenda.at(ends_us, over)
+            self._events.at(ends_us, over)
 
     # --- motor and fluid ---
 
@@ -194,18 +194,18 @@ class Injections:
         self._board.code.damaged = not request.get("ends")
 
     def _planner_fault(self, request) -> None:
-        kind = one_of(request, "kind", saboteur.KINDS, "runaway")
+        kind = one_of(request, "kind", firmware_faults.KINDS, "runaway")
         num = whole(request, "num", 0, 2)
         den = whole(request, "den", 1, 1)
         unguarded = bool(request.get("unguarded"))
-        bad = self._saboteur
+        bad = self._firmware_faults
         self._last(request, "planner", lambda: bad.begin(kind, num, den, unguarded), bad.end)
 
     def _memory_flip(self, request) -> None:
         name = request.get("name")
         if not isinstance(name, str):
             raise BenchError("bad_request: name is a path from the pump on, such as delivery.permit")
-        self._saboteur.flip(name, whole(request, "bit", 0, 0))
+        self._firmware_faults.flip(name, whole(request, "bit", 0, 0))
 
     # --- link, power and flash ---
 
@@ -221,7 +221,7 @@ class Injections:
 
     def _begin_flood(self, flood) -> None:
         self._flood = flood
-        self._agenda.drop(self._next_burst)
+        self._events.drop(self._next_burst)
         if flood:
             self._burst()
 
@@ -231,7 +231,7 @@ class Injections:
         self._board.serial.flood(data)
         if self._board.serial.wakes():
             self._clock.wake = True
-        self._agenda.at(self._clock.now_us + self._flood.gap_us(len(data)), self._next_burst)
+        self._events.at(self._clock.now_us + self._flood.gap_us(len(data)), self._next_burst)
 
     def _cut(self, request) -> None:
         operation = whole(request, "at_operation", 0, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thecal.campaigns import lives
+from thecal.campaigns import multi_boot
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import Bench, CutWhen, PowerCut
 from thecal.errors import SimulationError
@@ -96,7 +96,7 @@ class CutPump:
 
     def _boot(self, settings: dict[str, int | str]) -> Emulator:
         if not self._whole:
-            pump = lives.shared()
+            pump = multi_boot.shared()
             pump.begin(self.flash, settings)
             return pump
         if self._emulator is None:

@@ -314,7 +314,7 @@ class Bench:
                 pass
             raise SimulationError(f"the bench answered {line[:60]!r}", "nothing else may print to its stdout")
         self._received = rest
-        if "ended" in answer:  # one of many lives in one process (boards/unix/testbench/lives.py)
+        if "ended" in answer:  # one of many lives in one process (boards/unix/testbench/multi_boot.py)
             self._end = _ended(answer["ended"])
             raise self._end
         if "reset" in answer:

@@ -35,8 +35,8 @@ _KEY_DIGITS = 16
 _DRAFT = "draft-"
 _DRAFT_LASTS_S = 3600
 _MAIN = "firmware/main.py"
-_LIVES = "boards/unix/testbench/lives.py"
-_SCRIPTS = (_MAIN, _LIVES)  # MicroPython starts text alone
+_MULTI_BOOT = "boards/unix/testbench/multi_boot.py"
+_SCRIPTS = (_MAIN, _MULTI_BOOT)  # MicroPython starts text alone
 # Whose modules are found by name: MICROPYPATH, in this order.
 FOLDERS = (
     "firmware",
@@ -63,9 +63,9 @@ class Firmware:
         return self.root / _MAIN
 
     @property
-    def lives(self) -> Path:
+    def multi_boot(self) -> Path:
         """The script that boots it many times over."""
-        return self.root / _LIVES
+        return self.root / _MULTI_BOOT
 
     @property
     def own(self) -> tuple[Path, Path]:

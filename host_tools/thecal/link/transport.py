@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import serial
+
 from thecal.errors import LinkError, PortError
 from thecal_protocol.framing import FrameReader
 

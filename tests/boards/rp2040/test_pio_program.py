@@ -1,4 +1,4 @@
-"""The PIO programs of boards/rp2040/pulses.py, cycle by cycle, on rp2040-pio-emulator: no image needed."""
+"""The PIO programs of boards/rp2040/pio_programs.py, cycle by cycle, on rp2040-pio-emulator: no image."""
 
 import importlib.util
 import sys
@@ -18,10 +18,10 @@ STALL_PIN = 5
 ALL_ONES = 0xFFFFFFFF
 
 
-def _pulses() -> ModuleType:
+def _programs() -> ModuleType:
     """The module as the chip has it; `micropython.const` is the identity."""
     sys.modules.setdefault("micropython", SimpleNamespace(const=lambda value: value))  # type: ignore[arg-type]
-    spec = importlib.util.spec_from_file_location("chip_pulses", ROOT / "boards/rp2040/pulses.py")
+    spec = importlib.util.spec_from_file_location("pio_programs", ROOT / "boards/rp2040/pio_programs.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -29,7 +29,7 @@ def _pulses() -> ModuleType:
     return module
 
 
-PULSES = _pulses()
+PROGRAMS = _programs()
 
 
 def run(words: list[int]) -> Iterator[State]:
@@ -37,7 +37,7 @@ def run(words: list[int]) -> Iterator[State]:
     state = State(y_register=ALL_ONES)
     state.transmit_fifo.extend(words)
     steps = emulate(
-        list(PULSES.PULSE),
+        list(PROGRAMS.PULSE),
         stop_when=lambda _, state: False,
         initial_state=state,
         shift_osr_right=True,
@@ -70,11 +70,11 @@ def edges(words: list[int], cycles: int) -> tuple[list[int], list[int], list[int
 @pytest.mark.req("DEL-01", part="pulse width, and the time from edge to edge")
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=4))
 def test_each_word_is_one_pulse_after_its_delay(words):
-    cycles = sum(words) + (PULSES.PERIOD_US + 2) * len(words) + 20
+    cycles = sum(words) + (PROGRAMS.PERIOD_US + 2) * len(words) + 20
     rises, falls, counts = edges(words, cycles)
     assert len(rises) == len(words)
     gaps = [later - sooner for sooner, later in pairwise(rises)]
-    assert gaps == [word + PULSES.PERIOD_US for word in words[1:]]
+    assert gaps == [word + PROGRAMS.PERIOD_US for word in words[1:]]
     assert [fall - rise for rise, fall in zip(rises, falls, strict=True)] == [5] * len(words)
     assert counts == list(range(1, len(words) + 1))
 
@@ -83,7 +83,7 @@ def test_the_first_edge_comes_as_long_after_the_word_as_the_board_reckons():
     waiting = edges([0], 40)[0][0]
     for word in (1, 2, 50):
         assert edges([word], 100)[0][0] == waiting + word
-    assert waiting in (PULSES.START_US - 1, PULSES.START_US)
+    assert waiting in (PROGRAMS.START_US - 1, PROGRAMS.START_US)
 
 
 def test_an_empty_queue_is_a_motor_that_stands_still():
@@ -98,11 +98,11 @@ def test_no_drift_in_a_million_steps():
     numerator, denominator = 4_320_000_001, 999_983  # a gap of 4320.07... us
     due = [-(-k * numerator // denominator) for k in range(1_000_001)]
     words = [
-        later - sooner - PULSES.PERIOD_US for sooner, later in zip(due, islice(due, 1, None), strict=False)
+        later - sooner - PROGRAMS.PERIOD_US for sooner, later in zip(due, islice(due, 1, None), strict=False)
     ]
     edge = 0
     for word in words:
-        edge += word + PULSES.PERIOD_US  # what the test above shows of the program
+        edge += word + PROGRAMS.PERIOD_US  # what the test above shows of the program
     assert edge == due[-1]
     assert edge * denominator - 1_000_000 * numerator < denominator
     sampled, _, _ = edges([0, *words[:3]], 20_000)
@@ -114,7 +114,7 @@ def test_the_pulse_begins_where_the_board_thinks_it_does():
     for state in run([7]):
         at = state.program_counter
         if state.pin_values >> STEP_PIN & 1:
-            assert at > PULSES.RISES_AT
+            assert at > PROGRAMS.RISES_AT
         if state.receive_fifo and at == 0:
             break
         assert state.clock < 60
@@ -123,8 +123,8 @@ def test_the_pulse_begins_where_the_board_thinks_it_does():
 @pytest.mark.parametrize("stalled", [False, True])
 def test_steps_that_the_motor_does_not_follow_are_counted(stalled):
     """Program 1 watches STEP and STALL."""
-    program = [word | (STEP_PIN if word & 0xFF1F == 0x2000 else 0) for word in PULSES.FOLLOW]
-    base = PULSES.FOLLOW_AT
+    program = [word | (STEP_PIN if word & 0xFF1F == 0x2000 else 0) for word in PROGRAMS.FOLLOW]
+    base = PROGRAMS.FOLLOW_AT
     moved = [word - base if word >> 13 == 0 else word for word in program]  # jumps, to begin at 0
 
     def level(clock: int) -> int:
@@ -146,8 +146,8 @@ def test_steps_that_the_motor_does_not_follow_are_counted(stalled):
 @pytest.mark.req("INT-03", part="the watchdog is fed through a wait, so often and no more")
 @given(more=st.integers(0, 5), word=st.integers(0, 50))
 def test_the_watchdog_is_fed_so_often_and_no_more(more, word):
-    base = PULSES.FEED_AT
-    program = [code - base if code >> 13 == 0 else code for code in PULSES.FEED]
+    base = PROGRAMS.FEED_AT
+    program = [code - base if code >> 13 == 0 else code for code in PROGRAMS.FEED]
     state = State()
     state.transmit_fifo.extend([more, word])
     after = state

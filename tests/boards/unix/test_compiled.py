@@ -144,7 +144,7 @@ def test_what_was_changed_is_what_boots(tmp_path: Path, cache: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "name", ["firmware/pump/safety/guard.py", "firmware/main.py", "boards/unix/hal/motor.py"]
+    "name", ["firmware/pump/safety/guard.py", "firmware/main.py", "boards/unix/hal/simulated_motor.py"]
 )
 def test_a_file_that_does_not_compile_is_named_with_its_line(
     name: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch

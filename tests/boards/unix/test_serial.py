@@ -7,8 +7,8 @@ import time
 import tty
 
 import pytest
-
 import serial
+
 from boards.unix.remote import SCRIPTS, Remote, remote_emulator
 from thecal.emulator.emulator import Emulator
 

@@ -22,12 +22,12 @@ When = Literal["before", "torn", "after"]
 WHENS: tuple[When, ...] = ("before", "torn", "after")
 
 _spec = importlib.util.spec_from_file_location(
-    "tearing", Path(__file__).resolve().parents[3] / "boards/unix/hal/tearing.py"
+    "torn_write", Path(__file__).resolve().parents[3] / "boards/unix/hal/torn_write.py"
 )
 assert _spec is not None
 assert _spec.loader is not None
-tearing = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tearing)
+torn_write = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(torn_write)
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Operation:
         where = self._where()
         old = bytearray(image[where])
         if self.data is None:
-            tearing.tear_erase(old, seed)
+            torn_write.tear_erase(old, seed)
         else:
-            tearing.tear_program(old, self.data, self.size, seed)
+            torn_write.tear_program(old, self.data, self.size, seed)
         image[where] = old
 
     def _where(self) -> slice:

@@ -13,7 +13,7 @@ import pytest
 
 from thecal import cli
 from thecal._io import paths
-from thecal.campaigns import base, catalog, command, lives, power_cuts
+from thecal.campaigns import base, catalog, command, multi_boot, power_cuts
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.cut_pump import SOUND, CutPump
 from thecal.campaigns.results import Results
@@ -303,7 +303,7 @@ def firmware_with(
 def _forget() -> None:
     """What this process knows of the firmware that it ran."""
     power_cuts.prepared.cache_clear()
-    lives.shared().close()
+    multi_boot.shared().close()
     base.code_version.cache_clear()
 
 

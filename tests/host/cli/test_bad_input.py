@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 import serial
+
 from support.emulated_keys import keys_for
 from thecal.emulator.emulator import Emulator
 from thecal_protocol import framing

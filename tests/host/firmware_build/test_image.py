@@ -10,9 +10,9 @@ from pathlib import Path
 
 import littlefs
 import pytest
+import serial
 from mpremote.transport_serial import SerialTransport
 
-import serial
 from support.ready_command import run_command
 from thecal.errors import FlashError, PortError
 from thecal.firmware_build import chip, install

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 import serial
+
 from host.link.fake_device import KEY, FakePump
 from thecal.errors import LinkError, PortError
 from thecal.link import key_lookup, transport

@@ -7,13 +7,13 @@ scratch 2 says that both are ours: the boot ROM's way to USB boot writes over 0 
 
 from array import array
 
-import expand
 import machine
 import micropython
 import pins
-import pulses
+import pio_programs
 import registers
 import rp2
+import step_schedule
 import uctypes
 from machine import Pin
 from micropython import const
@@ -61,7 +61,7 @@ class Motor:
         self._hardware_missed = array("I", [0])
         self._words = (array("I", bytes(4 * _MAX_STEPS)), array("I", bytes(4 * _MAX_STEPS)))
         self._lead = array("H", bytes(2 * _LIMBS))
-        self._state = array("I", bytes(4 * expand.STATE_WORDS))
+        self._state = array("I", bytes(4 * step_schedule.STATE_WORDS))
         self._end = 0  # count of steps at which the older of two runs ends
         self._back = 0  # which channel took the newest run
         self._off = False
@@ -87,37 +87,37 @@ class Motor:
         return (made or kept) if known else -1
 
     def _load_programs(self) -> None:
-        registers.load_program(pulses.PULSE, 0)
-        follow = [word | (pins.STEP if word & 0xFF1F == 0x2000 else 0) for word in pulses.FOLLOW]
-        registers.load_program(follow, pulses.FOLLOW_AT)
-        end = pulses.FOLLOW_AT + len(pulses.FOLLOW) - 1
-        self._set_up(0, 0, len(pulses.PULSE) - 1)
-        self._set_up(1, pulses.FOLLOW_AT, end)
+        registers.load_program(pio_programs.PULSE, 0)
+        follow = [word | (pins.STEP if word & 0xFF1F == 0x2000 else 0) for word in pio_programs.FOLLOW]
+        registers.load_program(follow, pio_programs.FOLLOW_AT)
+        end = pio_programs.FOLLOW_AT + len(pio_programs.FOLLOW) - 1
+        self._set_up(0, 0, len(pio_programs.PULSE) - 1)
+        self._set_up(1, pio_programs.FOLLOW_AT, end)
 
     def _set_up(self, machine_number: int, start: int, end: int) -> None:
         """Divider, wrap, JMP pin and SET pin; y all ones; ready to start."""
         mem32 = machine.mem32
         base = _PIO + _SM0_CLKDIV + machine_number * _SM_REGISTERS
         mem32[_PIO] = 0x11 << 4 + machine_number  # restart it and its divider
-        mem32[base] = pulses.CLOCK_DIVIDER << 16
+        mem32[base] = pio_programs.CLOCK_DIVIDER << 16
         mem32[base + 4] = pins.STALL << 24 | end << 12 | start << 7
         mem32[base + 8] = 3 << 18  # shift right, nothing by itself
         mem32[base + 20] = 1 << 26 | pins.STEP << 5
         if machine_number == 0:
             mem32[base + 16] = 0xE081  # set pindirs, 1
             mem32[base + 16] = 0xE000
-        mem32[base + 16] = pulses.Y_ALL_ONES
+        mem32[base + 16] = pio_programs.Y_ALL_ONES
         mem32[base + 16] = start  # jmp start
 
     def set_epoch(self, s: int, us: int) -> None:
         """The pump's clock stands at (s, us) now."""
-        expand.set_epoch(self._state, s, us)
+        step_schedule.set_epoch(self._state, s, us)
 
     def append(self, run) -> None:
         """Take a run over. ValueError: "motor queue", it has no place; "motor run", it is too far off."""
         self._check(run)
         back = 1 - self._back
-        expand.dues(self._words[back], run, self._lead, self._state)
+        step_schedule.dues(self._words[back], run, self._lead, self._state)
         self._hand_over(back, run.steps)
         self._back = back
         self._end = (self._expected() - run.steps) & _MASK
@@ -126,19 +126,19 @@ class Motor:
         flying = self.in_flight()
         if not 0 < run.steps <= _MAX_STEPS - flying:
             raise ValueError("motor queue")
-        if flying and ((expand.made() - self._end) & _MASK) > _MASK >> 1:
+        if flying and ((step_schedule.made() - self._end) & _MASK) > _MASK >> 1:
             raise ValueError("motor queue")
         if run.gap_s > _FAR_S or run.last_s - run.first_s > _FAR_S:
             raise ValueError("motor run")
 
     def _hand_over(self, back: int, steps: int) -> None:
         interrupts = machine.disable_irq()
-        expand.hand_over(self._words[back], steps, self._state, self._pairs[back])
+        step_schedule.hand_over(self._words[back], steps, self._state, self._pairs[back])
         machine.enable_irq(interrupts)
 
     def executed(self) -> int:
         """Steps driven since boot, by PIO's count."""
-        return expand.made()
+        return step_schedule.made()
 
     @micropython.viper
     def in_flight(self) -> int:
@@ -149,9 +149,9 @@ class Motor:
     def cancel(self) -> None:
         """Drop every step that is not under way."""
         interrupts = machine.disable_irq()
-        expand.drop(self._state, self._channels[0], self._channels[1])
+        step_schedule.drop(self._state, self._channels[0], self._channels[1])
         machine.enable_irq(interrupts)
-        self._end = expand.made()
+        self._end = step_schedule.made()
 
     def disable(self) -> None:
         """Cut the enable line: nothing moves any more, whatever PIO does."""
@@ -159,7 +159,7 @@ class Motor:
         self._look_at_supply()
         if not self._off:
             self._off = True
-            self._off_made = expand.made()
+            self._off_made = step_schedule.made()
             self._off_missed = self._seen_missed()
 
     def enable(self) -> None:
@@ -185,7 +185,7 @@ class Motor:
 
     def _look_at_supply(self) -> None:
         """Without it no step since the last look moved, whatever STALL says."""
-        made = expand.made()
+        made = step_schedule.made()
         missed = self._seen_missed()
         if not self._off and self.supply() == 0:
             self._unmoved += (made - self._looked_made) - (missed - self._looked_missed)
@@ -193,7 +193,7 @@ class Motor:
         self._looked_missed = missed
 
     def _unmoved_now(self) -> int:
-        return (expand.made() - self._off_made) - (self._seen_missed() - self._off_missed)
+        return (step_schedule.made() - self._off_made) - (self._seen_missed() - self._off_missed)
 
     def survived(self) -> int:
         """Steps of the life before this boot, or -1."""

@@ -4,16 +4,16 @@ import gc
 import select
 import time
 
-from feeder import Feeder
 from machine import WDT
 from micropython import const
+from watchdog_feeder import WatchdogFeeder
 
 _LONGEST_MS = const(8388)
 _OVER_MS = const(2000)  # how far past its end the watchdog lets a wait go on
 _GARBAGE = const(24 * 1024)  # bytes that may gather: a collection takes 30 ms
 
 
-class Rest:
+class Sleep:
     """`wait_us`, and the board interface `watchdog` (`start`, `feed`), which must know of waits."""
 
     def __init__(self, serial, button):
@@ -24,7 +24,7 @@ class Rest:
         serial.listen = self._listen
         self._poll.register(button, select.POLLIN)
         self._poll.ipoll(0)  # makes its tuple now
-        self._feeder = Feeder()
+        self._feeder = WatchdogFeeder()
         self._dog = None
         self._timeout_ms = 0
         self._fresh = False

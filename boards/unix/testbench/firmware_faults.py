@@ -19,7 +19,7 @@ longer has is a refused injection, never a fault that silently does nothing.
 import array
 import sys
 
-from requests import BenchError
+from bench_requests import BenchError
 
 KINDS = (
     "rate",
@@ -47,7 +47,7 @@ def _module(name: str):
     return sys.modules[name]
 
 
-class Saboteur:
+class FirmwareFaults:
     """One per board. `pump` is the running pump, once it has begun to be made."""
 
     def __init__(self, board):
@@ -152,11 +152,11 @@ class Saboteur:
     def _runaway(self) -> None:
         nothing = array.array("H", bytes(2))
         last = [0]
-        saboteur = self
+        faults = self
 
         def make(original):
             def plan(planner, limit_s, limit_us):
-                time = saboteur.pump.timebase
+                time = faults.pump.timebase
                 first_us = max(time.s * 1_000_000 + time.us, last[0]) + _RUNAWAY_GAP_US
                 run = planner.run
                 run.steps = 56

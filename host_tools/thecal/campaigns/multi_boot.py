@@ -1,4 +1,4 @@
-"""An emulated pump that is booted thousands of times in one process (boards/unix/testbench/lives.py).
+"""An emulated pump that is booted thousands of times in one process (boards/unix/testbench/multi_boot.py).
 
 A boot takes 6 ms instead of 60: what makes 10^5 power cuts a matter of minutes. One a worker process,
 replaced after some hundred lives, as what the dead leave behind fills the memory.
@@ -21,7 +21,7 @@ _HEAP = "2500K"
 _BOOT_S = 20.0
 
 
-class Lives(Emulator):
+class MultiBoot(Emulator):
     """As `Emulator`, but that `restart` makes a new life and not a new process."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Lives(Emulator):
     def _spawn(self) -> None:
         self._last_words = (self._folder / "stderr").open("w+b")
         self._process = subprocess.Popen(
-            [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._firmware.lives)],
+            [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._firmware.multi_boot)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._last_words,
@@ -91,6 +91,6 @@ class Lives(Emulator):
 
 
 @functools.cache
-def shared() -> Lives:
+def shared() -> MultiBoot:
     """The one of this process."""
-    return Lives()
+    return MultiBoot()

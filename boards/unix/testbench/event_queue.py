@@ -6,7 +6,7 @@ Allocates: with the heap unlocked only.
 from clock import FOREVER_US
 
 
-class Agenda:
+class EventQueue:
     """Actions by time since boot; those of one instant in the order in which they were arranged."""
 
     def __init__(self):

@@ -47,7 +47,7 @@ def open_line(where: str):
     return open(where, "r+b", 0)
 
 
-class Serial:
+class PtyLine:
     """Board interface `serial`: `readinto(buffer) -> n`, `write(buffer)` and `listen(on)`. None blocks."""
 
     def __init__(self, stream, seed: int, poller):

@@ -1,4 +1,4 @@
-"""Feeds the watchdog while the processor sleeps: PIO's third program (`pulses`), and DMA from it.
+"""Feeds the watchdog while the processor sleeps: PIO's third program (`pio_programs`), and DMA from it.
 
 How often is decided before each wait, by the wait's length: what feeds does so a fixed number of times and
 then stands still.
@@ -6,7 +6,7 @@ then stands still.
 
 import machine
 import micropython
-import pulses
+import pio_programs
 import registers
 import rp2
 from micropython import const
@@ -22,19 +22,19 @@ _RXF2 = const(0x50200028)
 _RX2 = const(6)  # DMA request of PIO0
 _WATCHDOG_LOAD = const(0x40058004)
 _BIT = const(1 << 2)  # state machine 2 in PIO's control register
-_START = const(15)  # pulses.FEED_AT, as the instruction `jmp`
+_START = const(15)  # pio_programs.FEED_AT, as the instruction `jmp`
 _PULL_NOBLOCK = const(0x8080)
 
 
-class Feeder:
+class WatchdogFeeder:
     """PIO0's state machine 2 and a DMA channel."""
 
     def __init__(self):
         mem32 = machine.mem32
         mem32[_PIO_CTRL_CLEAR] = _BIT
-        registers.load_program(pulses.FEED, pulses.FEED_AT)
-        mem32[_SM2] = pulses.FEED_DIVIDER << 16
-        mem32[_SM2 + 4] = pulses.FEED_AT + len(pulses.FEED) - 1 << 12 | pulses.FEED_AT << 7
+        registers.load_program(pio_programs.FEED, pio_programs.FEED_AT)
+        mem32[_SM2] = pio_programs.FEED_DIVIDER << 16
+        mem32[_SM2 + 4] = pio_programs.FEED_AT + len(pio_programs.FEED) - 1 << 12 | pio_programs.FEED_AT << 7
         mem32[_SM2 + 8] = 3 << 18  # shift right, nothing by itself
         self._dma = rp2.DMA()
         registers.copy_for_ever(self._dma.channel, _RXF2, _WATCHDOG_LOAD, _RX2)

@@ -10,7 +10,7 @@ _MASK = 0xFFFFFFFF
 _FRAYED_BYTES = 16
 
 
-class Dice:
+class Rng:
     """Numbers from a seed (xorshift, 32 bits), the same on every interpreter. `roll` allocates nothing where
     small integers have more than 45 bits."""
 
@@ -29,21 +29,21 @@ class Dice:
 
 def tear_program(old, new, size: int, seed: int) -> None:
     """Turn the first `size` bytes of `old` into what a torn program of `new` leaves there."""
-    dice = Dice(seed)
-    whole = dice.roll(size + 1)
-    frayed = min(size, whole + dice.roll(_FRAYED_BYTES + 1))
+    rng = Rng(seed)
+    whole = rng.roll(size + 1)
+    frayed = min(size, whole + rng.roll(_FRAYED_BYTES + 1))
     for at in range(whole):
         old[at] &= new[at]
     for at in range(whole, frayed):
-        old[at] &= new[at] | dice.roll(256)
+        old[at] &= new[at] | rng.roll(256)
 
 
 def tear_erase(old, seed: int) -> None:
     """Turn the bytes of a block into what a torn erase leaves of them."""
-    dice = Dice(seed)
+    rng = Rng(seed)
     for at in range(len(old)):
-        kind = dice.roll(3)
+        kind = rng.roll(3)
         if kind == 0:
             old[at] = 0xFF
         elif kind == 1:
-            old[at] = dice.roll(256)
+            old[at] = rng.roll(256)

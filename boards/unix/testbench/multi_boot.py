@@ -1,4 +1,4 @@
-"""Many lives of the emulated pump in one process: what power-cut campaigns run instead of main.py.
+"""Many boots of the emulated pump in one process: what power-cut campaigns run instead of main.py.
 
 Starting a process costs ten times what booting the pump does. Here each life has a new `Board` and `Pump`, on
 modules that stay loaded; a power cut ends the life and not the process. Stdin gives the settings of a life
