@@ -1,27 +1,22 @@
 """The message table of protocol v3: the one definition that pump and host share.
 
-Each message is ``(opcode, name, request fields, response fields)``. A field is ``(name, kind)``; the kinds
-are those of `codec`; a kind that is itself a tuple of fields is a repeated group (u16 count, then the
-entries). Units stand in the names: ng, pl (picolitres), us, s. Numbers here are never reused: a retired
-opcode, refusal or event number stays as a comment.
+`MESSAGES` has one row for each command, and everything else about a command derives from it: who may send it
+(`roles`), which method of the pump carries it out (`pump.link.commands`: the one of its name), whether the
+pump takes it while a fault is latched, whether the host may repeat it, how its payloads are encoded. The row
+names its opcode, and all know it by that name: `messages.STOP`.
 
-`TABLE_HASH` (see `codec.table_hash`) covers everything in `SCHEMA`; the host refuses a pump whose
+A field is ``(name, kind)``; the kinds are those of `codec`; a kind that is itself a tuple of fields is a
+repeated group (u16 count, then the entries). Units stand in the names: ng, pl (picolitres), us, s. Numbers
+here are never reused: a retired opcode, refusal or event number stays as a comment.
+
+`own_hash` (see `codec.table_hash`) covers everything in `SCHEMA`; the host refuses a pump whose
 hash differs, so a changed table is a changed protocol by construction.
 """
 
+from thecal_protocol import alarms, events, reservoir, sensors
+from thecal_protocol.alarms import ACTIONS, ALARMS
 from thecal_protocol.codec import UNKNOWN_NUMBER, WireError, table_hash
-from thecal_protocol.guard import (
-    ACTIONS,
-    ALARMS,
-    GUARD_MESSAGES,
-    GUARD_REFUSALS,
-    GUARD_STATES,
-    REFILL_REASONS,
-    SELF_TESTS,
-    SENSOR_STATES,
-    SENSORS,
-)
-from thecal_protocol.records import (
+from thecal_protocol.events import (
     ACTORS,
     DOSE_RECORDS,
     EVENT_KINDS,
@@ -30,11 +25,14 @@ from thecal_protocol.records import (
     REPEATED_RECORDS,
     RINGS,
 )
+from thecal_protocol.refusals import REFUSALS
+from thecal_protocol.reservoir import REFILL_REASONS
+from thecal_protocol.self_tests import SELF_TESTS
+from thecal_protocol.sensors import SENSOR_STATES, SENSORS
 from thecal_protocol.therapy import (
     BASAL_MODES,
     BOLUS,
     CLOCK,
-    LIBRARY_REFUSALS,
     PRIME,
     REFILL,
     REFILL_AND_PROGRAM,
@@ -44,30 +42,6 @@ from thecal_protocol.therapy import (
 )
 
 PROTOCOL_VERSION = 3  # 1 had neither keys nor roles, 2 two rings of records, and presses beforehand
-
-_MORE_REFUSALS = GUARD_REFUSALS + LIBRARY_REFUSALS
-
-HELLO = 0x01
-STATUS = 0x02
-LIMITS = 0x03
-AUTH = 0x04
-PAIR = 0x05
-PROPOSE = 0x10
-READING = 0x11
-COMMIT = 0x12
-ABORT = 0x13
-PROGRAM = 0x14
-STOP = 0x20
-RESUME = 0x21
-PATIENT_BOLUS = 0x22
-IMPLANT = 0x23
-CANCEL_PLAN = 0x24
-SKIP_BRIDGE = 0x25
-EVENTS = 0x30
-ACCOUNTS = 0x31
-LOG_STATE = 0x32
-LOG_KEY = 0x33
-LOG_CLEAR = 0x34
 
 # What a proposal holds (the `kind` of PROPOSE); its blob is encoded by the table beside it.
 PROPOSAL_PROGRAM = 1
@@ -89,25 +63,31 @@ PROPOSALS = (
 # of a volume not seen to move: the board has no feedback of the motor's steps
 UNSEEN = 0xFFFFFFFFFFFFFFFF
 
-_EVENT = (
-    ("sequence", "u32"),  # one over all rings, never repeated
-    ("at_s", "u32"),  # pump's monotonic clock, which goes on over resets
-    ("at_us", "u32"),
-    ("kind", "u8"),  # EVENT_KINDS
-    ("actor", "u8"),  # ACTORS
-    ("code", "u8"),  # a refusal number, a bolus kind, an alarm number: by kind
-    ("ref", "u16"),  # ties the records of one bolus together
-    ("a", "u64"),
-    ("b", "u64"),
-    ("boot", "u16"),  # which boot of the pump, counted from 1
-    ("ring", "u8"),  # RINGS
-    ("tag", "bytes"),  # chains the record to the one before it in its ring (docs/event-log.md)
-)
+# Roles, as letters: o observer, p patient, c clinician, m manufacturer. Who is not in a row may not send it.
+NOBODY = ""  # outside of sessions: whoever is there
+READERS = "ocm"
+EVERYONE = "opcm"
 
+BUTTON = 1  # somebody has to press the pump's button for it as well, within roles.BUTTON_S
+
+# Kinds of commands.
+OPENS = 0  # a session, or what one needs; in no session itself
+READS = 1  # changes nothing: the host may repeat it, also in another session
+ASKS = 2  # does something, and is taken at any time, a latched fault or not
+CHANGES = 3  # changes therapy, or makes it go on: refused while a fault is latched (INT-08)
+KIND = 3  # what of the column is the kind;
+WEIGHED = 4  # beside it: a chip has to weigh it for seconds, and each try waits longer than the one before
+
+_AT = (("at_s", "u32"), ("at_us", "u32"))
+
+# (opcode, name, roles, button, kind, request fields, answer fields)
 MESSAGES = (
     (
-        HELLO,
+        HELLO := 0x01,
         "hello",
+        NOBODY,
+        0,
+        OPENS,
         (("protocol", "u8"), ("table_hash", "bytes"), ("nonce", "u32")),
         (
             ("protocol", "u8"),
@@ -122,8 +102,11 @@ MESSAGES = (
     ),
     # in the offered session; its answer is the first secured frame of it (docs/protocol.md)
     (
-        AUTH,
+        AUTH := 0x04,
         "auth",
+        NOBODY,
+        0,
+        OPENS,
         (("role", "u8"), ("nonce", "bytes"), ("proof", "bytes")),
         (
             ("firmware", "str"),
@@ -133,10 +116,13 @@ MESSAGES = (
         ),
     ),
     # X25519 public keys; refused as `pairing` until the pump has computed its part: ask again
-    (PAIR, "pair", (("role", "u8"), ("public", "bytes")), (("public", "bytes"),)),
+    (PAIR := 0x05, "pair", NOBODY, 0, OPENS, (("role", "u8"), ("public", "bytes")), (("public", "bytes"),)),
     (
-        STATUS,
+        STATUS := 0x02,
         "status",
+        EVERYONE,
+        0,
+        READS,
         (),
         (
             ("state", "u8"),  # STATES
@@ -163,8 +149,11 @@ MESSAGES = (
         ),
     ),
     (
-        LIMITS,
+        LIMITS := 0x03,
         "limits",
+        READERS,
+        0,
+        READS,
         (("first", "u16"),),  # index of the first one wanted
         (
             ("total", "u16"),
@@ -172,8 +161,11 @@ MESSAGES = (
         ),
     ),
     (
-        PROPOSE,
+        PROPOSE := 0x10,
         "propose",
+        "c",
+        0,
+        CHANGES | WEIGHED,
         (("kind", "u8"), ("total", "u16"), ("offset", "u16"), ("data", "bytes")),
         (
             ("received", "u16"),
@@ -181,31 +173,53 @@ MESSAGES = (
             ("worst_case_24h", (("scheduled_ng", "u64"), ("worst_ng", "u64"))),  # per drug, in order
         ),
     ),
-    (READING, "reading", (("offset", "u16"),), (("total", "u16"), ("data", "bytes"))),
-    (COMMIT, "commit", (("digest", "bytes"),), (("at_s", "u32"), ("at_us", "u32"), ("ref", "u16"))),
-    (ABORT, "abort", (), ()),
-    (PROGRAM, "program", (("offset", "u16"),), (("total", "u16"), ("data", "bytes"))),
-    # resume_after_s: 0 stops until a resume; else the stop ends by itself, at most the program's max_pause_s
-    (STOP, "stop", (("resume_after_s", "u32"),), (("at_s", "u32"), ("at_us", "u32"))),
-    (RESUME, "resume", (), (("at_s", "u32"), ("at_us", "u32"))),
-    (PATIENT_BOLUS, "patient_bolus", (), (("ref", "u16"),)),
-    (IMPLANT, "implant", (), (("at_s", "u32"), ("at_us", "u32"))),
-    (CANCEL_PLAN, "cancel_plan", (), (("at_s", "u32"), ("at_us", "u32"))),
-    (SKIP_BRIDGE, "skip_bridge", (), (("at_s", "u32"), ("at_us", "u32"))),
+    (READING := 0x11, "reading", "c", 0, READS, (("offset", "u16"),), (("total", "u16"), ("data", "bytes"))),
     (
-        EVENTS,
+        COMMIT := 0x12,
+        "commit",
+        "c",
+        0,
+        CHANGES | WEIGHED,
+        (("digest", "bytes"),),
+        (("at_s", "u32"), ("at_us", "u32"), ("ref", "u16")),
+    ),
+    (ABORT := 0x13, "abort", "c", 0, ASKS, (), ()),
+    (
+        PROGRAM := 0x14,
+        "program",
+        READERS,
+        0,
+        READS,
+        (("offset", "u16"),),
+        (("total", "u16"), ("data", "bytes")),
+    ),
+    # resume_after_s: 0 stops until a resume; else the stop ends by itself, at most the program's max_pause_s
+    (STOP := 0x20, "stop", "c", 0, ASKS, (("resume_after_s", "u32"),), _AT),
+    (RESUME := 0x21, "resume", "c", 0, CHANGES, (), _AT),
+    (PATIENT_BOLUS := 0x22, "patient_bolus", "pc", 0, ASKS | WEIGHED, (), (("ref", "u16"),)),
+    (IMPLANT := 0x23, "implant", "c", BUTTON, CHANGES, (), _AT),
+    (CANCEL_PLAN := 0x24, "cancel_plan", "c", 0, CHANGES, (), _AT),
+    (SKIP_BRIDGE := 0x25, "skip_bridge", "c", BUTTON, CHANGES, (), _AT),
+    (
+        EVENTS := 0x30,
         "events",
+        READERS,
+        0,
+        READS,
         (
             ("first", "u32"),
             ("last", "u32"),
             ("count", "u8"),  # at most so many, and never more than fit
             ("ring", "u8"),  # only those of this one of RINGS; 0: of all
         ),
-        (("next", "u32"), ("events", _EVENT)),  # next: the number from which to go on
+        (("next", "u32"), ("events", events.EVENT)),  # next: the number from which to go on
     ),
     (
-        ACCOUNTS,
+        ACCOUNTS := 0x31,
         "accounts",
+        READERS,
+        0,
+        READS,
         (("first_filling", "u16"),),  # index of the first filling wanted
         (
             ("steps", "u64"),
@@ -232,83 +246,35 @@ MESSAGES = (
             ("sources", (("source", "u8"), ("volume_pl", "u64"))),
         ),
     ),
-    (
-        LOG_STATE,
-        "log_state",
-        (),
-        (
-            ("next_event", "u32"),  # number of the next record to reach the flash
-            ("boot", "u16"),
-            ("failing", "u8"),  # 1: what happens does not get onto flash at present
-            (
-                "rings",  # in the order of RINGS
-                (
-                    ("first", "u32"),  # its oldest record that can be read; 0: none
-                    ("last", "u32"),  # its newest
-                    ("records", "u32"),  # how many it holds
-                    ("before", "bytes"),  # tag before the oldest record
-                    ("tag", "bytes"),  # tag of the newest
-                ),
-            ),
-        ),
-    ),
-    (LOG_KEY, "log_key", (), (("key", "bytes"),)),
+    (LOG_STATE := 0x32, "log_state", READERS, 0, READS, (), events.LOG_STATE),
+    (LOG_KEY := 0x33, "log_key", "cm", 0, READS, (), (("key", "bytes"),)),
     # always refused: the log only grows, and gives way to newer records
-    (LOG_CLEAR, "log_clear", (), ()),
-) + GUARD_MESSAGES
+    (LOG_CLEAR := 0x34, "log_clear", "cm", 0, ASKS, (), ()),
+    # first: index of the first one wanted
+    (ALARMS_LIST := 0x40, "alarms", EVERYONE, 0, READS, (("first", "u16"),), alarms.ANSWER),
+    # alarm 0: all of them. Silences until it is raised anew; never clears a condition (ALM-04)
+    (ALARM_CONFIRM := 0x41, "alarm_confirm", "c", 0, ASKS, (("alarm", "u8"),), (("confirmed", "u16"),)),
+    # for at most 2 min when a critical one stands, else 1 h (ALM-03)
+    (ALARM_SILENCE := 0x42, "alarm_silence", "pc", 0, ASKS, (), (("silent_s", "u16"),)),
+    # critical 1: the tone of critical alarms; sounded 0: the buzzer was not heard
+    (ALARM_TEST := 0x43, "alarm_test", "c", 0, ASKS, (("critical", "u8"),), (("sounded", "u8"),)),
+    (SENSORS_READ := 0x44, "sensors", READERS, 0, READS, (), sensors.ANSWER),
+    (SELF_TEST := 0x45, "self_test", "cm", 0, ASKS, (), (("failed", "u8"), ("took_us", "u32"))),  # SELF_TESTS
+    # tests itself and takes the program from flash again; then the pump is stopped, or unprogrammed
+    (CLEAR_FAULT := 0x46, "clear_fault", "c", 0, ASKS, (), _AT + (("state", "u8"),)),
+    # first: index of the first check wanted, 0: the last refill
+    (RESERVOIR := 0x47, "reservoir", READERS, 0, READS, (("first", "u16"),), reservoir.ANSWER),
+)
 
-# Why a request was refused: the result byte of every answer, 0 is "done". Numbers never change meaning.
-REFUSALS = (
-    (0, "ok"),
-    (1, "unknown_opcode"),
-    (2, "malformed"),
-    (3, "no_session"),
-    (4, "protocol_mismatch"),
-    (5, "no_proposal"),
-    (6, "digest_mismatch"),
-    (7, "out_of_range"),
-    (8, "inconsistent"),
-    (9, "too_large"),
-    (10, "not_programmed"),
-    (11, "stopped"),
-    (12, "not_stopped"),
-    (13, "alarm"),
-    (14, "bridge"),
-    (15, "running"),
-    (16, "lockout"),
-    (17, "max_per_24h"),
-    (18, "limit_24h"),
-    (19, "max_rate"),
-    (20, "reservoir"),
-    (21, "not_prescribed"),
-    (22, "busy"),
-    (23, "internal"),
-    (24, "drug_rule"),
-    (25, "limit_1h"),
-    (26, "refill_first"),
-    (27, "running_therapy"),
-    (28, "not_running"),
-    (29, "implant_flag"),
-    (30, "storage"),
-    (31, "append_only"),
-    # 32 was "programmed": the log's key is told by role now
-    (45, "unauthenticated"),  # a command outside of a session
-    (46, "wrong_key"),
-    (47, "not_paired"),  # no key for this role
-    (48, "slow_down"),  # after failed authentications; detail: seconds left
-    (49, "session_expired"),  # idle or too old
-    (50, "stale_counter"),
-    (51, "truncated_tag"),
-    (52, "not_authentic"),  # the tag is wrong
-    (53, "wrong_role"),
-    (54, "needs_button"),  # within 60 s from now, and the request again
-    (55, "pairing"),  # under way: ask again
-    (56, "bad_public_key"),
-    (71, "too_many_sessions"),  # of this role; detail: seconds until there is another
-    (72, "over_budget"),  # this role has used up its frames; detail: seconds until there are more
-) + _MORE_REFUSALS
-
-STATES = ((0, "unprogrammed"), (1, "infusing"), (2, "stopped"), (3, "fault")) + GUARD_STATES
+STATES = (
+    (0, "unprogrammed"),
+    (1, "infusing"),
+    (2, "stopped"),
+    (3, "fault"),
+    (4, "held"),  # at the minimum rate, by an alarm
+    (5, "halted"),  # nothing flows, by an alarm; therapy goes on when it has cleared
+    (6, "self_test"),
+)
 BOLUS_KINDS = (
     (0, "basal"),
     (1, "clinician_bolus"),
@@ -336,19 +302,32 @@ SCHEMA = (
 )
 
 
+def command(opcode: int) -> "tuple[str, int, int]":
+    """Of a command: who may send it, whether it wants the button, its kind. Of none: nobody may."""
+    for row in MESSAGES:
+        if row[0] == opcode:
+            return row[2], row[3], row[4]
+    return NOBODY, 0, OPENS
+
+
+def in_sessions() -> "list[tuple[int, str]]":
+    """Opcode and name of every command of a session."""
+    return [(row[0], row[1]) for row in MESSAGES if row[2] != NOBODY]
+
+
 def request_fields(opcode: int) -> "tuple[tuple[str, object], ...]":
     """The table of a request's payload."""
-    for number, _, request, _ in MESSAGES:
-        if number == opcode:
-            return request
+    for row in MESSAGES:
+        if row[0] == opcode:
+            return row[5]
     raise WireError(UNKNOWN_NUMBER, "opcode")
 
 
 def answer_fields(opcode: int) -> "tuple[tuple[str, object], ...]":
     """The table of the payload of an answer whose result is ok (of every other result: REFUSED)."""
-    for number, _, _, answer in MESSAGES:
-        if number == opcode:
-            return answer
+    for row in MESSAGES:
+        if row[0] == opcode:
+            return row[6]
     raise WireError(UNKNOWN_NUMBER, "opcode")
 
 

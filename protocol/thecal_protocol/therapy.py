@@ -74,13 +74,6 @@ WITHDRAWAL = 2  # its sudden end is dangerous: under-infusion is critical
 UNKNOWN_DRUG = 4  # no rule: the library does not know it, which is put on record
 # `what` of a confirmed soft limit, and its unit
 SOFT_LIMITS = ((1, "dose_24h"), (2, "concentration"), (3, "step"))  # ng, ng/mL, ng/day
-# 68 was "library_older": such a program needs a press now
-LIBRARY_REFUSALS = ((69, "library_differs"), (70, "hard_limit"))
-LIBRARY_EVENTS = (
-    # a person confirmed it; code: SOFT_LIMITS, ref: which drug, from 1, a: value, b: limit
-    (68, "soft_limit_passed"),
-    (85, "unknown_drug"),  # the program's library does not know it; ref: which drug, from 1
-)
 
 BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
 

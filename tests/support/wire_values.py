@@ -21,8 +21,8 @@ RANGES = {
 }
 
 # every table of fields of the protocol, by a name of its own
-TABLES: dict[str, Fields] = {f"{name} request": request for _, name, request, _ in MESSAGES}
-TABLES |= {f"{name} answer": answer for _, name, _, answer in MESSAGES}
+TABLES: dict[str, Fields] = {f"{name} request": request for _, name, *_, request, _ in MESSAGES}
+TABLES |= {f"{name} answer": answer for _, name, *_, answer in MESSAGES}
 TABLES |= {f"{name} proposal": fields for _, name, fields in PROPOSALS}
 TABLES["refused"] = REFUSED
 # and one that has every kind, and groups in groups

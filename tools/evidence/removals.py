@@ -42,8 +42,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "DEL-04",
             SAFETY + "supervisor.py",
-            "self.alarms.set(a.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)",
-            "self.alarms.set(a.UNDER_INFUSION, False)",
+            "self.alarms.set(alarm.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)",
+            "self.alarms.set(alarm.UNDER_INFUSION, False)",
             ("tests/firmware/safety/test_guard.py",),
         ),
         (
@@ -126,15 +126,15 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "RES-02 low",
             SAFETY + "reservoir.py",
-            "alarms.set(a.LOW_RESERVOIR, made >= self._low_at)",
-            "alarms.set(a.LOW_RESERVOIR, False)",
+            "alarms.set(alarm.LOW_RESERVOIR, made >= self._low_at)",
+            "alarms.set(alarm.LOW_RESERVOIR, False)",
             ("tests/firmware/safety/test_reservoir.py",),
         ),
         (
             "RES-02 empty",
             SAFETY + "reservoir.py",
-            "alarms.set(a.EMPTY_RESERVOIR, made >= self._empty_at)",
-            "alarms.set(a.EMPTY_RESERVOIR, False)",
+            "alarms.set(alarm.EMPTY_RESERVOIR, made >= self._empty_at)",
+            "alarms.set(alarm.EMPTY_RESERVOIR, False)",
             ("tests/firmware/safety/test_reservoir.py",),
         ),
         (
@@ -161,14 +161,14 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "MOT-01",
             SAFETY + "monitor.py",
-            "            self._alarms.raise_(a.MOTOR_STALL, self.missed_steps())",
+            "            self._alarms.raise_(alarm.MOTOR_STALL, self.missed_steps())",
             "            pass",
             ("tests/firmware/safety/test_monitor.py",),
         ),
         (
             "MOT-02",
             SAFETY + "monitor.py",
-            "        self._alarms.set(a.SENSOR, failed, failed)",
+            "        self._alarms.set(alarm.SENSOR_FAULT, failed, failed)",
             "        pass",
             ("tests/firmware/safety/test_monitor.py",),
         ),
@@ -196,14 +196,14 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "INT-01",
             SAFETY + "service.py",
-            "        elif failed:\n            self.fatal(a.SELF_TEST, failed)",
+            "        elif failed:\n            self.fatal(alarm.SELF_TEST, failed)",
             "        elif failed:\n            pass",
             ("tests/firmware/safety/test_selftest.py",),
         ),
         (
             "INT-02",
             SAFETY + "supervisor.py",
-            "            self.alarms.set(a.CODE, found == 0)",
+            "            self.alarms.set(alarm.CODE, found == 0)",
             "            pass",
             ("tests/firmware/safety/test_supervisor.py",),
         ),

@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "protocol")]
 
 from pages import write_or_check  # noqa: E402 -- after the path
 from thecal.link import cipher  # noqa: E402 -- after the path
-from thecal_protocol import codec, framing, messages, records, roles, secure, therapy, version  # noqa: E402
+from thecal_protocol import codec, events, framing, messages, roles, secure, therapy, version  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"
 _BLOCK = re.compile(r"(<!-- wire: (?P<name>[^>]+?) -->\n).*?(<!-- /wire -->)", re.DOTALL)
@@ -136,7 +136,7 @@ def _group(kind: object) -> Fields:
 
 
 def _names(table: str) -> str:
-    source = next(module for module in (therapy, roles, records, messages) if hasattr(module, table))
+    source = next(module for module in (therapy, roles, events, messages) if hasattr(module, table))
     rows: Sequence[tuple[object, ...]] = getattr(source, table)
     head = ("number", "name", "class") if table == "ALARMS" else ("number", "name")
     return _rows(head, [(str(row[0]), *(f"`{word}`" for word in row[1 : len(head)])) for row in rows])
@@ -164,8 +164,9 @@ def _secrets() -> str:
 
 def _access() -> str:
     rows: list[tuple[str, ...]] = []
-    for opcode, _, button in roles.ACCESS:
-        name = codec.name_of(messages.MESSAGES, opcode)
+    for opcode, name, who, button, *_ in messages.MESSAGES:
+        if who == messages.NOBODY:
+            continue
         marks = ["yes" if roles.may(number, opcode) else "" for number, _ in roles.ROLES]
         rows.append((f"`{name}`", *marks, "yes" if button else ""))
     return _rows(("request", *(name for _, name in roles.ROLES), "button"), rows)

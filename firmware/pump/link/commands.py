@@ -1,4 +1,5 @@
-"""What each request does: one small function per opcode, from the decoded request to the answer's values.
+"""What each request does: a small method for each command, called as it is in `thecal_protocol.messages`;
+from the decoded request to the answer's values.
 
 Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the wire's
 tables. Raises `Unacceptable` for every refusal. Allocates: commands only.
@@ -12,7 +13,7 @@ from pump.dosing.source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Unacceptable
-from thecal_protocol import messages, roles
+from thecal_protocol import messages
 
 _PIECE = 200  # bytes of a reading or program in one answer
 _LIMITS_A_PAGE = 6
@@ -28,8 +29,18 @@ def _piece(data, offset: int):
     return {"total": len(data), "data": bytes(data[offset : offset + _PIECE])}
 
 
+def _handlers(*parts):
+    """Opcode -> the method that carries the command out: the one that is called as the command."""
+    return {
+        opcode: getattr(part, name)
+        for opcode, name in messages.in_sessions()
+        for part in parts
+        if hasattr(part, name)
+    }
+
+
 class Commands:
-    """The table of handlers, bound to one pump."""
+    """Handlers of the commands of a session, each called as its command, bound to one pump."""
 
     def __init__(self, timebase, course, proposals, log, bounds, keeper, supervisor, presence):
         self._timebase = timebase
@@ -43,29 +54,9 @@ class Commands:
         self._page = bytearray(_PAGE_SIZE)
         self.role = 0  # of the session, set by the server
         proposals.serve_log = self._serve_log
-        self.handlers = {
-            messages.STATUS: self.status,
-            messages.LIMITS: self.limits,
-            messages.PROPOSE: self.propose,
-            messages.READING: self.reading,
-            messages.COMMIT: self.commit,
-            messages.ABORT: self.abort,
-            messages.PROGRAM: self.program,
-            messages.STOP: self.stop,
-            messages.RESUME: self.resume,
-            messages.PATIENT_BOLUS: self.patient_bolus,
-            messages.IMPLANT: self.implant,
-            messages.CANCEL_PLAN: self.cancel_plan,
-            messages.SKIP_BRIDGE: self.skip_bridge,
-            messages.EVENTS: self.events,
-            messages.ACCOUNTS: self.accounts,
-            messages.LOG_STATE: self.log_state,
-            messages.LOG_KEY: self.log_key,
-            messages.LOG_CLEAR: self.log_clear,
-        }
         self._guard = GuardCommands(timebase, course, log, supervisor)
         self.allows = self._guard.allows
-        self.handlers.update(self._guard.handlers)
+        self.handlers = _handlers(self, self._guard)
 
     def new_session(self) -> None:
         """Whoever comes next starts with no half-sent proposal, and nothing that waits for a press."""
@@ -167,7 +158,7 @@ class Commands:
             return self._proposals.needs_press(values["digest"])
         if opcode == messages.SKIP_BRIDGE and self._delivery.exclusive[1].state == IDLE:
             return False  # there is none: it is refused
-        return roles.needs_button(opcode)
+        return messages.command(opcode)[1] == messages.BUTTON
 
     def commit(self, values):
         self._keeper.fill_queue()  # to weigh it may take long

@@ -1,14 +1,14 @@
-"""What the requests about alarms, sensors, self tests and the reservoir do (`thecal_protocol.guard`).
+"""What the requests about alarms, sensors, self tests and the reservoir do (`thecal_protocol.messages`).
 
 Raises `Unacceptable` for every refusal. Allocates: commands only.
 """
 
-from pump.safety import alarms as a
+from pump.safety.alarms import NEVER_S
 from pump.safety.monitor import SUPPLY
 from pump.safety.reservoir import EMPTY_PL
 from pump.therapy.bounds import Unacceptable
 from pump.units import S_PER_DAY
-from thecal_protocol import guard as wire
+from thecal_protocol import alarms as alarm
 from thecal_protocol import messages
 
 _ALARMS_A_PAGE = 8
@@ -19,19 +19,9 @@ _NOTE_SILENCED = 29
 _NOTE_TESTED = 30
 _LOW, _STABILITY, _BATTERY = 1, 2, 3
 
-# Refused while a fault is latched (INT-08); a patient's request is refused as `alarm`, and logged.
-CHANGING = (
-    messages.PROPOSE,
-    messages.COMMIT,
-    messages.RESUME,
-    messages.IMPLANT,
-    messages.CANCEL_PLAN,
-    messages.SKIP_BRIDGE,
-)
-
 
 class GuardCommands:
-    """Handlers of the guard's opcodes, bound to one pump."""
+    """Handlers of the guard's commands, each called as its command, bound to one pump."""
 
     def __init__(self, timebase, course, log, supervisor):
         self._timebase = timebase
@@ -40,20 +30,11 @@ class GuardCommands:
         self._log = log
         self._supervisor = supervisor
         self._alarms = supervisor.alarms
-        self.handlers = {
-            wire.ALARMS_LIST: self.alarms,
-            wire.ALARM_CONFIRM: self.confirm,
-            wire.ALARM_SILENCE: self.silence,
-            wire.ALARM_TEST: self.test,
-            wire.SENSORS_READ: self.sensors,
-            wire.SELF_TEST: self.self_test,
-            wire.CLEAR_FAULT: self.clear_fault,
-            wire.RESERVOIR: self.reservoir,
-        }
 
     def allows(self, opcode: int) -> None:
-        """Unacceptable when a fault is latched and this request would change something."""
-        if opcode in CHANGING:
+        """Unacceptable when a fault is latched and this request would change something (INT-08). A patient's
+        request is refused as `alarm`, and logged."""
+        if messages.command(opcode)[2] & messages.KIND == messages.CHANGES:
             self._supervisor.check_values()
             if self._delivery.fault:
                 raise Unacceptable("fault_latched", str(self._delivery.fault))
@@ -62,7 +43,7 @@ class GuardCommands:
 
     def standing(self):
         """Numbers of the alarms that stand."""
-        return [each for each in range(1, a.COUNT) if self._alarms.stands(each)]
+        return [each for each in range(1, alarm.COUNT) if self._alarms.stands(each)]
 
     def highest_class(self) -> int:
         """0 nothing stands, 1 noncritical, 2 critical."""
@@ -111,22 +92,22 @@ class GuardCommands:
             ],
         }
 
-    def confirm(self, values):
+    def alarm_confirm(self, values):
         number = values["alarm"]
-        if number >= a.COUNT or (number and not self._alarms.stands(number)):
+        if number >= alarm.COUNT or (number and not self._alarms.stands(number)):
             raise Unacceptable("no_alarm", str(number))
         count = self._alarms.confirm(number)
         self._log.note(_NOTE_CONFIRMED, number, 0, count, 0)
-        if number == a.RESIDUAL or (number == 0 and self._alarms.stands(a.RESIDUAL)):
+        if number == alarm.REFILL_RESIDUAL or (number == 0 and self._alarms.stands(alarm.REFILL_RESIDUAL)):
             self._supervisor.accept_residual()
         return {"confirmed": count}
 
-    def silence(self, _):
+    def alarm_silence(self, _):
         span_s = self._alarms.silence(self._timebase.s)
         self._log.note(_NOTE_SILENCED, 0, 0, span_s, 0)
         return {"silent_s": span_s}
 
-    def test(self, values):
+    def alarm_test(self, values):
         critical = values["critical"]
         if critical > 1:
             raise Unacceptable("out_of_range", "critical")
@@ -153,7 +134,7 @@ class GuardCommands:
             "states": states,
             "missed_steps": supervisor.missed(),
             "missed_pl": monitor.missed_steps() * monitor.step_volume_pl,
-            "eri_s": _NONE if eri_s == a.NEVER_S else eri_s,
+            "eri_s": _NONE if eri_s == NEVER_S else eri_s,
         }
 
     def self_test(self, _):

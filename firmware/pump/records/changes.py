@@ -1,7 +1,7 @@
 """What a program changes, onto the log: one record for each field that is not as it was before (REC-09).
 
 The bytes of both programs are gone through side by side, field by field of the wire's table, so nothing is
-decoded whole. A record holds the field's number (`thecal_protocol.records.PROGRAM_FIELDS`), which entry of a
+decoded whole. A record holds the field's number (`thecal_protocol.events.PROGRAM_FIELDS`), which entry of a
 group it is of, the old and the new value, 0 where there is none. A step of a flex schedule is one value, a
 name comes in pieces of seven bytes. So the largest program makes less than 300 records; they are brought to
 flash a few at a time, and the motor is fed in between.

@@ -1,5 +1,5 @@
 """Alarms: what stands, what is announced, and what it does to delivery, by the one table
-`thecal_protocol.guard.ALARMS`.
+`thecal_protocol.alarms.ALARMS`.
 
 An alarm is raised when its condition comes and cleared when it goes; nobody can clear a condition by hand,
 nor turn an alarm off: confirming ends its tone until it is raised anew (ALM-04), silence ends by itself
@@ -11,9 +11,18 @@ Raising, clearing and `serve` allocate nothing.
 
 from array import array
 
-from thecal_protocol.guard import ALARMS, CONFIRMED, FATAL, LIVE, NONE
+from thecal_protocol.alarms import (
+    ACTION,
+    ANNUNCIATOR,
+    CONFIRMED,
+    COUNT,
+    CRITICAL,
+    FATAL,
+    LIVE,
+    NONE,
+    SENSOR_FAULT,
+)
 
-COUNT = 29  # numbers from 1
 CRITICAL_TONE = 2
 TONE = 1
 _CRITICAL_EVERY_S = 600
@@ -27,44 +36,6 @@ NEVER_S = 0x3FFFFFFF
 NOTE_RAISED = 14
 NOTE_CLEARED = 15
 
-MAX_PAUSE = 1
-STORAGE = 3
-LOW_RESERVOIR = 4
-EMPTY_RESERVOIR = 5
-MOTOR_STALL = 6
-OVER_INFUSION = 7
-UNDER_INFUSION = 8
-OCCLUSION_DOWN = 9
-OCCLUSION_UP = 10
-TEMPERATURE = 11
-TEMPERATURE_HIGH = 12
-SENSOR = 13
-ERI = 14
-EOS = 15
-STOPPED_48H = 16
-ANNUNCIATOR = 17
-SELF_TEST = 18
-MEMORY = 19
-CODE = 20
-REPEATED = 21
-DOSE_GUARD = 22
-FAULT = 23
-REFILL_DUE = 24
-RESIDUAL = 25
-POCKET_FILL = 26
-RESETS = 27
-RECORDS_FORMAT = 28
-
-
-def _columns():
-    """Class (1 critical) and action of each number."""
-    critical = bytearray(COUNT)
-    actions = bytearray(COUNT)
-    for number, _, kind, action in ALARMS:
-        critical[number] = kind == "critical"
-        actions[number] = action
-    return critical, bytes(actions)
-
 
 class Alarms:
     """All alarms by number."""
@@ -73,7 +44,8 @@ class Alarms:
         self._log = log
         self._buzzer = buzzer
         self._time = timebase
-        self.critical, self.actions = _columns()
+        self.critical = bytearray(CRITICAL)  # by number; that of under_infusion depends on the drugs
+        self.actions = ACTION
         self.flags = bytearray(COUNT)
         self.at_s = [0] * COUNT
         self.at_us = [0] * COUNT
@@ -129,7 +101,7 @@ class Alarms:
             self.silent_until_s = 0
         if time.s >= self.silent_until_s:
             self.next_tone_s = time.s
-        if self.actions[number] != NONE or number == SENSOR:
+        if self.actions[number] != NONE or number == SENSOR_FAULT:
             self._count_raise(number, time.s)
         return True
 

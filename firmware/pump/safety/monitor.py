@@ -7,7 +7,8 @@ Samples come every 5 min or 2,048 steps, every 20 s while anything is wrong or w
 Nothing here allocates.
 """
 
-from pump.safety import alarms as a
+from pump.safety.alarms import NEVER_S
+from thecal_protocol import alarms as alarm
 
 STALL_STEPS = 16  # driven in a row and not seen to move
 RECOVERY_STEPS = 4
@@ -101,7 +102,7 @@ class Monitor:
         self.supply = GOOD if board.motor.supply() >= 0 else NOT_FITTED
         self.sampled_s = 0
         self.every_s = CALM_S
-        self.eri_s = a.NEVER_S
+        self.eri_s = NEVER_S
         self._low = 0  # samples of the battery in a row
         self._empty = 0
         self._driven = 0
@@ -125,13 +126,13 @@ class Monitor:
         lost = missed - self._missed
         self._driven = driven
         self._missed = missed
-        stalled = self._alarms.stands(a.MOTOR_STALL)
+        stalled = self._alarms.stands(alarm.MOTOR_STALL)
         if stalled:
             self._row = 0 if lost else self._row + newly
             if self._row >= RECOVERY_STEPS:
                 self._row = 0
                 self._note(NOTE_RECOVERED)
-                self._alarms.clear(a.MOTOR_STALL)
+                self._alarms.clear(alarm.MOTOR_STALL)
             return
         if lost == newly:
             self._row += lost
@@ -140,7 +141,7 @@ class Monitor:
         if self._row >= STALL_STEPS:
             self._row = 0
             self._note(NOTE_STALLED)
-            self._alarms.raise_(a.MOTOR_STALL, self.missed_steps())
+            self._alarms.raise_(alarm.MOTOR_STALL, self.missed_steps())
 
     def _note(self, kind: int) -> None:
         missed = self.missed_steps()
@@ -156,7 +157,7 @@ class Monitor:
         alarms = self._alarms
         if self.sampled_s - alarms.acted_s < _REPEATS_S:  # does it come again?
             return ALERT_S
-        if alarms.action() or self._low or alarms.stands(a.TEMPERATURE):
+        if alarms.action() or self._low or alarms.stands(alarm.TEMPERATURE):
             return ALERT_S
         return CALM_S
 
@@ -175,7 +176,7 @@ class Monitor:
         for index in range(4):
             if self.sensors[index].state > GOOD:
                 failed = index + 1
-        self._alarms.set(a.SENSOR, failed, failed)
+        self._alarms.set(alarm.SENSOR_FAULT, failed, failed)
         self._judge_temperature()
         self._judge_pressures()
         self._judge_battery(s)
@@ -209,17 +210,17 @@ class Monitor:
         value = self._value(TEMPERATURE, -1)
         if value < 0:
             return
-        self._band(a.TEMPERATURE_HIGH, value, value > 42_000, value < 41_500)
-        if self._alarms.stands(a.TEMPERATURE_HIGH):
-            self._alarms.clear(a.TEMPERATURE)  # the higher one says it
+        self._band(alarm.TEMPERATURE_HIGH, value, value > 42_000, value < 41_500)
+        if self._alarms.stands(alarm.TEMPERATURE_HIGH):
+            self._alarms.clear(alarm.TEMPERATURE)  # the higher one says it
             return
-        self._band(a.TEMPERATURE, value, not 35_000 <= value <= 40_000, 35_200 <= value <= 39_800)
+        self._band(alarm.TEMPERATURE, value, not 35_000 <= value <= 40_000, 35_200 <= value <= 39_800)
 
     def _judge_pressures(self) -> None:
         value = self._value(DOWNSTREAM, 15_000)
-        self._band(a.OCCLUSION_DOWN, value, value > 25_000, value < 12_000)
+        self._band(alarm.OCCLUSION_DOWNSTREAM, value, value > 25_000, value < 12_000)
         value = self._value(UPSTREAM, -30_000)
-        self._band(a.OCCLUSION_UP, -value if value < 0 else 0, value < -40_000, value > -25_000)
+        self._band(alarm.OCCLUSION_UPSTREAM, -value if value < 0 else 0, value < -40_000, value > -25_000)
 
     def _band(self, number: int, detail: int, comes: bool, goes: bool) -> None:
         """Raise when it comes, clear when it goes, leave it in between."""
@@ -233,15 +234,15 @@ class Monitor:
         millivolts = self._value(BATTERY, 0)
         if not millivolts:
             return
-        self._low = self._low + 1 if millivolts <= ERI_MV and self.eri_s == a.NEVER_S else 0
+        self._low = self._low + 1 if millivolts <= ERI_MV and self.eri_s == NEVER_S else 0
         self._empty = self._empty + 1 if millivolts <= EOS_MV else 0
         if self._low >= _BATTERY_SAMPLES:
             self.eri_s = s
-        if self.eri_s != a.NEVER_S:
-            self._alarms.raise_(a.ERI, millivolts)
+        if self.eri_s != NEVER_S:
+            self._alarms.raise_(alarm.BATTERY_ERI, millivolts)
             if self._empty >= _BATTERY_SAMPLES or s - self.eri_s >= EOS_AFTER_S:
-                self._alarms.raise_(a.EOS, millivolts)
+                self._alarms.raise_(alarm.BATTERY_EOS, millivolts)
 
     def eos_in_s(self, s: int):
         """Until the end of service; None: not in sight."""
-        return None if self.eri_s == a.NEVER_S else max(0, self.eri_s + EOS_AFTER_S - s)
+        return None if self.eri_s == NEVER_S else max(0, self.eri_s + EOS_AFTER_S - s)

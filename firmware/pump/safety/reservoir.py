@@ -7,9 +7,9 @@ what no step count can see, a motor that displaces more or less than it should (
 """
 
 from pump.dosing.local_time import LAST_DAY
-from pump.safety import alarms as a
 from pump.therapy.bounds import EMPTY_PL, MAX_LOT, Unacceptable, outside
 from pump.units import PL_PER_ML, S_PER_DAY
+from thecal_protocol import alarms as alarm
 
 RESIDUAL_PL = 2 * PL_PER_ML
 _POCKET_SMALL_PL = PL_PER_ML  # of a reservoir up to 20 mL
@@ -43,12 +43,12 @@ class Reservoir:
         """Low, empty (RES-02), due."""
         made = self._delivery.motor.executed()
         alarms = self._alarms
-        alarms.set(a.LOW_RESERVOIR, made >= self._low_at)
-        alarms.set(a.EMPTY_RESERVOIR, made >= self._empty_at)
+        alarms.set(alarm.LOW_RESERVOIR, made >= self._low_at)
+        alarms.set(alarm.EMPTY_RESERVOIR, made >= self._empty_at)
         if self.due_day:
             local = self._delivery.local
             local.at(s, us)
-            alarms.set(a.REFILL_DUE, local.day >= self.due_day, self.due_day)
+            alarms.set(alarm.REFILL_DUE, local.day >= self.due_day, self.due_day)
         if self._course.fillings.was_refilled() and s - self.refilled_s > REFILL_LAPSES_S:
             self._course.fillings.forget_refill()
             self._log.note(NOTE_LAPSED, 0, 0, 0, 0)
@@ -69,7 +69,7 @@ class Reservoir:
         expiry = self._course.fillings.refills["expiry_day"]
         self.due_day = max(1, expiry - days) if expiry else 0
         if not expiry:
-            self._alarms.clear(a.REFILL_DUE)
+            self._alarms.clear(alarm.REFILL_DUE)
 
     def _count(self, made: int, pl: int, step_pl: int) -> int:
         """The motor's count when so much has left the reservoir."""
@@ -148,8 +148,8 @@ class Reservoir:
             check = refills["checks"][0]
             self.refilled_s = check["at_s"]
             apart_pl = abs(check["residual_pl"] - check["counted_pl"])
-        self._alarms.set(a.RESIDUAL, refills["off"], apart_pl)
-        self._alarms.set(a.POCKET_FILL, refills["pocket"])
+        self._alarms.set(alarm.REFILL_RESIDUAL, refills["off"], apart_pl)
+        self._alarms.set(alarm.POCKET_FILL, refills["pocket"])
         self.plan()
 
     def ratio_ppm(self, check) -> int:

@@ -4,11 +4,11 @@ Allocates: start and commands only.
 """
 
 from pump.dosing.flow import FAULT_STORAGE
-from pump.safety import alarms as a
 from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
 from pump.therapy.bounds import Unacceptable
-from thecal_protocol.guard import FATAL
+from thecal_protocol import alarms as alarm
+from thecal_protocol.alarms import FATAL
 
 CHIRP = 3
 NOTE_SELF_TESTED = 31
@@ -38,10 +38,10 @@ class Service(Supervisor):
     def _restore_alarms(self) -> None:
         """Those that other parts of the pump keep."""
         delivery = self._delivery
-        self.alarms.set(a.MAX_PAUSE, delivery.paused_too_long)
-        self.alarms.set(a.STOPPED_48H, delivery.stopped_too_long())
-        self.alarms.set(a.RESETS, self._keeper.restarts.too_many, self._keeper.resets())
-        self.alarms.set(a.RECORDS_FORMAT, self._keeper.refused_format, self._keeper.refused_format)
+        self.alarms.set(alarm.MAX_PAUSE, delivery.paused_too_long)
+        self.alarms.set(alarm.STOPPED_48H, delivery.stopped_too_long())
+        self.alarms.set(alarm.RESETS, self._keeper.restarts.too_many, self._keeper.resets())
+        self.alarms.set(alarm.RECORDS_FORMAT, self._keeper.refused_format, self._keeper.refused_format)
 
     def _ready(self) -> None:
         """Tests have passed: the state is what the records say."""
@@ -60,7 +60,7 @@ class Service(Supervisor):
         if failed == selftest.RECORDS:  # nothing to latch: a reset with a sound flash finds what is on record
             self._delivery.fail(FAULT_STORAGE, self._time.s, self._time.us)
         elif failed:
-            self.fatal(a.SELF_TEST, failed)
+            self.fatal(alarm.SELF_TEST, failed)
         return failed
 
     def state(self) -> int:
@@ -87,7 +87,7 @@ class Service(Supervisor):
         before = fillings.as_values()
         fillings.refills = dict(fillings.refills)
         fillings.refills["off"] = 0
-        self.alarms.clear(a.RESIDUAL)
+        self.alarms.clear(alarm.REFILL_RESIDUAL)
         try:
             self._keeper.keep_refill(before)
         except Unacceptable:
@@ -113,12 +113,12 @@ class Service(Supervisor):
         self.testing = True
         delivery.recover(s, us)
         self._motor.enable()
-        for each in range(1, a.COUNT):
+        for each in range(1, alarm.COUNT):
             if self.alarms.actions[each] == FATAL:
                 self.alarms.clear(each)
         self.guard.start(s, us)
         self.testing = False
         self.machine.take(states.CLEAR)
         self._ready()
-        self._log.note(NOTE_CLEARED, number if number > 3 else a.FAULT, 0, 0, 0)
+        self._log.note(NOTE_CLEARED, number if number > 3 else alarm.FAULT, 0, 0, 0)
         self.alarms.changed = True

@@ -14,7 +14,6 @@ The steady path allocates nothing; alarms that act, and faults, do.
 """
 
 from pump.dosing.flow import FREE, HALTED, HELD
-from pump.safety import alarms as a
 from pump.safety import guard as g
 from pump.safety import states
 from pump.safety.alarms import Alarms
@@ -24,7 +23,8 @@ from pump.safety.latch import Latch
 from pump.safety.monitor import SAMPLE_STEPS, Monitor
 from pump.safety.reservoir import Reservoir
 from pump.therapy.bounds import Unacceptable
-from thecal_protocol.guard import HOLD, STOP
+from thecal_protocol import alarms as alarm
+from thecal_protocol.alarms import HOLD, STOP
 
 LOOK_RUNS = 4
 _LOOK_S = 60  # when awake anyway,
@@ -105,7 +105,7 @@ class Supervisor:
         self.critical.take_prescription(prescription)
         self.monitor.step_volume_pl = prescription.step_volume_pl
         self.monitor.missed_from = self._motor.missed()
-        self.alarms.critical[a.UNDER_INFUSION] = 1 if prescription.withdrawal else 0
+        self.alarms.critical[alarm.UNDER_INFUSION] = 1 if prescription.withdrawal else 0
         self.reservoir.plan()
 
     def refit(self) -> None:
@@ -154,7 +154,7 @@ class Supervisor:
     def _damaged(self, which: int) -> bool:
         self._motor.disable()
         self._log.note(NOTE_DAMAGED, which, 0, 0, 0)
-        self.fatal(a.MEMORY, which)
+        self.fatal(alarm.MEMORY, which)
         return False
 
     def admits(self, run) -> bool:
@@ -163,7 +163,7 @@ class Supervisor:
         self.runs += 1
         s = self._time.s
         if s - run.first_s > CATCH_UP_S:
-            self.fatal(a.FAULT, TOO_LATE)
+            self.fatal(alarm.FAULT, TOO_LATE)
             return False
         delivery = self._delivery
         if run.first_s < s or (run.first_s == s and run.first_us <= self._time.us):
@@ -178,24 +178,24 @@ class Supervisor:
             beyond = True  # not on record
         if not beyond and self.guard.admits(run):
             return True
-        self.fatal(a.OVER_INFUSION, 0)
+        self.fatal(alarm.OVER_INFUSION, 0)
         return False
 
     def failed(self, fault: int) -> None:
         """Delivery has failed: with a fault of its own, or by `fatal`."""
         self._motor.disable()
         self.machine.take(states.FATAL)
-        if fault < a.LOW_RESERVOIR:  # numbers of its own lie below
-            self.alarms.raise_(a.FAULT, fault)
+        if fault < alarm.LOW_RESERVOIR:  # numbers of its own lie below
+            self.alarms.raise_(alarm.FAULT, fault)
         if fault != 2:  # without flash there is nothing to latch: a reset goes back to what is on record
-            self.latch.put(fault if fault > 3 else a.FAULT, 0 if fault > 3 else fault)
+            self.latch.put(fault if fault > 3 else alarm.FAULT, 0 if fault > 3 else fault)
 
     def check_start(self, refill=None) -> None:
         """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: that of the last
         refill, or of the one that comes with the start."""
-        if self.reservoir.in_pocket(refill) if refill else self.alarms.stands(a.POCKET_FILL):
+        if self.reservoir.in_pocket(refill) if refill else self.alarms.stands(alarm.POCKET_FILL):
             raise Unacceptable("pocket_fill", "")
-        if self.alarms.stands(a.ANNUNCIATOR) and not self._delivery.flowing:
+        if self.alarms.stands(alarm.ANNUNCIATOR) and not self._delivery.flowing:
             raise Unacceptable("annunciator", "")
 
     def fatal(self, number: int, detail: int) -> None:
@@ -246,20 +246,20 @@ class Supervisor:
         """By now, is what was made what was prescribed?"""
         found = self.guard.look(s, us)
         if found == g.OVER:
-            self.fatal(a.OVER_INFUSION, 1)
+            self.fatal(alarm.OVER_INFUSION, 1)
         elif found == g.LIMIT_1H or found == g.LIMIT_24H:
-            self.fatal(a.DOSE_GUARD, found)
-        if self.alarms.stands(a.MOTOR_STALL):  # which says it
+            self.fatal(alarm.DOSE_GUARD, found)
+        if self.alarms.stands(alarm.MOTOR_STALL):  # which says it
             self.guard.under_s = 0
-        self.alarms.set(a.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)
+        self.alarms.set(alarm.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)
 
     def _sample(self, s: int, us: int) -> None:
         """Now and then: sensors, reservoir, what is not looked at before every run."""
         self.monitor.sample(s)
         self.latch.keep_eri(self.monitor.eri_s)
         self.reservoir.look(s, us)
-        if self.alarms.stands(a.RESETS) and self._keeper.restarts.are_long_ago(s):
-            self.alarms.set(a.RESETS, False)
+        if self.alarms.stands(alarm.RESETS) and self._keeper.restarts.are_long_ago(s):
+            self.alarms.set(alarm.RESETS, False)
         self.check_values()
 
     def check_values(self) -> bool:
@@ -278,7 +278,7 @@ class Supervisor:
         except MemoryError:
             return
         if found < 2:  # of this one, or of all
-            self.alarms.set(a.CODE, found == 0)
+            self.alarms.set(alarm.CODE, found == 0)
 
     def _act(self, s: int, us: int) -> None:
         """What stands now says what may flow."""
@@ -287,7 +287,7 @@ class Supervisor:
         if alarms.repeated:
             number = alarms.repeated
             alarms.repeated = 0
-            self.fatal(a.REPEATED, number)
+            self.fatal(alarm.REPEATED_FAULT, number)
         delivery = self._delivery
         if delivery.fault:
             return
@@ -338,7 +338,7 @@ class Supervisor:
                     turn()
             except Exception as error:  # noqa: BLE001  # allow: except - the one broad one of the firmware
                 self._motor.disable()
-                self.fatal(a.FAULT, _crash(error))
+                self.fatal(alarm.FAULT, _crash(error))
 
 
 def _crash(error) -> int:

@@ -18,8 +18,8 @@ from thecal.emulator.truth import Truth
 from thecal.link.client import Client
 from thecal.link.responses.pump import Event
 from thecal.link.transport import Transport
+from thecal_protocol.alarms import ALARMS
 from thecal_protocol.codec import encoded
-from thecal_protocol.guard import ALARMS
 from thecal_protocol.messages import PROPOSAL_CLOCK, PROPOSAL_PROGRAM, PROPOSE, proposal_fields
 
 _ANSWER_S = 30.0  # the line is clean: what is not answered at once never is, but for a busy machine

@@ -1,6 +1,6 @@
 """What every alarm means to a person: what has happened, what the pump does about it, what to do.
 
-The pump's own table is `thecal_protocol.guard.ALARMS`; a test checks that every alarm of it has its text
+The pump's own table is `thecal_protocol.alarms.ALARMS`; a test checks that every alarm of it has its text
 here, and docs/alarms.md shows both. Imports nothing heavy.
 """
 

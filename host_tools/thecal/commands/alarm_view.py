@@ -14,7 +14,7 @@ from thecal.link.responses.alarms import Alarms, StandingAlarm
 from thecal.link.responses.pump import Instant, Status
 from thecal.units import local_time
 from thecal.units.amounts import span_text
-from thecal_protocol.guard import ACTIONS, ALARMS
+from thecal_protocol.alarms import ACTIONS, ALARMS
 
 _ACTIONS = {name: dict(ACTIONS)[action] for _, name, _, action in ALARMS}
 _ACTION_WORDS = {

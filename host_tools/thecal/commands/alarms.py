@@ -10,7 +10,7 @@ from thecal.link.client import Client
 from thecal.link.uncertain_delivery import settled
 from thecal.units.amounts import span_text
 from thecal.units.json_numbers import SCHEMA
-from thecal_protocol.guard import ALARMS
+from thecal_protocol.alarms import ALARMS
 
 
 def confirm(client: Client, name: str) -> dict[str, object]:

@@ -20,8 +20,15 @@ from thecal.units.amounts import (
     volume_text,
 )
 from thecal_protocol.codec import WireError, name_of
-from thecal_protocol.guard import SELF_TESTS, SENSOR_STATES, SENSORS
-from thecal_protocol.messages import ALARMS, BOLUS_KINDS, MESSAGES, REFUSALS
+from thecal_protocol.messages import (
+    ALARMS,
+    BOLUS_KINDS,
+    MESSAGES,
+    REFUSALS,
+    SELF_TESTS,
+    SENSOR_STATES,
+    SENSORS,
+)
 from thecal_protocol.roles import ROLES
 from thecal_protocol.therapy import SOFT_LIMITS
 

@@ -22,8 +22,8 @@ from thecal.units.amounts import (
     volume_text,
 )
 from thecal_protocol.codec import WireError, name_of
+from thecal_protocol.events import PIECES, PROGRAM_FIELDS
 from thecal_protocol.messages import BASAL_MODES
-from thecal_protocol.records import PIECES, PROGRAM_FIELDS
 
 _TOP = 56
 _VALUE = (1 << _TOP) - 1

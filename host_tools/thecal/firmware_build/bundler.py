@@ -25,11 +25,15 @@ Symbol = tuple[str, str]  # module, name
 
 
 def merged(
-    texts: Mapping[str, str], root: str, origins: dict[int, str] | None = None, rare: Set[str] = frozenset()
+    texts: Mapping[str, str],
+    root: str,
+    origins: dict[int, str] | None = None,
+    rare: Set[str] = frozenset(),
+    called: Set[str] = frozenset(),
 ) -> ast.Module:
     """One module out of those of `texts`, by dotted name, from `root` on. `origins` takes the module of each
     statement, by its identity. What the `rare` modules define is asked of the module that LOAD brings.
-    FlashError."""
+    `called`: methods that are found by their names. FlashError."""
     program = _Program(texts)
     program.visit(root)
     if rare & program.bound.keys():
@@ -41,7 +45,7 @@ def merged(
     once = {ast.unparse(node): node for node in program.body if isinstance(node, imports)}
     rest = [node for node in program.body if not isinstance(node, imports)]
     tree = ast.Module(body=[*once.values(), *rest], type_ignores=[])
-    dead_code.drop(tree, GLOBAL)
+    dead_code.drop(tree, GLOBAL, called)
     if origins is not None:
         origins.update(program.origins)
     return ast.fix_missing_locations(tree)

@@ -20,6 +20,7 @@ from thecal.errors import FlashError
 from thecal.firmware_build import bundler, dead_code, minify, startup_code, tables
 from thecal.firmware_build.cache import remembered
 from thecal.firmware_build.compiled import mpy_cross
+from thecal_protocol import messages
 
 MANIFEST = "manifest"
 # Code of rare commands: checks of a program, forecasts, agreeing on a key. Read from flash when needed, then
@@ -36,6 +37,8 @@ RARE = frozenset(
         "pump.therapy.worst_case",
     )
 )
+# Methods of the pump that are found by the names of commands, and keep them.
+HANDLERS = frozenset(name for _, name in messages.in_sessions())
 _RARE_FILE = "thecal_rare"
 _PUMP = ("pump.pump", "Pump")
 _ONCE_FILE = "thecal_once"  # forgets what only starting needs
@@ -98,7 +101,7 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
     found, beside = sources(), dict(more or {})
 
     def make() -> dict[str, bytes]:
-        texts = _program({**_chip_texts(found), **beside}, root, frozenset())
+        texts = _program({**_chip_texts(found), **beside}, root, HANDLERS)
         return _all_compiled({**texts, "pins": _pins()})
 
     return remembered(["chip", _read_all(found), beside, root, _compiler()], make)
@@ -116,7 +119,7 @@ def build_for(board: Path) -> dict[str, bytes]:
     found = firmware_sources()
 
     def make() -> dict[str, bytes]:
-        texts = _program(_chip_texts(found), START, names)
+        texts = _program(_chip_texts(found), START, names | HANDLERS)
         return {"main.py": texts.pop(START).encode(), **_all_compiled(texts)}
 
     return remembered(["for", _read_all(found), sorted(names), _compiler()], make)
@@ -143,7 +146,7 @@ def _all_compiled(texts: Mapping[str, str]) -> dict[str, bytes]:
 def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, str]:
     """The text of the modules that are compiled, by name."""
     origins: dict[int, str] = {}
-    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, RARE)
+    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, RARE, HANDLERS)
     own = {word for node in tree.body if origins.get(id(node)) in RARE for word in dead_code.binds(node)}
     once: list[startup_code.Unit] = []
     if root == START:
@@ -267,8 +270,8 @@ def shares() -> dict[str, int]:
     in which names and constants stand once."""
     origins: dict[int, str] = {}
     texts = {**_chip_texts(sources()), bundler.LOADER: _LOADER}
-    tree = bundler.merged(texts, START, origins, RARE)
-    minify.shorten(tree)
+    tree = bundler.merged(texts, START, origins, RARE, HANDLERS)
+    minify.shorten(tree, HANDLERS)
     parts: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         if id(node) in origins:

@@ -1,7 +1,7 @@
 """What nothing of a program refers to."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 
 def binds(node: ast.stmt) -> Iterator[str]:
@@ -34,12 +34,12 @@ class _Unread(ast.NodeTransformer):
         return ast.Pass() if isinstance(base, ast.Name) and base.id in self._unread else node
 
 
-def drop(tree: ast.Module, prefix: str) -> None:
+def drop(tree: ast.Module, prefix: str, called: Set[str] = frozenset()) -> None:
     """Leave out functions, classes, methods and tables that nothing refers to, until nothing changes.
-    `prefix` begins the names of globals."""
+    `prefix` begins the names of globals; `called`: methods that are found by their names."""
     _Unread(tree, prefix).visit(tree)
     while True:
-        names = set(_loaded(tree))
+        names = {*_loaded(tree), *called}
         before = sum(1 for _ in ast.walk(tree))
         tree.body = [node for node in tree.body if _is_needed(node, names)]
         for node in tree.body:

@@ -46,28 +46,47 @@ def _fields(words):
     return tuple(fields)
 
 
-def _part(text, number, part, what):
+def _cell(text, number, cell):
     at = text.find("\\n%d:" % number)
     if at < 0:
+        return ""
+    while cell:
+        at = text.find(":", at) + 1
+        cell -= 1
+    return text[at : text.find(":", at)]
+
+
+def _part(text, number, cell, what):
+    if not _cell(text, number, 1):
         raise WireError(UNKNOWN_NUMBER, what)
-    at = text.find(":", at) + 1
-    end = text.find(":", at)
-    if part == 2:
-        at = end + 1
-        end = text.find("\\n", at)
-    return _fields(iter(text[at:end].split(" "))) if end > at else ()
+    words = _cell(text, number, cell)
+    return _fields(iter(words.split(" "))) if words else ()
+
+
+def command(opcode):
+    cell = _cell(_MESSAGES, opcode, 1)
+    return (cell[:-2], int(cell[-2]), int(cell[-1])) if cell else ("", 0, 0)
+
+
+def in_sessions():
+    found = []
+    for row in _MESSAGES.split("\\n"):
+        cells = row.split(":")
+        if len(cells) > 2 and len(cells[1]) > 2:
+            found.append((int(cells[0]), cells[2]))
+    return found
 
 
 def request_fields(opcode):
-    return _part(_MESSAGES, opcode, 1, "opcode")
+    return _part(_MESSAGES, opcode, 3, "opcode")
 
 
 def answer_fields(opcode):
-    return _part(_MESSAGES, opcode, 2, "opcode")
+    return _part(_MESSAGES, opcode, 4, "opcode")
 
 
 def proposal_fields(kind):
-    return _part(_PROPOSALS, kind, 1, "kind")
+    return _part(_PROPOSALS, kind, 2, "kind")
 
 
 def own_hash():
@@ -108,7 +127,7 @@ def _constants(module: ModuleType, wanted: Set[str]) -> list[str]:
         if _is_rows(value):
             rows = "".join(" ".join(map(str, row)) + "\n" for row in value)
             lines.append(f"{name} = Rows({rows!r})")
-        elif isinstance(value, int | str | tuple):
+        elif isinstance(value, int | str | bytes | tuple):
             lines.append(f"{name} = {value!r}")
     return lines
 
@@ -116,10 +135,11 @@ def _constants(module: ModuleType, wanted: Set[str]) -> list[str]:
 def messages_source(wanted: Set[str]) -> str:
     """`thecal_protocol/messages.py` for the chip, with the constants that the firmware names."""
     rows = [
-        f"\n{number}:{fields_text(ask)}:{fields_text(reply)}" for number, _, ask, reply in messages.MESSAGES
+        f"\n{number}:{who}{button}{kind}:{name if who else ''}:{fields_text(ask)}:{fields_text(reply)}:"
+        for number, name, who, button, kind, ask, reply in messages.MESSAGES
     ]
-    proposals = [f"\n{number}:{fields_text(fields)}:" for number, _, fields in messages.PROPOSALS]
-    text = f"_MESSAGES = {''.join([*rows, chr(10)])!r}\n_PROPOSALS = {''.join(proposals)!r}\n"
+    proposals = [f"\n{number}:{name}:{fields_text(fields)}:" for number, name, fields in messages.PROPOSALS]
+    text = f"_MESSAGES = {''.join(rows)!r}\n_PROPOSALS = {''.join(proposals)!r}\n"
     constants = _constants(messages, wanted - {"SCHEMA", "MESSAGES", "PROPOSALS"})
     return "\n".join(
         [_HEAD.format("messages"), _ROWS, _READER, text, f"_HASH = {messages.own_hash()!r}", *constants, ""]

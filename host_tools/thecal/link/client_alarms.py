@@ -16,7 +16,7 @@ from thecal.link.responses.alarms import (
 from thecal.link.responses.pump import malformed
 from thecal.link.session import Session
 from thecal_protocol.codec import name_of
-from thecal_protocol.guard import (
+from thecal_protocol.messages import (
     ALARM_CONFIRM,
     ALARM_SILENCE,
     ALARM_TEST,
@@ -25,8 +25,8 @@ from thecal_protocol.guard import (
     RESERVOIR,
     SELF_TEST,
     SENSORS_READ,
+    STATES,
 )
-from thecal_protocol.messages import STATES
 
 
 class GuardClient:

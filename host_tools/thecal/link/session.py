@@ -22,28 +22,20 @@ from thecal.units import bound_text
 from thecal_protocol import framing
 from thecal_protocol.codec import WireError, encode, name_of, table_hash, version_text
 from thecal_protocol.messages import (
-    ACCOUNTS,
     AUTH,
-    COMMIT,
-    EVENTS,
     HELLO,
-    LIMITS,
-    LOG_KEY,
-    LOG_STATE,
+    KIND,
     MESSAGES,
-    PAIR,
-    PATIENT_BOLUS,
-    PROGRAM,
-    PROPOSE,
+    OPENS,
     PROTOCOL_VERSION,
-    READING,
-    REFUSALS,
+    READS,
     REFUSED,
     SCHEMA,
-    STATUS,
+    WEIGHED,
     answer_fields,
     request_fields,
 )
+from thecal_protocol.refusals import NO_SESSION, OK, PROTOCOL_MISMATCH, REFUSALS, SESSION_EXPIRED
 from thecal_protocol.roles import CLINICIAN
 from thecal_protocol.secure import (
     CHALLENGE_SIZE,
@@ -60,19 +52,15 @@ FindKey = Callable[["Session", Hello, int], bytes]
 TIMEOUT_S = 0.25
 TRIES = 5
 
-_OK = 0
-_NO_SESSION = 3
-_PROTOCOL_MISMATCH = 4
 _LAST_SEQ = 0xFFFF
-_SESSION_EXPIRED = 49
 _OFFERS = 3  # tries to take one up: the pump may restart in between, or offer the next one to somebody else
 _TABLE_HASH = table_hash(SCHEMA)
 PROTOCOL = version_text(PROTOCOL_VERSION, _TABLE_HASH)  # what a pump must speak too
-# change nothing: may be repeated
-_READS = frozenset((STATUS, LIMITS, READING, PROGRAM, EVENTS, ACCOUNTS, LOG_STATE, LOG_KEY))
-_WEIGHED = frozenset((PROPOSE, COMMIT, PATIENT_BOLUS))  # each try waits twice as long as the one before
+_READS = frozenset(row[0] for row in MESSAGES if row[4] & KIND == READS)  # may be repeated
+# each try waits twice as long as the one before
+_WEIGHED = frozenset(row[0] for row in MESSAGES if row[4] & WEIGHED)
 _DOUBLINGS = 4  # but no longer than so
-_PLAIN = frozenset((HELLO, AUTH, PAIR))  # outside of sessions
+_PLAIN = frozenset(row[0] for row in MESSAGES if row[4] & KIND == OPENS)  # outside of sessions
 _SLICE_S = 0.1  # where a signal is held, somebody has to look for it
 _EARLY_S = 0.01
 
@@ -140,10 +128,10 @@ class Session:
         values: dict[str, object] = {"protocol": PROTOCOL_VERSION, "table_hash": _TABLE_HASH, "nonce": nonce}
         # The seq is echoed: it tells the answer to this hello from a late one to another.
         result, payload = self._exchange(0, nonce & 0xFFFF, HELLO, values)
-        if result == _PROTOCOL_MISMATCH:
+        if result == PROTOCOL_MISMATCH:
             detail = Reply.decoded("hello", REFUSED, payload).text("detail")
             raise ProtocolMismatch(PROTOCOL, detail)
-        if result != _OK:
+        if result != OK:
             raise _refused(HELLO, result, payload)
         # Of another version only the first two fields can be relied on.
         pump = version_text(payload[0], payload[2 : 2 + payload[1]]) if len(payload) >= 2 else "nothing"
@@ -168,7 +156,7 @@ class Session:
         to_pump, self._opener = both(derived)
         values: dict[str, object] = {"role": role, "nonce": nonce, "proof": derived[:PROOF_SIZE]}
         result, payload = self._exchange(hello.session, 0, AUTH, values)
-        if result != _OK:
+        if result != OK:
             raise _refused(AUTH, result, payload)
         reply = Reply.decoded("auth", answer_fields(AUTH), payload)
         self.role = role
@@ -181,7 +169,7 @@ class Session:
     def plain(self, opcode: int, values: dict[str, object]) -> Reply:
         """A request outside of sessions that may be repeated at will."""
         result, payload = self._exchange(0, secrets.randbits(16), opcode, values)
-        if result != _OK:
+        if result != OK:
             raise _refused(opcode, result, payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
@@ -229,10 +217,10 @@ class Session:
                 raise
             self.hello()
             result, payload = self._numbered(opcode, values)
-        if result == _SESSION_EXPIRED:
+        if result == SESSION_EXPIRED:
             self.hello()
             result, payload = self._numbered(opcode, values)
-        if result != _OK:
+        if result != OK:
             raise _refused(opcode, result, payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
@@ -287,7 +275,7 @@ class Session:
                     strangers += 1
                 elif plain and reader.opcode == opcode and (reader.result or opcode != AUTH):
                     return reader.result, bytes(reader.buffer[reader.payload_at : reader.payload_end])
-                elif not plain and reader.result == _NO_SESSION:
+                elif not plain and reader.result == NO_SESSION:
                     self._session = 0
                     raise SessionLost(name_of(MESSAGES, opcode), link.name)
                 else:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from thecal.link.responses.pump import Event
-from thecal_protocol.guard import ALARMS
+from thecal_protocol.alarms import ALARMS
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from thecal.units import amounts, local_time
 from thecal.units.amounts import US_PER_S
 from thecal_protocol.codec import WireError, name_of
-from thecal_protocol.guard import ALARMS, SELF_TESTS
+from thecal_protocol.messages import ALARMS, SELF_TESTS
 
 
 def _seconds(s: int) -> str:

@@ -19,7 +19,9 @@ def chip():
 
 
 def test_every_message_has_the_same_fields(chip):
-    for opcode, _, request, answer in messages.MESSAGES:
+    assert chip["in_sessions"]() == messages.in_sessions()
+    for opcode, *_, request, answer in messages.MESSAGES:
+        assert chip["command"](opcode) == messages.command(opcode)
         assert chip["request_fields"](opcode) == request
         assert chip["answer_fields"](opcode) == answer
     for kind, _, fields in messages.PROPOSALS:
@@ -27,6 +29,7 @@ def test_every_message_has_the_same_fields(chip):
 
 
 def test_a_number_that_is_none_is_refused_alike(chip):
+    assert chip["command"](250) == messages.command(250) == ("", 0, 0)
     for ask in ("request_fields", "answer_fields", "proposal_fields"):
         with pytest.raises(codec.WireError) as chips:
             chip[ask](250)

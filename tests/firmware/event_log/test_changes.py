@@ -18,7 +18,7 @@ from thecal.link.client import Client
 from thecal.link.responses.pump import Event, Instant
 from thecal_protocol import messages
 from thecal_protocol.codec import decode, encoded
-from thecal_protocol.records import PIECES, PROGRAM_FIELDS
+from thecal_protocol.events import PIECES, PROGRAM_FIELDS
 from thecal_protocol.therapy import THERAPY
 
 MOST = (1 << 56) - 1

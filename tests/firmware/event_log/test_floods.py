@@ -80,11 +80,11 @@ def flood(emulator: Emulator, times: int, right: bool) -> Counter[int | None]:
     sessions."""
     results = Counter[int | None]()
     for role in ROLES:
-        for row in roles.ACCESS:
-            ways = payloads(row[0], right)
+        for opcode, _ in messages.in_sessions():
+            ways = payloads(opcode, right)
             with Client.connect(emulator.port, role=role) as client:
                 for payload in ways * times:
-                    results[send(client, row[0], payload)] += 1
+                    results[send(client, opcode, payload)] += 1
             # a session a minute, and the frames of the next kind are there again
             emulator.bench.advance_by(max(60, times * len(ways) // FRAMES_A_S) * S)
     return results

@@ -3,8 +3,8 @@
 import pytest
 
 from firmware.safety.rig import refused, rig
-from pump.safety import alarms as a
 from pump.safety import critical, states
+from thecal_protocol import alarms as alarm
 
 
 def flip(name: str, bit: int) -> None:
@@ -31,7 +31,7 @@ def test_one_flipped_bit_is_found_before_the_next_run(name: str):
         handed = len(found.motor.made) + len(found.motor.queue)
         found.run_for(600)
         assert found.state() == states.FAULT, (name, bit)
-        assert found.standing() == [a.MEMORY]
+        assert found.standing() == [alarm.MEMORY]
         assert not found.motor.enabled
         assert len(found.motor.made) + len(found.motor.queue) <= handed
 
@@ -45,7 +45,7 @@ def test_a_flipped_bit_is_found_before_the_rate_changes(name: str):
     made = len(found.motor.made)
     assert refused(found.bolus, 100_000, 600) == "alarm"
     assert found.state() == states.FAULT
-    assert found.standing() == [a.MEMORY]
+    assert found.standing() == [alarm.MEMORY]
     found.run_for(600)
     assert len(found.motor.made) == made
 
@@ -66,7 +66,7 @@ def test_a_flipped_number_of_the_program_is_found(name: str):
         found = rig(patient_bolus=[dict(bolus)])
         flip(name, bit)
         found.run_for(310)  # by the periodic check
-        assert found.standing() == [a.MEMORY]
+        assert found.standing() == [alarm.MEMORY]
 
 
 @pytest.mark.req("INT-05", part="nothing is found where nothing is")

@@ -7,8 +7,8 @@ import pytest
 
 from firmware.safety.rig import MILLION, Board, Guarded, Motor, refused, rig
 from pump.dosing.source import CLINICIAN
-from pump.safety import alarms as a
 from pump.safety import states
+from thecal_protocol import alarms as alarm
 
 HOUR_US = 3_600 * MILLION
 DAY = 86_400
@@ -64,7 +64,7 @@ def test_a_plan_that_stays_high_is_stopped():
     before = found.motor.moved()
     found.run_for(3_600)
     assert found.state() == states.FAULT
-    assert found.standing() == [a.OVER_INFUSION]
+    assert found.standing() == [alarm.OVER_INFUSION]
     assert found.motor.moved() - before <= 800_000 * 3_600 // DAY + 2
 
 
@@ -108,7 +108,7 @@ def test_a_bolus_ends_where_an_alarm_stops_it():
     found.run_for(1_800)
     found.board.sensors.shown[3] = 30_000  # downstream: the catheter is blocked
     found.run_for(600)
-    assert found.standing() == [a.OCCLUSION_DOWN]
+    assert found.standing() == [alarm.OCCLUSION_DOWNSTREAM]
     assert [note[2] for note in found.log.kinds(9)] == [CLINICIAN]  # cut short
     found.board.sensors.shown[3] = 1_000
     found.run_for(600)
@@ -126,7 +126,7 @@ def test_a_catch_up_ends_where_the_driver_has_made_steps_of_its_own():
     found.motor.now_us += 30 * MILLION
     made = found.motor.executed()
     found.turn()
-    assert found.standing() == [a.OVER_INFUSION]
+    assert found.standing() == [alarm.OVER_INFUSION]
     assert found.motor.executed() - made <= 64
 
 

@@ -8,8 +8,8 @@ import pytest
 from firmware.dosing.rig import section
 from firmware.safety.rig import MILLION, Guarded
 from pump.dosing import limbs
-from pump.safety import alarms as a
 from pump.safety import states
+from thecal_protocol import alarms as alarm
 from thecal_protocol.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
 
 RATES_UL = (48, 120, 1_000, 5_000)
@@ -45,7 +45,7 @@ def test_a_wrong_rate_does_not_reach_the_motor(ul_per_day: int, times: int):
     faster(found, times)
     found.run_for(3_600)
     assert found.state() == states.FAULT
-    assert a.OVER_INFUSION in found.standing()
+    assert alarm.OVER_INFUSION in found.standing()
     assert not found.motor.enabled
     assert found.motor.moved() - before <= 1
 
@@ -85,7 +85,7 @@ class Drifting:
 def test_more_than_110_percent_for_15_min_is_an_alarm(num: int, stops: bool):
     found = rig(1_000)
     found.run_for(2_400, Drifting(found, num, 100))
-    assert (a.OVER_INFUSION in found.standing()) == stops
+    assert (alarm.OVER_INFUSION in found.standing()) == stops
     assert (found.state() == states.FAULT) == stops
 
 
@@ -134,7 +134,7 @@ def test_less_than_90_percent_for_15_min_is_an_alarm_and_clears():
     motor = found.motor
     made = len(motor.made)
     found.run_for(2_400, lambda: setattr(motor, "extra", -((len(motor.made) - made) // 6)))
-    assert found.standing() == [a.UNDER_INFUSION]
+    assert found.standing() == [alarm.UNDER_INFUSION]
     assert found.state() == states.INFUSING
     found.run_for(1_200)
     assert found.standing() == []
@@ -159,7 +159,7 @@ def test_its_class_is_the_drugs(name: str, library: list[dict[str, object]], cri
         "max_dose_1h_ng": 0,
     }
     found = rig(1_000, drugs=[drug], library=library)
-    assert found.guard.alarms.critical[a.UNDER_INFUSION] == critical
+    assert found.guard.alarms.critical[alarm.UNDER_INFUSION] == critical
 
 
 @pytest.mark.req("INT-07", part="a bolus that does not end")
@@ -207,7 +207,7 @@ def test_a_window_never_holds_more_than_its_limit(field: str, window_s: int):
     found.guard.guard.base.a_s *= 2
     found.delivery.go_on(*found.now(), True)
     found.run_for(window_s)
-    assert found.standing() == [a.DOSE_GUARD]
+    assert found.standing() == [alarm.DOSE_GUARD]
     limit_steps = drug[field] * 1_000_000_000 // (20_000_000 * 2_500)
     assert found.motor.moved() <= limit_steps + 8 + 5 * 64
 

@@ -3,8 +3,8 @@
 import pytest
 
 from firmware.safety.rig import MILLION, Guarded, refused, rig
-from pump.safety import alarms as a
 from pump.safety import states
+from thecal_protocol import alarms as alarm
 
 TEMPERATURE, BATTERY, UPSTREAM, DOWNSTREAM = range(4)
 SAMPLE_S = 421  # docs/safety.md, What a fault may cost
@@ -25,12 +25,12 @@ def after_samples(found: Guarded, count: int) -> list[int]:
 @pytest.mark.parametrize(
     ("millicelsius", "number"),
     [
-        (34_900, a.TEMPERATURE),
+        (34_900, alarm.TEMPERATURE),
         (35_000, 0),
         (39_990, 0),
-        (40_010, a.TEMPERATURE),
-        (41_900, a.TEMPERATURE),
-        (42_010, a.TEMPERATURE_HIGH),
+        (40_010, alarm.TEMPERATURE),
+        (41_900, alarm.TEMPERATURE),
+        (42_010, alarm.TEMPERATURE_HIGH),
     ],
 )
 def test_temperature(millicelsius: int, number: int):
@@ -38,7 +38,7 @@ def test_temperature(millicelsius: int, number: int):
     found.board.sensors.shown[TEMPERATURE] = millicelsius
     found.run_for(SAMPLE_S)
     assert found.standing() == ([number] if number else [])
-    halted = number == a.TEMPERATURE_HIGH
+    halted = number == alarm.TEMPERATURE_HIGH
     assert found.state() == (states.HALTED if halted else states.INFUSING)
     made = found.motor.executed()
     found.run_for(600)
@@ -51,13 +51,13 @@ def test_temperature(millicelsius: int, number: int):
 def test_temperature_comes_back():
     found = rig()
     for millicelsius, standing in (
-        (42_500, [a.TEMPERATURE_HIGH]),
-        (41_600, [a.TEMPERATURE_HIGH]),
-        (41_400, [a.TEMPERATURE]),
-        (39_900, [a.TEMPERATURE]),
+        (42_500, [alarm.TEMPERATURE_HIGH]),
+        (41_600, [alarm.TEMPERATURE_HIGH]),
+        (41_400, [alarm.TEMPERATURE]),
+        (39_900, [alarm.TEMPERATURE]),
         (39_700, []),
-        (34_500, [a.TEMPERATURE]),
-        (35_100, [a.TEMPERATURE]),
+        (34_500, [alarm.TEMPERATURE]),
+        (35_100, [alarm.TEMPERATURE]),
         (35_300, []),
     ):
         found.board.sensors.shown[TEMPERATURE] = millicelsius
@@ -82,16 +82,16 @@ def test_a_sensor_that_fails_is_a_fault_and_never_normal(sensor: int, how: str):
         sensors.shown[sensor] = {"missing": None, "low": lowest[sensor] - 5, "high": highest[sensor] + 1}[how]
     if how == "stuck":
         assert after_samples(found, 9) == []
-        assert after_samples(found, 4) == [a.SENSOR]
+        assert after_samples(found, 4) == [alarm.SENSOR_FAULT]
     else:
         assert after_samples(found, 1) == []
-        assert after_samples(found, 1) == [a.SENSOR]
+        assert after_samples(found, 1) == [alarm.SENSOR_FAULT]
     notes = found.log.kinds(39)
     state = {"missing": 1, "low": 2, "high": 2, "stuck": 3}[how]
     assert [(note[2], note[3]) for note in notes] == [(sensor + 1, state)]
-    assert found.guard.alarms.details[a.SENSOR] == sensor + 1
+    assert found.guard.alarms.details[alarm.SENSOR_FAULT] == sensor + 1
     sensors.shown[sensor], sensors.noise[sensor] = sound, 1
-    assert after_samples(found, 2) == [a.SENSOR]
+    assert after_samples(found, 2) == [alarm.SENSOR_FAULT]
     assert after_samples(found, 1) == []
     assert [note[2] for note in found.log.kinds(40)] == [sensor + 1]
 
@@ -103,7 +103,7 @@ def test_a_silent_thermometer_does_not_clear_its_alarm():
     found.run_for(SAMPLE_S)
     found.board.sensors.show(TEMPERATURE, None)
     found.run_for(100)
-    assert found.standing() == [a.TEMPERATURE_HIGH, a.SENSOR]
+    assert found.standing() == [alarm.TEMPERATURE_HIGH, alarm.SENSOR_FAULT]
     assert found.state() == states.HALTED
 
 
@@ -117,10 +117,10 @@ def test_the_battery_nears_its_end():
     assert after_samples(found, 1) == []
     shown[BATTERY] = 2_690
     assert after_samples(found, 2) == []
-    assert after_samples(found, 1) == [a.ERI]
+    assert after_samples(found, 1) == [alarm.BATTERY_ERI]
     assert found.guard.latch.eri_s == found.guard.monitor.eri_s <= found.now()[0]
     shown[BATTERY] = 3_000
-    assert after_samples(found, 3) == [a.ERI]
+    assert after_samples(found, 3) == [alarm.BATTERY_ERI]
     assert found.state() == states.INFUSING
 
 
@@ -128,9 +128,9 @@ def test_the_battery_nears_its_end():
 def test_the_battery_is_empty():
     found = rig()
     found.board.sensors.shown[BATTERY] = 2_390
-    assert a.EOS not in after_samples(found, 2)
+    assert alarm.BATTERY_EOS not in after_samples(found, 2)
     assert found.state() == states.INFUSING
-    assert after_samples(found, 1) == [a.ERI, a.EOS]
+    assert after_samples(found, 1) == [alarm.BATTERY_ERI, alarm.BATTERY_EOS]
     assert found.state() == states.HALTED
     made = found.motor.executed()
     found.run_for(3_600)
@@ -144,10 +144,10 @@ def test_an_old_battery_is_empty_after_three_samples():
     found = rig()
     shown = found.board.sensors.shown
     shown[BATTERY] = 2_600
-    assert after_samples(found, 3) == [a.ERI]
+    assert after_samples(found, 3) == [alarm.BATTERY_ERI]
     shown[BATTERY] = 2_390
-    assert after_samples(found, 2) == [a.ERI]
-    assert after_samples(found, 1) == [a.ERI, a.EOS]
+    assert after_samples(found, 2) == [alarm.BATTERY_ERI]
+    assert after_samples(found, 1) == [alarm.BATTERY_ERI, alarm.BATTERY_EOS]
 
 
 @pytest.mark.req("ALM-07", part="end of service 90 days after the first sign, also over a reset")
@@ -155,7 +155,7 @@ def test_an_old_battery_is_empty_after_three_samples():
 def test_service_ends_90_days_later(restart: bool):
     found = rig()
     found.board.sensors.shown[BATTERY] = 2_690
-    assert after_samples(found, 3) == [a.ERI]
+    assert after_samples(found, 3) == [alarm.BATTERY_ERI]
     found.course.stop(0, *found.now())
     eri_s = found.guard.monitor.eri_s
     if restart:
@@ -163,14 +163,14 @@ def test_service_ends_90_days_later(restart: bool):
         assert found.guard.monitor.eri_s == eri_s
     found.motor.now_us = (eri_s + 90 * 86_400 - 500) * MILLION
     found.run_for(10)
-    assert a.EOS not in found.standing()
+    assert alarm.BATTERY_EOS not in found.standing()
     found.run_for(500 + SAMPLE_S)
-    assert a.EOS in found.standing()
+    assert alarm.BATTERY_EOS in found.standing()
 
 
 PRESSURES = [
-    (DOWNSTREAM, a.OCCLUSION_DOWN, 24_900, 25_100, 12_100, 11_900),
-    (UPSTREAM, a.OCCLUSION_UP, -39_900, -40_100, -25_100, -24_900),
+    (DOWNSTREAM, alarm.OCCLUSION_DOWNSTREAM, 24_900, 25_100, 12_100, 11_900),
+    (UPSTREAM, alarm.OCCLUSION_UPSTREAM, -39_900, -40_100, -25_100, -24_900),
 ]
 
 
@@ -198,7 +198,7 @@ def test_a_stall_is_found_held_and_recorded_and_its_end_too():
     moved = found.motor.moved()
     found.motor.stalled = True
     found.run_for(121)
-    assert found.standing() == [a.MOTOR_STALL]
+    assert found.standing() == [alarm.MOTOR_STALL]
     assert found.state() == states.HELD
     stalled = found.log.kinds(32)
     lost = found.motor.lost
@@ -230,7 +230,7 @@ def test_a_few_steps_missed_are_no_stall():
         found.motor.stalled = False
         found.run_for(150)
     assert found.motor.lost > 200
-    assert a.MOTOR_STALL not in [note[2] for note in found.log.kinds(14)]
+    assert alarm.MOTOR_STALL not in [note[2] for note in found.log.kinds(14)]
 
 
 @pytest.mark.req("MOT-05")

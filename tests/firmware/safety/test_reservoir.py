@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from firmware.safety.rig import Guarded, refused
-from pump.safety import alarms as a
 from pump.safety import states
 from pump.safety.reservoir import EMPTY_PL
+from thecal_protocol import alarms as alarm
 
 ML = 1_000_000_000
 DAY = 86_400
@@ -53,7 +53,7 @@ def test_low(days: int, low_pl: int):
     found.run_for(DAY - 60)
     assert found.standing() == []
     found.run_for(60 + SAMPLE_S)
-    assert found.standing() == [a.LOW_RESERVOIR]
+    assert found.standing() == [alarm.LOW_RESERVOIR]
     assert found.state() == states.INFUSING
     refill(found)
     found.run_for(SAMPLE_S)
@@ -64,9 +64,9 @@ def test_low(days: int, low_pl: int):
 def test_empty():
     found = rig(EMPTY_PL + ML // 2, low_reservoir_pl=ML // 2)
     found.run_for(DAY // 2 - 60)
-    assert a.EMPTY_RESERVOIR not in found.standing()
+    assert alarm.EMPTY_RESERVOIR not in found.standing()
     found.run_for(DAY)
-    assert found.standing() == [a.LOW_RESERVOIR, a.EMPTY_RESERVOIR]
+    assert found.standing() == [alarm.LOW_RESERVOIR, alarm.EMPTY_RESERVOIR]
     assert found.state() == states.HALTED
     made = found.motor.executed()
     assert made * STEP_PL <= ML // 2 + LATE_PL
@@ -90,7 +90,7 @@ def test_silence_and_confirmation_change_nothing(do: str):
         else:
             found.guard.alarms.confirm(0)
         found.run_for(200)
-        assert found.standing() == [a.LOW_RESERVOIR, a.EMPTY_RESERVOIR]
+        assert found.standing() == [alarm.LOW_RESERVOIR, alarm.EMPTY_RESERVOIR]
         assert found.state() == states.HALTED
     assert found.motor.executed() == made
     refill(found)
@@ -120,9 +120,11 @@ def test_time_to_empty_is_right():
     found.tick()
     predicted_s = found.guard.reservoir.seconds_to(EMPTY_PL) or 0
     began_s = found.now()[0]
-    while a.EMPTY_RESERVOIR not in found.standing():
+    while alarm.EMPTY_RESERVOIR not in found.standing():
         found.run_for(600)
-    assert abs(found.guard.alarms.at_s[a.EMPTY_RESERVOIR] - began_s - predicted_s) <= 5 * predicted_s // 1000
+    assert (
+        abs(found.guard.alarms.at_s[alarm.EMPTY_RESERVOIR] - began_s - predicted_s) <= 5 * predicted_s // 1000
+    )
     assert found.guard.reservoir.seconds_to(EMPTY_PL) == 0
 
 
@@ -135,12 +137,12 @@ def test_a_residual_that_is_off_is_flagged(off_pl: int, flagged: bool):
     made_pl = found.motor.executed() * STEP_PL
     residual_pl = 40 * ML - made_pl - off_pl
     refill(found, residual_pl=residual_pl)
-    assert found.standing() == ([a.RESIDUAL] if flagged else [])
+    assert found.standing() == ([alarm.REFILL_RESIDUAL] if flagged else [])
     check = checks(found)[0]
     ratio = Fraction(40 * ML - residual_pl, made_pl)
     assert found.guard.reservoir.ratio_ppm(check) == int(ratio * 1_000_000)
     again = Guarded(found.motor.now_us, found.board)
-    assert (again.standing() == [a.RESIDUAL]) == flagged
+    assert (again.standing() == [alarm.REFILL_RESIDUAL]) == flagged
     assert checks(again)[0] == check
     found.guard.accept_residual()
     assert found.standing() == []
@@ -162,7 +164,7 @@ def test_a_pocket_fill_stops_and_lets_nothing_start():
         found.run_for(600)
         refill(found, checked=1, measured_pl=40 * ML - missing_pl)
         found.run_for(1)
-        assert found.standing() == ([a.POCKET_FILL] if pocket else [])
+        assert found.standing() == ([alarm.POCKET_FILL] if pocket else [])
         assert found.state() == (states.HALTED if pocket else states.INFUSING)
         if pocket:
             assert refused(found.program, step_volume_pl=STEP_PL) == "pocket_fill"
@@ -181,7 +183,7 @@ def test_the_refill_is_due_by_the_drugs_stability():
     found.run_for(SAMPLE_S)
     assert found.standing() == []
     found.run_for(DAY)
-    assert found.standing() == [a.REFILL_DUE]
+    assert found.standing() == [alarm.REFILL_DUE]
     assert found.state() == states.INFUSING
     found.tick()
     assert refused(refill, found, 40 * ML) is None

@@ -3,9 +3,9 @@
 import pytest
 
 from firmware.safety.rig import Board, Guarded, Keeper, Motor, refused, rig
-from pump.safety import alarms as a
 from pump.safety import selftest, states
-from thecal_protocol import guard as wire
+from thecal_protocol import alarms as alarm
+from thecal_protocol import self_tests as wire
 
 
 @pytest.mark.req("INT-01")
@@ -22,7 +22,7 @@ def test_the_first_failed_test_stops_the_pump(test: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(Keeper, "failed", test == "records")
     found = Guarded(1_000_000_000_123, board)
     assert found.state() == states.FAULT
-    raised = a.FAULT if test == "records" else a.SELF_TEST
+    raised = alarm.FAULT if test == "records" else alarm.SELF_TEST
     assert found.standing() == [raised]
     assert found.guard.alarms.details[raised] == (2 if test == "records" else number)
     assert refused(found.program) == "alarm"

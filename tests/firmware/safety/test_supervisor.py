@@ -3,9 +3,9 @@
 import pytest
 
 from firmware.safety.rig import MILLION, Board, Code, Guarded, Motor, Store, Word, refused, rig
-from pump.safety import alarms as a
 from pump.safety import states
 from pump.safety.supervisor import CODE_EVERY_S, Supervisor
+from thecal_protocol import alarms as alarm
 
 
 @pytest.mark.req("INT-08")
@@ -14,13 +14,13 @@ def test_the_first_fault_latches_over_a_reset():
     found = Guarded(1_000_000_000_123, Board(Motor(), store, latch), basal_dose_ng_per_day=20_000_000)
     found.run_for(600)
     found.tick()
-    found.guard.fatal(a.DOSE_GUARD, 3)
-    found.guard.fatal(a.MEMORY, 1)
-    assert (found.guard.latch.number, found.guard.latch.detail) == (a.DOSE_GUARD, 3)
+    found.guard.fatal(alarm.DOSE_GUARD, 3)
+    found.guard.fatal(alarm.MEMORY, 1)
+    assert (found.guard.latch.number, found.guard.latch.detail) == (alarm.DOSE_GUARD, 3)
     for again in (Board(Motor(), store, Word()), Board(Motor(), Store(), latch)):  # power off; flash lost
         restarted = Guarded(2_000_000_000_000, again)
         assert restarted.state() == states.FAULT
-        assert (restarted.guard.latch.number, restarted.guard.latch.detail) == (a.DOSE_GUARD, 3)
+        assert (restarted.guard.latch.number, restarted.guard.latch.detail) == (alarm.DOSE_GUARD, 3)
         assert not restarted.motor.enabled
         assert refused(restarted.program) == "alarm"
 
@@ -30,7 +30,7 @@ def test_clearing_a_fault_leads_to_a_stopped_pump():
     found = rig()
     found.tick()
     assert refused(found.guard.clear_fault, *found.now()) == "no_alarm"
-    found.guard.fatal(a.OVER_INFUSION, 1)
+    found.guard.fatal(alarm.OVER_INFUSION, 1)
     found.run_for(60)
     made = found.motor.executed()
     found.tick()
@@ -56,7 +56,7 @@ def test_what_a_bolus_gave_before_a_fault_is_recorded():
     found.bolus(1_000_000, 1_000)
     found.run_for(500)
     found.tick()
-    found.guard.fatal(a.MEMORY, 1)
+    found.guard.fatal(alarm.MEMORY, 1)
     cut = found.log.kinds(9)
     assert [(note[2], note[4]) for note in cut] == [(1, 25_000_000)]
 
@@ -108,7 +108,7 @@ def test_past_the_cap_nothing_is_caught_up(late_s: int, fault: bool):
     found.turn()
     found.run_for(1)
     assert (found.state() == states.FAULT) == fault
-    assert found.standing() == ([a.FAULT] if fault else [])
+    assert found.standing() == ([alarm.FAULT] if fault else [])
     caught_up = len(found.motor.made) - before
     assert caught_up == 0 if fault else abs(caught_up - (late_s + 1) * 48_000 / 86_400) <= 1
 
@@ -137,8 +137,8 @@ def test_any_exception_is_survived(error: type[Exception], detail: int):
     with pytest.raises(Stop):
         Supervisor.run(found.guard, turn)
     assert turns == [states.INFUSING, states.FAULT]
-    assert found.standing() == [a.FAULT]
-    assert found.guard.alarms.details[a.FAULT] == detail
+    assert found.standing() == [alarm.FAULT]
+    assert found.guard.alarms.details[alarm.FAULT] == detail
     assert not found.motor.enabled
     assert found.board.watchdog.timeout_ms <= 8_388
 
@@ -152,10 +152,10 @@ def test_damaged_code_is_found_within_a_day(dose_ng_per_day: int):
     most_s = Code.FILES * (CODE_EVERY_S + 120)
     assert most_s < 86_400
     found.run_for(most_s)
-    assert found.standing() == [a.CODE]
+    assert found.standing() == [alarm.CODE]
     assert found.state() == states.INFUSING
     found.board.code.good = 1
     found.run_for(CODE_EVERY_S)
-    assert found.standing() == [a.CODE]  # until all of it has been found good
+    assert found.standing() == [alarm.CODE]  # until all of it has been found good
     found.run_for(most_s)
     assert found.standing() == []

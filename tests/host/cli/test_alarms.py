@@ -7,7 +7,7 @@ import pytest
 
 from thecal.commands.alarm_texts import TEXTS
 from thecal.emulator.emulator import Emulator
-from thecal_protocol.guard import ALARMS
+from thecal_protocol.alarms import ALARMS
 
 from .conftest import MORPHINE, Thecal, program
 

@@ -5,7 +5,10 @@ Built by `client`. Units stand in the names, as on the wire; numbers that stand 
 from dataclasses import dataclass
 
 from thecal.link.responses.pump import Instant, Reply, seen
-from thecal_protocol.guard import ALARMS, CONFIRMED, LIVE, REFILL_REASONS, SELF_TESTS, SENSOR_STATES, SENSORS
+from thecal_protocol.alarms import ALARMS, CONFIRMED, LIVE
+from thecal_protocol.reservoir import REFILL_REASONS
+from thecal_protocol.self_tests import SELF_TESTS
+from thecal_protocol.sensors import SENSOR_STATES, SENSORS
 
 NEVER_S = 0xFFFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF

@@ -68,7 +68,7 @@ class Status:
     bolus_given_pl: int
     bolus_left_us: int
     alarms: int  # how many stand
-    alarm: str | None  # the one announced, of the highest class (thecal_protocol.guard.ALARMS)
+    alarm: str | None  # the one announced, of the highest class (thecal_protocol.alarms.ALARMS)
     missed_pl: int | None  # counted since the first program and not seen to move; None: nobody sees the motor
     next_event: int
     heap_free: int
