@@ -5,7 +5,7 @@
 PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
-# Runs of `make soak`, ten power cuts each: less than an hour on two idle cores (docs/campaigns.md). And runs of the
+# Runs of `make soak`, ten power cuts each: less than an hour on two idle cores (docs/howto/campaigns.md). And runs of the
 # fault campaign: three of every fault in every state.
 SOAK_RUNS ?= 10000
 SOAK_FAULTS ?= 2268
@@ -41,7 +41,7 @@ format: $(VENV)/.lint  ## Put every file into the one format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-traceability: $(VENV)/.test  ## Write docs/traceability.md anew from the test markers
+traceability: $(VENV)/.test  ## Write docs/reference/traceability.md anew from the test markers
 	@$(BIN)/python tools/checks/traceability.py
 
 emulate: setup  ## Run an emulated pump on a pty and print its path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench`: measures the emulated pump, prints a table, writes build/bench.json (docs/benchmarks.md).
+"""`make bench`: measures the emulated pump, writes build/bench.json (docs/reference/benchmarks.md).
 
 Every figure is taken from the real firmware on MicroPython's unix port, over its serial line and its bench,
 except where its note says otherwise. Speeds depend on the computer, so each is the best of a few tries: other

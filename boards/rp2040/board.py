@@ -1,9 +1,8 @@
 """The RP2040 board: a Raspberry Pi Pico with a stepper driver, for MicroPython's stock image.
 
-`Board` is the board interface (docs/board-interface.md); README.md says how to wire it, pins.py is the table.
-The settings stand in the file `settings`, `key=value`: serial=usb|uart0, production=0|1, serial_number,
-motor_supply=0|1.
-Called by: main.py, once.
+`Board` is the board interface (docs/reference/board-interface.md); README.md says how to wire it, pins.py is
+the table. The settings stand in the file `settings`, `key=value`: serial=usb|uart0, production=0|1,
+serial_number, motor_supply=0|1. Called by: main.py, once.
 """
 
 import os

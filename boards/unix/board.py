@@ -1,7 +1,8 @@
 """The unix board: a whole pump's hardware in one process, for MicroPython's unix port.
 
-`Board` is the board interface (docs/board-interface.md): the same names as on every board. It takes its
-settings from the command line, `key=value`; docs/boards-unix.md describes them. Called by: main.py, once.
+`Board` is the board interface (docs/reference/board-interface.md): the same names as on every board. It
+takes its settings from the command line, `key=value`; docs/reference/boards-unix.md describes them. Called
+by: main.py, once.
 """
 
 import json

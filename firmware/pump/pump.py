@@ -2,7 +2,7 @@
 
 `setup` allocates, `seal` collects, `run` never returns. The loop is tickless: each turn takes the time,
 carries out what dosing owes, takes at most one buffer from the line, and sleeps until the next deadline
-or the next byte. Called by: main.py. The board is passed in (docs/board-interface.md)."""
+or the next byte. Called by: main.py. The board is passed in (docs/reference/board-interface.md)."""
 
 import gc
 

@@ -1,7 +1,8 @@
 """thecal's host tools: emulate, simulate, check and program the open intrathecal infusion pump.
 
-Not a medical device. The Python API is `from thecal import Pump, Emulator, ThecalError` (docs/python-api.md);
-the command line is a thin layer over the rooms below. From the bottom up, and none imports one above it:
+Not a medical device. The Python API is `from thecal import Pump, Emulator, ThecalError`
+(docs/reference/python-api.md); the command line is a thin layer over the rooms below. From the bottom up,
+and none imports one above it:
 
 _io, units       files and signals; quantities and exact numbers
 link, therapy    the line to a pump; a therapy and its rules

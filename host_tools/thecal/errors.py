@@ -183,7 +183,7 @@ REFUSAL_TEXTS = {
         "a frame was not from this host",
         "connect again; if it stays, somebody changes frames",
     ),
-    "wrong_role": ("this role may not do that", "use the key of a role that may: docs/security.md"),
+    "wrong_role": ("this role may not do that", "use the key of a role that may: docs/reference/security.md"),
     "needs_button": (
         "nobody pressed its button for this",
         "nothing was changed: say it again, without --no-input, and press the button when asked",

@@ -1,4 +1,5 @@
-"""The Python API: one pump as an object. `from thecal import Pump`; worked example: docs/python-api.md.
+"""The Python API: one pump as an object. `from thecal import Pump`; worked example:
+docs/reference/python-api.md.
 
     with Pump("/dev/ttyACM0") as pump:
         print(pump.status().status.state)

@@ -1,6 +1,6 @@
 """The part of the protocol about alarms; part of `messages`.
 
-`ALARMS` is the one table of alarms: the pump acts by it (`pump.safety.alarms`), docs/alarms.md is made
+`ALARMS` is the one table of alarms: the pump acts by it (`pump.safety.alarms`), the page alarms.md is made
 from it, the comment above each row included: its cause; how it clears (ALM-01). A row names its number, and
 both firmware and host know it by that name: `alarms.MOTOR_STALL`."""
 
@@ -103,7 +103,10 @@ ANSWER = (
             ("state", "u8"),  # LIVE, CONFIRMED
             ("raised_s", "u32"),
             ("raised_us", "u32"),
-            ("detail", "u64"),  # what was measured, or how much is missing: by alarm (docs/alarms.md)
+            (
+                "detail",
+                "u64",
+            ),  # what was measured, or how much is missing: by alarm (docs/reference/alarms.md)
         ),
     ),
 )

@@ -127,7 +127,7 @@ def table_hash(schema: object) -> bytes:
     """First 8 bytes of SHA-256 over the canonical text of `schema`, nested tuples of integers and strings.
 
     Canonical text: integers in decimal, strings in double quotes (they hold none), tuples in parentheses with
-    a comma after every element, no spaces. Both ends compute the same; see docs/protocol.md.
+    a comma after every element, no spaces. Both ends compute the same; see docs/reference/protocol.md.
     """
     sha = hashlib.sha256()
     _hash_text(sha, schema)

@@ -1,11 +1,11 @@
 """The part of the protocol about records of the log: who did what, which kinds there are, which ring each is
-kept in; part of `thecal_protocol.messages`. What they mean in words: docs/event-log.md.
+kept in; part of `thecal_protocol.messages`. What they mean in words: docs/reference/event-log.md.
 
 A row names its number, and both firmware and host know it by that name: `events.MOTOR_STALLED`."""
 
 ACTORS = ((0, "pump"), (1, "observer"), (2, "patient"), (3, "clinician"), (4, "manufacturer"), (5, "host"))
 
-# Which ring keeps a record: that of doses has places for so many a day (docs/event-log.md).
+# Which ring keeps a record: that of doses has places for so many a day (docs/reference/event-log.md).
 RINGS = ((EVENTS := 0, "events"), (FAULTS := 1, "faults"), (DOSES := 2, "doses"))
 TOLD = 0  # each by itself
 TOLD_ONCE = 1  # repeats within an hour are counted, and told by one record ("repeated")
@@ -159,7 +159,7 @@ EVENT = (
     ("b", "u64"),
     ("boot", "u16"),  # which boot of the pump, counted from 1
     ("ring", "u8"),  # RINGS
-    ("tag", "bytes"),  # chains the record to the one before it in its ring (docs/event-log.md)
+    ("tag", "bytes"),  # chains the record to the one before it in its ring (docs/reference/event-log.md)
 )
 
 # the answer to messages.LOG_STATE

@@ -100,7 +100,7 @@ MESSAGES = (
             ("challenge", "bytes"),  # never the same twice
         ),
     ),
-    # in the offered session; its answer is the first secured frame of it (docs/protocol.md)
+    # in the offered session; its answer is the first secured frame of it (docs/reference/protocol.md)
     (
         AUTH := 0x04,
         "auth",

@@ -1,4 +1,4 @@
-"""Who may do what, by the rows of `messages`: what is in none, nobody may. docs/security.md shows the table.
+"""Who may do what, by the rows of `messages`: what is in none, nobody may. The security page shows the table.
 
 Opcodes without a session (hello, auth, pair) have no role that may send them.
 """

@@ -3,7 +3,7 @@
 - `hmac`: RFC 2104 with SHA-256. `hkdf`: RFC 5869.
 - `Ccm`: RFC 3610 with L = 2 and a tag of 8 bytes, out of AES-ECB and AES-CBC (`cryptolib`). The host uses the
   package `cryptography` for it (`thecal.link.cipher`), with the same `seal` and `open`.
-- `session_secrets`, `pairing_key`: what is derived from what (docs/protocol.md).
+- `session_secrets`, `pairing_key`: what is derived from what (docs/reference/protocol.md).
 
 Nonce of a frame: salt of the direction, 8 bytes, then flags, session and seq as they stand in the header.
 Keys and salts are new in each session and each direction has its own, and in a session a number is sealed

@@ -1,4 +1,4 @@
-"""docs/files.md says what the modules say."""
+"""docs/reference/files.md says what the modules say."""
 
 import files_page
 

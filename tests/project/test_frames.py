@@ -2,7 +2,7 @@
 
 MicroPython keeps a frame of up to 11 words on the C stack. For a larger one it searches the heap, and gives
 it back at the return (under a locked heap it takes the stack after all, so no lock shows it). Those searches
-took up to half of the pump's instructions. docs/architecture.md, The steady path."""
+took up to half of the pump's instructions. docs/explanation/architecture.md, The steady path."""
 
 from pathlib import Path
 

@@ -83,20 +83,30 @@ def test_there_are_no_other_forms(repo_root: Path):
 
 def test_the_form_about_safety_sends_attacks_and_patients_elsewhere(repo_root: Path):
     text = (repo_root / ".github" / "ISSUE_TEMPLATE" / "3-safety.yml").read_text(encoding="utf-8")
-    for said in ("not a medical device", "SECURITY.md", "docs/safety.md", "docs/requirements.md"):
+    for said in (
+        "not a medical device",
+        "SECURITY.md",
+        "docs/explanation/safety.md",
+        "docs/reference/requirements.md",
+    ):
         assert said in text
     assert (repo_root / "SECURITY.md").is_file()
 
 
 def test_the_security_policy(repo_root: Path):
     text = (repo_root / "SECURITY.md").read_text(encoding="utf-8")
-    for said in ("not a medical device", "(docs/security.md)", "## How to report", "## Which versions"):
+    for said in (
+        "not a medical device",
+        "(docs/reference/security.md)",
+        "## How to report",
+        "## Which versions",
+    ):
         assert said in text
 
 
 def test_the_pull_request_form_asks_for_what_a_review_wants(repo_root: Path):
     text = (repo_root / ".github" / "pull_request_template.md").read_text(encoding="utf-8")
-    for said in ("CONTRIBUTING.md", "docs/requirements.md", "removal", "changes/", ".ci/run"):
+    for said in ("CONTRIBUTING.md", "docs/reference/requirements.md", "removal", "changes/", ".ci/run"):
         assert said in text
 
 

@@ -48,4 +48,6 @@ def test_every_folder_with_modules_is_on_the_path():
 
 
 def test_the_page_names_the_same_path():
-    assert f"MICROPYPATH={':'.join(compiled.FOLDERS)}\n" in (ROOT / "docs/boards-unix.md").read_text()
+    assert (
+        f"MICROPYPATH={':'.join(compiled.FOLDERS)}\n" in (ROOT / "docs/reference/boards-unix.md").read_text()
+    )

@@ -26,9 +26,9 @@ Words before the list, with - **no** item.
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project with four requirements and no test."""
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "reference").mkdir(parents=True)
     (tmp_path / "tests").mkdir()
-    (tmp_path / "docs/requirements.md").write_text(REQUIREMENTS)
+    (tmp_path / "docs/reference/requirements.md").write_text(REQUIREMENTS)
     return tmp_path
 
 
@@ -38,7 +38,7 @@ def write(tree: Path, *lines: str) -> None:
 
 def page_of(tree: Path) -> str:
     assert traceability.main([str(tree)]) == 0
-    return (tree / "docs/traceability.md").read_text()
+    return (tree / "docs/reference/traceability.md").read_text()
 
 
 def section(page: str, title: str) -> str:
@@ -129,11 +129,11 @@ def test_a_wrong_marker_is_found(tree, capsys, lines, line, words):
     ],
 )
 def test_a_wrong_requirement_is_found(tree, capsys, item, words):
-    (tree / "docs/requirements.md").write_text(f"{REQUIREMENTS}{item}\n")
+    (tree / "docs/reference/requirements.md").write_text(f"{REQUIREMENTS}{item}\n")
     write(tree, "def test_a(): pass")
     assert traceability.main([str(tree)]) == 1
     assert (
-        f"docs/requirements.md:{REQUIREMENTS.count(chr(10)) + 1}: requirement: {words}"
+        f"docs/reference/requirements.md:{REQUIREMENTS.count(chr(10)) + 1}: requirement: {words}"
         in capsys.readouterr().out
     )
 
@@ -141,11 +141,11 @@ def test_a_wrong_requirement_is_found(tree, capsys, item, words):
 def test_check_fails_when_the_page_is_stale_and_writes_nothing(tree, capsys):
     write(tree, "@pytest.mark.req('DEL-01')", "def test_a(): pass")
     assert traceability.main(["--check", str(tree)]) == 1
-    assert not (tree / "docs/traceability.md").exists()
+    assert not (tree / "docs/reference/traceability.md").exists()
     old = page_of(tree)
     assert traceability.main(["--check", str(tree)]) == 0
     write(tree, "@pytest.mark.req('DEL-02')", "def test_a(): pass")
     capsys.readouterr()
     assert traceability.main(["--check", str(tree)]) == 1
-    assert "docs/traceability.md:1: stale: " in capsys.readouterr().out
-    assert (tree / "docs/traceability.md").read_text() == old
+    assert "docs/reference/traceability.md:1: stale: " in capsys.readouterr().out
+    assert (tree / "docs/reference/traceability.md").read_text() == old

@@ -1,4 +1,4 @@
-"""docs/protocol.md says what the code does: its tables are those of `wire`, its examples hold."""
+"""docs/reference/protocol.md says what the code does: its tables are those of `wire`, its examples hold."""
 
 import binascii
 import hashlib
@@ -44,7 +44,7 @@ EXAMPLE = re.compile(
 
 @pytest.fixture(scope="module")
 def page(repo_root: Path) -> str:
-    return (repo_root / "docs" / "protocol.md").read_text(encoding="utf-8")
+    return (repo_root / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 
 
 def test_the_generated_parts_are_up_to_date(page: str):

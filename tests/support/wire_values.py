@@ -75,7 +75,7 @@ def _random_value(kind: Any, rng: random.Random) -> Any:
 
 
 def plainly_encoded(fields: Fields, values: dict[str, Any]) -> bytes:
-    """The encoding, as docs/protocol.md says it and nothing shared with `thecal_protocol.codec`."""
+    """The encoding, as docs/reference/protocol.md says it and nothing shared with `thecal_protocol.codec`."""
     out = b""
     for name, kind in fields:
         value = values[name]
@@ -100,7 +100,7 @@ class Frame(NamedTuple):
 
 
 def plain_frame(frame: Frame) -> bytes:
-    """A frame, by the words of docs/protocol.md and nothing of thecal_protocol.framing."""
+    """A frame, by the words of docs/reference/protocol.md and nothing of thecal_protocol.framing."""
     body = struct.pack("<BHH", frame.flags, frame.session, frame.seq)
     if not frame.flags & 2:
         body += bytes((frame.opcode,))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Requirements to tests: writes docs/traceability.md from docs/requirements.md and the markers in tests/.
+"""Requirements to tests: writes docs/reference/traceability.md from docs/reference/requirements.md and the
+markers in tests/.
 
 A marker is `@pytest.mark.req("DEL-01", "DEL-12")` on a test function or class, `pytestmark = ...` for a whole
 file or class, or `TestX.pytestmark = [...]` for a hypothesis state machine; `part="..."` says that only that
@@ -18,8 +19,8 @@ from pathlib import Path
 
 from findings import Finding, Source, report, sources
 
-REQUIREMENTS = "docs/requirements.md"
-PAGE = "docs/traceability.md"
+REQUIREMENTS = "docs/reference/requirements.md"
+PAGE = "docs/reference/traceability.md"
 REFRESH = "run `make traceability` and commit the page"
 
 _ITEM = re.compile(r"- \*\*(?P<id>[A-Z]+-\d\d)\*\* (?P<text>.+?) \[(?P<source>[^\[\]]+)\]$")
@@ -35,7 +36,7 @@ page is stale.
 
 @dataclass(frozen=True)
 class Requirement:
-    """One statement of docs/requirements.md; `group` is the heading above it."""
+    """One statement of docs/reference/requirements.md; `group` is the heading above it."""
 
     id: str
     group: str

@@ -6,7 +6,7 @@
 Small changes (a comparison, a number, a call left out, a condition always true) are made one at a time in a
 copy of the project, in `pump/safety` and `pump/dosing`, sampled by the seed; then the fast tests of the guard
 and the dosing core run, some of them on the emulator. A change that no test notices survives;
-docs/mutation.md says what became of those.
+docs/howto/mutation.md says what became of those.
 Results are kept as they come: the same call again goes on where it was ended.
 """
 

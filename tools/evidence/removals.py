@@ -3,7 +3,7 @@
 
     tools/evidence/removals.py [REQUIREMENT ...]
 
-Prints `killed` or `survived` a line; exit code 1: one survived, or was not there. Findings: docs/mutation.md.
+Prints `killed` or `survived` a line; exit code 1: one survived, or was not there (howto/mutation.md).
 """
 
 import importlib

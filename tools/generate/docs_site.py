@@ -1,6 +1,6 @@
 """Hook of MkDocs (mkdocs.yml): the page of every command from the code; links that leave docs/ made plain.
 
-Called by MkDocs alone. The page reference-cli.md exists only in the site: nobody has to keep it up to date.
+The page reference/commands.md exists only in the site: nobody has to keep it up to date.
 """
 
 import re
@@ -13,11 +13,11 @@ from mkdocs.structure.files import File, Files
 from thecal.cli.app import app
 from thecal.cli.examples import EXAMPLES
 
-PAGE = "reference-cli.md"
+PAGE = "reference/commands.md"
 _OUTSIDE = re.compile(
     r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)(?:README\.md|CONTRIBUTING\.md|SECURITY\.md|examples|boards|tests|LICENSE)[^)]*\)"
 )
-_FOLDER = re.compile(r"\[([^\]]+)\]\(decisions/?\)")
+_FOLDER = re.compile(r"\[([^\]]+)\]\((?:\.\./)*decisions/?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:

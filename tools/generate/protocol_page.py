@@ -1,4 +1,4 @@
-"""Keeps the tables and the worked examples of docs/protocol.md equal to protocol/thecal_protocol.
+"""Keeps the tables and the worked examples of docs/reference/protocol.md equal to protocol/thecal_protocol.
 
     python tools/generate/protocol_page.py            write them into the page
     python tools/generate/protocol_page.py --check    exit code 1 when the page is out of date
@@ -20,7 +20,7 @@ from pages import write_or_check  # noqa: E402 -- after the path
 from thecal.link import cipher  # noqa: E402 -- after the path
 from thecal_protocol import codec, events, framing, messages, roles, secure, therapy, version  # noqa: E402
 
-PAGE = ROOT / "docs" / "protocol.md"
+PAGE = ROOT / "docs" / "reference" / "protocol.md"
 _BLOCK = re.compile(r"(<!-- wire: (?P<name>[^>]+?) -->\n).*?(<!-- /wire -->)", re.DOTALL)
 
 Fields = Sequence[tuple[str, object]]

@@ -1,4 +1,4 @@
-"""Writes docs/states.md from the pump's table of states, firmware/pump/safety/states.py.
+"""Writes docs/reference/states.md from the pump's table of states, firmware/pump/safety/states.py.
 
 python tools/generate/states_page.py            write the page
 python tools/generate/states_page.py --check    exit code 1 when the page is out of date
@@ -14,7 +14,7 @@ from pages import write_or_check  # noqa: E402 -- after the path
 from pump.safety import states  # noqa: E402 -- after the path
 from thecal_protocol import messages  # noqa: E402
 
-PAGE = ROOT / "docs" / "states.md"
+PAGE = ROOT / "docs" / "reference" / "states.md"
 _FLOWS = ("nothing", "the minimum rate at most", "therapy")
 
 HEAD = """# States of the pump

@@ -14,8 +14,8 @@ Every clock has
     wake                 set by the bench: the wait ends early, as on a press of the button
     hang()               the pump's software never comes back from its next wait
 
-and carries out the watchdog (docs/board-interface.md): `free_sleep` says that the next wait does not count,
-`_bite_us` when it bites otherwise.
+and carries out the watchdog (docs/reference/board-interface.md): `free_sleep` says that the next wait does
+not count, `_bite_us` when it bites otherwise.
 
 Nothing here allocates while time passes, except where the bench is served, which only happens between two
 advances.

@@ -1,10 +1,10 @@
 """The pump's flash, held in a file: 352 blocks of 4096 bytes, as on the RP2040 image, with NOR semantics.
 
 Programming can only clear bits, erasing sets a whole block to 0xFF. Every program and erase is in the file
-when the call returns. The bench can break it (docs/boards-unix.md): cut the power before, in the middle of
-or after any operation, which ends the process there; wear blocks out, let bits stick, refuse every write,
-let time pass during operations. Without a path the flash is an anonymous file that is gone with the process.
-The documents on it are `store`'s matter. Nothing allocates but what the bench asks for.
+when the call returns. The bench can break it (docs/reference/boards-unix.md): cut the power before, in the
+middle of or after any operation, which ends the process there; wear blocks out, let bits stick, refuse every
+write, let time pass during operations. Without a path the flash is an anonymous file that is gone with the
+process. The documents on it are `store`'s matter. Nothing allocates but what the bench asks for.
 """
 
 import array

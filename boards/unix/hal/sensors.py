@@ -54,7 +54,7 @@ def _millivolts(left_uc: int) -> int:
 
 
 class Sensors:
-    """Board interface `sensors`. Attributes as docs/board-interface.md names them."""
+    """Board interface `sensors`. Attributes as docs/reference/board-interface.md names them."""
 
     NO_READING = _NO_READING
 

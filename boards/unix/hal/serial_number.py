@@ -1,7 +1,8 @@
 """Who this pump is: its serial number, as the flash has it or as a new pump is given one.
 
 A chip has a number of its own; here the flash is the pump. The number stands in the document `pump`, which
-the firmware writes at its first start (docs/storage.md), so that a flash of any version keeps its own.
+the firmware writes at its first start (docs/explanation/storage.md), so that a flash of any version keeps
+its own.
 """
 
 import struct

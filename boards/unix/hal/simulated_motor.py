@@ -2,7 +2,7 @@
 
 Steps are counted in closed form where that gives one number: a run that has ended by the time anyone asks, or
 is asked for between two steps. Else, or when the bench records a trace, its steps are expanded one by one, by
-the exact rule of the runs (docs/board-interface.md):
+the exact rule of the runs (docs/reference/board-interface.md):
 
     if lead >= carry:  next due = due + gap,      lead -= carry
     else:              next due = due + gap + 1,  lead += modulus - carry

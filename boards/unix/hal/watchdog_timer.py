@@ -1,7 +1,8 @@
 """The watchdog of the unix board: bites when the pump has not fed it in time.
 
-The clock carries it out (docs/board-interface.md, The watchdog and sleep): the first wait after a `feed` does
-not count, a second one does. The bite is the bench's `reset`: the process ends with an exit code of its own.
+The clock carries it out (docs/reference/board-interface.md, The watchdog and sleep): the first wait after a
+`feed` does not count, a second one does. The bite is the bench's `reset`: the process ends with an exit code
+of its own.
 """
 
 from micropython import const

@@ -1,8 +1,8 @@
 """The bench port: what a laboratory bench would do to the pump, as one JSON document a line on stdin and
 stdout.
 
-Strictly request, then answer. The requests are described in docs/boards-unix.md. Served by the clock, while
-the pump waits, never between two advances: so an advance can run with the heap locked.
+Strictly request, then answer. The requests are described in docs/reference/boards-unix.md. Served by the
+clock, while the pump waits, never between two advances: so an advance can run with the heap locked.
 """
 
 import binascii

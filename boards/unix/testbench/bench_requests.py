@@ -1,4 +1,4 @@
-"""What the parts of the bench need to read a request (docs/boards-unix.md)."""
+"""What the parts of the bench need to read a request (docs/reference/boards-unix.md)."""
 
 
 class BenchError(Exception):

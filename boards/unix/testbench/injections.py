@@ -1,4 +1,4 @@
-"""The faults and conditions that the bench injects, by name. docs/boards-unix.md describes them.
+"""The faults and conditions that the bench injects, by name. docs/reference/boards-unix.md describes them.
 
 A condition that lasts takes `for_us` (it ends by itself then) or `"ends": true` (it ends now), and goes on
 over a reset of the pump.

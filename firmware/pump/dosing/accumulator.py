@@ -16,7 +16,7 @@ changes the rates, never by time passing.
 from pump.dosing import limbs
 from pump.units import US_PER_S
 
-CAPACITY = 40  # limbs: 600 bits, see docs/numbers.md for what they hold
+CAPACITY = 40  # limbs: 600 bits, see docs/explanation/numbers.md for what they hold
 _TIME = 5  # limbs of a span in microseconds: 2^75 us
 
 

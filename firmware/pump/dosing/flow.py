@@ -7,8 +7,8 @@ what is due by the present instant and says when it must be called next. What is
 absolute times alone: called late, it gives the same steps (DEL-01).
 
 Nothing in this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`,
-`cancel`, `missed` (docs/board-interface.md) and a log with `note` and `note_at(s, us, kind, code, ref, a,
-b)`.
+`cancel`, `missed` (docs/reference/board-interface.md) and a log with `note` and `note_at(s, us, kind, code,
+ref, a, b)`.
 """
 
 from pump.dosing import limbs

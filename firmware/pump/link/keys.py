@@ -1,4 +1,4 @@
-"""The keys of the roles, one each or none, in the document `link-keys` (docs/storage.md).
+"""The keys of the roles, one each or none, in the document `link-keys` (docs/explanation/storage.md).
 
 There is no default key, and none derived from anything that is known of a pump (SEC-07). What cannot be
 read is no key.

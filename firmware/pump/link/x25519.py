@@ -2,7 +2,7 @@
 
 `step` does one step of the Montgomery ladder, or eight multiplications of the final inversion: about 10
 multiplications modulo 2^255 - 19 each. 319 steps give the result. Python's integers do not take the same time
-for all values: docs/security.md says what that means.
+for all values: docs/reference/security.md says what that means.
 
 Allocates: pairing is a command.
 """

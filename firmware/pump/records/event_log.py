@@ -1,8 +1,8 @@
 """The event log: what was noted gets onto flash, in three rings of its own, chained by a keyed tag (REC).
 
-    events   at least 4096 records   a flood of one never evicts another; docs/event-log.md says which kind
-    faults   at least 1024           goes where (thecal_protocol.messages.FAULT_RECORDS, DOSE_RECORDS)
-    doses    at least 5100           30 days of them
+events at least 4096 records a flood of one never evicts another; docs/reference/event-log.md says which kind
+faults at least 1024 goes where (thecal_protocol.messages.FAULT_RECORDS, DOSE_RECORDS) doses at least 5100 30
+days of them
 
 Noting is `pump.records.event_queue`'s matter. `serve` brings what waits there to flash; the main loop calls
 it right after the motor has been fed, commands call it before they answer. Records reach flash in the order
@@ -11,7 +11,8 @@ only what is on flash is ever shown, no number is seen twice. Therapy never wait
 fails or is full the queues hold what they can, the alarm stands, and a record explains the gap afterwards
 (REC-01, REC-05).
 
-`serve` allocates nothing, except where the flash failed and once in 512 records (`EventRing.prepare`)."""
+`serve` allocates nothing, except where the flash failed and once in 512 records (`EventRing.prepare`).
+"""
 
 from pump.records.documents import Document, DocumentError
 from pump.records.event_queue import EventQueue

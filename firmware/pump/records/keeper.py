@@ -1,6 +1,6 @@
 """The keeper: carries the state of therapy into the ledger and, after a reset, back out of it.
 
-What must not be lost, and where it is (docs/storage.md):
+What must not be lost, and where it is (docs/explanation/storage.md):
 
     ledger            time, reserved steps, stop or flow, bridge and plan progress, lockout, next periodic
                       boluses, clock offset, hourly counts for the rolling limits; rewritten at every change
@@ -39,7 +39,7 @@ _LAST_NUMBER = 0x7FFE  # even, as the next one is 1: two in a row never share a 
 NOTE_RESTORED = 22
 NOTE_DISTRUSTED = 24
 
-# What could not be trusted: code of NOTE_DISTRUSTED, and words for docs/storage.md. The numbers stay.
+# What could not be trusted: code of NOTE_DISTRUSTED (docs/explanation/storage.md). The numbers stay.
 LEDGER_CORRUPT = ledgers.CORRUPT
 LEDGER_OTHER_VERSION = ledgers.OTHER_VERSION
 PROGRAM_UNREADABLE = 4

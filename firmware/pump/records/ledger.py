@@ -19,7 +19,7 @@ import struct
 from array import array
 
 # The format of everything durable, not of this record alone: any change of what is kept raises it, and
-# what reads the older ones stays (docs/storage.md, Formats). 1 had no reservation, 2 is thecal 0.1.0's.
+# what reads the older ones stays (docs/explanation/storage.md). 1 had no reservation, 2 is thecal 0.1.0's.
 VERSION = 3
 _OLDEST = 1
 _MAGIC = 0x474C4354  # "TCLG"

@@ -1,7 +1,7 @@
 """The state of therapy as the ledger's words: out of the running pump (`collect`) and back into it.
 
-The layout is in docs/storage.md. Counts and instants are whole words; small numbers share one, below 2^30
-each, so that reading them back allocates nothing on a chip with 31-bit integers.
+The layout is in docs/explanation/storage.md. Counts and instants are whole words; small numbers share one,
+below 2^30 each, so that reading them back allocates nothing on a chip with 31-bit integers.
 
 `collect` never allocates: it belongs to the steady path.
 """

@@ -2,7 +2,7 @@
 
 A state is kept as a code word of 8 bits, with its complement; two words differ in at least four bits, so no
 one to three flipped bits turn one state into another. A word that is none, or not the complement of its
-complement, is no state: then nothing may flow (INT-05). docs/states.md is made from this file.
+complement, is no state: then nothing may flow (INT-05). docs/reference/states.md is made from this file.
 
 Nothing here allocates.
 """

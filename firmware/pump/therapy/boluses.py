@@ -1,5 +1,5 @@
-"""Boluses: who may have one now, and why not. The order of the reasons is fixed (docs/dosing.md, Bolus
-rules).
+"""Boluses: who may have one now, and why not. The order of the reasons is fixed (docs/explanation/dosing.md,
+Bolus rules).
 
 Allocates: commands only.
 """

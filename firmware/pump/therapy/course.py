@@ -5,10 +5,10 @@ exact microsecond or raises `Unacceptable` with nothing changed. To weigh it tak
 which the motor goes on: what takes effect does so when that is done (`interrupt`). Allocates: commands only,
 never the passing of time.
 
-Rules (docs/dosing.md): a new program is the whole therapy, so it ends a running bolus and restarts the
-patient lockout (BOL-12); a stop ends boluses, what they gave is recorded; resume brings back the basal
-rate with its phase, and a bridge or plan where it stood; a bridge is not reprogrammed away, only skipped
-by its own command.
+Rules (docs/explanation/dosing.md): a new program is the whole therapy, so it ends a running bolus and
+restarts the patient lockout (BOL-12); a stop ends boluses, what they gave is recorded; resume brings back
+the basal rate with its phase, and a bridge or plan where it stood; a bridge is not reprogrammed away, only
+skipped by its own command.
 """
 
 from pump.dosing.delivery import Delivery

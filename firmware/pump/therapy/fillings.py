@@ -4,7 +4,7 @@ catheter's tip.
 Everything follows from the count of steps. In coordinates of volume displaced since the first step, each
 filling begins at a mark; by plug flow the tip is one dead volume behind the pump, so what has left it is
 each filling's stretch, shifted by the dead volume. Before the first filling the catheter holds no drug
-(docs/dosing.md).
+(docs/explanation/dosing.md).
 
 Allocates: commands only.
 """

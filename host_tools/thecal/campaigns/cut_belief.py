@@ -32,7 +32,9 @@ _BLUR_US = 100_000  # of pump.dosing.delivery: by how much a command may be move
 
 
 def bound_steps(step_pl: int) -> int:
-    """By how much the ledger may be ahead of the motor for each reset: one reservation (docs/storage.md)."""
+    """By how much the ledger may be ahead of the motor for each reset: one reservation
+    (docs/explanation/storage.md).
+    """
     return min(max(2_560_000 // step_pl, 128), 16_384)
 
 
@@ -259,7 +261,7 @@ class Belief:
         """After a restart that was found good: what was in doubt is known now.
 
         Where writes fail, a fault hides what the records say: it ends with the next reset, which goes back to
-        them (docs/storage.md, The promises)."""
+        them (docs/explanation/storage.md, The promises)."""
         hidden = self.failing and status.state == FAULT
         if found or not hidden:
             self.programs = [self.ever[found]] if found else []

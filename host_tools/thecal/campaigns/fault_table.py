@@ -2,8 +2,8 @@
 
 For each fault: by which alarm it is announced and within which time, how many steps above the allowed may be
 made until it is stopped, and whether therapy goes on afterwards. Every bound below follows from the design
-(docs/safety.md, What a fault may cost, says how), none from what a pump was seen to do. The campaign judges
-by this table and by nothing that the firmware says.
+(docs/explanation/safety.md, What a fault may cost, says how), none from what a pump was seen to do. The
+campaign judges by this table and by nothing that the firmware says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The command line `thecal`. Thin: what it does lies in the modules of `thecal`. Reference: docs/cli.md.
+"""The command line `thecal`. Thin: what it does lies in the modules of `thecal`. Reference:
+docs/reference/cli.md.
 
 Exit codes: 0 done, 1 refused or failed (one line on stderr: what was wrong, what to do), 2 wrong usage, 3 a
 change was sent and nobody knows what became of it, 130 interrupted before anything was changed.

@@ -1,7 +1,7 @@
 """What every alarm means to a person: what has happened, what the pump does about it, what to do.
 
 The pump's own table is `thecal_protocol.alarms.ALARMS`; a test checks that every alarm of it has its text
-here, and docs/alarms.md shows both. Imports nothing heavy.
+here, and docs/reference/alarms.md shows both. Imports nothing heavy.
 """
 
 from typing import NamedTuple

@@ -19,7 +19,8 @@ _WITH_THE_MOTOR = 64
 
 
 def bound_steps(step_volume_pl: int) -> int:
-    """By how many steps at most the pump's ledger shows more than was made, for each reset (docs/storage.md).
+    """By how many steps at most the pump's ledger shows more than was made, for each reset
+    (docs/explanation/storage.md).
 
     A reservation counts as made after a reset, and so do the steps that the motor held when it was written.
     """

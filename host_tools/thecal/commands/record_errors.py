@@ -1,5 +1,6 @@
-"""Why a pump trusts none of its records: the numbers of `records_distrusted` in its log (docs/storage.md,
-What a start finds), in words, with the way out."""
+"""Why a pump trusts none of its records: the numbers of `records_distrusted` in its log
+(docs/explanation/storage.md, What a start finds), in words, with the way out.
+"""
 
 from thecal.link.client import Client
 
@@ -27,5 +28,7 @@ def of_last_start(client: Client) -> list[int]:
 
 def text(number: int) -> str:
     """One line: what was found, and what to do."""
-    what, to_do = WORDS.get(number, (f"records not trusted for reason {number}", "see docs/storage.md"))
+    what, to_do = WORDS.get(
+        number, (f"records not trusted for reason {number}", "see docs/explanation/storage.md")
+    )
     return f"{what} ({number}): {to_do}"

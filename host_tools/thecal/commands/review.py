@@ -1,6 +1,6 @@
 """The review before a commit: old, new and change side by side, and the worst 24 hours of every drug.
 
-HOST-02, HOST-03, HOST-04 of docs/requirements.md.
+HOST-02, HOST-03, HOST-04 of docs/reference/requirements.md.
 """
 
 from __future__ import annotations

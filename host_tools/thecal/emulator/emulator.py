@@ -35,7 +35,7 @@ from thecal.link.session import Session
 from thecal_protocol.roles import CLINICIAN
 from thecal_protocol.secure import KEY_SIZE
 
-_KEYS_AT = 8  # in the document `link-keys` (docs/storage.md)
+_KEYS_AT = 8  # in the document `link-keys` (docs/explanation/storage.md)
 _BOOT_S = 20.0
 _END_S = 3.0
 _CODE = (".py", ".mpy")
@@ -58,7 +58,7 @@ class Emulator:
              this object
     link     a name for the port that stays the same (a symbolic link), there as soon as the pump is ready
     seed     makes the pump's random numbers repeatable
-    settings more settings of the board (docs/boards-unix.md), such as ticks_start or fill_pl
+    settings more settings of the board (docs/reference/boards-unix.md), such as ticks_start or fill_pl
     serial_number   of a new flash; one that holds another pump is refused. Without it one is made up, from
              the seed where there is one
     manifest write one of the firmware's files for the pump to check itself by

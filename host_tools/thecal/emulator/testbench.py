@@ -1,7 +1,8 @@
 """The bench of an emulated pump: let time pass, ask what physically happened, inject faults.
 
-One JSON document a line to the pump process's stdin, one answer a line from its stdout (docs/boards-unix.md).
-Made by `emulator.Emulator`. Every call has a deadline and notices at once when the pump process dies.
+One JSON document a line to the pump process's stdin, one answer a line from its stdout
+(docs/reference/boards-unix.md). Made by `emulator.Emulator`. Every call has a deadline and notices at once
+when the pump process dies.
 """
 
 import contextlib

@@ -1,4 +1,6 @@
-"""What the bench of an emulated pump knows of the world: steps, fluid, power, sound (docs/boards-unix.md)."""
+"""What the bench of an emulated pump knows of the world: steps, fluid, power, sound
+(docs/reference/boards-unix.md).
+"""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """What the records of the pump's log say, in words, by kind.
 
-Their numbers: docs/protocol.md.
+Their numbers: docs/reference/protocol.md.
 """
 
 from __future__ import annotations

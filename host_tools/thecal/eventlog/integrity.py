@@ -4,7 +4,7 @@ The log has three rings: events, faults and doses. Each record's tag is the AES-
 tag of the record before it in its ring and the record's own bytes, so without the pump's log key nobody can
 change a record, take one out or put one elsewhere so that it would not show (REC-04). One sequence of
 numbers runs over all rings; a number that is missing must be explained by a record (REC-01). The bytes and
-the rules: docs/event-log.md.
+the rules: docs/reference/event-log.md.
 """
 
 import hmac

@@ -1,6 +1,6 @@
 """What a program changed, from the records `program_field` of the pump's log: field, drug, old and new value.
 
-Each record is one field; a name comes in pieces, which are put together here (docs/protocol.md).
+Each record is one field; a name comes in pieces, which are put together here (docs/reference/protocol.md).
 """
 
 from __future__ import annotations

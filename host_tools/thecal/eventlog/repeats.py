@@ -1,4 +1,4 @@
-"""Records that tell of many: `repeated` and `patient_requests`, taken apart (docs/protocol.md)."""
+"""Records that tell of many: `repeated` and `patient_requests`, taken apart (docs/reference/protocol.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Records of the pump's log in words and as JSON, for `thecal log`. Their numbers: docs/protocol.md."""
+"""Records of the pump's log in words and as JSON, for `thecal log`. Their numbers:
+docs/reference/protocol.md.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A zip file. `bundle.json` names version and digest of every file and bears an Ed
 canonical bytes (those of `thecal.therapy.drug_library.signing`, behind a prefix of their own, so that no
 library's signature fits). A board remembers who signed what it runs, and of which version: from then on it
 is given nothing else (`admit`). That is kept by `thecal flash`, not by the chip: who holds the board can
-write to it without thecal (docs/security.md).
+write to it without thecal (docs/reference/security.md).
 """
 
 from __future__ import annotations

@@ -6,5 +6,5 @@
 
 Filled by `thecal program`, `log` and `refill` (`collect`), read by `thecal history`, `trend` and `store
 export`. A copy for people and programs to look at: the pump's own log stays the record, and no key is ever
-in it. Described in docs/store.md. `database` loads SQLAlchemy: the command line does so when it must.
+in it. Described in docs/howto/store.md. `database` loads SQLAlchemy: the command line does so when it must.
 """

@@ -1,8 +1,8 @@
 """What needs a person at the pump: said, waited for, and asked again once its button was pressed.
 
-The pump refuses such a request as `needs_button` and holds it for a minute; a press releases it, and the same
-request, under a new number, is then carried out, once (docs/security.md). The one helper for command line,
-workflows, pairing, campaigns and `Pump`.
+The pump refuses such a request as `needs_button` and holds it for a minute; a press releases it, and the
+same request, under a new number, is then carried out, once (docs/reference/security.md). The one helper for
+command line, workflows, pairing, campaigns and `Pump`.
 """
 
 from __future__ import annotations

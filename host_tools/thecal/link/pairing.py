@@ -2,8 +2,8 @@
 
 Pump and host agree on the key with X25519, so who only listens learns nothing; the button says that a person
 is at the pump and wants it. Who sits in the middle and changes what passes could pair with both sides: pair
-over a cable that you can see (docs/security.md). The pump takes the new key, and revokes the old one, when
-the first session is opened with it.
+over a cable that you can see (docs/reference/security.md). The pump takes the new key, and revokes the old
+one, when the first session is opened with it.
 """
 
 import time

@@ -2,8 +2,8 @@
 a broken connection left open.
 
 The host sends one request, waits, and repeats the very same frame when no answer comes; the pump carries a
-numbered request out once, however often it arrives (docs/protocol.md). So a request that was answered was
-carried out exactly once, any other at most once.
+numbered request out once, however often it arrives (docs/reference/protocol.md). So a request that was
+answered was carried out exactly once, any other at most once.
 """
 
 import enum
@@ -100,7 +100,7 @@ class Session:
         self._session: int = 0
         self._offered: int = 0
         self._seq: int = 0
-        self.asked = 0  # requests in sessions: the pump gives each role so many (docs/security.md)
+        self.asked = 0  # requests in sessions: the pump gives each role so many (docs/reference/security.md)
         self._before = (0, 0, 0)  # (session, seq, opcode) of the last request carried out before this session
         self._pending: tuple[int, int, int] | None = None  # the same of the command without an answer
         self._pending_before = self._before

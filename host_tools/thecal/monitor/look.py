@@ -2,7 +2,7 @@
 
 The rolling windows are worked out from the pump's log and program, as the report does it
 (thecal.report.course): to a step or two what the motor gave, stops and schedule heeded. The protocol tells
-no windows; the pump keeps its own, which also look ahead (docs/dosing.md).
+no windows; the pump keeps its own, which also look ahead (docs/explanation/dosing.md).
 """
 
 from __future__ import annotations

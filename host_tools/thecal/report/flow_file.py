@@ -1,4 +1,5 @@
-"""Flow that somebody measured: volume against time from a CSV file, for a trumpet curve (docs/report.md).
+"""Flow that somebody measured: volume against time from a CSV file, for a trumpet curve
+(docs/reference/report.md).
 
 minutes,uL          the head line names the units: seconds, minutes or hours; nL, uL or mL
 0,0                 cumulative volume, at equal distances

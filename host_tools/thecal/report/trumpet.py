@@ -1,4 +1,5 @@
-"""Flow accuracy over windows, the trumpet curve (docs/requirements.md; test method after IEC 60601-2-24).
+"""Flow accuracy over windows, the trumpet curve (docs/reference/requirements.md; test method after IEC
+60601-2-24).
 
 With V the delivered volume at every sample, P a window of whole samples and W the volume that was set for it,
 

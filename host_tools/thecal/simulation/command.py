@@ -115,7 +115,7 @@ def summary(outcome: Outcome) -> list[str]:
         if not refusal.what.endswith("_bolus"):
             lines.append(f"  refused       {_at(refusal.at_us)}  {refusal.what}: {refusal.reason}")
     for at_us, check in outcome.refills:
-        flagged = "  FLAGGED: see docs/alarms.md" if check.suspicious else ""
+        flagged = "  FLAGGED: see docs/reference/alarms.md" if check.suspicious else ""
         lines.append(
             f"  refill        {_at(at_us)}  {volume_text(check.measured_pl)} left, "
             f"{volume_text(check.counted_pl)} counted; flow {percent_text(check.ratio)}{flagged}"

@@ -1,4 +1,5 @@
-"""The JSON documents that commands print: every exact amount as a decimal string. Formats: docs/cli.md.
+"""The JSON documents that commands print: every exact amount as a decimal string. Formats:
+docs/reference/cli.md.
 
 Imports nothing heavy, because `thecal status --json` uses it.
 """

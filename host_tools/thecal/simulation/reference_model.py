@@ -1,7 +1,7 @@
 """What a constant therapy and its boluses prescribe, from the prescription alone: flow over time, step times.
 
 Shares nothing with the firmware; exact in fractions. Used by `make run` to hold every step that the motor
-made against the microsecond at which it is due (docs/dosing.md), and to draw the prescribed rate.
+made against the microsecond at which it is due (docs/explanation/dosing.md), and to draw the prescribed rate.
 """
 
 from __future__ import annotations

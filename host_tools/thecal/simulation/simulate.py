@@ -1,7 +1,7 @@
 """`thecal simulate`: a therapy and what happens to it, carried out by the real firmware in virtual time.
 
 `simulate(plan)` boots an emulated pump, programs it over its serial port, lets the plan's time pass with its
-events at exactly their instants, and answers with everything that was delivered. docs/simulate.md.
+events at exactly their instants, and answers with everything that was delivered. docs/howto/simulate.md.
 """
 
 from __future__ import annotations

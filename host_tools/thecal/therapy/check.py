@@ -1,5 +1,5 @@
 """`thecal check`: everything about a therapy that can be known without a pump. Formulas:
-docs/therapy-files.md.
+docs/reference/therapy-files.md.
 
 `check_files` reads and checks; `check` takes therapies that were read. Both answer with a `CheckReport`,
 whose `as_json` is the document of CONTRACT, check. Figures that a wrong therapy does not have are None.

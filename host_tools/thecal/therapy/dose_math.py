@@ -1,4 +1,5 @@
-"""What a therapy amounts to: rates, volumes and worst cases, exactly. Formulas: docs/therapy-files.md.
+"""What a therapy amounts to: rates, volumes and worst cases, exactly. Formulas:
+docs/reference/therapy-files.md.
 
 Doses are of the primary drug in ng, volumes in pL, times in us unless the name says otherwise. The other
 drugs of a mixture follow by the ratio of concentrations (`share_of`).

@@ -1,4 +1,4 @@
-"""The models that a therapy TOML is read into. Format: docs/therapy-files.md.
+"""The models that a therapy TOML is read into. Format: docs/reference/therapy-files.md.
 
 Amounts are whole numbers of wire units (the unit is in the attribute's name); what is not exactly one is
 refused while reading. A model that exists is well formed and every amount is in range; what depends on

@@ -1,7 +1,7 @@
 """The refill check: what came out of the reservoir against what the pump counted, and the trend of refills.
 
 Pure, exact. A pump counts the steps that it makes, so a motor that displaces more or less with every step is
-invisible to it; here it shows (RES-03). Formulas and bounds: docs/cli.md, refill.
+invisible to it; here it shows (RES-03). Formulas and bounds: docs/reference/cli.md, refill.
 """
 
 from __future__ import annotations

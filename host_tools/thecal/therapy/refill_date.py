@@ -1,7 +1,7 @@
 """When a pump wants its refill: volume date, end of the drug's stability or battery, whichever is first.
 
 For `thecal check` (a file), `thecal status` and `thecal refill` (a pump, by its program as the wire has it).
-Imports nothing heavy. Formulas: docs/therapy-files.md (CLINICAL, Formulas).
+Imports nothing heavy. Formulas: docs/reference/therapy-files.md (CLINICAL, Formulas).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a pump's refusals and limits say in numbers of the wire, in a person's units.
 
 A refusal carries the bound that was passed ("resume_after_s 0 1800"), the time that is still to pass, or
-what is left (docs/protocol.md, Refusals). What cannot be read is shown as it came.
+what is left (docs/reference/protocol.md, Refusals). What cannot be read is shown as it came.
 """
 
 from collections.abc import Callable

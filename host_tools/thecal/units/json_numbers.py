@@ -1,4 +1,6 @@
-"""Numbers as the JSON documents have them: every exact amount is a decimal string. Formats: docs/cli.md."""
+"""Numbers as the JSON documents have them: every exact amount is a decimal string. Formats:
+docs/reference/cli.md.
+"""
 
 from __future__ import annotations
 

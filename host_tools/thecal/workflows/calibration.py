@@ -1,4 +1,5 @@
-"""What one motor step displaces, from steps that were counted and fluid that was weighed. docs/workflows.md.
+"""What one motor step displaces, from steps that were counted and fluid that was weighed.
+docs/howto/workflows.md.
 
     V_i = b m_i / (rho N_i)            b = (1 - a / 8 g/mL) / (1 - a / rho), the air's buoyancy, a = 1.2 mg/mL
     (u_i / V_i)^2 = (u_m / m_i)^2 + (1 / (sqrt(3) N_i))^2             balance; the count, to one step

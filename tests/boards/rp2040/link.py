@@ -84,7 +84,7 @@ def press_button(chip: Chip, held_us: float = 100_000) -> None:
 
 
 def keys_document(clinician: bytes) -> bytes:
-    """The file `link-keys` of a pump that knows a clinician's key alone (docs/storage.md)."""
+    """The file `link-keys` of a pump that knows a clinician's key alone (docs/explanation/storage.md)."""
     keys = bytearray(4 * KEY_SIZE)
     keys[(CLINICIAN - 1) * KEY_SIZE : CLINICIAN * KEY_SIZE] = clinician
     sealed = struct.pack("<II", 1, len(keys)) + keys

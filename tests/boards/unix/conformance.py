@@ -1,8 +1,8 @@
 """The board conformance suite: what every board does alike, tried through the board interface alone.
 
 Runs on MicroPython, on whichever board it is given: `findings(board)` returns one text for each promise of
-docs/board-interface.md that is not kept. Numbers stay below 31 bits. Time may be real or virtual, but must
-pass by itself. Steps are made: on a real pump, dry.
+docs/reference/board-interface.md that is not kept. Numbers stay below 31 bits. Time may be real or virtual,
+but must pass by itself. Steps are made: on a real pump, dry.
 """
 
 import binascii

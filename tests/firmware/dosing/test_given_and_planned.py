@@ -1,5 +1,5 @@
 """What was given and what is planned, together: programs committed again and again, and moved clocks, keep
-the limits (docs/dosing.md, Rolling limits). Judged by the motor's own steps."""
+the limits (docs/explanation/dosing.md, Rolling limits). Judged by the motor's own steps."""
 
 import random
 

@@ -98,7 +98,7 @@ def test_it_is_exact_where_the_past_is_plain():
     found = refusal(pump, {"do": "patient_bolus"})
     assert found is not None
     drug, left, day, second = found.detail.rsplit(" ", 3)
-    assert (drug, int(left)) == ("morphine", 50)  # one step: limits hold to one (docs/dosing.md)
+    assert (drug, int(left)) == ("morphine", 50)  # one step: limits hold to one (docs/explanation/dosing.md)
     wanted = 54 * 3600 + 300  # 24 h after the end of the first; some seconds sooner by that step
     at = (int(day) - 9000) * 86_400 + int(second)
     assert wanted - 301 <= at <= wanted + 2

@@ -23,7 +23,7 @@ from thecal_protocol.therapy import THERAPY
 
 MOST = (1 << 56) - 1
 NUMBERS = {name: number for number, name in PROGRAM_FIELDS}
-EXEMPT = {"schema", "library.digest", "library.confirmed"}  # docs/protocol.md says why
+EXEMPT = {"schema", "library.digest", "library.confirmed"}  # docs/reference/protocol.md says why
 FLEX = [
     {"start_min": 30 * step, "days": days, "dose_ng_per_day": 1_000_000 + 1000 * step + days}
     for days in (31, 32, 64)

@@ -1,4 +1,5 @@
-"""What a power cut leaves on the flash, worked out from the log of its operations (docs/boards-unix.md).
+"""What a power cut leaves on the flash, worked out from the log of its operations
+(docs/reference/boards-unix.md).
 
 A cut ends the pump: all that matters afterwards is the image of the flash and what the motor had made. So one
 play of the script with the log on gives every image that any cut could leave, without playing it again. That

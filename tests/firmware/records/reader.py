@@ -1,5 +1,5 @@
 """The pump's records read and written without any of its code: littlefs-python, struct, and the tables of
-docs/storage.md."""
+docs/explanation/storage.md."""
 
 import struct
 import zlib

@@ -1,5 +1,6 @@
-"""Flash that holds something else, or something broken: every start ends in a named state (docs/storage.md),
-and nothing that was not programmed ever flows."""
+"""Flash that holds something else, or something broken: every start ends in a named state
+(docs/explanation/storage.md), and nothing that was not programmed ever flows.
+"""
 
 import os
 import random

@@ -175,7 +175,7 @@ class Commands:
 @pytest.mark.parametrize(("slow_one_in", "seed"), [(50, 1), (4, 5)])
 def test_commands_at_high_rates(slow_one_in: int, seed: int, tmp_path: Path):
     trace = tmp_path / "trace"
-    # One seed in six at 1 in 4 has two slow erases within one write, which docs/storage.md does not promise.
+    # One seed in six at 1 in 4 has two slow erases within one write, which storage.md does not promise.
     settings = {"flash_busy": 1, "flash_slow_one_in": slow_one_in, "seed": seed}
     with pump_at_day(tmp_path / "flash", trace, **settings) as pump, Client.connect(pump.port) as client:
         commands = Commands(client)

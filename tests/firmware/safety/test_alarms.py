@@ -18,7 +18,7 @@ def test_every_alarm_has_one_class_and_one_action(repo_root: Path):
     assert {row[2] for row in alarm.ALARMS} == {"critical", "noncritical"}
     assert {row[3] for row in alarm.ALARMS} <= {alarm.NONE, alarm.HOLD, alarm.STOP, alarm.FATAL}
     assert all(row[2] == "critical" for row in alarm.ALARMS if row[3] != alarm.NONE)
-    page = (repo_root / "docs" / "alarms.md").read_text(encoding="utf-8")
+    page = (repo_root / "docs" / "reference" / "alarms.md").read_text(encoding="utf-8")
     assert all(f"| {row[0]} | `{row[1]}` | {row[2]} |" in page for row in alarm.ALARMS)
 
 

@@ -1,7 +1,7 @@
 """The dose guard: whatever the planner is made to do, the motor is stopped within the stated bound (INT-07).
 
 The guard sees the hardware's own count; the planner and everything it works with are spoiled here in
-every way that could be named. Bounds: docs/safety.md, What a fault may cost."""
+every way that could be named. Bounds: docs/explanation/safety.md, What a fault may cost."""
 
 import pytest
 

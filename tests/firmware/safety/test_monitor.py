@@ -7,7 +7,7 @@ from pump.safety import states
 from thecal_protocol import alarms as alarm
 
 TEMPERATURE, BATTERY, UPSTREAM, DOWNSTREAM = range(4)
-SAMPLE_S = 421  # docs/safety.md, What a fault may cost
+SAMPLE_S = 421  # docs/explanation/safety.md, What a fault may cost
 ALERT_S = 21
 STEPS_A_DAY = 400_000  # of `rig()`: 1 mL/day
 

@@ -13,7 +13,7 @@ from thecal_protocol import alarms as alarm
 ML = 1_000_000_000
 DAY = 86_400
 STEP_PL = 50_000
-SAMPLE_S = 421  # docs/safety.md, What a fault may cost
+SAMPLE_S = 421  # docs/explanation/safety.md, What a fault may cost
 LATE_PL = 2048 * STEP_PL + ML * SAMPLE_S // DAY  # what may flow until it is looked at
 
 

@@ -18,7 +18,7 @@ from thecal.units.quantities import QuantityError
 
 
 def test_importing_is_quick():
-    """Nothing heavy before something needs it (docs/python-api.md)."""
+    """Nothing heavy before something needs it (docs/reference/python-api.md)."""
     heavy = {"pint", "pydantic", "rich", "typer", "numpy", "matplotlib", "sqlalchemy", "textual"}
     code = f"import sys; from thecal import Pump; print({heavy} & set(sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""docs/python-api.md: its example runs as it stands and prints what stands below it."""
+"""docs/reference/python-api.md: its example runs as it stands and prints what stands below it."""
 
 import os
 import re
@@ -10,7 +10,7 @@ DEADLINE_S = 60
 
 
 def test_the_example_on_the_page_prints_what_the_page_says(repo_root: Path, tmp_path: Path):
-    page = (repo_root / "docs" / "python-api.md").read_text(encoding="utf-8")
+    page = (repo_root / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (said,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     environment = {**os.environ, "THECAL_KEYS": str(tmp_path)}
@@ -30,7 +30,7 @@ def test_the_example_on_the_page_prints_what_the_page_says(repo_root: Path, tmp_
 def test_every_member_is_on_the_page(repo_root: Path):
     from thecal import Pump
 
-    page = (repo_root / "docs" / "python-api.md").read_text(encoding="utf-8")
+    page = (repo_root / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
     table = page.split("## What there is")[1]
     for name in (name for name in vars(Pump) if not name.startswith("_")):
         if name not in ("abort", "close"):

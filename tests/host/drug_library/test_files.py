@@ -16,11 +16,11 @@ from thecal.therapy.drug_library.model import EXAMPLES, read_model
 
 from .conftest import Institution
 
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "library.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "reference" / "library.md"
 
 
 def plain_canonical(value: object) -> str:
-    """The canonical form, written again from docs/library.md."""
+    """The canonical form, written again from docs/reference/library.md."""
     if isinstance(value, dict):
         return (
             "{" + ",".join(f"{plain_canonical(k)}:{plain_canonical(value[k])}" for k in sorted(value)) + "}"

@@ -1,4 +1,5 @@
-"""A pump in memory for tests of the host: the device's end of docs/protocol.md, written from that page alone.
+"""A pump in memory for tests of the host: the device's end of docs/reference/protocol.md, written from that
+page alone.
 
 `FakePump` answers frames; `FakeLink` is a `thecal.link.transport.Link` to it whose line loses, doubles,
 delays, reorders and corrupts frames as a list of choices tells it. Keys and sealed frames are those of the

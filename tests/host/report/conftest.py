@@ -32,7 +32,7 @@ def line(sequence: int, at_us: int, kind: str, **values: Any) -> dict[str, Any]:
 
 
 def seal(lines: Iterable[dict[str, Any]], key: bytes = KEY) -> list[dict[str, Any]]:
-    """Each with its tag, by the words of docs/event-log.md."""
+    """Each with its tag, by the words of docs/reference/event-log.md."""
     tags = {False: bytes(16), True: bytes(16)}
     sealed: list[dict[str, Any]] = []
     for x in lines:

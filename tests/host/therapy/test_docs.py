@@ -16,7 +16,7 @@ from thecal.units import registry
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return (Path(__file__).resolve().parents[3] / "docs" / "therapy-files.md").read_text()
+    return (Path(__file__).resolve().parents[3] / "docs" / "reference" / "therapy-files.md").read_text()
 
 
 def blocks(page: str) -> list[str]:

@@ -9,7 +9,7 @@ from thecal_protocol.messages import EVENT_KINDS
 
 # Kinds that say nothing beyond themselves.
 BARE = {"resumed", "implant_flag_set", "bridge_skipped"}
-# Their code names a part of the firmware's records or memory: docs/storage.md, pump/safety/critical.py.
+# Their code names a part of the firmware's records or memory: storage.md, pump/safety/critical.py.
 CODES = {"records_distrusted", "value_damaged"}
 
 

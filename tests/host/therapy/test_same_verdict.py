@@ -1,7 +1,7 @@
 """Host and pump give the same verdict on a therapy: random ones, through the file's own models.
 
-What the host refuses and the pump takes is a short, written list (docs/therapy-files.md): `DELIBERATE`.
-What the pump refuses and the host takes does not exist.
+What the host refuses and the pump takes is a short, written list (docs/reference/therapy-files.md):
+`DELIBERATE`. What the pump refuses and the host takes does not exist.
 """
 
 from __future__ import annotations

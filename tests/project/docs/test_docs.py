@@ -81,7 +81,14 @@ def make_targets(root: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/dosing.md", "docs/safety.md", "docs/storage.md", "docs/session.md"]
+    "name",
+    [
+        "README.md",
+        "docs/explanation/dosing.md",
+        "docs/explanation/safety.md",
+        "docs/explanation/storage.md",
+        "docs/tutorial/session.md",
+    ],
 )
 def test_commands_on_the_page_exist(repo_root: Path, name: str):
     text = text_of(repo_root / name)
@@ -100,7 +107,7 @@ def test_commands_on_the_page_exist(repo_root: Path, name: str):
 
 @pytest.fixture(scope="module")
 def dosing(repo_root: Path) -> str:
-    return text_of(repo_root / "docs" / "dosing.md")
+    return text_of(repo_root / "docs" / "explanation" / "dosing.md")
 
 
 def number(text: str) -> int:
@@ -137,7 +144,7 @@ def test_numbers_in_the_text(dosing: str, repo_root: Path):
     assert f"The ring holds {history.CAPACITY} entries" in plain
     assert course.IMPLANT_S == 3600
     assert "Allowed for one hour after the implant/revision flag" in plain
-    runs = text_of(repo_root / "docs" / "timing.md")
+    runs = text_of(repo_root / "docs" / "explanation" / "timing.md")
     assert f"up to {planner.RUN_STEPS} steps" in runs
     assert f"at most {planner.LOW_WATER} steps" in runs
 

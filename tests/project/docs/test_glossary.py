@@ -1,4 +1,4 @@
-"""docs/glossary.md: the field's words stand there, once each, and lead somewhere."""
+"""docs/reference/glossary.md: the field's words stand there, once each, and lead somewhere."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ workflows
 
 @pytest.fixture(scope="module")
 def entries(repo_root: Path) -> list[str]:
-    page = (repo_root / "docs" / "glossary.md").read_text(encoding="utf-8")
+    page = (repo_root / "docs" / "reference" / "glossary.md").read_text(encoding="utf-8")
     return [" ".join(one.split()) for one in re.findall(r"^- (\*\*.+?)(?=\n- |\n\n|\Z)", page, re.M | re.S)]
 
 

@@ -48,7 +48,7 @@ def test_it_leads_to_all_that_a_newcomer_looks_for(page: str):
         "SECURITY.md",
         "CHANGELOG.md",
         "LICENSE",
-        "docs/glossary.md",
-        "docs/safety.md",
+        "docs/reference/glossary.md",
+        "docs/explanation/safety.md",
     ):
         assert f"]({target})" in page

@@ -1,4 +1,4 @@
-"""docs/session.md shows what the commands print: those that need no pump are run and compared."""
+"""docs/tutorial/session.md shows what the commands print: those that need no pump are run and compared."""
 
 import json
 import os
@@ -14,7 +14,7 @@ THECAL = str(Path(sys.executable).parent / "thecal")
 
 @pytest.fixture(scope="module")
 def page(repo_root: Path) -> str:
-    return (repo_root / "docs" / "session.md").read_text(encoding="utf-8")
+    return (repo_root / "docs" / "tutorial" / "session.md").read_text(encoding="utf-8")
 
 
 def printed(page: str, command: str) -> list[str]:

@@ -39,6 +39,13 @@ def test_every_page_is_there(site: Path, repo_root: Path):
         assert (site / page.relative_to(repo_root / "docs").with_suffix(".html")).is_file(), page
 
 
+def test_every_page_is_in_the_menu(repo_root: Path):
+    menu = set(re.findall(r": ([\w/-]+\.md)$", (repo_root / "mkdocs.yml").read_text(encoding="utf-8"), re.M))
+    docs = repo_root / "docs"
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+    assert menu == pages | {"reference/commands.md"}
+
+
 def test_nothing_is_loaded_from_the_web(site: Path):
     """No font, script, style or picture with an address."""
     loads = re.compile(r"<(?:script|img|iframe)\b[^>]*\bsrc=[\"']?(?:https?:)?//|url\([\"']?https?://")
@@ -50,7 +57,7 @@ def test_nothing_is_loaded_from_the_web(site: Path):
 
 
 def test_the_commands_page_has_every_command(site: Path):
-    text = (site / "reference-cli.html").read_text(encoding="utf-8")
+    text = (site / "reference" / "commands.html").read_text(encoding="utf-8")
     root: Any = typer.main.get_command(app)
     for name, command in root.commands.items():
         for path in [f"{name} {part}" for part in getattr(command, "commands", {})] or [name]:

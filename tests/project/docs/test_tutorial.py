@@ -1,4 +1,6 @@
-"""docs/tutorial.md, followed to the letter by somebody with an empty home: its commands, in its order."""
+"""docs/tutorial/tutorial.md, followed to the letter by somebody with an empty home: its commands, in its
+order.
+"""
 
 import os
 import re
@@ -39,7 +41,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def pump(tmp_path: Path, environment: dict[str, str], repo_root: Path) -> Iterator[dict[str, str]]:
     """Step 2, in a terminal of its own; the port has another name, so that two runs do not meet."""
-    page = (repo_root / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    page = (repo_root / "docs" / "tutorial" / "tutorial.md").read_text(encoding="utf-8")
     [line] = [line for line in commands_of(page) if line.startswith("thecal emulate")]
     assert "--link /tmp/pump" in line
     words = shlex.split(line.replace("/tmp/pump", str(tmp_path / "pump")))
@@ -57,7 +59,7 @@ def pump(tmp_path: Path, environment: dict[str, str], repo_root: Path) -> Iterat
 
 @pytest.mark.timeout(FIVE_MINUTES_S)
 def test_the_tutorial_step_by_step(pump: dict[str, str], repo_root: Path, tmp_path: Path):
-    page = (repo_root / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    page = (repo_root / "docs" / "tutorial" / "tutorial.md").read_text(encoding="utf-8")
     assert "make setup" in page
     began_s = time.monotonic()
     environment = dict(pump)

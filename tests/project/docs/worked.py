@@ -1,4 +1,4 @@
-"""The worked examples of docs/dosing.md, carried out on the real dosing core.
+"""The worked examples of docs/explanation/dosing.md, carried out on the real dosing core.
 
 A table row is (seconds after the commit, what happens, uL/day after, steps by then). The words of "what
 happens" are read here: `commit`, `patient bolus`, `extended bolus 1 mg over 4 h`, `stop`, `resume`,

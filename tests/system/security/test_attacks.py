@@ -1,4 +1,4 @@
-"""Every attack of docs/security.md, carried out against the real firmware over its line (SEC)."""
+"""Every attack of docs/reference/security.md, carried out against the real firmware over its line (SEC)."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""The table of attacks in docs/security.md names tests that exist, and all of tests/system/security."""
+"""The table of attacks in docs/reference/security.md names tests that exist, and all of
+tests/system/security.
+"""
 
 import ast
 import re
@@ -16,7 +18,7 @@ def names_in(file: Path) -> set[str]:
 
 
 def test_every_attack_has_its_test_and_every_test_its_attack(repo_root: Path):
-    named = NAMED.findall((repo_root / "docs" / "security.md").read_text())
+    named = NAMED.findall((repo_root / "docs" / "reference" / "security.md").read_text())
     assert len(named) >= 20
     for file, test in named:
         assert test in names_in(repo_root / file), f"{file} has no {test}"

@@ -23,7 +23,7 @@ class StandingAlarm:
     live: bool  # its condition stands
     confirmed: bool
     raised: Instant
-    detail: int  # docs/alarms.md says what it means
+    detail: int  # docs/reference/alarms.md says what it means
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class Limit:
 
 
 class Event(NamedTuple):
-    """One record of the log. What `code`, `a` and `b` mean depends on `kind`: docs/protocol.md.
+    """One record of the log. What `code`, `a` and `b` mean depends on `kind`: docs/reference/protocol.md.
 
     A tuple, because there are a hundred thousand of them: a frozen dataclass takes three times as long.
     """

@@ -1,4 +1,5 @@
-"""The models of what an events file injects: faults and conditions of the bench (docs/therapy-files.md).
+"""The models of what an events file injects: faults and conditions of the bench
+(docs/reference/therapy-files.md).
 
 Each says what the bench is told of it. `thecal.simulation.run` begins and ends them.
 """

@@ -90,7 +90,7 @@ class Condition(BaseEvent):
         return str(self.model_dump(include={"what"})["what"])
 
     def bench_values(self) -> dict[str, int | str]:
-        """The fields of the bench's request (docs/boards-unix.md)."""
+        """The fields of the bench's request (docs/reference/boards-unix.md)."""
         return {}
 
 

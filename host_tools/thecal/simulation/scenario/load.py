@@ -1,4 +1,6 @@
-"""Reading events files: what happens to a simulated pump, and when. Format: docs/therapy-files.md, Events."""
+"""Reading events files: what happens to a simulated pump, and when. Format: docs/reference/therapy-files.md,
+Events.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of an events file, one per kind of event. Format: docs/therapy-files.md, Events.
+"""The models of an events file, one per kind of event. Format: docs/reference/therapy-files.md, Events.
 
 An event either does something that a person at the tools could do (`do`) or injects a fault or a condition
 of the bench (`inject`: the models in `faults`). Times are whole microseconds after time zero.

@@ -1,4 +1,4 @@
-"""The drug library: what is known of drugs, versioned and signed. docs/library.md.
+"""The drug library: what is known of drugs, versioned and signed. docs/reference/library.md.
 
 model       a library file, read strictly
 signing     canonical bytes, digest, Ed25519

@@ -1,4 +1,4 @@
-"""A drug library as it stands in its file. Format: docs/library.md.
+"""A drug library as it stands in its file. Format: docs/reference/library.md.
 
 Every figure has a source and says whether it is provisional. Amounts are whole numbers of wire units.
 """

@@ -135,5 +135,5 @@ def load(path: Path) -> Library:
         content = {name: value for name, value in document.items() if name != signing.SIGNATURE}
         return Library(path, read_model(content), signing.digest_of(document), signer)
     except (LibraryError, TherapyError) as error:
-        hint = error.hint or "see docs/library.md"
+        hint = error.hint or "see docs/reference/library.md"
         raise LibraryError(f"the drug library {path} is refused: {error.message}", hint) from None
