@@ -5,6 +5,7 @@ act on one cause; no exception of pyserial, of the operating system or of `theca
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class ThecalError(Exception):
@@ -93,6 +94,13 @@ class Refused(ThecalError):
 
 class ReadbackMismatch(ThecalError):
     """The pump's reading of a proposal is not what was sent; the proposal was withdrawn."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong (or worth a warning): the field, and what would be right."""
+
+    field: str
+    message: str
 
 
 class TherapyError(ThecalError):

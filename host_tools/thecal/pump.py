@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from thecal.commands.review import Review
     from thecal.commands.service import Prime
     from thecal.link.button import Button
+    from thecal.therapy.checked import CheckedTherapy
     from thecal.therapy.models import Therapy
 
 __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", "Snapshot"]
@@ -155,7 +156,7 @@ class Pump:
     # -- what changes a dose: propose, look, commit
 
     def propose_program(
-        self, therapy: str | os.PathLike[str] | Therapy, *, keep_clock: bool = False
+        self, therapy: str | os.PathLike[str] | Therapy | CheckedTherapy, *, keep_clock: bool = False
     ) -> Review:
         """Propose a therapy or its file: old and new side by side. TherapyError, Refused: it cannot be.
 
@@ -163,7 +164,7 @@ class Pump:
         unless `keep_clock`."""
         from thecal.commands.review import Review
 
-        return Review.of(self.client, _therapy_of(therapy), keep_clock=keep_clock)
+        return Review.of(self.client, _checked(therapy), keep_clock=keep_clock)
 
     def propose_bolus(self, dose: str, *, over: str, extended: bool = False) -> Proposed:
         """Propose a clinician's bolus: `dose` of the primary drug ("0.2 mg"), evenly `over` "10 min"."""
@@ -181,7 +182,7 @@ class Pump:
         lot: str = "",
         expiry: date | None = None,
         measured: str = "",
-        program: str | os.PathLike[str] | Therapy | None = None,
+        program: str | os.PathLike[str] | Therapy | CheckedTherapy | None = None,
     ) -> Refill:
         """Propose to record a refill: `volume` filled in ("40 mL"), `residual` that came out before, the
         drug's lot and expiry date, and what was `measured` in the reservoir after filling. `program`: the
@@ -196,7 +197,7 @@ class Pump:
             expiry,
             measured_pl=parse_whole(measured, VOLUME, zero=True) if measured else None,
         )
-        return Before.ask(self.client).propose(wanted, None if program is None else _therapy_of(program))
+        return Before.ask(self.client).propose(wanted, None if program is None else _checked(program))
 
     def propose_prime(self, *, dry: bool, implant: bool) -> Prime:
         """Propose to prime the catheter (`dry`: the tubing too). `implant`: it is an implant or revision."""
@@ -247,8 +248,12 @@ class Pump:
         settled(self.client, "skipping the bridge", self.client.skip_bridge)
 
 
-def _therapy_of(therapy: str | os.PathLike[str] | Therapy) -> Therapy:
+def _checked(therapy: str | os.PathLike[str] | Therapy | CheckedTherapy) -> CheckedTherapy:
+    from thecal.therapy.checked import CheckedTherapy
+    from thecal.therapy.judge import checked
     from thecal.therapy.load import load_therapy
     from thecal.therapy.models import Therapy
 
-    return therapy if isinstance(therapy, Therapy) else load_therapy(Path(therapy))
+    if isinstance(therapy, CheckedTherapy):
+        return therapy
+    return checked(therapy) if isinstance(therapy, Therapy) else load_therapy(Path(therapy))

@@ -29,7 +29,7 @@ from thecal.cli.store import NoStore, remember
 if TYPE_CHECKING:
     from thecal.commands.refill import Refill, Wanted
     from thecal.pump import Pump
-    from thecal.therapy.models import Therapy
+    from thecal.therapy.checked import CheckedTherapy
 
 
 def refill(
@@ -100,7 +100,7 @@ def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool) ->
     remember(pump, "refill", no_store, committed_us=at_us, refill=refilling.amounts)
 
 
-def _therapy_of(program: Path | None) -> "Therapy | None":
+def _therapy_of(program: Path | None) -> "CheckedTherapy | None":
     from thecal.therapy.load import load_therapy
 
     return load_therapy(program) if program else None

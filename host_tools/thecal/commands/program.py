@@ -3,8 +3,9 @@
     prepared = prepare_program(client, therapy)
     proposal = client.propose_program(prepared.values)
 
-Asks the pump what it runs, fills the bridge in from there, and finds on the host what the pump would refuse,
-with better words. Nothing is changed and nobody is asked anything here.
+Asks the pump what it runs, holds the therapy (which was judged when it was read) against that, fills the
+bridge in from there, and finds on the host what this pump would refuse, with better words. Nothing is changed
+and nobody is asked anything here.
 """
 
 from __future__ import annotations
@@ -14,20 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from thecal.errors import TherapyError
+from thecal.errors import Problem, TherapyError
 from thecal.link.client import Client
 from thecal.therapy.bridge import Bridge
-from thecal.therapy.check import CheckReport, check
-from thecal.therapy.dose_math import mean_basal_ng_per_day
-from thecal.therapy.drug_library import store
-from thecal.therapy.drug_library.rules import SoftLimit, start_warning
+from thecal.therapy.checked import CheckedTherapy, SoftLimit
 from thecal.therapy.encode import to_wire
-from thecal.therapy.models import Therapy
+from thecal.therapy.judge import replacing
 from thecal.therapy.program_math import mean_basal
 from thecal.therapy.rules.commands import bridge_problems
 from thecal.therapy.rules.whole import motor_problems
 from thecal.therapy.settings_diff import Change, compare
-from thecal.therapy.toml_file import Problem
 from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text
 from thecal.units.local_time import DEFAULT_START, from_wire
 from thecal_protocol.therapy import BASAL_STOPPED
@@ -37,10 +34,9 @@ from thecal_protocol.therapy import BASAL_STOPPED
 class PreparedProgram:
     """A program that may be proposed, and what a person should see first."""
 
+    therapy: CheckedTherapy
     values: dict[str, object]  # thecal_protocol.therapy.THERAPY, the bridge filled in
-    running: Mapping[str, Any] | None  # the program it replaces; None: there is none
     changes: list[Change]  # every setting, old and new; `Change.changed` says which differ
-    report: CheckReport
     start: datetime  # the pump's local time when it was asked
     state: str = ""  # thecal_protocol.messages.STATES, when it was asked
 
@@ -62,19 +58,25 @@ class PreparedProgram:
                 return ""
 
     @property
+    def running(self) -> Mapping[str, Any] | None:
+        """The program that it replaces; None: there is none."""
+        return self.therapy.change.running if self.therapy.change else None
+
+    @property
     def bridge(self) -> Bridge | None:
         """The bridge it asks for, or (`asked` false) the one it would need."""
-        return self.report.bridge
+        return self.therapy.change.bridge if self.therapy.change else None
 
     @property
     def warnings(self) -> list[Problem]:
         """What to look at twice."""
-        return self.report.warnings
+        first = self.therapy.first_dose if self.therapy.change is None else None
+        return [*self.therapy.warnings, *([first] if first else [])]
 
     @property
     def soft_limits(self) -> list[SoftLimit]:
         """Soft limits of the drug library that it passes: each needs a confirmation (HOST-03, SEC-12)."""
-        return self.report.soft_limits
+        return self.therapy.soft_limits
 
     @property
     def large_changes(self) -> list[Change]:
@@ -82,7 +84,9 @@ class PreparedProgram:
         return [change for change in self.changes if change.large]
 
 
-def prepare_program(client: Client, therapy: Therapy, *, refill_pl: int | None = None) -> PreparedProgram:
+def prepare_program(
+    client: Client, therapy: CheckedTherapy, *, refill_pl: int | None = None
+) -> PreparedProgram:
     """Prepare `therapy` for this pump; `refill_pl`: what is filled in with it. TherapyError: it, or the
     change to it, is wrong."""
     status = client.status()
@@ -105,7 +109,7 @@ def _beginning(values: Mapping[str, Any]) -> str:
 
 
 def prepare(
-    therapy: Therapy,
+    therapy: CheckedTherapy,
     running: Mapping[str, Any] | None,
     *,
     start: datetime = DEFAULT_START,
@@ -113,49 +117,22 @@ def prepare(
     least_gap_us: int = 0,
     left_pl: int | None = None,
 ) -> PreparedProgram:
-    """The same for a pump that is known to run `running` (None: nothing) at local time `start`, on a board
-    whose motor keeps so long a gap between overdue steps, with so much in its reservoir (None: not known)."""
-    report = check(therapy, running, start)
-    problems = [*_library_problems(running), *report.errors, *motor_problems(therapy, least_gap_us)]
-    if report.bridge is not None and report.bridge.asked and left_pl is not None:
-        found = bridge_problems(report.bridge.volume_pl, left_pl)
+    """Prepare `therapy` for a pump that is known to run `running` (None: nothing) at local time `start`, on a
+    board whose motor keeps so long a gap between overdue steps, with so much in its reservoir (None: not
+    known)."""
+    if running is not None:
+        therapy = replacing(therapy, running)
+    change = therapy.change
+    problems = [*(change.errors if change else ()), *motor_problems(therapy.model, least_gap_us)]
+    if change is not None and change.bridge is not None and change.bridge.asked and left_pl is not None:
+        found = bridge_problems(change.bridge.volume_pl, left_pl)
         problems += [Problem("bridge", problem) for problem in found]
-    if state == "infusing" and therapy.start is not None and therapy.start.delay_s:
+    delayed = therapy.model.start is not None and therapy.model.start.delay_s
+    if state == "infusing" and delayed:
         message = "the pump is infusing, and a delay would leave a gap; stop it first, or remove [start]"
         problems.append(Problem("start.delay", message))
     if problems:
         raise TherapyError(problems)
-    if running is None:
-        warning = start_warning(therapy, mean_basal_ng_per_day(therapy))
-        report.warnings += [warning] if warning else []
-    report.warnings += _library_warnings(running)
-    values = to_wire(therapy, running)
-    return PreparedProgram(values, running, compare(running, values), report, start, state)
-
-
-def _library_problems(running: Mapping[str, Any] | None) -> list[Problem]:
-    """The drug library in use must not be another one of the running program's version (HOST-05): the pump
-    agrees."""
-    mine = store.current()
-    for its in running["library"] if running else ():
-        if mine.version == its["version"] and mine.wire_digest != its["digest"]:
-            message = (
-                "the running program was made with another drug library of the same version, "
-                f"{mine.version}; give the newer one a higher version and sign it again"
-            )
-            return [Problem("library", message)]
-    return []
-
-
-def _library_warnings(running: Mapping[str, Any] | None) -> list[Problem]:
-    """An older library than the running program's needs the pump's button, and a look."""
-    mine = store.current().version
-    return [
-        Problem(
-            "library",
-            f"the drug library in use is version {mine}, older than {its['version']}, with which the running "
-            "program was made: the pump wants its button pressed for that",
-        )
-        for its in (running["library"] if running else ())
-        if mine < its["version"]
-    ]
+    values = to_wire(therapy)
+    changes = list(change.settings) if change else compare(None, values)
+    return PreparedProgram(therapy, values, changes, start, state)

@@ -41,7 +41,7 @@ from thecal_protocol.messages import PROPOSAL_REFILL
 if TYPE_CHECKING:
     from thecal.commands.program import PreparedProgram
     from thecal.commands.review import Review
-    from thecal.therapy.models import Therapy
+    from thecal.therapy.checked import CheckedTherapy
 
 _LATEST = 4  # refills that the trend looks at, the new one among them
 _ERI_DAYS = 90  # from battery_eri to the end of service
@@ -136,7 +136,7 @@ class Before:
         )
 
     def propose(
-        self, wanted: Wanted, therapy: Therapy | None = None, prepared: PreparedProgram | None = None
+        self, wanted: Wanted, therapy: CheckedTherapy | None = None, prepared: PreparedProgram | None = None
     ) -> Refill:
         """Ask the pump whether it would record it; with the `therapy` of what was filled in, if that follows
         (`prepared`: when it has been already)."""
@@ -152,7 +152,7 @@ class Before:
             )
         after = replace(self, program=prepared.values)  # whose drugs these are
         proposal, check = after._propose(wanted, prepared.values)
-        review = Review.made(self.client, therapy, prepared, proposal, "the refill with its program")
+        review = Review.made(self.client, prepared, proposal, "the refill with its program")
         return Refill(after, wanted, proposal, check, review)
 
     def _propose(self, wanted: Wanted, program: dict[str, object] | None) -> tuple[Proposal, RefillCheck]:

@@ -17,8 +17,7 @@ from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Committed, Proposal
 from thecal.link.uncertain_delivery import harmless, settled
-from thecal.therapy.drug_library.rules import limits_of
-from thecal.therapy.models import Therapy
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.settings_diff import change_words
 from thecal.units.amounts import exact_or_whole, mass_text, ratio_text
 from thecal.units.json_numbers import SCHEMA
@@ -49,19 +48,18 @@ class Review:
     sets_clock: bool = False  # the commit first sets a clock that was never set
 
     @classmethod
-    def of(cls, client: Client, therapy: Therapy, *, keep_clock: bool = True) -> Review:
+    def of(cls, client: Client, therapy: CheckedTherapy, *, keep_clock: bool = True) -> Review:
         """Propose the therapy to the pump. TherapyError, Refused: it cannot be, nothing was changed."""
         prepared = harmless("the review", lambda: prepare_program(client, therapy))
         first = prepared.running is None and not harmless("the review", client.status).clock_set
         proposal = harmless("the proposal", lambda: client.propose_program(prepared.values))
-        made = cls.made(client, therapy, prepared, proposal)
+        made = cls.made(client, prepared, proposal)
         return replace(made, sets_clock=first and not keep_clock)
 
     @classmethod
     def made(
         cls,
         client: Client,
-        therapy: Therapy,
         prepared: PreparedProgram,
         proposal: Proposal,
         what: str = "the program",
@@ -72,8 +70,8 @@ class Review:
             client=client,
             prepared=prepared,
             proposal=proposal,
-            drugs=[drug.name for drug in therapy.drugs],
-            limits_24h_ng=[limits_of(therapy, drug).max_24h_ng for drug in therapy.drugs],
+            drugs=[drug.name for drug in prepared.therapy.model.drugs],
+            limits_24h_ng=[limits.max_24h_ng for limits in prepared.therapy.limits],
         )
 
     def question(self, port: str) -> str:

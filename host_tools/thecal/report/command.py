@@ -93,7 +93,9 @@ def from_simulation(
         )
         simulate(plan, Watch(begin=begin, finish=finish))
         [record] = found
-        record.flow = _flow_of(record, Path(folder) / "trace", duration_us, plan.therapy.pump.step_volume_pl)
+        record.flow = _flow_of(
+            record, Path(folder) / "trace", duration_us, plan.therapy.model.pump.step_volume_pl
+        )
     return record, keys[0]
 
 

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from thecal._io import atomic_write
-from thecal.errors import ThecalError
+from thecal.errors import Problem, ThecalError
 from thecal.eventlog.integrity import NO_TAG
 from thecal.eventlog.text import as_json
 from thecal.link.client import Client
 from thecal.link.responses.pump import UNKNOWN, Event, Instant, LogRing, LogState
-from thecal.therapy.toml_file import Problem
 from thecal.units import local_time
 from thecal_protocol.messages import ACTORS, EVENT_KINDS, RINGS
 

@@ -24,7 +24,8 @@ from thecal.simulation.pump import SimulatedPump
 from thecal.simulation.reference_model import Given, segments, step_times
 from thecal.simulation.scenario.models import ClinicianBolusEvent, Event, PatientBolusEvent
 from thecal.simulation.simulate import Outcome, Plan, Watch, simulate
-from thecal.therapy.load import Therapy, load_therapy
+from thecal.therapy.checked import CheckedTherapy
+from thecal.therapy.load import load_therapy
 
 _DAY_US = 86_400_000_000
 _SAMPLE_US = 1_800_000_000
@@ -66,7 +67,7 @@ def main() -> int:
 def _run(console: Console, plan: Plan) -> tuple[Outcome, list[tuple[int, int]]]:
     reservoir: list[tuple[int, int]] = []
 
-    def propose(pump: SimulatedPump, therapy: Therapy) -> Proposal:
+    def propose(pump: SimulatedPump, therapy: CheckedTherapy) -> Proposal:
         hello = pump.client.hello()
         console.print(f"A pump has booted: {hello.model}, firmware {hello.firmware}, on {pump.port}.")
         console.print(f"Programming it over that port with {_EXAMPLE}:\n")
@@ -85,7 +86,7 @@ def _run(console: Console, plan: Plan) -> tuple[Outcome, list[tuple[int, int]]]:
 
 
 def _compare(plan: Plan, outcome: Outcome) -> Comparison:
-    therapy = plan.therapy
+    therapy = plan.therapy.model
     drug = therapy.primary
     given = [Given(x.at_us, x.duration_us, x.dose_ng) for x in outcome.boluses if x.outcome == "delivered"]
     course = segments(therapy.basal.dose_ng_per_day or 0, given, plan.duration_us)
@@ -102,7 +103,7 @@ def _compare(plan: Plan, outcome: Outcome) -> Comparison:
 def _delivery(
     plan: Plan, outcome: Outcome, comparison: Comparison, reservoir: list[tuple[int, int]]
 ) -> Delivery:
-    therapy, trace = plan.therapy, plan.trace
+    therapy, trace = plan.therapy.model, plan.trace
     assert trace is not None
     marks = [
         Mark(x.at_us, f"refused: {x.reason}" if x.reason else f"{x.kind} bolus", x.reason is not None)

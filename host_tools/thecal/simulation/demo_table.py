@@ -46,7 +46,7 @@ class Comparison:
 
     def rows(self) -> list[Row]:
         """Every dose by its source, the sum, the volumes, the steps."""
-        therapy, ledger = self.outcome.plan.therapy, self.outcome.ledger
+        therapy, ledger = self.outcome.plan.therapy.model, self.outcome.ledger
         drug, due = therapy.primary, Fraction(self.steps_due)
         ng_per_pl = Fraction(drug.concentration_ng_per_ml, PL_PER_ML)
         total_ng = dose_ng(self.course)
@@ -70,7 +70,9 @@ class Comparison:
     def _by_source(self) -> dict[str, Fraction]:
         """The prescribed dose of each source, ng."""
         plan = self.outcome.plan
-        wanted = {"basal": Fraction((plan.therapy.basal.dose_ng_per_day or 0) * plan.duration_us, US_PER_DAY)}
+        wanted = {
+            "basal": Fraction((plan.therapy.model.basal.dose_ng_per_day or 0) * plan.duration_us, US_PER_DAY)
+        }
         for bolus in self.outcome.boluses:
             if bolus.outcome == "delivered":
                 name = f"{bolus.kind}_bolus"

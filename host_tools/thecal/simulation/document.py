@@ -30,7 +30,7 @@ def simulation_json(outcome: Outcome) -> dict[str, object]:
         "state": outcome.state,
         "steps": outcome.steps,
         "accounted_steps": ledger.accounted_steps,
-        "ledger_bound_steps": bound_steps(outcome.plan.therapy.pump.step_volume_pl),
+        "ledger_bound_steps": bound_steps(outcome.plan.therapy.model.pump.step_volume_pl),
         "volume_nl": nl(ledger.volume_pl),
         "delivered_ng": {name: exact(ng) for name, ng in ledger.delivered_ng.items()},
         **missed_json(ledger),

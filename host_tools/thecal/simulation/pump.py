@@ -14,15 +14,16 @@ from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from thecal.emulator.emulator import RESET_TAKES_US, Emulator
 from thecal.emulator.testbench import PumpReset
 from thecal.errors import SimulationError
 from thecal.link.client import Client, refill_values
 from thecal.link.responses.pump import Accounts, Event, Proposal, Status
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.encode import to_wire
-from thecal.therapy.models import Therapy
+from thecal.therapy.judge import replacing
 from thecal.therapy.refill_check import RefillCheck
 from thecal.units import local_time
 from thecal.units.amounts import US_PER_DAY, US_PER_S
@@ -84,16 +85,16 @@ class SimulatedPump:
 
     def begin(
         self,
-        therapy: Therapy,
+        therapy: CheckedTherapy,
         start: datetime,
         trace: Path | None = None,
-        propose: Callable[[SimulatedPump, Therapy], Proposal] | None = None,
+        propose: Callable[[SimulatedPump, CheckedTherapy], Proposal] | None = None,
     ) -> None:
         """Set the clock and commit the therapy: time zero. `propose`: how, when somebody wants to look on."""
         bench = self._emulator.bench
-        bench.set_step_volume(therapy.pump.step_volume_pl)
-        bench.fill(therapy.pump.fill_pl)
-        self._filled_pl = therapy.pump.fill_pl
+        bench.set_step_volume(therapy.model.pump.step_volume_pl)
+        bench.fill(therapy.model.pump.fill_pl)
+        self._filled_pl = therapy.model.pump.fill_pl
         self.carry_out(self.client.propose_clock(*local_time.to_wire(start)))
         self._next_record = self.client.status().next_event
         proposal = (propose or _propose)(self, therapy)
@@ -105,7 +106,7 @@ class SimulatedPump:
             bench.trace(trace)
             self._traced = True
 
-    def program(self, therapy: Therapy) -> None:
+    def program(self, therapy: CheckedTherapy) -> None:
         """Commit another therapy. Refused: the old one goes on."""
         self.carry_out(_propose(self, therapy))
         self._expect_records(therapy)
@@ -114,7 +115,9 @@ class SimulatedPump:
         """Commit what was proposed."""
         self.client.commit(proposal.digest)
 
-    def refill(self, volume_pl: int, residual_pl: int | None, therapy: Therapy | None = None) -> RefillCheck:
+    def refill(
+        self, volume_pl: int, residual_pl: int | None, therapy: CheckedTherapy | None = None
+    ) -> RefillCheck:
         """Record a refill and fill the reservoir; what the refill check says. Refused: nothing of both.
         `therapy`: takes effect with it.
 
@@ -131,7 +134,7 @@ class SimulatedPump:
         if therapy is None:
             self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
         else:
-            values = to_wire(therapy, self.client.running_program())
+            values = to_wire(_instead(therapy, self.client.running_program()))
             refill = refill_values(volume_pl, residual_pl)
             self.carry_out(self.client.propose_refill_and_program(refill, values))
             self._expect_records(therapy)
@@ -293,16 +296,20 @@ class SimulatedPump:
         with self._line_quiet():
             return self.client.settle().name == "CARRIED_OUT"
 
-    def _expect_records(self, therapy: Therapy) -> None:
+    def _expect_records(self, therapy: CheckedTherapy) -> None:
         """How long a piece of time may be, so that the log holds the records of its periodic boluses."""
         parts = [
-            bolus.every_us * _RECORDS_A_PIECE // _RECORDS_A_BOLUS // len(therapy.periodic_boluses)
-            for bolus in therapy.periodic_boluses
+            bolus.every_us * _RECORDS_A_PIECE // _RECORDS_A_BOLUS // len(therapy.model.periodic_boluses)
+            for bolus in therapy.model.periodic_boluses
         ]
         self._piece_us = max(US_PER_S, min([_LONGEST_PIECE_US, *parts]))
 
 
-def _propose(pump: SimulatedPump, therapy: Therapy) -> Proposal:
+def _propose(pump: SimulatedPump, therapy: CheckedTherapy) -> Proposal:
     """Straight to the pump: whether it refuses, and by which name, is what a simulation is to tell."""
-    running = None if therapy.bridge is None else pump.client.running_program()
-    return pump.client.propose_program(to_wire(therapy, running))
+    running = None if therapy.model.bridge is None else pump.client.running_program()
+    return pump.client.propose_program(to_wire(_instead(therapy, running)))
+
+
+def _instead(therapy: CheckedTherapy, running: Mapping[str, Any] | None) -> CheckedTherapy:
+    return therapy if running is None else replacing(therapy, running)

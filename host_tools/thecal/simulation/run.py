@@ -21,7 +21,7 @@ from thecal.link.responses.pump import Accounts, Event, Proposal, Status
 from thecal.simulation.alarms import SimulatedAlarms
 from thecal.simulation.boluses import Boluses, kind_of
 from thecal.simulation.pump import SimulatedPump
-from thecal.therapy.models import Therapy
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.refill_check import RefillCheck
 from thecal.units.local_time import DEFAULT_START
 
@@ -38,7 +38,7 @@ _BOLUS_KINDS = {"patient_bolus": "patient", "clinician_bolus": "clinician", "ext
 class Plan:
     """What to simulate. `events` that come after `duration_us` do not happen."""
 
-    therapy: Therapy
+    therapy: CheckedTherapy
     duration_us: int
     events: Sequence[ev.Event] = ()
     start: datetime = DEFAULT_START  # pump local time at time zero
@@ -57,7 +57,7 @@ class Watch:
     """
 
     progress: Callable[[int], None] | None = None
-    propose: Callable[[SimulatedPump, Therapy], Proposal] | None = None
+    propose: Callable[[SimulatedPump, CheckedTherapy], Proposal] | None = None
     sample: Callable[[int, Status], None] | None = None
     every_us: int = 0
     begin: Callable[[SimulatedPump], None] | None = None

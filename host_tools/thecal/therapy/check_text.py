@@ -6,7 +6,8 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
-from thecal.therapy.check import CheckReport, Figures
+from thecal.therapy.check import CheckReport
+from thecal.therapy.figures import Figures
 from thecal.therapy.settings_diff import change_words
 from thecal.units.amounts import mass_text, span_text, volume_rate_text, volume_text
 
@@ -26,7 +27,7 @@ def report_lines(report: CheckReport, path: Path) -> list[str]:
             for problem in problems
         ]
     if report.figures is not None:
-        lines += [f"  {name:<24} {text}" for name, text in _figures(report.figures)]
+        lines += [f"  {name:<24} {text}" for name, text in _figures(report.figures, report.refill_by)]
     if report.bridge is not None:
         bridge = report.bridge
         lines.append(
@@ -39,7 +40,7 @@ def report_lines(report: CheckReport, path: Path) -> list[str]:
     return lines
 
 
-def _figures(figures: Figures) -> list[tuple[str, str]]:
+def _figures(figures: Figures, refill_by: datetime | None) -> list[tuple[str, str]]:
     rows = [("basal flow", volume_rate_text(figures.basal_pl_per_day))]
     for name, scheduled_ng in figures.scheduled_24h_ng.items():
         rows += [
@@ -51,7 +52,7 @@ def _figures(figures: Figures) -> list[tuple[str, str]]:
         ("dead volume", volume_text(figures.dead_volume_pl)),
         ("time to low reservoir", _span(figures.time_to_empty_s)),
         ("the same at +14.5 %", _span(figures.time_to_empty_fast_s)),
-        ("refill by", _date(figures.refill_by)),
+        ("refill by", _date(refill_by)),
     ]
     return rows
 

@@ -1,32 +1,35 @@
 """A therapy on the wire: `to_wire` fills the table `thecal_protocol.therapy.THERAPY`;
-`thecal_protocol.codec` makes bytes of it.
+`thecal_protocol.codec` makes bytes of it. Nothing is judged here, and no rule and no drug library is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from thecal.errors import TherapyError
-from thecal.therapy.program_math import bridge_dose
 from thecal.therapy.taper import plan_of
 from thecal_protocol.therapy import BASAL_MODES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from thecal.therapy.models import Therapy
+    from thecal.therapy.checked import CheckedTherapy
 
 NO_OLD_PROGRAM = "asks to bridge an old filling, and no program runs that would say which; remove [bridge]"
+_MOST_CONFIRMED = 15  # soft limits that the pump keeps with a program
 _MODE_NUMBERS = {name: number for number, name in BASAL_MODES}
 
 
-def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """The table `thecal_protocol.therapy.THERAPY` of a therapy.
+def to_wire(checked: CheckedTherapy) -> dict[str, object]:
+    """The table `thecal_protocol.therapy.THERAPY` of a therapy that was judged.
 
-    `running`: the program it replaces, as such a table. A bridge takes the old concentration from there, so
-    TherapyError when one is asked for and no program runs: it is never left out in silence.
+    A bridge takes the old concentration from the program that is replaced, so TherapyError when one is asked
+    for and no program runs: it is never left out in silence.
     """
+    therapy, change = checked.model, checked.change
     pump, catheter, basal = therapy.pump, therapy.catheter, therapy.basal
-    values: dict[str, object] = {
+    if therapy.bridge is not None and change is None:
+        raise TherapyError([("bridge", NO_OLD_PROGRAM)])
+    return {
         "schema": SCHEMA_VERSION,
         "name": therapy.name,
         "reservoir_pl": pump.reservoir_pl,
@@ -35,7 +38,7 @@ def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[
         "pump_tubing_pl": catheter.pump_tubing_pl,
         "catheter_length_um": catheter.length_um,
         "catheter_pl_per_cm": catheter.volume_per_length_pl_per_cm,
-        "drugs": _wire_drugs(therapy),
+        "drugs": _drugs(checked),
         "basal_mode": _MODE_NUMBERS[basal.mode],
         "basal_dose_ng_per_day": basal.dose_ng_per_day or 0,
         "basal_steps": _entries(basal.steps, "start_min", "days", "dose_ng_per_day"),
@@ -52,37 +55,36 @@ def to_wire(therapy: Therapy, running: Mapping[str, Any] | None = None) -> dict[
         "max_pause_s": therapy.alarms.max_pause_s,
         "start_delay_s": therapy.start.delay_s if therapy.start else 0,
         "plan": [step._asdict() for step in plan_of(therapy)],
-        "bridge": [],
-        "library": [],
-    }
-    from thecal.therapy.library_section import library_section  # heavy, and only programs need it
-
-    values["library"] = library_section(therapy, running)
-    if therapy.bridge is not None:
-        if running is None:
-            raise TherapyError([("bridge", NO_OLD_PROGRAM)])
-        dose = therapy.bridge.dose_ng_per_day or bridge_dose(values, running)
-        concentration = running["drugs"][0]["concentration_ng_per_ml"]
-        values["bridge"] = [{"dose_ng_per_day": dose, "concentration_ng_per_ml": concentration}]
-    return values
-
-
-def _wire_drugs(therapy: Therapy) -> list[dict[str, object]]:
-    """Drugs with their limits; 0: no limit of this kind."""
-    from thecal.therapy.drug_library.rules import limits_of  # heavy, and only programs need it
-
-    drugs: list[dict[str, object]] = []
-    for drug in therapy.drugs:
-        limits = limits_of(therapy, drug)
-        drugs.append(
+        "bridge": [
             {
-                "name": drug.name,
-                "concentration_ng_per_ml": drug.concentration_ng_per_ml,
-                "max_dose_24h_ng": limits.max_24h_ng or 0,
-                "max_dose_1h_ng": limits.max_1h_ng or 0,
+                "dose_ng_per_day": change.bridge_ng_per_day,
+                "concentration_ng_per_ml": change.old_ng_per_ml,
             }
-        )
-    return drugs
+        ]
+        if therapy.bridge is not None and change is not None
+        else [],
+        "library": [
+            {
+                "version": checked.library.version,
+                "digest": checked.library.digest,
+                "drugs": [dict(drug) for drug in checked.library.drugs],
+                "confirmed": [limit.as_wire() for limit in checked.soft_limits][:_MOST_CONFIRMED],
+            }
+        ],
+    }
+
+
+def _drugs(checked: CheckedTherapy) -> list[dict[str, object]]:
+    """Drugs with their limits; 0: no limit of this kind."""
+    return [
+        {
+            "name": drug.name,
+            "concentration_ng_per_ml": drug.concentration_ng_per_ml,
+            "max_dose_24h_ng": limits.max_24h_ng or 0,
+            "max_dose_1h_ng": limits.max_1h_ng or 0,
+        }
+        for drug, limits in zip(checked.model.drugs, checked.limits, strict=True)
+    ]
 
 
 def _entries(models: Sequence[object], *names: str) -> list[dict[str, object]]:

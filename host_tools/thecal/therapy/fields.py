@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from thecal.therapy.limits import Range
-from thecal.therapy.toml_file import wrong
 from thecal.units import quantities
 from thecal.units.amounts import WEEKDAYS
 
@@ -74,6 +74,11 @@ EXAMPLES = {
     "alarms.low_reservoir_days": "low_reservoir_days = 3",
     "alarms.max_pause": 'max_pause = "30 min"',
 }
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """What a validator raises: the message goes to the user as it is."""
+    return PydanticCustomError("thecal", "{message}", {"message": message})
 
 
 def amount(kind: quantities.Kind, allowed: Range) -> BeforeValidator:

@@ -1,7 +1,7 @@
 """Reading therapy files.
 
-load_therapy(path) what commands use: read, and checked as a whole; TherapyError names every problem
-read_therapy(path) only the single fields checked: for `thecal.therapy.check`, which reports the rest itself
+load_therapy(path)  what commands use: read and judged whole; TherapyError names every problem
+read_model(path)    only the single fields read: for `thecal.therapy.check`, which reports the judging itself
 """
 
 from __future__ import annotations
@@ -11,32 +11,32 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from thecal.errors import TherapyError
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.fields import EXAMPLES
+from thecal.therapy.judge import checked
 from thecal.therapy.models import Therapy
-from thecal.therapy.rules.whole import errors_of
 from thecal.therapy.toml_file import parse_toml, problems_of, read_text
 
-__all__ = ["Therapy", "load_therapy", "parse_therapy", "read_therapy"]
+
+def load_therapy(path: Path | str) -> CheckedTherapy:
+    """The therapy in a file, judged with the drug library in use: it may be sent to a pump."""
+    return checked(read_model(path))
 
 
-def parse_therapy(text: str, name: str = "therapy") -> Therapy:
-    """The therapy in `text`, its single fields checked; TherapyError with every problem found."""
+def parse_therapy(text: str, name: str = "therapy") -> CheckedTherapy:
+    """The therapy in `text`, judged likewise; `name`: what errors call it."""
+    return checked(parse_model(text, name))
+
+
+def read_model(path: Path | str) -> Therapy:
+    """The therapy in a file, its single fields read, the whole not judged."""
+    return parse_model(read_text(Path(path)), str(path))
+
+
+def parse_model(text: str, name: str = "therapy") -> Therapy:
+    """The therapy in `text`, its single fields read; TherapyError with every problem found."""
     document = parse_toml(text, name)
     try:
         return Therapy.model_validate(document)
     except ValidationError as error:
         raise TherapyError(problems_of(error, EXAMPLES)) from error
-
-
-def read_therapy(path: Path | str) -> Therapy:
-    """The therapy in a file, its single fields checked."""
-    return parse_therapy(read_text(Path(path)), str(path))
-
-
-def load_therapy(path: Path | str) -> Therapy:
-    """The therapy in a file, checked as a whole: it may be sent to a pump. TherapyError otherwise."""
-    therapy = read_therapy(path)
-    problems = errors_of(therapy)
-    if problems:
-        raise TherapyError(problems)
-    return therapy

@@ -1,4 +1,4 @@
-"""What a program on the wire amounts to: its daily dose, what a bridge gives. Exact. Needs no drug library.
+"""What a program on the wire amounts to: its daily dose. Exact. Needs no drug library.
 
 A program is the table `thecal_protocol.therapy.THERAPY`, as it is sent and as the pump reads it back.
 """
@@ -24,16 +24,6 @@ def intended_dose(values: Mapping[str, Any]) -> Fraction:
         concentration = values["drugs"][0]["concentration_ng_per_ml"]
         return Fraction(MINIMUM_RATE_PL_PER_DAY * concentration, amounts.PL_PER_ML)
     return mean_basal(values)
-
-
-def bridge_dose(values: Mapping[str, Any], running: Mapping[str, Any]) -> int:
-    """The dose at which the old filling is bridged unless a therapy names another, down to a whole ng/day.
-
-    The new program's; for another primary drug, of which no dose is "the intended", the old program's.
-    """
-    same_drug = running["drugs"][0]["name"] == values["drugs"][0]["name"]
-    dose = intended_dose(values if same_drug else running)
-    return dose.numerator // dose.denominator
 
 
 def mean_basal(values: Mapping[str, Any]) -> Fraction:

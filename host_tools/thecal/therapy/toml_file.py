@@ -12,26 +12,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
-from thecal.errors import TherapyError
+from thecal.errors import Problem, TherapyError
 
 MAX_FILE_BYTES = 1_000_000
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong (or worth a warning): the field, and what would be right."""
-
-    field: str
-    message: str
-
-
-def wrong(message: str) -> PydanticCustomError:
-    """What a validator raises: the message goes to the user as it is."""
-    return PydanticCustomError("thecal", "{message}", {"message": message})
 
 
 def read_text(path: Path) -> str:

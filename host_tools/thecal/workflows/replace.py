@@ -13,7 +13,9 @@ from thecal.commands.service import Prime
 from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.uncertain_delivery import harmless, withdraw
-from thecal.therapy.models import BridgeRequest, Therapy
+from thecal.therapy.checked import CheckedTherapy
+from thecal.therapy.judge import checked
+from thecal.therapy.models import BridgeRequest
 from thecal.workflows.prompts import Prompter
 from thecal.workflows.session import Answers, Programmed, confirm_large_and_soft
 
@@ -21,7 +23,7 @@ from thecal.workflows.session import Answers, Programmed, confirm_large_and_soft
 def replace(
     client: Client,
     prompter: Prompter,
-    therapy: Therapy,
+    therapy: CheckedTherapy,
     answers: Answers,
     *,
     volume_pl: int,
@@ -50,14 +52,14 @@ def replace(
 def _bridged(
     client: Client,
     prompter: Prompter,
-    therapy: Therapy,
+    therapy: CheckedTherapy,
     prepared: PreparedProgram,
     bridge: bool | None,
     volume_pl: int,
-) -> tuple[Therapy, PreparedProgram]:
+) -> tuple[CheckedTherapy, PreparedProgram]:
     """With the bridge asked for, or knowingly without (DEL-11)."""
     found = prepared.bridge
-    if found is None or therapy.bridge is not None:
+    if found is None or therapy.model.bridge is not None:
         return therapy, prepared
     print(f"The catheter still holds {found.old_filling}:")
     print(f"  b  {found.with_in_words()}")
@@ -67,7 +69,7 @@ def _bridged(
         bridge = prompter.choice("Bridge the old filling?", options, "--bridge or --no-bridge") == "b"
     if not bridge:
         return therapy, prepared
-    therapy = therapy.model_copy(update={"bridge": BridgeRequest()})
+    therapy = checked(therapy.model.model_copy(update={"bridge": BridgeRequest()}))  # another therapy
     return therapy, harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
 
 

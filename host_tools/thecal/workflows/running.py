@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from thecal.errors import ThecalError, TherapyError
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.fields import EXAMPLES
+from thecal.therapy.judge import checked
 from thecal.therapy.models import Therapy
 from thecal.therapy.toml_file import problems_of
 from thecal.units import amounts
@@ -57,12 +59,13 @@ def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def therapy_of(document: Mapping[str, Any]) -> Therapy:
-    """The therapy of a document. TherapyError: an amount is out of range."""
+def therapy_of(document: Mapping[str, Any]) -> CheckedTherapy:
+    """The therapy of a document, judged. TherapyError names everything that is wrong."""
     try:
-        return Therapy.model_validate(document)
+        model = Therapy.model_validate(document)
     except ValidationError as error:
         raise TherapyError(problems_of(error, EXAMPLES)) from error
+    return checked(model)
 
 
 def _device(values: Mapping[str, Any]) -> dict[str, Any]:

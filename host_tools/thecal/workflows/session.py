@@ -16,8 +16,8 @@ from thecal.errors import ThecalError, TherapyError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Committed
 from thecal.link.uncertain_delivery import harmless, withdraw
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.load import load_therapy
-from thecal.therapy.models import Therapy
 from thecal.therapy.settings_diff import from_wire
 from thecal.units.amounts import dose_rate_text, duration_text, mass_text, volume_text
 from thecal.units.quantities import (
@@ -153,7 +153,7 @@ def show(snapshot: Snapshot, program: Document | None) -> None:
         print(f"    {setting.field:<30}  {setting.text}")
 
 
-def adjusted(prompter: Prompter, program: Document | None, answers: Answers) -> Therapy | None:
+def adjusted(prompter: Prompter, program: Document | None, answers: Answers) -> CheckedTherapy | None:
     """The therapy that is wanted; None: nothing shall change."""
     if answers.therapy is not None:
         return load_therapy(answers.therapy)
@@ -203,7 +203,9 @@ def confirm_large_and_soft(prompter: Prompter, prepared: PreparedProgram, answer
         prompter.confirm(question, "--confirm-soft-limits", answers.soft)
 
 
-def commit(client: Client, prompter: Prompter, therapy: Therapy, answers: Answers, port: str) -> Programmed:
+def commit(
+    client: Client, prompter: Prompter, therapy: CheckedTherapy, answers: Answers, port: str
+) -> Programmed:
     """Review old | new | change, every confirmation that it needs, and the commit."""
     review = Review.of(client, therapy, keep_clock=False)
     try:

@@ -18,7 +18,7 @@ from firmware.dosing import oracle, rig
 from pump.dosing.pace import Pace
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
-from thecal.therapy.load import parse_therapy
+from thecal.therapy.load import parse_model
 from thecal.therapy.rules.whole import motor_problems
 
 GAP_US = 4500  # at the highest flow there may be, 24 mL/day, a step of 2.5 nL is due every 9 ms: half
@@ -167,7 +167,7 @@ def test_half_of_what_the_motor_follows(step_pl: int, rate_pl: int, gap_us: int)
         assert refused.value.reason == "motor_speed"
         most = int(refused.value.detail)
         assert Fraction(most, DAY_US) <= Fraction(step_pl, 2 * gap_us) < Fraction(most + 1, DAY_US)
-    therapy = parse_therapy(f'''schema = 1
+    therapy = parse_model(f'''schema = 1
 name = "x"
 [pump]
 reservoir = "40 mL"

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.cli.conftest import MORPHINE, Thecal
+from host.therapy.samples import errors_of
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client
 from thecal.therapy.drug_library import names, rules, store
 from thecal.therapy.encode import to_wire
-from thecal.therapy.load import parse_therapy
-from thecal.therapy.rules.whole import errors_of
+from thecal.therapy.load import parse_model, parse_therapy
 
 TEXT = MORPHINE.read_text()
 KNOWN = [drug.name for drug in store.load(store.SHIPPED).file.drugs]
@@ -44,7 +44,7 @@ def test_every_spelling_means_the_drug(name: str):
     assert [KNOWN[index] for index in names.meant(name, KNOWN)] == ["baclofen"]
     if len(name.encode()) <= 15 and name.isprintable():
         text = TEXT.replace('"morphine"', f'"{name}"')
-        errors = [problem for problem in errors_of(parse_therapy(text)) if problem.field == "patient_bolus"]
+        errors = [problem for problem in errors_of(text) if problem.field == "patient_bolus"]
         assert any(f"is not allowed with {name} in the pump" in problem.message for problem in errors)
 
 
@@ -133,7 +133,7 @@ def test_of_several_the_strictest_holds(tmp_path: Path):
 )
 def test_a_drug_stands_once_under_whatever_names(second: str, said: str):
     text = TEXT.replace("[basal]", f'[[drug]]\nname = "{second}"\nconcentration = "1 mg/mL"\n\n[basal]', 1)
-    assert any(said in problem.message for problem in errors_of(parse_therapy(text)))
+    assert any(said in problem.message for problem in errors_of(text))
 
 
 def test_the_pump_takes_no_drug_twice_in_another_case(blank: Emulator):
@@ -163,11 +163,11 @@ def test_an_unknown_drug_is_said_to_be_one(quick_thecal: Thecal, tmp_path: Path)
 
 
 def test_a_name_that_only_contains_a_drug_is_said_to_be_taken_for_it():
-    problems = list(rules.name_warnings(parse_therapy(TEXT.replace('"morphine"', '"morphine+x"'))))
+    problems = list(rules.name_warnings(parse_model(TEXT.replace('"morphine"', '"morphine+x"'))))
     assert [problem.message for problem in problems] == [
         '"morphine+x" is taken for morphine, whose limits and rules hold for it'
     ]
-    assert list(rules.name_warnings(parse_therapy(TEXT.replace('"morphine"', '"Morphine."')))) == []
+    assert list(rules.name_warnings(parse_model(TEXT.replace('"morphine"', '"Morphine."')))) == []
 
 
 @pytest.mark.req("BOL-14", "DEL-14", part="a program without a library section")

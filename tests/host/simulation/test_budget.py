@@ -11,8 +11,8 @@ from thecal.link.session import Session
 from thecal.simulation.pump import SimulatedPump
 from thecal.simulation.scenario.load import load_events
 from thecal.simulation.simulate import Plan, Watch, simulate
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.load import load_therapy, parse_therapy
-from thecal.therapy.models import Therapy
 from thecal_protocol.messages import STATUS
 from thecal_protocol.roles import CLINICIAN
 
@@ -59,7 +59,7 @@ def least_in_store(seconds: list[int]) -> tuple[int, int]:
     return least, full
 
 
-def dense() -> Therapy:
+def dense() -> CheckedTherapy:
     """48 periodic boluses a day; with 24 of the patient's, as many records as there can be."""
     text = MORPHINE.read_text().replace("[limits]", EVERY_HALF_HOUR + "[limits]", 1)
     return parse_therapy(text.replace("max_per_24h = 6", "max_per_24h = 24").replace('"2 h"', '"30 min"'))

@@ -15,6 +15,7 @@ from host.therapy.samples import CONSTANT, HEAD, MORPHINE
 from thecal.simulation.scenario.load import parse_events
 from thecal.simulation.simulate import Outcome, Plan, simulate
 from thecal.therapy.encode import to_wire
+from thecal.therapy.judge import replacing
 from thecal.therapy.load import parse_therapy
 from thecal.units import local_time
 
@@ -41,7 +42,7 @@ def expected_steps(plan: Plan, outcome: Outcome) -> list[int]:
         known: dict[str, Any] = {"at_us": event.at_us, "do": event.what}
         what = event.what
         if event.what == "program":
-            known["therapy"] = therapy = to_wire(event.therapy, therapy)
+            known["therapy"] = therapy = to_wire(replacing(event.therapy, therapy))
         if event.what == "prime":
             known["dry"] = int(event.dry)
         if event.what == "stop":
@@ -59,7 +60,7 @@ def expected_steps(plan: Plan, outcome: Outcome) -> list[int]:
         reasons.append("refused" if was_refused else None)
     assert refused == []
     scenario = {"day": day, "second": second, "events": events, "end_us": plan.duration_us}
-    return Course(scenario, reasons).steps(plan.therapy.pump.step_volume_pl)
+    return Course(scenario, reasons).steps(plan.therapy.model.pump.step_volume_pl)
 
 
 THERAPY = """
@@ -138,7 +139,7 @@ def test_random_days(plan: tuple[str, str], tmp_path: Path):
     outcome = simulate(planned)
     made = steps_of(tmp_path / "trace")
     assert made == expected_steps(planned, outcome)
-    ledger, therapy = outcome.ledger, planned.therapy
+    ledger, therapy = outcome.ledger, planned.therapy.model
     assert outcome.steps == ledger.accounted_steps == len(made)
     volume_pl = len(made) * therapy.pump.step_volume_pl
     assert ledger.volume_pl == volume_pl

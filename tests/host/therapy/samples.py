@@ -1,8 +1,14 @@
 """Therapy texts for the tests, and ways to bend them."""
 
 from pathlib import Path
+from typing import Any
 
-from thecal.therapy.load import Therapy, parse_therapy
+from thecal.errors import Problem
+from thecal.therapy.checked import CheckedTherapy
+from thecal.therapy.encode import to_wire
+from thecal.therapy.judge import judge, replacing
+from thecal.therapy.load import parse_model, parse_therapy
+from thecal.therapy.models import Therapy
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.toml"))
 
@@ -58,9 +64,20 @@ def flex(*steps: tuple[str, str] | tuple[str, str, list[str]], drug: str = DRUG)
     return text
 
 
-def morphine(**replacements: str) -> Therapy:
+def morphine(**replacements: str) -> CheckedTherapy:
     """MORPHINE with lines replaced: `morphine(dose="5 mg/day")` sets the first `dose` line."""
     return parse_therapy(with_lines(MORPHINE, **replacements))
+
+
+def errors_of(text: str) -> list[Problem]:
+    """Everything that is wrong with a therapy whose single fields are right."""
+    return list(judge(parse_model(text)).errors)
+
+
+def wire(therapy: CheckedTherapy | Therapy, running: CheckedTherapy | None = None) -> dict[str, Any]:
+    """On the wire, in the place of `running`; a model that was not judged is sent right or wrong."""
+    judged = judge(therapy).judged if isinstance(therapy, Therapy) else therapy
+    return to_wire(judged if running is None else replacing(judged, to_wire(running)))
 
 
 def with_lines(text: str, **replacements: str) -> str:

@@ -5,13 +5,14 @@ from fractions import Fraction
 
 import pytest
 
-from host.therapy.samples import BASAL, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
+from host.therapy.samples import BASAL, DRUG, HEAD, MORPHINE, flex, morphine, wire, with_lines
 from thecal.commands.program import prepare
 from thecal.errors import TherapyError
-from thecal.therapy.bridge import find_bridge
 from thecal.therapy.check import check
+from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.encode import to_wire
-from thecal.therapy.load import Therapy, parse_therapy
+from thecal.therapy.judge import replacing
+from thecal.therapy.load import parse_therapy
 from thecal.therapy.settings_diff import from_wire
 
 OLD = morphine(concentration="10 mg/mL", dose="5 mg/day")
@@ -19,12 +20,12 @@ NEW = with_lines(MORPHINE, dose="5 mg/day")
 SECOND = '[[drug]]\nname = "bupivacaine"\nconcentration = "{}"\n'
 
 
-def asking(dose: str = "", text: str = NEW) -> Therapy:
+def asking(dose: str = "", text: str = NEW) -> CheckedTherapy:
     return parse_therapy(text + "[bridge]\n" + (f'dose = "{dose}"\n' if dose else ""))
 
 
-def wire_bridge(therapy: Therapy, running: Therapy = OLD) -> object:
-    return to_wire(therapy, to_wire(running))["bridge"]
+def wire_bridge(therapy: CheckedTherapy, running: CheckedTherapy = OLD) -> object:
+    return wire(therapy, running)["bridge"]
 
 
 @pytest.mark.req("DEL-11", part="host asks for the bridge")
@@ -33,7 +34,7 @@ def test_the_old_concentration_comes_from_the_running_program():
     assert wire_bridge(asking("4 mg/day")) == [
         {"dose_ng_per_day": 4_000_000, "concentration_ng_per_ml": 10_000_000}
     ]
-    shown = {row.field: row.text for row in from_wire(to_wire(asking(), to_wire(OLD)))}
+    shown = {row.field: row.text for row in from_wire(wire(asking(), OLD))}
     assert (shown["bridge.dose"], shown["bridge.concentration"]) == ("5 mg/day", "10 mg/mL")
 
 
@@ -48,7 +49,7 @@ def test_the_old_concentration_comes_from_the_running_program():
         (HEAD + DRUG + '[basal]\nmode = "minimum"\n', OLD, 960_000),
     ],
 )
-def test_default_doses(new: str, running: Therapy, dose: int):
+def test_default_doses(new: str, running: CheckedTherapy, dose: int):
     assert wire_bridge(asking(text=new), running) == [
         {"dose_ng_per_day": dose, "concentration_ng_per_ml": 10_000_000}
     ]
@@ -119,16 +120,17 @@ REFUSED = [
 
 @pytest.mark.req("SEC-11", "DEL-11", part="bridges that cannot be")
 @pytest.mark.parametrize(("therapy", "running", "field", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_bridges_that_cannot_be(therapy: Therapy, running: Therapy, field: str, message: str):
-    errors = find_bridge(to_wire(running), therapy).errors
-    assert [tuple(problem) for problem in errors][:1] == [(field, message)]
+def test_bridges_that_cannot_be(therapy: CheckedTherapy, running: CheckedTherapy, field: str, message: str):
+    change = replacing(therapy, to_wire(running)).change
+    assert change is not None
+    assert [tuple(problem) for problem in change.errors][:1] == [(field, message)]
     with pytest.raises(TherapyError):
         prepare(therapy, to_wire(running))
 
 
 def test_what_is_prepared():
     prepared = prepare(asking(), to_wire(OLD))
-    assert prepared.values == to_wire(asking(), to_wire(OLD))
+    assert prepared.values == wire(asking(), OLD)
     assert prepared.bridge is not None
     assert prepared.bridge.asked
     assert [change.field for change in prepared.changes if change.changed] == [
@@ -149,10 +151,10 @@ def test_no_delay_for_a_pump_that_infuses():
 
 
 def test_the_lowest_and_the_highest_rate_are_allowed():
-    assert find_bridge(to_wire(OLD), asking("0.48 mg/day")).errors == []
-    assert (
-        find_bridge(
-            to_wire(morphine(concentration="4 mg/mL")), asking("96 mg/day", MORPHINE.partition("[limits]")[0])
-        ).errors
-        == []
-    )
+    for old, new in (
+        (OLD, asking("0.48 mg/day")),
+        (morphine(concentration="4 mg/mL"), asking("96 mg/day", MORPHINE.partition("[limits]")[0])),
+    ):
+        change = replacing(new, to_wire(old)).change
+        assert change is not None
+        assert change.errors == ()

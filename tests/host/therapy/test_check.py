@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from host.therapy.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
+from host.therapy.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, flex, morphine, wire, with_lines
 from thecal.therapy.check import check, check_files
 from thecal.therapy.encode import to_wire
-from thecal.therapy.load import parse_therapy
+from thecal.therapy.load import parse_model, parse_therapy
 
 
 def problems(found) -> list[tuple[str, str]]:
@@ -157,7 +157,7 @@ def test_no_bridge_without_a_dose():
 def test_a_bridge_the_pump_cannot_deliver():
     report = check(
         morphine(dose="1 mg/day", concentration="10 mg/mL"),
-        morphine(dose="1 mg/day", concentration="25 mg/mL"),
+        wire(parse_model(with_lines(MORPHINE, dose="1 mg/day", concentration="25 mg/mL"))),
     )
     assert problems(report.warnings)[-1] == (
         "bridge",

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from host.therapy.samples import MORPHINE, with_lines
+from host.therapy.samples import MORPHINE, errors_of, with_lines
 from thecal.simulation.scenario import faults, models
 from thecal.simulation.scenario.load import parse_events
 from thecal.therapy.fields import EXAMPLES
-from thecal.therapy.load import parse_therapy
-from thecal.therapy.rules.whole import errors_of
 from thecal.units import registry
 
 
@@ -25,9 +23,9 @@ def blocks(page: str) -> list[str]:
 
 def test_the_therapy_on_the_page_is_sound_and_shows_every_field(page: str):
     text, plan, taper, bridge, _ = blocks(page)
-    assert errors_of(parse_therapy(text)) == []
+    assert errors_of(text) == []
     for added in (plan, taper, bridge):
-        assert errors_of(parse_therapy(with_lines(MORPHINE, dose="5 mg/day") + added)) == []
+        assert errors_of(with_lines(MORPHINE, dose="5 mg/day") + added) == []
     text = "".join(blocks(page)[:4])
     for field in EXAMPLES:
         name = field.rpartition(".")[2]

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.therapy.samples import CONSTANT, MORPHINE, flex, with_lines
+from host.therapy.samples import CONSTANT, MORPHINE, errors_of, flex, with_lines
 from thecal.errors import TherapyError
 from thecal.therapy.check import check
 from thecal.therapy.encode import to_wire
 from thecal.therapy.fields import DoseChange
-from thecal.therapy.load import Therapy, parse_therapy
-from thecal.therapy.rules.whole import errors_of
+from thecal.therapy.load import parse_model, parse_therapy
+from thecal.therapy.models import Therapy
 from thecal.therapy.settings_diff import compare, from_wire
 from thecal.therapy.taper import plan_of
 
@@ -35,9 +35,7 @@ def steps(*pairs: tuple[str, str], base: str = CONSTANT) -> str:
 
 
 def doses(text: str) -> list[int]:
-    therapy = parse_therapy(text)
-    assert errors_of(therapy) == []
-    return [step.dose_ng_per_day for step in plan_of(therapy)]
+    return [step.dose_ng_per_day for step in plan_of(parse_therapy(text).model)]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +59,7 @@ def test_tapers_worked_by_hand(text: str, expected: list[int]):
 
 
 def test_when_the_steps_of_a_taper_begin():
-    plan = plan_of(parse_therapy(taper("+2 mcg/day", every="3 d", base=BACLOFEN, steps=3)))
+    plan = plan_of(parse_therapy(taper("+2 mcg/day", every="3 d", base=BACLOFEN, steps=3)).model)
     assert [step.after_us for step in plan] == [3 * DAY_US, 6 * DAY_US, 9 * DAY_US]
 
 
@@ -138,8 +136,8 @@ WRONG = [
 @pytest.mark.req("SEC-11", "DEL-06", part="plans")
 @pytest.mark.parametrize(("text", "field", "message"), WRONG, ids=range(len(WRONG)))
 def test_what_is_wrong_is_named(text: str, field: str, message: str):
-    assert [tuple(problem) for problem in errors_of(parse_therapy(text))][:1] == [(field, message)]
-    assert not check(parse_therapy(text)).ok
+    assert [tuple(problem) for problem in errors_of(text)][:1] == [(field, message)]
+    assert not check(parse_model(text)).ok
 
 
 READING = [
@@ -162,14 +160,14 @@ def test_changes_that_are_none(change: str, message: str):
 
 def test_a_catheter_of_more_than_two_millilitres():
     text = CONSTANT.replace("89 cm", "400 cm").replace("2.2 uL/cm", "5.1 uL/cm")
-    assert [tuple(x) for x in errors_of(parse_therapy(text))] == [
+    assert [tuple(x) for x in errors_of(text)] == [
         ("catheter.length", "2.04 mL is above the highest volume of the catheter, 2 mL")
     ]
 
 
 def test_thirty_two_steps_and_no_more():
     many = [(f"{n} d", "2 mg/day") for n in range(1, 34)]
-    assert errors_of(parse_therapy(steps(*many[:32]))) == []
+    assert errors_of(steps(*many[:32])) == []
     with pytest.raises(TherapyError, match=r"^plan: stands 33 times; the pump takes 32 at most$"):
         parse_therapy(steps(*many))
 
@@ -207,9 +205,9 @@ def test_time_to_empty_follows_the_plan(pieces: list[tuple[int, int]], delay: in
     figures = check(therapy).figures
     assert figures is not None
     assert figures.time_to_empty_s is not None
-    assert used_pl(therapy, figures.time_to_empty_s) == 38 * 10**9
+    assert used_pl(therapy.model, figures.time_to_empty_s) == 38 * 10**9
     assert figures.time_to_empty_fast_s is not None
-    assert used_pl(therapy, figures.time_to_empty_fast_s) * Fraction(1145, 1000) == 38 * 10**9
+    assert used_pl(therapy.model, figures.time_to_empty_fast_s) * Fraction(1145, 1000) == 38 * 10**9
 
 
 def test_worst_case_is_at_the_highest_dose():

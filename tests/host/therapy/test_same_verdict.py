@@ -13,15 +13,15 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from firmware.dosing import rig
-from host.therapy.samples import CONSTANT, with_lines
+from host.therapy.samples import CONSTANT, morphine, with_lines
 from pump.therapy.bounds import Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
-from thecal.therapy.bridge import find_bridge
 from thecal.therapy.dose_math import pump_scheduled_ng, share_of
 from thecal.therapy.encode import to_wire
-from thecal.therapy.load import parse_therapy
+from thecal.therapy.judge import judge, replacing
+from thecal.therapy.load import parse_model
 from thecal.therapy.models import Therapy
-from thecal.therapy.rules.whole import errors_of, schedule_errors
+from thecal.therapy.rules.whole import schedule_errors
 from thecal.therapy.taper import doses_of
 
 # (field of the host's problem, words in it): refused here, taken by the pump
@@ -32,6 +32,7 @@ DELIBERATE = (
     ("patient_bolus", "is not allowed with"),  # the drug's other names
 )
 
+OLD: dict[str, Any] = to_wire(morphine())
 RUNNING = rig.Rig(0)  # for what a pump weighs beside the program itself
 NAMES = ("morphine",) * 6 + ("Baclofen", "baclofen hcl")
 CATHETERS = [{"pump_tubing": "140 uL", "length": "89 cm", "volume_per_length": "2.2 uL/cm"}] * 8 + [
@@ -167,18 +168,23 @@ def pumps_verdict(values: dict[str, object]) -> str:
 @given(therapies(), st.sampled_from([10**6, 20 * 10**6, 40 * 10**6, 1]))
 def test_host_and_pump_agree(therapy: Therapy, old_concentration: int):
     running: dict[str, Any] = {
-        "drugs": [{"name": therapy.primary.name, "concentration_ng_per_ml": old_concentration}],
+        "drugs": [
+            {**OLD["drugs"][0], "name": therapy.primary.name, "concentration_ng_per_ml": old_concentration}
+        ],
         "basal_mode": 1,
         "basal_dose_ng_per_day": 2_400_000,
         "basal_steps": [],
     }
-    ours = errors_of(therapy)
+    verdict = judge(therapy)
+    changed = replacing(verdict.judged, {**OLD, **running})
+    ours = list(verdict.errors)
     if therapy.bridge is not None and not ours:
-        ours += find_bridge(running, therapy).errors
+        assert changed.change is not None
+        ours += changed.change.errors
         if old_concentration == therapy.primary.concentration_ng_per_ml:
             assert ours  # nothing to bridge; the pump finds out by its refill record, not by the program
             return
-    theirs = pumps_verdict(to_wire(therapy, running))
+    theirs = pumps_verdict(to_wire(changed))
     note(f"host: {ours}")
     note(f"pump: {theirs}")
     if theirs:
@@ -219,8 +225,8 @@ def test_bad_input_is_refused_by_both(name: str):
     lines, reason = BAD[name]
     text = with_lines(CONSTANT, concentration="1 mg/mL", dose="1 mg/day") + lines
     text = text.replace("morphine", "baclofen") if reason == "drug_rule" else text
-    therapy = parse_therapy(text.replace('"40 mL"', '"20 mL"') if "halt" in name else text)
-    assert errors_of(therapy)
-    assert pumps_verdict(to_wire(therapy)).startswith(reason)
+    verdict = judge(parse_model(text.replace('"40 mL"', '"20 mL"') if "halt" in name else text))
+    assert verdict.errors
+    assert pumps_verdict(to_wire(verdict.judged)).startswith(reason)
     if "plan" in name:
-        assert errors_of(therapy)[0].field == "plan[9].dose"
+        assert verdict.errors[0].field == "plan[9].dose"

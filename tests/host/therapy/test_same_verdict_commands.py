@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.dosing import rig
-from host.therapy.samples import CONSTANT
+from host.therapy.samples import CONSTANT, errors_of
 from host.therapy.test_same_verdict import mostly
 from pump.dosing.local_time import LAST_DAY
 from pump.safety.reservoir import Reservoir
@@ -27,7 +27,6 @@ from thecal.therapy.rules.commands import (
     prime_problems,
     refill_problems,
 )
-from thecal.therapy.rules.whole import errors_of
 from thecal.units import bound_text, local_time
 from thecal.units.bound_text import detail_text
 
@@ -195,7 +194,7 @@ def host_on(alarms: dict[str, object]) -> list[str]:
     ]
     text = CONSTANT.split("[alarms]")[0] + "\n[alarms]\n" + "\n".join(lines) + "\n"
     try:
-        return [str(problem) for problem in errors_of(parse_therapy(text))]
+        return [str(problem) for problem in errors_of(text)]
     except ThecalError as error:
         return [str(error)]
 

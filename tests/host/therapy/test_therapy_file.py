@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from host.therapy.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, PATIENT, flex, with_lines
 from thecal.errors import TherapyError
 from thecal.therapy.fields import EXAMPLES as FIELD_LINES
-from thecal.therapy.load import Therapy, load_therapy, parse_therapy
+from thecal.therapy.load import load_therapy, parse_model, parse_therapy
+from thecal.therapy.models import Therapy
 
 
 def problems(text: str) -> list[tuple[str, str]]:
     with pytest.raises(TherapyError) as caught:
-        parse_therapy(text, "sample.toml")
+        parse_model(text, "sample.toml")
     assert "\n" not in str(caught.value)
     return [(field, message) for field, message in caught.value.problems]
 
@@ -30,7 +31,7 @@ duration = "5 min"
 every = "6 h"
 first = "2 h"
 """
-    therapy = parse_therapy(HEAD + DRUG + '[[drug]]\nname = "bupivacaine"\nconcentration = "7.5 mg/mL"\n'
+    therapy = parse_model(HEAD + DRUG + '[[drug]]\nname = "bupivacaine"\nconcentration = "7.5 mg/mL"\n'
                             + CONSTANT.removeprefix(HEAD + DRUG) + extra + PATIENT
                             + '[limits]\nmax_dose_24h = "6 mg"\nmax_rate = "12 mL/day"\n'
                             + '[limits.drug.bupivacaine]\nmax_dose_24h = "4 mg"\nmax_dose_1h = "1 mg"\n')  # fmt: skip
@@ -49,7 +50,7 @@ first = "2 h"
 
 
 def test_flex_days():
-    therapy = parse_therapy(flex(("00:00", "0.0713 mg/h"), ("09:00", "0.2 mg/h", ["sat", "sun"])))
+    therapy = parse_model(flex(("00:00", "0.0713 mg/h"), ("09:00", "0.2 mg/h", ["sat", "sun"])))
     assert [(step.start_min, step.days, step.dose_ng_per_day) for step in therapy.basal.steps] == [
         (0, 127, 1_711_200),
         (540, 0b1100000, 4_800_000),

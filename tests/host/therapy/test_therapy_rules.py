@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.therapy.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, flex, morphine, with_lines
+from host.therapy.samples import BASAL, CONSTANT, DRUG, HEAD, MORPHINE, errors_of, flex, with_lines
 from thecal.errors import TherapyError
-from thecal.therapy.load import load_therapy, parse_therapy
-from thecal.therapy.rules.whole import bolus_errors, errors_of
+from thecal.therapy.load import load_therapy, parse_model
+from thecal.therapy.rules.whole import bolus_errors
 
 BUPIVACAINE = DRUG + '[[drug]]\nname = "bupivacaine"\nconcentration = "5 mg/mL"\n'
 BACLOFEN = '[[drug]]\nname = "Baclofen"\nconcentration = "1000 mcg/mL"\n'
 
 
 def errors(text: str) -> list[tuple[str, str]]:
-    return [(problem.field, problem.message) for problem in errors_of(parse_therapy(text))]
+    return [(problem.field, problem.message) for problem in errors_of(text)]
 
 
 def periodic(dose: str, duration: str, every: str, first: str) -> str:
@@ -157,7 +157,9 @@ def test_loading_applies_the_rules(tmp_path):
 
 @given(dose=st.integers(1, 100_000_000), duration=st.integers(1_000_000, 86_400_000_000))
 def test_the_shortest_duration_fits_and_a_microsecond_less_does_not(dose: int, duration: int):
-    therapy = morphine(concentration="1 mg/mL", dose="3.1 mg/day", max_dose_24h="1000 mg")
+    therapy = parse_model(
+        with_lines(MORPHINE, concentration="1 mg/mL", dose="3.1 mg/day", max_dose_24h="1000 mg")
+    )
     rate = [p for p in bolus_errors(therapy, dose, duration, "bolus") if p.field == "bolus.duration"]
     room = Fraction(24 * 10**9 - 3_100_000_000, 86_400_000_000)  # pL/us
     fits = Fraction(dose * 1000, duration) <= room

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from host.therapy.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, flex, morphine, with_lines
+from host.therapy.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, errors_of, flex, morphine, wire, with_lines
 from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, MAX_PERIODIC_A_DAY, Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
@@ -14,8 +14,7 @@ from thecal.therapy import limits
 from thecal.therapy.dose_math import DAY_MIN, share_of, worst_window
 from thecal.therapy.drug_library import store
 from thecal.therapy.encode import to_wire
-from thecal.therapy.load import load_therapy, parse_therapy
-from thecal.therapy.rules.whole import errors_of
+from thecal.therapy.load import load_therapy, parse_model, parse_therapy
 from thecal.therapy.settings_diff import changes, compare, from_wire
 from thecal.units.amounts import WEEKDAYS
 from thecal_protocol.codec import decode, encoded
@@ -100,7 +99,8 @@ def test_side_by_side_has_every_setting():
     ],
 )
 def test_more_than_twofold_is_large(old, new, large):
-    found = compare(to_wire(morphine(**old)), to_wire(morphine(**new)))
+    before, after = (wire(parse_model(with_lines(MORPHINE, **lines))) for lines in (old, new))
+    found = compare(before, after)
     assert [row.field for row in found if row.large] == large
 
 
@@ -109,7 +109,7 @@ def test_the_interval_error_of_2004_shows():
     text = (
         CONSTANT + '[[periodic_bolus]]\ndose = "0.01 mg"\nduration = "5 min"\nevery = "{}"\nfirst = "1 h"\n'
     )
-    old, new = (to_wire(parse_therapy(text.format(every))) for every in ("6 h", "6 min"))
+    old, new = (wire(parse_model(text.format(every))) for every in ("6 h", "6 min"))
     row = next(row for row in compare(old, new) if row.field == "periodic_bolus[1].per_day")
     assert (row.old, row.new, row.ratio, row.large) == ("40 mcg/day", "2.4 mg/day", 60, True)
 
@@ -153,13 +153,13 @@ def test_host_and_pump_have_the_same_ranges():
 
 
 def prescribed(text: str) -> Prescription:
-    return Prescription(to_wire(parse_therapy(text)), Bounds())
+    return Prescription(wire(parse_model(text)), Bounds())
 
 
 @pytest.mark.req("SEC-11", part="both accept the same")
 @pytest.mark.parametrize("text", [MORPHINE, NIGHT, CONSTANT, *(p.read_text() for p in EXAMPLES)])
 def test_the_pump_takes_what_the_host_takes(text: str):
-    assert errors_of(parse_therapy(text)) == []
+    assert errors_of(text) == []
     assert prescribed(text)
 
 
@@ -177,7 +177,7 @@ def test_the_pump_takes_what_the_host_takes(text: str):
     ],
 )
 def test_the_pump_refuses_what_the_host_refuses(text: str):
-    assert errors_of(parse_therapy(text))
+    assert errors_of(text)
     with pytest.raises(Unacceptable):
         prescribed(text)
 
@@ -205,10 +205,11 @@ def test_the_pump_computes_the_same_worst_case(chosen, dose_ng: int, duration_s:
     )
     text += f'[[periodic_bolus]]\ndose = "{dose_ng} ng"\nduration = "{min(duration_s, every_s)} s"\n'
     text += f'every = "{every_s} s"\nfirst = "1 s"\n'
-    therapy = parse_therapy(text)
-    assume(not errors_of(therapy))
+    assume(not errors_of(text))
+    checked = parse_therapy(text)
+    therapy = checked.model
     ours = worst_window(therapy, DAY_MIN)
-    theirs = worst_case_24h(Prescription(to_wire(therapy), Bounds()))
+    theirs = worst_case_24h(Prescription(to_wire(checked), Bounds()))
     for drug, (scheduled, worst) in zip(therapy.drugs, theirs, strict=True):
         exact = ours.scheduled.amount * share_of(drug, therapy)
         assert exact <= scheduled < exact + 3  # the pump rounds each part up to a whole ng

@@ -13,6 +13,7 @@ from typing import Any
 
 from firmware.dosing import rig
 from thecal.therapy.encode import to_wire
+from thecal.therapy.judge import checked
 from thecal.therapy.models import Therapy
 from thecal.units import quantities
 
@@ -41,7 +42,7 @@ def titles(page: str) -> list[str]:
 def therapy(root: Path, changes: dict[str, Any]) -> dict[str, Any]:
     """The wire table of the example's therapy: the constant morphine of examples/ with `changes`."""
     base = tomllib.loads((root / "examples" / "morphine-constant.toml").read_text(encoding="utf-8"))
-    return dict(to_wire(Therapy.model_validate({**base, **changes})))
+    return dict(to_wire(checked(Therapy.model_validate({**base, **changes}))))
 
 
 def play(example: Example, wire: dict[str, Any], begin: list[dict[str, Any]]) -> list[tuple[Fraction, int]]:

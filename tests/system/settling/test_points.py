@@ -30,6 +30,7 @@ from thecal.emulator.emulator import Emulator
 from thecal.link import keyring
 from thecal.link.client import Client, refill_values
 from thecal.therapy.encode import to_wire
+from thecal.therapy.judge import checked
 from thecal.therapy.load import load_therapy
 from thecal.therapy.models import BridgeRequest
 from thecal_protocol.messages import AUTH, PAIR, PROPOSAL_REFILL
@@ -138,7 +139,7 @@ class Rig:
         before = Before.ask(client)
         weak = before.program["drugs"][0]["concentration_ng_per_ml"] == 10**7
         therapy = load_therapy(changed(self.folder, '"20 mg/mL"', '"20 mg/mL"' if weak else '"10 mg/mL"'))
-        wanted = therapy.model_copy(update={"bridge": BridgeRequest()})
+        wanted = checked(therapy.model.model_copy(update={"bridge": BridgeRequest()}))
         before.propose(Wanted(FULL_PL, before.status.reservoir_pl), wanted).commit()
 
     def changes(self) -> int:

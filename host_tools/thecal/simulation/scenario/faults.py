@@ -12,8 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from thecal.simulation.scenario.fields import EXAMPLES, Condition, Lasting, number, one_of
-from thecal.therapy.fields import count, words
-from thecal.therapy.toml_file import wrong
+from thecal.therapy.fields import count, words, wrong
 
 SENSORS = ("temperature", "battery", "upstream", "downstream")
 PLANNER_FAULTS = (

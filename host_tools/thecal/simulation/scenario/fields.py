@@ -8,10 +8,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from thecal.therapy import limits
-from thecal.therapy.fields import amount
+from thecal.therapy.fields import amount, wrong
 from thecal.therapy.limits import Range
 from thecal.therapy.models import Section
-from thecal.therapy.toml_file import wrong
 from thecal.units import quantities
 
 _LONGEST = Range(

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from thecal.errors import TherapyError
+from thecal.errors import Problem, TherapyError
 from thecal.simulation.scenario.faults import INJECT
 from thecal.simulation.scenario.fields import EXAMPLES
 from thecal.simulation.scenario.models import DO, Event
-from thecal.therapy.toml_file import Problem, parse_toml, path_text, problems_of, read_text
+from thecal.therapy.toml_file import parse_toml, path_text, problems_of, read_text
 
 
 def load_events(path: Path | str) -> list[Event]:

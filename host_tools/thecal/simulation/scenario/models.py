@@ -10,16 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from thecal.errors import TherapyError
 from thecal.simulation.scenario.faults import Injection
 from thecal.simulation.scenario.fields import EXAMPLES, BaseEvent
 from thecal.therapy import limits
-from thecal.therapy.fields import amount
+from thecal.therapy.checked import CheckedTherapy
+from thecal.therapy.fields import amount, wrong
 from thecal.therapy.load import load_therapy
-from thecal.therapy.models import Therapy
-from thecal.therapy.toml_file import wrong
 from thecal.units import quantities
 
 MEASURED = "measured"
@@ -32,7 +31,7 @@ def _read_offset(value: object) -> int:
         raise wrong(str(error)) from error
 
 
-def _read_program(value: object, info: ValidationInfo) -> Therapy:
+def _read_program(value: object, info: ValidationInfo) -> CheckedTherapy:
     """The therapy in the file named, relative to the folder in the validation's context."""
     if not isinstance(value, str) or not value:
         raise wrong(f"{value} is not the name of a therapy file; write for example: {EXAMPLES['file']}")
@@ -97,7 +96,7 @@ class ProgramEvent(BaseEvent):
     """Another therapy is committed. It has been read and checked."""
 
     what: Literal["program"] = Field(alias="do")
-    therapy: Annotated[Therapy, BeforeValidator(_read_program)] = Field(alias="file")
+    therapy: Annotated[CheckedTherapy, PlainValidator(_read_program)] = Field(alias="file")
 
 
 class RefillEvent(BaseEvent):
@@ -107,7 +106,9 @@ class RefillEvent(BaseEvent):
     what: Literal["refill"] = Field(alias="do")
     volume_pl: _Volume = Field(alias="volume")
     residual_pl: Annotated[int | None, BeforeValidator(_read_residual)] = Field(alias="residual")
-    therapy: Annotated[Therapy | None, BeforeValidator(_read_program)] = Field(default=None, alias="file")
+    therapy: Annotated[CheckedTherapy | None, PlainValidator(_read_program)] = Field(
+        default=None, alias="file"
+    )
 
 
 class SetClockEvent(BaseEvent):

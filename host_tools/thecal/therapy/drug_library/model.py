@@ -12,9 +12,9 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from thecal.errors import TherapyError
 from thecal.therapy import limits
 from thecal.therapy.drug_library import names
-from thecal.therapy.fields import amount, count, read_schema, words
+from thecal.therapy.fields import amount, count, read_schema, words, wrong
 from thecal.therapy.models import Section
-from thecal.therapy.toml_file import problems_of, wrong
+from thecal.therapy.toml_file import problems_of
 from thecal.units import quantities
 from thecal.units.amounts import concentration_text, dose_rate_text
 

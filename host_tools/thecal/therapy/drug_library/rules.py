@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from thecal.errors import Problem
+from thecal.therapy.checked import SoftLimit
+from thecal.therapy.dose_math import mean_basal_ng_per_day
 from thecal.therapy.drug_library import names, store
 from thecal.therapy.drug_library.model import DrugEntry
 from thecal.therapy.models import DoseLimits, Drug, Therapy
-from thecal.therapy.toml_file import Problem
+from thecal.therapy.program_math import mean_basal
 from thecal.units.amounts import concentration_text, dose_rate_text, mass_text
-from thecal_protocol.codec import number_of
-from thecal_protocol.therapy import SOFT_LIMITS
-
-
-@dataclass(frozen=True)
-class SoftLimit:
-    """A soft limit that a therapy passes: `what` of SOFT_LIMITS, with both values in its unit."""
-
-    drug: int  # from 0
-    what: str
-    value: int
-    limit: int
-    field: str
-    message: str
-
-    def as_wire(self) -> dict[str, object]:
-        """An entry of `confirmed`."""
-        what = number_of(SOFT_LIMITS, self.what)
-        return {"drug": self.drug, "what": what, "value": self.value, "limit": self.limit}
 
 
 def rule_for(name: str) -> DrugEntry | None:
@@ -138,24 +121,19 @@ def _step_limit(entry: DrugEntry, before: Fraction, after: Fraction) -> Fraction
     return None
 
 
-def soft_limits(
-    therapy: Therapy,
-    worst_24h_ng: Mapping[str, Fraction],
-    doses: tuple[Fraction, Fraction] | None = None,
-) -> list[SoftLimit]:
-    """Every soft limit that this therapy passes.
-
-    `worst_24h_ng`: by drug; `doses`: daily means of the primary drug, before and after, if it runs already.
-    """
-    found: list[SoftLimit] = []
+def soft_limits(therapy: Therapy, worst_24h_ng: Mapping[str, Fraction]) -> Iterator[SoftLimit]:
+    """Every soft limit that this therapy passes by itself. `worst_24h_ng`: by drug."""
     for index, drug in enumerate(therapy.drugs):
         entry = rule_for(drug.name)
         if entry is not None:
-            found += _of_drug(index, drug, entry, worst_24h_ng[drug.name])
+            yield from _of_drug(index, drug, entry, worst_24h_ng[drug.name])
+
+
+def step_limits(therapy: Therapy, running: Mapping[str, Any]) -> Iterator[SoftLimit]:
+    """The soft limit of a step, where the change from `running` passes it; of another drug there is none."""
     entry = rule_for(therapy.primary.name)
-    if entry is not None and doses is not None:
-        found += _step(entry, *doses)
-    return found
+    if entry is not None and same_drug(running["drugs"][0]["name"], therapy.primary.name):
+        yield from _step(entry, mean_basal(running), mean_basal_ng_per_day(therapy))
 
 
 def _of_drug(index: int, drug: Drug, entry: DrugEntry, worst: Fraction) -> Iterator[SoftLimit]:
@@ -184,16 +162,6 @@ def _step(entry: DrugEntry, before: Fraction, after: Fraction) -> Iterator[SoftL
             *(0, "step", round(after), round(limit), "basal.dose"),
             f"from {dose_rate_text(round(before))} to {dose_rate_text(round(after))} {text}",
         )
-
-
-def running_doses(therapy: Therapy, running: Mapping[str, Any] | None) -> tuple[Fraction, Fraction] | None:
-    """The daily mean dose before and after, when `running` gives the same primary drug."""
-    from thecal.therapy.dose_math import mean_basal_ng_per_day
-    from thecal.therapy.program_math import mean_basal
-
-    if running is None or not same_drug(running["drugs"][0]["name"], therapy.primary.name):
-        return None
-    return mean_basal(running), Fraction(mean_basal_ng_per_day(therapy))
 
 
 def start_warning(therapy: Therapy, mean_ng_per_day: Fraction) -> Problem | None:

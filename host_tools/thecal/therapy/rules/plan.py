@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from thecal.errors import Problem
 from thecal.therapy import limits
 from thecal.therapy.dose_math import catheter_pl, dead_volume_pl
 from thecal.therapy.drug_library.rules import rule_for, step_warning
 from thecal.therapy.models import Therapy
 from thecal.therapy.program_math import LARGE
 from thecal.therapy.taper import PlanDose, doses_of, expand, plan_of
-from thecal.therapy.toml_file import Problem
 from thecal.units.amounts import dose_rate_text, duration_text
 
 RateRule = Callable[[str, int, Therapy], Iterator[Problem]]

@@ -6,10 +6,11 @@ The pump applies the same rules again (SEC-11). `errors_of` collects everything 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations
 
+from thecal.errors import Problem
 from thecal.therapy import limits as ranges
 from thecal.therapy.dose_math import (
     DAY_MIN,
@@ -25,7 +26,6 @@ from thecal.therapy.drug_library.rules import hard_limit_problems, limits_of, na
 from thecal.therapy.models import BasalStep, Drug, Therapy
 from thecal.therapy.rules.plan import bridge_problems, catheter_problems, plan_problems
 from thecal.therapy.taper import doses_of
-from thecal.therapy.toml_file import Problem
 from thecal.units.amounts import (
     ALL_DAYS,
     US_PER_DAY,
@@ -42,9 +42,10 @@ from thecal.units.amounts import (
 )
 
 
-def errors_of(therapy: Therapy) -> list[Problem]:
-    """Everything that is wrong with the therapy as a whole; empty: it may be sent to a pump."""
-    schedule = schedule_errors(therapy)
+def errors_of(therapy: Therapy, schedule: Sequence[Problem]) -> list[Problem]:
+    """Everything that is wrong with the therapy as a whole; empty: it may be sent to a pump.
+
+    `schedule`: its `schedule_errors`."""
     problems = [*_pump(therapy), *catheter_problems(therapy), *_drugs(therapy), *schedule]
     problems += [*hard_limit_problems(therapy), *bridge_problems(therapy)]
     if schedule:
