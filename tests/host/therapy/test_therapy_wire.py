@@ -6,7 +6,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from host.therapy.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, errors_of, flex, morphine, wire, with_lines
+from host.therapy.samples import (
+    CONSTANT,
+    DRUG,
+    EXAMPLES,
+    HEAD,
+    MORPHINE,
+    errors_of,
+    flex,
+    morphine,
+    wire,
+    with_lines,
+)
 from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, MAX_PERIODIC_A_DAY, Bounds, Unacceptable
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
