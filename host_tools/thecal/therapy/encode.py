@@ -25,10 +25,8 @@ def to_wire(checked: CheckedTherapy) -> dict[str, object]:
     A bridge takes the old concentration from the program that is replaced, so TherapyError when one is asked
     for and no program runs: it is never left out in silence.
     """
-    therapy, change = checked.model, checked.change
+    therapy = checked.model
     pump, catheter, basal = therapy.pump, therapy.catheter, therapy.basal
-    if therapy.bridge is not None and change is None:
-        raise TherapyError([("bridge", NO_OLD_PROGRAM)])
     return {
         "schema": SCHEMA_VERSION,
         "name": therapy.name,
@@ -55,23 +53,32 @@ def to_wire(checked: CheckedTherapy) -> dict[str, object]:
         "max_pause_s": therapy.alarms.max_pause_s,
         "start_delay_s": therapy.start.delay_s if therapy.start else 0,
         "plan": [step._asdict() for step in plan_of(therapy)],
-        "bridge": [
-            {
-                "dose_ng_per_day": change.bridge_ng_per_day,
-                "concentration_ng_per_ml": change.old_ng_per_ml,
-            }
-        ]
-        if therapy.bridge is not None and change is not None
-        else [],
-        "library": [
-            {
-                "version": checked.library.version,
-                "digest": checked.library.digest,
-                "drugs": [dict(drug) for drug in checked.library.drugs],
-                "confirmed": [limit.as_wire() for limit in checked.soft_limits][:_MOST_CONFIRMED],
-            }
-        ],
+        "bridge": _bridge(checked),
+        "library": _library(checked),
     }
+
+
+def _bridge(checked: CheckedTherapy) -> list[dict[str, object]]:
+    """The old filling to be given first, if that is asked for."""
+    change = checked.change
+    if checked.model.bridge is None:
+        return []
+    if change is None:
+        raise TherapyError([("bridge", NO_OLD_PROGRAM)])
+    return [{"dose_ng_per_day": change.bridge_ng_per_day, "concentration_ng_per_ml": change.old_ng_per_ml}]
+
+
+def _library(checked: CheckedTherapy) -> list[dict[str, object]]:
+    """The drug library that it was judged with, and the soft limits that are passed knowingly."""
+    library = checked.library
+    return [
+        {
+            "version": library.version,
+            "digest": library.digest,
+            "drugs": [dict(drug) for drug in library.drugs],
+            "confirmed": [limit.as_wire() for limit in checked.soft_limits][:_MOST_CONFIRMED],
+        }
+    ]
 
 
 def _drugs(checked: CheckedTherapy) -> list[dict[str, object]]:
