@@ -29,6 +29,7 @@ from thecal.link.client import LAST_EVENT, Client
 from thecal.link.responses.pump import Accounts, Event, Filling, Hello, Instant, Limit
 from thecal.link.transport import Transport
 from thecal.link.uncertain_delivery import settled
+from thecal_protocol import messages
 
 if TYPE_CHECKING:
     from thecal.commands.alarm_view import AlarmView
@@ -241,11 +242,16 @@ class Pump:
 
     def cancel_plan(self) -> None:
         """End a taper or titration where it stands; its present dose stays."""
-        settled(self.client, "cancelling the plan", self.client.cancel_plan)
+        settled(self.client, "cancelling the plan", lambda: self.client.request(messages.CANCEL_PLAN))
 
     def skip_bridge(self) -> None:
         """Leave a bridge before its volume is through: the program's own rate begins."""
-        settled(self.client, "skipping the bridge", self.client.skip_bridge)
+        skip = messages.SKIP_BRIDGE
+        settled(
+            self.client,
+            "skipping the bridge",
+            lambda: self.client.request(skip, press="to leave the bridge"),
+        )
 
 
 def _checked(therapy: str | os.PathLike[str] | Therapy | CheckedTherapy) -> CheckedTherapy:

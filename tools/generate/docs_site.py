@@ -11,7 +11,7 @@ import typer
 from mkdocs.structure.files import File, Files
 
 from thecal.cli.app import app
-from thecal.cli.examples import EXAMPLES
+from thecal.cli.declare import EXAMPLES
 
 PAGE = "reference/commands.md"
 _OUTSIDE = re.compile(

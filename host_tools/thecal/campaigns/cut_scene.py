@@ -25,6 +25,7 @@ from thecal.emulator.testbench import PowerCut
 from thecal.errors import Refused
 from thecal.link.client import refill_values
 from thecal_protocol.messages import (
+    CANCEL_PLAN,
     PROPOSAL_BOLUS,
     PROPOSAL_CLOCK,
     PROPOSAL_PRIME,
@@ -236,7 +237,7 @@ class Scene:
     def cancel_plan(self) -> None:
         """The dose that holds now stays: within what the plan allowed."""
         self._begin("cancel plan")
-        self._try(self.pump.client.cancel_plan, _nothing)
+        self._try(lambda: self.pump.client.request(CANCEL_PLAN), _nothing)
 
     def prime(self) -> None:
         """Prime the catheter."""

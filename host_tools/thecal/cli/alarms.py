@@ -5,12 +5,18 @@ from typing import Annotated
 import typer
 
 from thecal.cli.common import Json, Port, Yes, ask, need_yes_for_json, open_pump, print_json
+from thecal.cli.declare import CHANGE, WATCH, examples, group
 
-alarms = typer.Typer(
+alarms = group(
+    "alarms",
+    WATCH,
+    "thecal alarms --json",
     help="List the alarms that stand, with cause and what to do; confirm, silence or test them.",
     invoke_without_command=True,
 )
-fault = typer.Typer(help="Show the fatal fault that stopped a pump, or clear it.", no_args_is_help=True)
+fault = group(
+    "fault", CHANGE, help="Show the fatal fault that stopped a pump, or clear it.", no_args_is_help=True
+)
 
 
 @alarms.callback()
@@ -26,6 +32,7 @@ def alarms_list(context: typer.Context, port: Port = "", as_json: Json = False) 
 
 
 @alarms.command("confirm")
+@examples("alarms confirm", "thecal alarms confirm all")
 def alarms_confirm(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ID|all", help="Which one, as `thecal alarms` names it.")],
@@ -41,6 +48,7 @@ def alarms_confirm(
 
 
 @alarms.command("silence")
+@examples("alarms silence", "thecal alarms silence")
 def alarms_silence(context: typer.Context, port: Port = "", as_json: Json = False) -> None:
     """Silence the pump for a while: 2 min at most while a critical alarm stands."""
     from thecal.commands import alarms as alarms_command
@@ -51,6 +59,7 @@ def alarms_silence(context: typer.Context, port: Port = "", as_json: Json = Fals
 
 
 @alarms.command("test")
+@examples("alarms test", "thecal alarms test --critical")
 def alarms_test(
     context: typer.Context,
     port: Port = "",
@@ -71,6 +80,7 @@ def alarms_test(
 
 
 @fault.command("show")
+@examples("fault show", "thecal fault show")
 def fault_show(port: Port = "", as_json: Json = False) -> None:
     """Show the first fatal fault, which a pump keeps over resets, and what clearing it means."""
     from thecal.commands.alarm_view import fault_json, fault_words
@@ -85,6 +95,7 @@ def fault_show(port: Port = "", as_json: Json = False) -> None:
 
 
 @fault.command("clear")
+@examples("fault clear", "thecal fault clear --yes")
 def fault_clear(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
     """Clear it: the pump tests itself, takes its program from flash again, and stays stopped."""
     need_yes_for_json(as_json, yes)

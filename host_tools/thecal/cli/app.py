@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from thecal.cli import keys
 from thecal.cli.commands import SECTIONS
-from thecal.cli.examples import dress
+from thecal.cli.declare import dress
 
 _WHERE = {name: entry.where for section in SECTIONS.values() for name, entry in section.items()}
 

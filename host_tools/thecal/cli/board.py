@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import Json, Port, WrongUsage, check_serial_number, print_json, words_for_people
+from thecal.cli.declare import OFFLINE, command
 from thecal_protocol.version import VERSION
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Line(StrEnum):
     UART0 = "uart0"
 
 
+@command(OFFLINE, "thecal flash --port /dev/ttyACM0", "thecal flash --image thecal.uf2")
 def flash(
     port: Port = "",
     image: Annotated[

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from thecal.cli.common import Json, print_json
+from thecal.cli.declare import OFFLINE, command
 
 
+@command(OFFLINE, "thecal campaign power-cuts --runs 1000 --seed 7")
 def campaign(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: faults, power-cuts.")],
     runs: Annotated[int, typer.Option(min=1, help="How many runs.")] = 1000,

@@ -26,6 +26,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.declare import CHANGE, command, examples, group
 from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
@@ -33,9 +34,14 @@ if TYPE_CHECKING:
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"
 
-clock = typer.Typer(help="Show or set the pump's local time.", no_args_is_help=True)
+clock = group("clock", CHANGE, help="Show or set the pump's local time.", no_args_is_help=True)
 
 
+@command(
+    CHANGE,
+    "thecal program examples/morphine-constant.toml",
+    "thecal program new.toml --yes --json --no-input",
+)
 def program(
     therapy: Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy file.")],
     port: Port = "",
@@ -70,6 +76,7 @@ def program(
         remember(pump, "program", no_store, committed_us=committed.at.total_us if committed else None)
 
 
+@command(CHANGE, 'thecal bolus --dose "0.2 mg" --duration "10 min"', "thecal bolus --patient")
 def bolus(
     port: Port = "",
     dose: Annotated[str, typer.Option(metavar="MASS", help='Of the primary drug: "0.2 mg".')] = "",
@@ -111,6 +118,7 @@ def bolus(
     print_json(answer) if as_json else print(answer["text"])
 
 
+@command(CHANGE, "thecal stop", 'thecal stop --for "20 min"')
 def stop(
     port: Port = "",
     lasting: Annotated[
@@ -127,6 +135,7 @@ def stop(
     _switch("stop", port, as_json, no_store, lambda pump: pump.stop(lasting), _what_a_stop_means)
 
 
+@command(CHANGE, "thecal resume")
 def resume(port: Port = "", no_store: NoStore = False, as_json: Json = False) -> None:
     """Resume delivery at the basal rate that is scheduled now."""
     _switch("resume", port, as_json, no_store, lambda pump: pump.resume())
@@ -161,6 +170,7 @@ def _switch(
 
 
 @clock.command("show")
+@examples("clock show", "thecal clock show")
 def clock_show(port: Port = "", as_json: Json = False) -> None:
     """Show the pump's local time, and how far it is from this computer's."""
     with open_pump(port) as pump:
@@ -177,6 +187,7 @@ def clock_show(port: Port = "", as_json: Json = False) -> None:
 
 
 @clock.command("set")
+@examples("clock set", "thecal clock set --to now", 'thecal clock set --offset "+1h" --yes')
 def clock_set(
     port: Port = "",
     to: Annotated[str, typer.Option(metavar="ISO-TIME|now", help="The new local time.")] = "",

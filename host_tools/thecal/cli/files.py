@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import Json, check_serial_number, local_time, note, print_json, quantity
+from thecal.cli.declare import OFFLINE, command
 
 if TYPE_CHECKING:
     from thecal.emulator import command as emulate_command
@@ -22,6 +23,9 @@ _SESSION_S = 180  # of a pump that hears nothing
 _HASTY = 10  # times as fast: nobody reads a review in less than 18 s
 
 
+@command(
+    OFFLINE, "thecal emulate --link /tmp/pump --speed 10", "thecal emulate --flash pump.flash --speed max"
+)
 def emulate(
     flash: Flash = None,
     speed: Annotated[str, typer.Option(metavar="N|max", help="How many times as fast as real.")] = "1",
@@ -76,6 +80,11 @@ def _clock_of(speed: str) -> "tuple[emulate_command.ClockKind, int]":
     return ("real", 1) if int(speed) == 1 else ("scaled", int(speed))
 
 
+@command(
+    OFFLINE,
+    "thecal simulate examples/morphine-constant.toml --for 7d",
+    "thecal simulate examples/morphine-constant.toml --for 24h --json",
+)
 def simulate(
     therapy: Therapy,
     duration: Annotated[str, typer.Option("--for", metavar="DURATION", help='How long: "24h", "7d", "1y".')],
@@ -110,6 +119,11 @@ def simulate(
     )
 
 
+@command(
+    OFFLINE,
+    "thecal check examples/baclofen-night-rise.toml",
+    "thecal check new.toml --running old.toml --json",
+)
 def check(
     therapy: Therapy,
     running: Annotated[

@@ -21,6 +21,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.declare import CHANGE, command
 from thecal.cli.store import NoStore, remember
 from thecal.errors import ThecalError
 
@@ -45,6 +46,7 @@ def prompter_of(no_input: bool, as_json: bool) -> "Prompter":
     return Prompter(may_ask(no_input) and not as_json)
 
 
+@command(CHANGE, "thecal session", 'thecal session --dose "2.6 mg/day" --report today.html --no-input --yes')
 def session(
     port: Port = "",
     dose: Annotated[str, typer.Option(metavar="DOSE", help='New basal dose: "2.6 mg/day".')] = "",
@@ -113,6 +115,11 @@ def _report(pump: "Pump", prompter: "Prompter", path: Path | None) -> "dict[str,
     return command.as_json(made, wanted) | {"chain_words": made.chain.words}
 
 
+@command(
+    CHANGE,
+    "thecal replace weaker.toml",
+    'thecal replace weaker.toml --volume "40 mL" --residual "3 mL" --bridge --yes --json',
+)
 def replace(
     therapy: Therapy,
     port: Port = "",
@@ -156,6 +163,7 @@ def replace(
         print(f"The refill is on record; {review.proposal.reading['name']} runs.")
 
 
+@command(CHANGE, "thecal implant --therapy examples/morphine-constant.toml", "thecal implant --dry --yes")
 def implant(
     port: Port = "",
     therapy: Annotated[Path | None, typer.Option(metavar="THERAPY.toml", help="Program this first.")] = None,
@@ -200,6 +208,11 @@ def implant(
         print("The prime runs.")
 
 
+@command(
+    CHANGE,
+    'thecal calibrate --volume "100 uL" --duration "20 min"',
+    'thecal calibrate --run "40000:99.8 mg" --density "0.9982 g/mL" --mass-uncertainty "0.02 mg"',
+)
 def calibrate(
     port: Port = "",
     runs: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_json
+from thecal.cli.declare import WATCH, command, examples, group
 
 
 class Role(StrEnum):
@@ -17,6 +18,7 @@ class Role(StrEnum):
     MANUFACTURER = "manufacturer"
 
 
+@command(WATCH, "thecal pair --port /dev/ttyACM0", "thecal pair --role patient")
 def pair(
     port: Port = "",
     role: Annotated[Role, typer.Option("--role", help="What the key will allow.")] = Role.CLINICIAN,
@@ -33,8 +35,13 @@ def pair(
         print(f"{paired.serial}: paired as {paired.role}; the key is in {paired.path}")
 
 
-keys = typer.Typer(
-    help="The keys of pumps that this user has. No key is ever shown.", invoke_without_command=True
+keys = group(
+    "keys",
+    WATCH,
+    "thecal keys",
+    "thecal keys --json",
+    help="The keys of pumps that this user has. No key is ever shown.",
+    invoke_without_command=True,
 )
 
 
@@ -57,6 +64,7 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
 
 
 @keys.command()
+@examples("keys forget", "thecal keys forget UNIX-C4494050", "thecal keys forget UNIX-C4494050 patient")
 def forget(
     serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The pump's serial number.")],
     role: Annotated[Role | None, typer.Argument(metavar="[ROLE]", help="Only this role's.")] = None,

@@ -6,15 +6,20 @@ from typing import Annotated
 import typer
 
 from thecal.cli.common import Json, note, print_json
+from thecal.cli.declare import OFFLINE, examples, group
 
-library = typer.Typer(
-    help="Show, make and sign the drug library: limits, start doses, rules.", no_args_is_help=True
+library = group(
+    "library",
+    OFFLINE,
+    help="Show, make and sign the drug library: limits, start doses, rules.",
+    no_args_is_help=True,
 )
 
 File = Annotated[Path, typer.Argument(metavar="LIBRARY.toml", help="The library's file.")]
 
 
 @library.command()
+@examples("library show", "thecal library show morphine", "thecal library show --json")
 def show(
     drug: Annotated[str, typer.Argument(metavar="[DRUG]", help="One drug only.")] = "", as_json: Json = False
 ) -> None:
@@ -43,6 +48,7 @@ def show(
 
 
 @library.command()
+@examples("library verify", "thecal library verify ours.toml")
 def verify(path: File, as_json: Json = False) -> None:
     """Is it signed by a trusted key, unaltered and well formed?"""
     from thecal.commands import library as commands
@@ -52,6 +58,7 @@ def verify(path: File, as_json: Json = False) -> None:
 
 
 @library.command()
+@examples("library make", 'thecal library make ours.toml --name "St. Mary" --issuer "St. Mary, pharmacy"')
 def make(
     path: File,
     name: Annotated[str, typer.Option(help="The library's name.")],
@@ -71,6 +78,7 @@ def make(
 
 
 @library.command("make-key")
+@examples("library make-key", "thecal library make-key pharmacy.pem")
 def make_key(
     path: Annotated[Path, typer.Argument(metavar="KEY", help="File of the new signing key.")],
     as_json: Json = False,
@@ -83,6 +91,7 @@ def make_key(
 
 
 @library.command()
+@examples("library sign", "thecal library sign ours.toml --key pharmacy.pem")
 def sign(
     path: File,
     key: Annotated[Path, typer.Option(metavar="KEY", help="File of the signing key.")],
@@ -99,6 +108,10 @@ def sign(
 
 
 @library.command()
+@examples(
+    "library trust",
+    "thecal library trust 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f --name pharmacy",
+)
 def trust(
     public: Annotated[str, typer.Argument(metavar="PUBLIC-KEY", help="64 hexadecimal digits.")],
     name: Annotated[str, typer.Option(help="Whose key it is.")],
@@ -112,6 +125,7 @@ def trust(
 
 
 @library.command()
+@examples("library use", "thecal library use ours.toml")
 def use(path: File, as_json: Json = False) -> None:
     """Make a verified library the one that every command of this user goes by."""
     from thecal.commands import library as commands

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 
 from thecal.cli.common import Json, print_json
+from thecal.cli.declare import WATCH, command
 
 
+@command(WATCH, "thecal ports", "thecal ports --json")
 def ports(as_json: Json = False) -> None:
     """List the serial ports, boards with an RP2040 (USB 2e8a) first. Nothing is opened."""
     from thecal.link.ports import found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import Json, Port, local_time, open_pump, print_json, quantity
+from thecal.cli.declare import WATCH, command
 
 if TYPE_CHECKING:
     from thecal.report.flow_file import MeasuredFlow
@@ -26,6 +27,13 @@ Out = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The repor
 Rate = Annotated[str, typer.Option("--rate", metavar="RATE", help='That was set for it: "0.5 mL/day".')]
 
 
+@command(
+    WATCH,
+    "thecal report --port /dev/ttyACM0 --out today.html --pdf today.pdf",
+    "thecal report --log log.jsonl --serial UNIX-C4494050",
+    "thecal report --simulate examples/morphine-constant.toml --for 3d",
+    'thecal report --flow weighed.csv --rate "0.5 mL/day"',
+)
 def report(
     out: Out = Path("report.html"),
     pdf: Annotated[Path | None, typer.Option(metavar="FILE.pdf", help="The same as PDF.")] = None,

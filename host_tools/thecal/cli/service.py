@@ -24,6 +24,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.declare import CHANGE, command
 from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from thecal.therapy.checked import CheckedTherapy
 
 
+@command(CHANGE, 'thecal refill --volume "40 mL" --residual "3.1 mL"')
 def refill(
     volume: FilledIn = "",
     residual: CameOut = "",
@@ -150,6 +152,7 @@ class _Given:
         )
 
 
+@command(CHANGE, "thecal prime --implant --dry")
 def prime(
     port: Port = "",
     dry: Annotated[
@@ -174,29 +177,30 @@ def prime(
     print_json(priming.as_json()) if as_json else print("The prime runs.")
 
 
+@command(CHANGE, "thecal cancel-plan --yes")
 def cancel_plan(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
     """End a taper or titration where it stands: its present dose stays."""
-    _at_once(port, yes, no_store, as_json, "cancel_plan", "End the plan at its present dose?")
+    need_yes_for_json(as_json, yes)
+    with open_pump(port) as pump:
+        ask_or_withdraw(pump, "End the plan at its present dose?", yes)
+        pump.cancel_plan()
+        _tell(pump, "cancel-plan", "The plan has ended; its present dose stays.", no_store, as_json)
 
 
+@command(CHANGE, "thecal skip-bridge --yes")
 def skip_bridge(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
     """Leave a bridge before its volume is through: the program's own rate begins."""
-    _at_once(
-        port,
-        yes,
-        no_store,
-        as_json,
-        "skip_bridge",
-        "Leave the bridge now? The program's own rate begins at once.",
-    )
-
-
-def _at_once(port: str, yes: bool, no_store: bool, as_json: bool, what: str, question: str) -> None:
     need_yes_for_json(as_json, yes)
-    from thecal.commands import service
-
     with open_pump(port) as pump:
-        ask_or_withdraw(pump, question, yes)
-        done = service.at_once(pump.client, what)
-        remember(pump, what.replace("_", "-"), no_store)
-    print_json(done) if as_json else print(done["text"])
+        ask_or_withdraw(pump, "Leave the bridge now? The program's own rate begins at once.", yes)
+        pump.skip_bridge()
+        _tell(pump, "skip-bridge", "The bridge has ended; the program's own rate runs.", no_store, as_json)
+
+
+def _tell(pump: "Pump", what: str, text: str, no_store: bool, as_json: bool) -> None:
+    """It is done: for whoever asked, and for the store."""
+    from thecal.units.json_numbers import SCHEMA
+
+    done = {"schema": SCHEMA, "state": pump.state, "text": text}
+    remember(pump, what, no_store)
+    print_json(done) if as_json else print(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli.common import Json, Port, note, print_json
+from thecal.cli.declare import STORE, command, examples, group
 
 if TYPE_CHECKING:
     from thecal.pump import Pump
@@ -19,7 +20,9 @@ NoStore = Annotated[
     typer.Option("--no-store", help="Keep nothing of this session in the store (THECAL_STORE=off: never)."),
 ]
 
-store = typer.Typer(help="What this computer saw of pumps: import, export, info.", no_args_is_help=True)
+store = group(
+    "store", STORE, help="What this computer saw of pumps: import, export, info.", no_args_is_help=True
+)
 
 
 def remember(
@@ -44,6 +47,7 @@ def remember(
         note(said)
 
 
+@command(STORE, "thecal history --last 20", "thecal history --pump UNIX-C4494050 --json")
 def history(
     pump: Serial = "",
     last: Annotated[int, typer.Option("--last", metavar="N", min=0, help="The newest N lines; 0: all.")] = 0,
@@ -55,6 +59,7 @@ def history(
     store_command.show_history(pump, last, print_json if as_json else None)
 
 
+@command(STORE, "thecal trend --pump UNIX-C4494050")
 def trend(pump: Serial = "", as_json: Json = False) -> None:
     """Show how a pump's true flow develops, by what came out at refills against what it counted."""
     from thecal.history import command as store_command
@@ -63,6 +68,11 @@ def trend(pump: Serial = "", as_json: Json = False) -> None:
 
 
 @store.command("import")
+@examples(
+    "store import",
+    "thecal store import log.jsonl --pump UNIX-C4494050",
+    "thecal store import --port /dev/ttyACM0",
+)
 def import_(
     files: Annotated[
         list[Path] | None,
@@ -89,6 +99,11 @@ def import_(
 
 
 @store.command("export")
+@examples(
+    "store export",
+    "thecal store export out --format parquet",
+    'thecal store export out --format fhir --utc-offset +01:00 --subject "Patient/17"',
+)
 def export(
     out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; made when missing.")],
     form: Annotated[str, typer.Option("--format", metavar="csv|parquet|fhir", help="The form.")] = "csv",
@@ -120,6 +135,7 @@ def export(
 
 
 @store.command("info")
+@examples("store info", "thecal store info")
 def info(as_json: Json = False) -> None:
     """Show where the store is and which pumps it knows."""
     from thecal.history import command as store_command

@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from thecal.cli.common import Json, Port, need_port, open_pump, print_json, quantity
+from thecal.cli.declare import WATCH, command
 from thecal.cli.store import NoStore, remember
 
 
+@command(WATCH, "thecal status --port /dev/ttyACM0", "thecal status --json")
 def status(port: Port = "", as_json: Json = False) -> None:
     """Show the pump now: state, therapy, rate, what was delivered, reservoir, next change."""
     from thecal.monitor import status as status_command
@@ -16,6 +18,7 @@ def status(port: Port = "", as_json: Json = False) -> None:
     status_command.run(port, as_json)
 
 
+@command(WATCH, "thecal monitor --port /tmp/pump", "thecal monitor --plain --interval 10s >> pump.txt")
 def monitor(
     port: Port = "",
     interval: Annotated[str, typer.Option(metavar="DURATION", help="How often to look.")] = "1 s",
@@ -46,6 +49,7 @@ def monitor(
             watching.run(every_us / 1_000_000, lines=plain, ascii_only=ascii_only)
 
 
+@command(WATCH, "thecal log --count 20", "thecal log --jsonl --from 1 > log.jsonl", "thecal log --verify")
 def log(
     port: Port = "",
     first: Annotated[
@@ -89,6 +93,7 @@ def log(
         remember(pump, "log", no_store)
 
 
+@command(WATCH, "thecal limits --json")
 def limits(port: Port = "", as_json: Json = False) -> None:
     """Show what the pump accepts at all: lowest and highest value of every amount."""
     with open_pump(port) as pump:

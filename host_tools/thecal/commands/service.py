@@ -1,6 +1,6 @@
-"""What a clinician does around the catheter: prime, ending a plan or a bridge. Refills: `refill`.
+"""What a clinician does around the catheter: prime. Refills: `refill`.
 
-Each is proposed, shown and committed like a dose, because each changes what the patient gets.
+It is proposed, shown and committed like a dose, because it changes what the patient gets.
 """
 
 from dataclasses import dataclass
@@ -58,16 +58,6 @@ class Prime:
             "dry": bool(self.proposal.reading["dry"]),
             "volume_nl": nl(int(self.volume_pl)),
         }
-
-
-def at_once(client: Client, what: str) -> dict[str, object]:
-    """`cancel_plan` or `skip_bridge`."""
-    action, text = {
-        "cancel_plan": (client.cancel_plan, "The plan has ended; its present dose stays."),
-        "skip_bridge": (client.skip_bridge, "The bridge has ended; the program's own rate runs."),
-    }[what]
-    settled(client, what.replace("_", " "), action)
-    return {"schema": SCHEMA, "state": client.status().state, "text": text}
 
 
 def _whole(program: dict[str, object], name: str) -> int:

@@ -44,7 +44,6 @@ from thecal_protocol.codec import encoded, name_of, size
 from thecal_protocol.messages import (
     ABORT,
     ACCOUNTS,
-    CANCEL_PLAN,
     COMMIT,
     EVENTS,
     IMPLANT,
@@ -64,7 +63,6 @@ from thecal_protocol.messages import (
     PROPOSE,
     READING,
     RESUME,
-    SKIP_BRIDGE,
     STATUS,
     STOP,
     proposal_fields,
@@ -303,7 +301,7 @@ class Client(GuardClient):
 
     def commit(self, digest: bytes) -> Committed:
         """Make the proposal of this digest so, from one instant to the next."""
-        reply = self._at_the_pump("to carry this out", COMMIT, {"digest": digest})
+        reply = self.request(COMMIT, digest=digest)
         return Committed(reply.instant("at"), reply.number("ref"))
 
     def abort(self) -> None:
@@ -326,25 +324,21 @@ class Client(GuardClient):
 
     def set_implant_flag(self) -> Instant:
         """Say that the pump is being implanted or revised: for an hour a prime may be given."""
-        return self._at_the_pump("to set the implant flag", IMPLANT, {}).instant("at")
+        return self.request(IMPLANT, press="to set the implant flag").instant("at")
 
-    def cancel_plan(self) -> Instant:
-        """End a taper or titration where it stands; its present dose stays."""
-        return self._session.request(CANCEL_PLAN, {}).instant("at")
+    def request(self, opcode: int, *, press: str = "to carry this out", **values: object) -> Reply:
+        """Any request, by its row of `thecal_protocol.messages`: its fields in, its answer out.
 
-    def skip_bridge(self) -> Instant:
-        """Leave a bridge before its volume is through: the program's own rate begins."""
-        return self._at_the_pump("to leave the bridge", SKIP_BRIDGE, {}).instant("at")
-
-    def _at_the_pump(self, what: str, opcode: int, values: dict[str, object]) -> Reply:
-        """A request that may need the pump's button pressed. Nobody pressed: the pump forgets it."""
+        `press`: what it is for, where it needs the pump's button pressed. Nobody pressed: the pump forgets
+        it.
+        """
         session = self._session
 
         def forget() -> None:
             session.hello()  # while a signal is held nothing else is sent; the session before waits no longer
 
         return pressed(
-            lambda: session.request(opcode, values), what, session.serial, self.button, give_up=forget
+            lambda: session.request(opcode, values), press, session.serial, self.button, give_up=forget
         )
 
     def _read_blob(self, opcode: int) -> bytes:

@@ -194,23 +194,15 @@ class Run:
                 return event.what, lambda: pump.carry_out(client.propose_prime(dry=event.dry))
             case ev.StopEvent():
                 return event.what, lambda: client.stop(resume_after_s=event.resume_after_s)
+            case ev.PlainEvent():
+                return event.what, lambda: client.request(ev.PLAIN[event.what])
             case _:
-                return event.what, self._plain_commands()[event.what]
+                return event.what, client.patient_bolus
 
     def _refill(self, event: ev.RefillEvent) -> None:
         at_us = self.pump.at_us
         check = self.pump.refill(event.volume_pl, event.residual_pl, event.therapy)
         self.refills.append((at_us, check))
-
-    def _plain_commands(self) -> dict[str, Callable[[], object]]:
-        client = self.pump.client
-        return {
-            "patient_bolus": client.patient_bolus,
-            "resume": client.resume,
-            "implant": client.set_implant_flag,
-            "cancel_plan": client.cancel_plan,
-            "skip_bridge": client.skip_bridge,
-        }
 
     def _inject(self, event: Condition) -> None:
         from thecal.simulation.scenario.faults import PowerCutEvent

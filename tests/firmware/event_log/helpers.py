@@ -12,7 +12,7 @@ from thecal.errors import Refused
 from thecal.eventlog import integrity
 from thecal.link.client import Client
 from thecal.link.responses.pump import Event
-from thecal_protocol.messages import PROPOSAL_BOLUS
+from thecal_protocol.messages import CANCEL_PLAN, PROPOSAL_BOLUS, SKIP_BRIDGE
 
 S = 1_000_000
 HOUR = 3_600 * S
@@ -35,9 +35,9 @@ def refused_requests(client: Client, count: int, first: int = 0) -> None:
     requests: list[Callable[[], object]] = [
         client.clear_log,
         lambda: client.commit(bytes(16)),
-        client.cancel_plan,
+        lambda: client.request(CANCEL_PLAN),
         lambda: client.confirm_alarm(2),
-        client.skip_bridge,
+        lambda: client.request(SKIP_BRIDGE),
         lambda: client.propose(PROPOSAL_BOLUS, {"dose_ng": 0, "duration_us": 0, "extended": 0}),
     ]
     for request in requests[first : first + count]:

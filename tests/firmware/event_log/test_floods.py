@@ -140,14 +140,14 @@ class Doing:
             self.turn += 1
             for kind, values in proposals(self.turn, now):
                 name = name_of(messages.PROPOSALS, kind)
-                self.attempt("skip_bridge", client.skip_bridge)
+                self.attempt("skip_bridge", lambda: client.request(messages.SKIP_BRIDGE))
                 self.attempt("implant", client.set_implant_flag)
                 self.attempt(
                     name, lambda kind=kind, values=values: client.propose(kind, spoilt(kind, values))
                 )
                 self.attempt(name, lambda kind=kind, values=values: commit(client, kind, values))
                 if kind == messages.PROPOSAL_PROGRAM:
-                    self.attempt("cancel_plan", client.cancel_plan)
+                    self.attempt("cancel_plan", lambda: client.request(messages.CANCEL_PLAN))
             bench.advance_by(HOUR)
             simple = {
                 "patient_bolus": client.patient_bolus,

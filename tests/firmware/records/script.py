@@ -14,7 +14,7 @@ from firmware.dosing import rig
 from support.pressing import presser
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client, refill_values
-from thecal_protocol.messages import PROPOSAL_REFILL
+from thecal_protocol.messages import CANCEL_PLAN, PROPOSAL_REFILL, SKIP_BRIDGE
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -189,11 +189,11 @@ DAY = [
     _refill_and_program(_hm(11, 1), 40_000_000_000, BRIDGED),
     _stop(_hm(11, 31)),
     _resume(_hm(11, 51)),
-    Act(_hm(12, 20), "skip bridge", lambda c: c.skip_bridge()),
+    Act(_hm(12, 20), "skip bridge", lambda c: c.request(SKIP_BRIDGE)),
     _patient(_hm(13, 30)),
     _program(_hm(14), PLAN),
     _stop(_hm(15, 30), 900),
-    Act(_hm(18), "cancel plan", lambda c: c.cancel_plan()),
+    Act(_hm(18), "cancel plan", lambda c: c.request(CANCEL_PLAN)),
     _refill(_hm(19), 30_000_000_000),
     _program(_hm(20), FLEX | {"drugs": _NEW_DRUG, "name": "flex again"}),
     _patient(_hm(22, 30)),

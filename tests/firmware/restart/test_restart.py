@@ -10,6 +10,7 @@ from thecal.commands.delivered import bound_steps
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused, ThecalError
 from thecal.link.client import Client
+from thecal_protocol.messages import CANCEL_PLAN
 
 HOUR_US = 3_600_000_000
 STEP_PL = 2500
@@ -173,7 +174,7 @@ def test_a_plan_goes_on_where_it_stood(pump: Pump):
     assert pump.client.status().basal_ng_per_day == 2_000_000
     pump.hours(2)  # at most half an hour late
     assert pump.client.status().basal_ng_per_day == 1_600_000
-    pump.client.cancel_plan()
+    pump.client.request(CANCEL_PLAN)
     pump.cut()
     pump.hours(40)
     assert pump.client.status().basal_ng_per_day == 1_600_000

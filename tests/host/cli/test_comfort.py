@@ -14,9 +14,10 @@ import pytest
 import typer
 from serial.tools import list_ports
 
+import cli_table
 from thecal.cli.app import app
 from thecal.cli.commands import SECTIONS
-from thecal.cli.examples import EXAMPLES
+from thecal.cli.declare import EXAMPLES
 from thecal.emulator.emulator import Emulator
 from thecal.link import ports
 from thecal_protocol.version import VERSION
@@ -117,6 +118,10 @@ def test_the_table_of_commands_says_what_their_help_says():
     assert table == {
         name: " ".join(part.help.split("\n\n")[0].split()) for name, part in root.commands.items()
     }
+
+
+def test_the_table_of_commands_is_what_their_modules_declare():
+    assert cli_table.main(["--check"]) == 0, "run `python tools/generate/cli_table.py`"
 
 
 def test_examples_stand_in_the_help(quick_thecal: Thecal):

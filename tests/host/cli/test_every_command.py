@@ -13,7 +13,7 @@ import typer
 
 from support.pressing import presses
 from thecal.cli.app import app
-from thecal.cli.examples import EXAMPLES
+from thecal.cli.declare import EXAMPLES
 from thecal.emulator.emulator import Emulator
 from thecal.link import keyring
 

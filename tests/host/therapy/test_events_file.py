@@ -202,8 +202,8 @@ BAD = [
     (event('do = "stop"\ninject = "power_cut"'), "event[1]",
      'needs one of do and inject; write for example: do = "patient_bolus"'),
     (event('do = "patient_bolos"'), "event[1].do",
-     '"patient_bolos" is not known; did you mean patient_bolus? known: patient_bolus, clinician_bolus, stop, resume, '
-     "program, refill, set_clock, implant, prime, cancel_plan, skip_bridge"),
+     '"patient_bolos" is not known; did you mean patient_bolus? known: patient_bolus, clinician_bolus, stop, '
+     "program, refill, set_clock, prime, resume, implant, cancel_plan, skip_bridge"),
     (event("inject = 7"), "event[1].inject",
      '"7" is not known; known: motor_stall, power_cut, over_delivery, battery_level, temperature, link_noise, '
      "link_flood, flash_bit_flip, planner_fault, sensor_stuck, sensor_missing, sensor_noise, occlusion, hang, "

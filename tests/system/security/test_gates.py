@@ -362,7 +362,7 @@ def test_the_refused_frame_itself_is_not_carried_out_later(pump: Emulator, clien
 @pytest.mark.req("SEC-14", part="what is refused anyway asks nobody to press")
 def test_what_would_be_refused_waits_for_nothing(pump: Emulator, client: Client):
     with pytest.raises(Refused, match="not_running"):
-        client.skip_bridge()
+        client.request(messages.SKIP_BRIDGE)
     with pytest.raises(Refused, match="no_proposal"):
         client.commit(bytes(16))
     client.propose_program(therapy(step_volume_pl=1250))
@@ -377,9 +377,9 @@ def test_leaving_a_bridge(pump: Emulator, client: Client):
     client.commit(client.propose_program({**BRIDGED, "periodic_boluses": []}).digest)
     assert client.status().bolus == "bridge"
     client.button = None
-    needs_press(client.skip_bridge)
+    needs_press(lambda: client.request(messages.SKIP_BRIDGE))
     pump.bench.press_button()
-    client.skip_bridge()
+    client.request(messages.SKIP_BRIDGE)
     assert client.status().bolus is None
 
 

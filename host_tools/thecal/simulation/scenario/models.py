@@ -14,14 +14,17 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from thecal.errors import TherapyError
 from thecal.simulation.scenario.faults import Injection
-from thecal.simulation.scenario.fields import EXAMPLES, BaseEvent
+from thecal.simulation.scenario.fields import EXAMPLES, BaseEvent, one_of
 from thecal.therapy import limits
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.fields import amount, wrong
 from thecal.therapy.load import load_therapy
 from thecal.units import quantities
+from thecal_protocol.messages import CHANGES, KIND, MESSAGES
 
 MEASURED = "measured"
+# Commands that are an event by their row of the protocol alone; name -> opcode.
+PLAIN = {row[1]: row[0] for row in MESSAGES if row[4] & KIND == CHANGES and not row[5]}
 
 
 def _read_offset(value: object) -> int:
@@ -86,12 +89,6 @@ class StopEvent(BaseEvent):
     )
 
 
-class ResumeEvent(BaseEvent):
-    """Delivery is resumed."""
-
-    what: Literal["resume"] = Field(alias="do")
-
-
 class ProgramEvent(BaseEvent):
     """Another therapy is committed. It has been read and checked."""
 
@@ -118,12 +115,6 @@ class SetClockEvent(BaseEvent):
     offset_us: Annotated[int, BeforeValidator(_read_offset)] = Field(alias="offset")
 
 
-class ImplantEvent(BaseEvent):
-    """The flag for implant or revision is set: for an hour a prime may be given."""
-
-    what: Literal["implant"] = Field(alias="do")
-
-
 class PrimeEvent(BaseEvent):
     """The catheter is primed; `dry`: the whole dead volume, of a pump that was never primed."""
 
@@ -131,42 +122,30 @@ class PrimeEvent(BaseEvent):
     dry: bool = False
 
 
-class CancelPlanEvent(BaseEvent):
-    """The plan ends where it stands."""
+class PlainEvent(BaseEvent):
+    """A command that changes therapy and takes no arguments: whichever the protocol has."""
 
-    what: Literal["cancel_plan"] = Field(alias="do")
-
-
-class SkipBridgeEvent(BaseEvent):
-    """The bridge is left before its volume is through."""
-
-    what: Literal["skip_bridge"] = Field(alias="do")
+    what: Annotated[str, one_of("do", tuple(PLAIN))] = Field(alias="do")
 
 
 Event = (
     PatientBolusEvent
     | ClinicianBolusEvent
     | StopEvent
-    | ResumeEvent
     | ProgramEvent
     | RefillEvent
     | SetClockEvent
-    | ImplantEvent
     | PrimeEvent
-    | CancelPlanEvent
-    | SkipBridgeEvent
+    | PlainEvent
     | Injection
 )
 DO: dict[str, type[Event]] = {
     "patient_bolus": PatientBolusEvent,
     "clinician_bolus": ClinicianBolusEvent,
     "stop": StopEvent,
-    "resume": ResumeEvent,
     "program": ProgramEvent,
     "refill": RefillEvent,
     "set_clock": SetClockEvent,
-    "implant": ImplantEvent,
     "prime": PrimeEvent,
-    "cancel_plan": CancelPlanEvent,
-    "skip_bridge": SkipBridgeEvent,
+    **dict.fromkeys(PLAIN, PlainEvent),
 }

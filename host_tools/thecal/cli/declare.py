@@ -1,0 +1,81 @@
+"""What a command says of itself: its section of the help, its examples, written where the command is.
+
+`commands`, the root's table, is generated from these (tools/generate/cli_table.py), so that the root imports
+no module of a command but the one that is wanted.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import typer
+
+OFFLINE = "Without a pump"
+WATCH = "Look at a pump"
+CHANGE = "Change what a pump does"
+STORE = "What was seen of pumps"
+SECTIONS = (OFFLINE, WATCH, CHANGE, STORE)
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class Declared(NamedTuple):
+    """A command of the root, or a group of them, and the section that it stands in."""
+
+    section: str
+    found: Callable[..., object] | typer.Typer
+
+    @property
+    def summary(self) -> str:
+        """Its one line in the help: what its own help begins with."""
+        text = self.found.info.help if isinstance(self.found, typer.Typer) else self.found.__doc__
+        return " ".join(str(text).split("\n\n")[0].split())
+
+
+# Of the modules that have been imported.
+DECLARED: dict[str, Declared] = {}
+EXAMPLES: dict[str, tuple[str, ...]] = {}
+
+
+def command(section: str, *lines: str) -> Callable[[F], F]:
+    """A command of the root, called as the function is. `lines`: examples."""
+
+    def declare(function: F) -> F:
+        name = function.__name__.replace("_", "-")
+        DECLARED[name] = Declared(section, function)
+        return examples(name, *lines)(function)
+
+    return declare
+
+
+def group(name: str, section: str, *lines: str, **settings: Any) -> typer.Typer:
+    """Commands below a command. `lines`: examples of the command itself; `settings`: as of typer.Typer."""
+    made = typer.Typer(**settings)
+    DECLARED[name] = Declared(section, made)
+    if lines:
+        EXAMPLES[name] = lines
+    return made
+
+
+def examples(path: str, *lines: str) -> Callable[[F], F]:
+    """Examples of a command by its path: "clock set"."""
+
+    def declare(function: F) -> F:
+        EXAMPLES[path] = lines
+        return function
+
+    return declare
+
+
+def dress(command: Any, path: str) -> Any:
+    """Put its examples below the help of a command, or of all of a group, and let a flag be a flag: no
+    "<bool>" beside it."""
+    for option in getattr(command, "params", ()):
+        if getattr(option, "is_flag", False) and option.metavar is None:
+            option.metavar = ""
+    for name, part in getattr(command, "commands", {}).items():
+        dress(part, f"{path} {name}")
+    if path in EXAMPLES:
+        shown = (f"  {line}" for line in EXAMPLES[path])
+        lines = "\n".join(("\b", "Examples:", *shown))  # \b: lines as they are
+        command.epilog = f"{command.epilog}\n\n{lines}" if command.epilog else lines
+    return command
