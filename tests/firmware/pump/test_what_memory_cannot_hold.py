@@ -1,4 +1,4 @@
-"""A proposal that the memory cannot hold is refused; it does not end the pump (found by review)."""
+"""A proposal that the memory cannot hold is refused; it does not end the pump."""
 
 from collections.abc import Callable
 from typing import Any
