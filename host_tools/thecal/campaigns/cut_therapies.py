@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
+from thecal_protocol.therapy import THERAPY
+
 US_PER_S = 1_000_000
 US_PER_MIN = 60 * US_PER_S
 US_PER_H = 60 * US_PER_MIN
@@ -27,6 +29,7 @@ _FLOOR_PL_PER_DAY = 48_000_000  # the pump's minimum rate
 Values = dict[str, Any]
 
 _PLAIN: Values = {
+    **{name: 0 for name, kind in THERAPY if isinstance(kind, str)},  # what is not named is not used
     "schema": 1,
     "name": "plain",
     "reservoir_pl": FILL_PL,
@@ -52,9 +55,7 @@ _PLAIN: Values = {
     ],
     "max_rate_pl_per_day": 24_000_000_000,
     "low_reservoir_pl": 2_000_000_000,
-    "low_reservoir_days": 3,
     "max_pause_s": 1800,
-    "start_delay_s": 0,
     "plan": [],
     "bridge": [],
     "library": [  # that morphine may be asked for by the patient: without it the strictest rules hold

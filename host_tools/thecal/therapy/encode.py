@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from thecal.errors import TherapyError
@@ -26,32 +25,24 @@ def to_wire(checked: CheckedTherapy) -> dict[str, object]:
     for and no program runs: it is never left out in silence.
     """
     therapy = checked.model
-    pump, catheter, basal = therapy.pump, therapy.catheter, therapy.basal
+    basal, patient = therapy.basal, therapy.patient_bolus
     return {
         "schema": SCHEMA_VERSION,
         "name": therapy.name,
-        "reservoir_pl": pump.reservoir_pl,
-        "fill_pl": pump.fill_pl,
-        "step_volume_pl": pump.step_volume_pl,
-        "pump_tubing_pl": catheter.pump_tubing_pl,
-        "catheter_length_um": catheter.length_um,
-        "catheter_pl_per_cm": catheter.volume_per_length_pl_per_cm,
+        **therapy.pump.on_wire(),
+        **therapy.catheter.on_wire(),
         "drugs": _drugs(checked),
         "basal_mode": _MODE_NUMBERS[basal.mode],
         "basal_dose_ng_per_day": basal.dose_ng_per_day or 0,
-        "basal_steps": _entries(basal.steps, "start_min", "days", "dose_ng_per_day"),
-        "periodic_boluses": _entries(
-            therapy.periodic_boluses, "dose_ng", "duration_us", "every_us", "first_us"
-        ),
-        "patient_bolus": _entries(
-            [therapy.patient_bolus] if therapy.patient_bolus else [],
-            *("dose_ng", "duration_us", "lockout_us", "max_per_24h"),
-        ),
-        "max_rate_pl_per_day": therapy.limits.max_rate_pl_per_day,
-        "low_reservoir_pl": therapy.alarms.low_reservoir_pl,
-        "low_reservoir_days": therapy.alarms.low_reservoir_days,
-        "max_pause_s": therapy.alarms.max_pause_s,
-        "start_delay_s": therapy.start.delay_s if therapy.start else 0,
+        "basal_steps": [
+            {"start_min": step.start_min, "days": step.days, "dose_ng_per_day": step.dose_ng_per_day}
+            for step in basal.steps
+        ],
+        "periodic_boluses": [bolus.on_wire() for bolus in therapy.periodic_boluses],
+        "patient_bolus": [patient.on_wire()] if patient else [],
+        **therapy.limits.on_wire(),
+        **therapy.alarms.on_wire(),
+        **therapy.beginning.on_wire(),
         "plan": [step._asdict() for step in plan_of(therapy)],
         "bridge": _bridge(checked),
         "library": _library(checked),
@@ -92,8 +83,3 @@ def _drugs(checked: CheckedTherapy) -> list[dict[str, object]]:
         }
         for drug, limits in zip(checked.model.drugs, checked.limits, strict=True)
     ]
-
-
-def _entries(models: Sequence[object], *names: str) -> list[dict[str, object]]:
-    """A repeated group: the wire's names are the models' own."""
-    return [{name: getattr(model, name) for name in names} for model in models]

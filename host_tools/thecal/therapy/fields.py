@@ -1,79 +1,45 @@
 """Readers of single fields in TOML files: quantities, counts, words, times of day and days.
 
 Each is a pydantic validator that turns what stands in the file into wire units or refuses it with the
-message that the user sees. `EXAMPLES` names every field of a therapy file with a line that would be right.
+message that the user sees.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from thecal.therapy.limits import Range
 from thecal.units import quantities
 from thecal.units.amounts import WEEKDAYS
 
-# Per field, the line an error message shows; also the list of known fields (checked against the models by
-# test).
-EXAMPLES = {
-    "schema": "schema = 1",
-    "name": 'name = "constant morphine"',
-    "pump": "[pump]",
-    "pump.reservoir": 'reservoir = "40 mL"',
-    "pump.fill": 'fill = "40 mL"',
-    "pump.step_volume": 'step_volume = "2.5 nL"',
-    "catheter": "[catheter]",
-    "catheter.pump_tubing": 'pump_tubing = "140 uL"',
-    "catheter.length": 'length = "89 cm"',
-    "catheter.volume_per_length": 'volume_per_length = "2.2 uL/cm"',
-    "drug": "[[drug]]",
-    "drug.name": 'name = "morphine"',
-    "drug.concentration": 'concentration = "20 mg/mL"',
-    "basal": "[basal]",
-    "basal.mode": 'mode = "continuous"',
-    "basal.dose": 'dose = "2.4 mg/day"',
-    "basal.step": "[[basal.step]]",
-    "basal.step.start": 'start = "06:00"',
-    "basal.step.dose": 'dose = "0.15 mg/h"',
-    "basal.step.days": 'days = ["mon", "tue"]',
-    "start": "[start]",
-    "start.delay": 'delay = "2 h"',
-    "plan": "[[plan]]",
-    "plan.after": 'after = "1 d"',
-    "plan.dose": 'dose = "2.2 mg/day"',
-    "taper": "[taper]",
-    "taper.change": 'change = "-10 %"',
-    "taper.every": 'every = "1 d"',
-    "taper.steps": "steps = 5",
-    "taper.until": 'until = "1.2 mg/day"',
-    "bridge": "[bridge]",
-    "bridge.dose": 'dose = "5 mg/day"',
-    "periodic_bolus": "[[periodic_bolus]]",
-    "periodic_bolus.dose": 'dose = "0.1 mg"',
-    "periodic_bolus.duration": 'duration = "5 min"',
-    "periodic_bolus.every": 'every = "6 h"',
-    "periodic_bolus.first": 'first = "2 h"',
-    "patient_bolus": "[patient_bolus]",
-    "patient_bolus.dose": 'dose = "0.1 mg"',
-    "patient_bolus.duration": 'duration = "5 min"',
-    "patient_bolus.lockout": 'lockout = "2 h"',
-    "patient_bolus.max_per_24h": "max_per_24h = 6",
-    "limits": "[limits]",
-    "limits.max_dose_24h": 'max_dose_24h = "6 mg"',
-    "limits.max_dose_1h": 'max_dose_1h = "1 mg"',
-    "limits.max_rate": 'max_rate = "24 mL/day"',
-    "limits.drug": "[limits.drug.NAME]",
-    "limits.drug.NAME": "[limits.drug.NAME]",
-    "limits.drug.NAME.max_dose_24h": 'max_dose_24h = "6 mg"',
-    "limits.drug.NAME.max_dose_1h": 'max_dose_1h = "1 mg"',
-    "alarms": "[alarms]",
-    "alarms.low_reservoir": 'low_reservoir = "2 mL"',
-    "alarms.low_reservoir_days": "low_reservoir_days = 3",
-    "alarms.max_pause": 'max_pause = "30 min"',
-}
+DAYS_EXAMPLE = 'days = ["mon", "tue"]'
+CHANGE_EXAMPLE = 'change = "-10 %"'
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one field is read, and all else that is said of it: the one declaration of a field is its model's.
+
+    `example`: a line of the file that would be right. `text`: the value in a review; `written`: in a file.
+    `wire`: its name on the wire, where that is not the attribute's. `is_dose`: a factor of change matters.
+    """
+
+    read: Callable[[object], Any]
+    example: str = ""
+    allowed: Range | None = None
+    text: Callable[[int], str] = str
+    written: Callable[[int], object] | None = None  # None: no plain number
+    wire: str = ""
+    is_dose: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -81,7 +47,9 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("thecal", "{message}", {"message": message})
 
 
-def amount(kind: quantities.Kind, allowed: Range) -> BeforeValidator:
+def amount(
+    kind: quantities.Kind, allowed: Range, example: str = "", *, wire: str = "", is_dose: bool = False
+) -> Reader:
     """Reads a quantity as a whole number of wire units within a range."""
 
     def read(value: object) -> int:
@@ -94,10 +62,10 @@ def amount(kind: quantities.Kind, allowed: Range) -> BeforeValidator:
             raise wrong(complaint)
         return number
 
-    return BeforeValidator(read)
+    return Reader(read, example, allowed, allowed.text, allowed.text, wire, is_dose)
 
 
-def count(low: int, high: int, example: str) -> BeforeValidator:
+def count(low: int, high: int, example: str, text: Callable[[int], str] = str) -> Reader:
     """Reads a plain whole number within a range."""
 
     def read(value: object) -> int:
@@ -107,10 +75,10 @@ def count(low: int, high: int, example: str) -> BeforeValidator:
             raise wrong(f"{value} is not within {low} to {high}")
         return value
 
-    return BeforeValidator(read)
+    return Reader(read, example, Range("count", low, high, str), text, int)
 
 
-def words(max_bytes: int) -> BeforeValidator:
+def words(max_bytes: int, example: str = "") -> Reader:
     """Reads printable text of at most so many bytes."""
 
     def read(value: object) -> str:
@@ -123,7 +91,7 @@ def words(max_bytes: int) -> BeforeValidator:
             raise wrong(f"is longer than the {max_bytes} bytes that the pump keeps; shorten it")
         return text
 
-    return BeforeValidator(read)
+    return Reader(read, example)
 
 
 def read_start(value: object) -> int:
@@ -145,7 +113,7 @@ def read_start(value: object) -> int:
 def read_days(value: object) -> int:
     """["mon", "sat"] as a bit mask, bit 0 Monday."""
     if not isinstance(value, list) or not value:
-        raise wrong(f"is not a list of days; write for example: {EXAMPLES['basal.step.days']}")
+        raise wrong(f"is not a list of days; write for example: {DAYS_EXAMPLE}")
     mask = 0
     for day in value:  # pyright: ignore[reportUnknownVariableType]
         if day not in WEEKDAYS:
@@ -179,7 +147,7 @@ def read_change(value: object) -> DoseChange:
     """ "-10 %" of the dose before, or "+1.2 mcg/day"."""
     text = value.strip() if isinstance(value, str) else ""
     if text[:1] not in ("+", "-"):
-        raise wrong(f'"{value}" has no sign; write {EXAMPLES["taper.change"]} or change = "+1.2 mcg/day"')
+        raise wrong(f'"{value}" has no sign; write {CHANGE_EXAMPLE} or change = "+1.2 mcg/day"')
     try:
         if not text.endswith("%"):
             return DoseChange(ng_per_day=quantities.parse_whole(text, quantities.DOSE_RATE, negative=True))

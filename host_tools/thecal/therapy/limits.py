@@ -1,7 +1,7 @@
-"""What the pump takes: the lowest and highest of every setting, in wire units.
+"""What the pump takes: the lowest and highest of what more than one module asks about, in wire units.
 
-The pump checks the same ranges again (SEC-11) and reports its own at `limits`; a test compares the two
-tables.
+The range of a therapy's field stands at the field (`thecal.therapy.models`) unless others need it too. The
+pump checks the same ranges again (SEC-11) and reports its own at `limits`; a test compares the two tables.
 """
 
 from __future__ import annotations
@@ -34,30 +34,23 @@ class Range:
         return None
 
 
+def seconds_text(seconds: int) -> str:
+    """A duration in seconds as a person writes it."""
+    return amounts.duration_text(seconds * US_PER_S)
+
+
 STEP_VOLUME = Range("step volume", 100, 10_000_000, amounts.volume_text)
-RESERVOIR = Range("reservoir volume", PL_PER_ML, 100 * PL_PER_ML, amounts.volume_text)
 FILL = Range("fill volume", 0, 100 * PL_PER_ML, amounts.volume_text)
-LOW_RESERVOIR = Range("low-reservoir volume", PL_PER_ML // 10, 100 * PL_PER_ML, amounts.volume_text)
-TUBING = Range("volume of the pump tubing", 0, 2 * PL_PER_ML, amounts.volume_text)
 CATHETER = Range("volume of the catheter", 0, 2 * PL_PER_ML, amounts.volume_text)
-LENGTH = Range("catheter length", 0, 5_000_000, amounts.length_text)
-VOLUME_PER_LENGTH = Range("catheter volume per length", 0, PL_PER_ML, amounts.volume_per_length_text)
 CONCENTRATION = Range("concentration", 1, 100_000_000, amounts.concentration_text)
 DOSE_PER_DAY = Range("dose per day", 1, 100_000_000, amounts.dose_rate_text)
 BOLUS_DOSE = Range("bolus dose", 1, 100_000_000, amounts.mass_text)
-DOSE_LIMIT = Range("dose limit", 1, 1_000_000_000, amounts.mass_text)
 BASAL_RATE = Range("basal rate", 48_000_000, 24 * PL_PER_ML, amounts.volume_rate_text)
-MAX_RATE = Range("maximum rate", 48_000_000, 24 * PL_PER_ML, amounts.volume_rate_text)
 BOLUS_DURATION = Range("bolus duration", US_PER_S, US_PER_DAY, amounts.duration_text)
-LOCKOUT = Range("lockout", US_PER_S, US_PER_DAY, amounts.duration_text)
-PERIOD = Range("period of a bolus", 300 * US_PER_S, 366 * US_PER_DAY, amounts.duration_text)
-FIRST = Range("time to the first bolus", US_PER_S, 366 * US_PER_DAY, amounts.duration_text)
 PLAN_SPAN = Range(
     "time between the doses of a plan", 3600 * US_PER_S, 366 * US_PER_DAY, amounts.duration_text
 )
-PLAN_AFTER = Range("time of a plan's dose", PLAN_SPAN.low, 32 * PLAN_SPAN.high, amounts.duration_text)
-START_DELAY = Range("start delay", 0, 7 * 86_400, lambda s: amounts.duration_text(s * US_PER_S))
-MAX_PAUSE = Range("pause", 1, 48 * 3600, lambda s: amounts.duration_text(s * US_PER_S))
+MAX_PAUSE = Range("pause", 1, 48 * 3600, seconds_text)
 
 RESUME_AFTER = Range("timed stop", 0, MAX_PAUSE.high, MAX_PAUSE.text)
 SHIFT = Range("move of the clock", 0, 2 * US_PER_DAY, amounts.duration_text)
@@ -68,15 +61,9 @@ MAX_DRUGS = 5
 MAX_STEPS_PER_DAY = 48
 MAX_STEPS = 144  # of a flex schedule in all: three different days of 48
 MAX_PERIODIC_BOLUSES = 4
-MAX_BOLUSES_PER_24H = 96
 MAX_PERIODIC_PER_24H = 48  # of all periodic boluses together
 MAX_PLAN_STEPS = 32
-MAX_LOW_RESERVOIR_DAYS = 60
 MAX_NAME_BYTES = 64
 MAX_DRUG_NAME_BYTES = 15
 MAX_LOT_BYTES = 24
 EMPTY_PL = PL_PER_ML // 2  # at this volume the pump halts
-
-DEFAULT_MAX_RATE = 24 * PL_PER_ML
-DEFAULT_LOW_RESERVOIR = 2 * PL_PER_ML
-DEFAULT_MAX_PAUSE_S = 1800

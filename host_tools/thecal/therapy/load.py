@@ -12,9 +12,8 @@ from pydantic import ValidationError
 
 from thecal.errors import TherapyError
 from thecal.therapy.checked import CheckedTherapy
-from thecal.therapy.fields import EXAMPLES
 from thecal.therapy.judge import checked
-from thecal.therapy.models import Therapy
+from thecal.therapy.models import EXAMPLES, Therapy
 from thecal.therapy.toml_file import parse_toml, problems_of, read_text
 
 

@@ -11,6 +11,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from thecal.therapy.models import (
+    Alarms,
+    Catheter,
+    Limits,
+    PatientBolus,
+    PeriodicBolus,
+    Pump,
+    Section,
+    Start,
+    numbers_of,
+)
 from thecal.therapy.program_math import LARGE, mean_basal
 from thecal.units import amounts
 from thecal.units.amounts import (
@@ -18,8 +29,6 @@ from thecal.units.amounts import (
     duration_text,
     mass_text,
     ratio_text,
-    volume_rate_text,
-    volume_text,
 )
 from thecal_protocol.therapy import BASAL_MODES, NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
@@ -102,18 +111,15 @@ def _change(field: str, old: Setting | None, new: Setting | None) -> Change:
 
 def _device(values: Mapping[str, Any]) -> Iterator[Setting]:
     yield Setting("name", str(values["name"]))
-    for field, key in (("pump.reservoir", "reservoir_pl"), ("pump.fill", "fill_pl")):
-        yield _volume(field, values[key])
-    step = values["step_volume_pl"]
-    yield Setting("pump.step_volume", volume_text(step), Fraction(step), is_dose=True)
-    yield _volume("catheter.pump_tubing", values["pump_tubing_pl"])
-    length, per_cm = values["catheter_length_um"], values["catheter_pl_per_cm"]
-    yield Setting("catheter.length", amounts.length_text(length), Fraction(length))
-    yield Setting("catheter.volume_per_length", amounts.volume_per_length_text(per_cm), Fraction(per_cm))
+    yield from _numbers("pump", Pump, values)
+    yield from _numbers("catheter", Catheter, values)
 
 
-def _volume(field: str, pl: int) -> Setting:
-    return Setting(field, volume_text(pl), Fraction(pl))
+def _numbers(prefix: str, section: type[Section], values: Mapping[str, Any]) -> Iterator[Setting]:
+    """The plain numbers of a section of the file, as each field says them."""
+    for number in numbers_of(section):
+        value, reader = values[number.wire], number.reader
+        yield Setting(f"{prefix}.{number.key}", reader.text(value), Fraction(value), reader.is_dose)
 
 
 def _drugs(values: Mapping[str, Any]) -> Iterator[Setting]:
@@ -167,9 +173,7 @@ def _basal(values: Mapping[str, Any]) -> Iterator[Setting]:
 
 def _course(values: Mapping[str, Any]) -> Iterator[Setting]:
     """What changes by itself later: start delay, plan, bridge. Nothing of it: no lines."""
-    delay = values["start_delay_s"]
-    if delay:
-        yield Setting("start.delay", duration_text(delay * amounts.US_PER_S), Fraction(delay))
+    yield from (setting for setting in _numbers("start", Start, values) if setting.amount)
     for number, step in enumerate(values["plan"], 1):
         dose = step["dose_ng_per_day"]
         text = f"{dose_rate_text(dose)} from {duration_text(step['after_us'])} on"
@@ -183,23 +187,13 @@ def _course(values: Mapping[str, Any]) -> Iterator[Setting]:
 def _boluses(values: Mapping[str, Any]) -> Iterator[Setting]:
     for index, bolus in enumerate(values["periodic_boluses"]):
         field = f"periodic_bolus[{index + 1}]"
-        yield from _dose(field, bolus)
-        yield Setting(f"{field}.every", duration_text(bolus["every_us"]), Fraction(bolus["every_us"]))
-        yield Setting(f"{field}.first", duration_text(bolus["first_us"]), Fraction(bolus["first_us"]))
+        yield from _numbers(field, PeriodicBolus, bolus)
         yield _per_day(field, Fraction(bolus["dose_ng"] * _US_PER_DAY, bolus["every_us"]), "")
     for bolus in values["patient_bolus"]:
         field, most = "patient_bolus", bolus["max_per_24h"]
-        yield from _dose(field, bolus)
-        yield Setting(f"{field}.lockout", duration_text(bolus["lockout_us"]), Fraction(bolus["lockout_us"]))
-        yield Setting(f"{field}.max_per_24h", str(most), Fraction(most))
+        yield from _numbers(field, PatientBolus, bolus)
         allowed = min(most, -(-_US_PER_DAY // bolus["lockout_us"]))
         yield _per_day(field, Fraction(bolus["dose_ng"] * allowed), " at most")
-
-
-def _dose(field: str, bolus: Mapping[str, int]) -> Iterator[Setting]:
-    dose, duration = bolus["dose_ng"], bolus["duration_us"]
-    yield Setting(f"{field}.dose", mass_text(dose), Fraction(dose), is_dose=True)
-    yield Setting(f"{field}.duration", duration_text(duration), Fraction(duration))
 
 
 def _per_day(field: str, ng_per_day: Fraction, note: str) -> Setting:
@@ -215,12 +209,8 @@ def _rest(values: Mapping[str, Any]) -> Iterator[Setting]:
             limit = drug[f"{field}_ng"]
             text = mass_text(limit) if limit else "none"
             yield Setting(f"{prefix}.{field}", text, Fraction(limit), is_dose=True)
-    max_rate, pause = values["max_rate_pl_per_day"], values["max_pause_s"]
-    yield Setting("limits.max_rate", volume_rate_text(max_rate), Fraction(max_rate), is_dose=True)
-    yield _volume("alarms.low_reservoir", values["low_reservoir_pl"])
-    days = values["low_reservoir_days"]
-    yield Setting("alarms.low_reservoir_days", f"{days} d" if days else "off", Fraction(days))
-    yield Setting("alarms.max_pause", duration_text(pause * amounts.US_PER_S), Fraction(pause))
+    yield from _numbers("limits", Limits, values)
+    yield from _numbers("alarms", Alarms, values)
     for library in values["library"]:
         yield Setting("library", f"version {library['version']} ({library['digest'].hex()})")
 

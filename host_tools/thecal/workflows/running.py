@@ -12,12 +12,20 @@ from pydantic import ValidationError
 
 from thecal.errors import ThecalError, TherapyError
 from thecal.therapy.checked import CheckedTherapy
-from thecal.therapy.fields import EXAMPLES
 from thecal.therapy.judge import checked
-from thecal.therapy.models import Therapy
+from thecal.therapy.models import (
+    EXAMPLES,
+    Alarms,
+    Catheter,
+    Limits,
+    PatientBolus,
+    PeriodicBolus,
+    Pump,
+    Therapy,
+)
 from thecal.therapy.toml_file import problems_of
 from thecal.units import amounts
-from thecal.units.amounts import dose_rate_text, duration_text, mass_text, volume_text
+from thecal.units.amounts import dose_rate_text, mass_text
 from thecal_protocol.therapy import BASAL_MODES
 
 _MODES = dict(BASAL_MODES)
@@ -33,7 +41,8 @@ def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema": 1,
         "name": values["name"],
-        **_device(values),
+        "pump": Pump.in_file(values),
+        "catheter": Catheter.in_file(values),
         "drug": [
             {
                 "name": drug["name"],
@@ -42,20 +51,12 @@ def document_of(values: Mapping[str, Any]) -> dict[str, Any]:
             for drug in values["drugs"]
         ],
         "basal": _basal(values),
-        "periodic_bolus": [
-            {**_bolus(x), "every": duration_text(x["every_us"]), "first": duration_text(x["first_us"])}
-            for x in values["periodic_boluses"]
-        ],
+        "periodic_bolus": [PeriodicBolus.in_file(bolus) for bolus in values["periodic_boluses"]],
         "limits": _limits(values),
-        "alarms": {
-            "low_reservoir": volume_text(values["low_reservoir_pl"]),
-            "low_reservoir_days": values["low_reservoir_days"],
-            "max_pause": duration_text(values["max_pause_s"] * amounts.US_PER_S),
-        },
+        "alarms": Alarms.in_file(values),
     }
-    for x in values["patient_bolus"]:
-        lockout = duration_text(x["lockout_us"])
-        document["patient_bolus"] = {**_bolus(x), "lockout": lockout, "max_per_24h": x["max_per_24h"]}
+    for bolus in values["patient_bolus"]:
+        document["patient_bolus"] = PatientBolus.in_file(bolus)
     return document
 
 
@@ -66,21 +67,6 @@ def therapy_of(document: Mapping[str, Any]) -> CheckedTherapy:
     except ValidationError as error:
         raise TherapyError(problems_of(error, EXAMPLES)) from error
     return checked(model)
-
-
-def _device(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "pump": {
-            "reservoir": volume_text(values["reservoir_pl"]),
-            "fill": volume_text(values["fill_pl"]),
-            "step_volume": volume_text(values["step_volume_pl"]),
-        },
-        "catheter": {
-            "pump_tubing": volume_text(values["pump_tubing_pl"]),
-            "length": amounts.length_text(values["catheter_length_um"]),
-            "volume_per_length": amounts.volume_per_length_text(values["catheter_pl_per_cm"]),
-        },
-    }
 
 
 def _basal(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,12 +86,8 @@ def _basal(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"mode": mode, "step": steps}
 
 
-def _bolus(x: Mapping[str, int]) -> dict[str, Any]:
-    return {"dose": mass_text(x["dose_ng"]), "duration": duration_text(x["duration_us"])}
-
-
 def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
-    limits: dict[str, Any] = {"max_rate": amounts.volume_rate_text(values["max_rate_pl_per_day"])}
+    limits: dict[str, Any] = Limits.in_file(values)
     for index, drug in enumerate(values["drugs"]):
         own = {
             name: mass_text(drug[f"{name}_ng"])

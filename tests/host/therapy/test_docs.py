@@ -8,7 +8,7 @@ import pytest
 from host.therapy.samples import MORPHINE, errors_of, with_lines
 from thecal.simulation.scenario import faults, models
 from thecal.simulation.scenario.load import parse_events
-from thecal.therapy.fields import EXAMPLES
+from thecal.therapy.models import EXAMPLES
 from thecal.units import registry
 
 

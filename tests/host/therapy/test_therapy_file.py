@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from host.therapy.samples import CONSTANT, DRUG, EXAMPLES, HEAD, MORPHINE, PATIENT, flex, with_lines
 from thecal.errors import TherapyError
-from thecal.therapy.fields import EXAMPLES as FIELD_LINES
 from thecal.therapy.load import load_therapy, parse_model, parse_therapy
+from thecal.therapy.models import EXAMPLES as FIELD_LINES
 from thecal.therapy.models import Therapy
 
 
@@ -203,6 +203,11 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> set[str]:
 
 def test_every_field_has_its_line_for_messages():
     assert set(FIELD_LINES) == fields_of(Therapy)
+
+
+def test_each_line_sets_its_own_field():
+    for path, line in FIELD_LINES.items():
+        assert re.fullmatch(rf"\[+{path}(\.NAME)?\]+|{path.rpartition('.')[2]} = .+", line), path
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -26,6 +26,16 @@ from thecal.therapy.dose_math import DAY_MIN, share_of, worst_window
 from thecal.therapy.drug_library import store
 from thecal.therapy.encode import to_wire
 from thecal.therapy.load import load_therapy, parse_model, parse_therapy
+from thecal.therapy.models import (
+    Alarms,
+    Catheter,
+    Limits,
+    PatientBolus,
+    PeriodicBolus,
+    Pump,
+    Start,
+    numbers_of,
+)
 from thecal.therapy.settings_diff import changes, compare, from_wire
 from thecal.units.amounts import WEEKDAYS
 from thecal_protocol.codec import decode, encoded
@@ -131,24 +141,29 @@ def test_the_interval_error_of_2004_shows():
 def test_host_and_pump_have_the_same_ranges():
     pump = {name: (low, high) for name, low, high in Bounds().table}
     ours = {
-        "step_volume_pl": limits.STEP_VOLUME,
         "concentration_ng_per_ml": limits.CONCENTRATION,
         "basal_dose_ng_per_day": limits.DOSE_PER_DAY,
         "basal_rate_pl_per_day": limits.BASAL_RATE,
-        "max_rate_pl_per_day": limits.MAX_RATE,
-        "reservoir_pl": limits.RESERVOIR,
-        "fill_pl": limits.FILL,
         "bolus_dose_ng": limits.BOLUS_DOSE,
         "bolus_duration_us": limits.BOLUS_DURATION,
-        "lockout_us": limits.LOCKOUT,
-        "period_us": limits.PERIOD,
-        "first_us": limits.FIRST,
         "plan_span_us": limits.PLAN_SPAN,
-        "pump_tubing_pl": limits.TUBING,
         "catheter_pl": limits.CATHETER,
-        "start_delay_s": limits.START_DELAY,
-        "low_reservoir_pl": limits.LOW_RESERVOIR,
-        "max_pause_s": limits.MAX_PAUSE,
+    }
+    fields = [
+        number
+        for section in (Pump, Catheter, Start, PeriodicBolus, PatientBolus, Limits, Alarms)
+        for number in numbers_of(section)
+    ]
+    its_own = {"every_us": "period_us"}  # where the pump's limit has another name than the field
+    for number in fields:
+        name = its_own.get(number.wire, number.wire)
+        if name in pump and number.reader.allowed is not None:
+            ours[name] = number.reader.allowed
+    assert {"low_reservoir_days", "max_pause_s", "lockout_us", "period_us", "max_per_24h"} < set(ours)
+    # told of no limit of the pump's: what it bounds with others
+    assert {x.wire for x in fields} - set(ours) - set(its_own) == {
+        *("catheter_length_um", "catheter_pl_per_cm"),
+        *("dose_ng", "duration_us"),
     }
     assert {name: (bounds.low, bounds.high) for name, bounds in ours.items()} == {
         name: pump[name] for name in ours
@@ -156,9 +171,7 @@ def test_host_and_pump_have_the_same_ranges():
     assert pump["drugs"][1] == limits.MAX_DRUGS
     assert pump["plan"] == (0, limits.MAX_PLAN_STEPS)
     assert pump["periodic_boluses"][1] == limits.MAX_PERIODIC_BOLUSES
-    assert pump["low_reservoir_days"] == (0, limits.MAX_LOW_RESERVOIR_DAYS)
     assert MAX_PERIODIC_A_DAY == limits.MAX_PERIODIC_PER_24H
-    assert pump["max_per_24h"][1] == limits.MAX_BOLUSES_PER_24H
     assert MAX_FLEX_STEPS_A_DAY == limits.MAX_STEPS_PER_DAY
     assert pump["basal_steps"][1] == limits.MAX_STEPS
 
