@@ -134,7 +134,7 @@ def steady() -> list[Figure]:
 def plan_run() -> Figure:
     """The planner alone, in MicroPython."""
     command = [*paths.micropython(), "-X", "heapsize=480K", str(PLAN_RUN)]
-    path = compiled.Firmware(paths.project_root()).micropython_path
+    path = compiled.text_of(paths.project_root()).micropython_path
     environment = {**os.environ, "MICROPYPATH": path}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     how = "Planner.plan of a whole run of 56 steps at 1 mL/day, MicroPython's unix port, no board"

@@ -95,7 +95,7 @@ def run_micropython(micropython: Path, tmp_path_factory: pytest.TempPathFactory)
     """
     environment = {
         **os.environ,
-        "MICROPYPATH": compiled.Firmware(ROOT).micropython_path,
+        "MICROPYPATH": compiled.text_of(ROOT).micropython_path,
     }
     folder = tmp_path_factory.mktemp("micropython")
 

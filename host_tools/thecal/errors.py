@@ -212,5 +212,9 @@ REFUSAL_TEXTS = {
 }
 
 
+class BoardError(ThecalError):
+    """A board's folder, or its build.toml, is not as it should be."""
+
+
 class FlashError(ThecalError):
     """The firmware cannot be built for, or brought onto, a board."""

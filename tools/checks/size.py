@@ -68,7 +68,7 @@ def longest_function() -> tuple[int, str]:
 def on_the_chip() -> dict[str, float]:
     """Time to boot and memory; nothing without an image."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from rp2040 import budget, chip
+    from boards.rp2040 import budget, chip
 
     image = chip.find_image()
     return budget.figures(image) if image else {}

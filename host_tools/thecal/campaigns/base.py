@@ -79,7 +79,7 @@ def seed_of(campaign: str, seed: int, number: int, cells: int = 1) -> int:
 def code_version() -> str:
     """A digest of firmware, unix board and host tools: results of other code are other results."""
     digest = hashlib.sha256()
-    booted = compiled.Firmware(paths.project_root()).files().values()
+    booted = compiled.text_of(paths.project_root()).files().values()
     for file in (*booted, *sorted(Path(__file__).resolve().parents[1].rglob("*.py"))):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:_VERSION_DIGITS]

@@ -14,14 +14,13 @@ from thecal.campaigns import multi_boot
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import Bench, CutWhen, PowerCut
 from thecal.errors import SimulationError
+from thecal.firmware_build import facts
 from thecal.link.client import Client
 from thecal.link.transport import Transport
 
 _ANSWER_S = 60.0  # the line is clean: what is not answered at once never is, but for a busy machine
 _RECORD = struct.Struct("<HHHHQQ")  # of the flash's log (boards/unix/hal/flash.py)
 _PROGRAM = 1
-_BLOCKS = 352
-_BLOCK_BYTES = 4096
 _WORN_BLOCKS = 60
 _STUCK_BITS = 90
 
@@ -155,14 +154,16 @@ def _harm(flash: str, image: bytes | None, folder: Path, dice: random.Random) ->
         "flash_stuck": "",
         "flash_worn_fails": 0,
     }
+    size = facts.process().flash
     if flash in (WORN, FAILING):
-        blocks = dice.sample(range(2, _BLOCKS), _WORN_BLOCKS)
+        blocks = dice.sample(range(2, size.blocks), _WORN_BLOCKS)
         worn = ":".join(str(block) for block in blocks)
         return sound | {"flash_worn": worn, "flash_worn_fails": int(flash == FAILING)}
     if flash == STUCK:
         bits: list[int] = []
         for _ in range(_STUCK_BITS):
-            offset, bit = dice.randrange(2 * _BLOCK_BYTES, _BLOCKS * _BLOCK_BYTES), dice.randrange(8)
+            offset = dice.randrange(2 * size.block_bytes, size.blocks * size.block_bytes)
+            bit = dice.randrange(8)
             byte = image[offset] if image is not None else 0xFF
             bits += [offset, bit, byte >> bit & 1]  # as it is: what is written already does not rot
         file = folder / "stuck"

@@ -18,6 +18,7 @@ from thecal.campaigns.allowance import Line
 from thecal.campaigns.cut_therapies import STEP_PL, US_PER_MIN, US_PER_S
 from thecal.campaigns.fault_states import Patient
 from thecal.errors import LinkError, Refused
+from thecal.firmware_build import facts
 
 # Of the design, repeated here: the firmware's own numbers are not asked.
 RUN = 56  # steps that are handed out at once, when at most 8 are left
@@ -196,8 +197,9 @@ def _rot(patient: Patient) -> None:
 
 
 def _worn(patient: Patient) -> None:
+    blocks = facts.process().flash.blocks
     for _ in range(8):
-        block = patient.dice.randrange(352)
+        block = patient.dice.randrange(blocks)
         patient.pump.bench.flash_worn_block(block, fails=patient.dice.random() < 0.5)
 
 

@@ -17,7 +17,6 @@ from thecal.emulator.testbench import Bench
 from thecal.errors import SimulationError
 
 _MOST_LIVES = 40
-_HEAP = "2500K"
 _BOOT_S = 20.0
 
 
@@ -25,7 +24,7 @@ class MultiBoot(Emulator):
     """As `Emulator`, but that `restart` makes a new life and not a new process."""
 
     def __init__(self) -> None:
-        super().__init__(heap=_HEAP)
+        super().__init__()
         self._count = 0
 
     def begin(self, flash: Path, settings: Mapping[str, int | str]) -> None:
@@ -66,7 +65,12 @@ class MultiBoot(Emulator):
     def _spawn(self) -> None:
         self._last_words = (self._folder / "stderr").open("w+b")
         self._process = subprocess.Popen(
-            [*paths.micropython(), "-X", f"heapsize={self._heap}", str(self._firmware.multi_boot)],
+            [
+                *paths.micropython(),
+                "-X",
+                f"heapsize={self._firmware.board.heap.multi_boot}",
+                str(self._firmware.multi_boot),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._last_words,

@@ -12,12 +12,19 @@ from thecal_protocol.version import VERSION
 
 if TYPE_CHECKING:
     from thecal.firmware_build.bundle import Bundle
+    from thecal.firmware_build.facts import Chip
     from thecal.firmware_build.install import Tell
 
 
 MotorSupply = Annotated[
     bool, typer.Option("--motor-supply", help="The sensor of the motor's supply is fitted (GPIO 6).")
 ]
+
+
+Wait = Annotated[
+    float, typer.Option("--wait", metavar="S", min=0, max=600, help="Time to reset the board in.")
+]
+Board = Annotated[str, typer.Option("--board", help="A folder of boards/ with a chip's build.toml.")]
 
 
 class Line(StrEnum):
@@ -52,23 +59,29 @@ def flash(
     key: Annotated[Path | None, typer.Option("--key", help="With --make-bundle: the signing key.")] = None,
     serial_number: Annotated[str, typer.Option("--serial-number", help="Else the chip's own.")] = "",
     motor_supply: MotorSupply = False,
-    wait_s: Annotated[
-        float, typer.Option("--wait", metavar="S", min=0, max=600, help="Time to reset the board in.")
-    ] = 0,
+    wait_s: Wait = 0,
+    board: Board = "",
     as_json: Json = False,
 ) -> None:
     """Bring the firmware onto an RP2040 board, over its line or as a UF2 file."""
     tell = words_for_people(as_json)
+    onto = _board(board)
     if make_bundle is not None:
-        done = _make_bundle(make_bundle, key, tell)
+        done = _make_bundle(make_bundle, key, tell, onto)
     else:
         text = _settings(line, production, serial_number, motor_supply)
         if image is not None:
-            done = _image(image, text, micropython, from_bundle, tell)
+            done = _image(image, text, micropython, from_bundle, tell, onto)
         else:
-            done = _by_line(port, text, micropython, _bundle(from_bundle), signer, wait_s, tell)
+            done = _by_line(port, text, micropython, _bundle(from_bundle), signer, wait_s, tell, onto)
     if as_json:
         print_json({"schema": 1, **done})
+
+
+def _board(name: str) -> "Chip":
+    from thecal.firmware_build import facts
+
+    return facts.chip(name or facts.CHIP)
 
 
 def _settings(line: Line, production: bool, serial_number: str, motor_supply: bool) -> bytes:
@@ -81,13 +94,18 @@ def _settings(line: Line, production: bool, serial_number: str, motor_supply: bo
 
 
 def _image(
-    target: Path, settings: bytes, micropython: Path | None, from_bundle: Path | None, tell: "Tell"
+    target: Path,
+    settings: bytes,
+    micropython: Path | None,
+    from_bundle: Path | None,
+    tell: "Tell",
+    board: "Chip",
 ) -> dict[str, object]:
     from thecal.firmware_build import install as chip_flash
 
     if from_bundle is not None:
         raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
-    return chip_flash.write_image(target, settings, micropython, tell)
+    return chip_flash.write_image(target, settings, micropython, tell, board=board)
 
 
 def _by_line(
@@ -98,6 +116,7 @@ def _by_line(
     signer: str,
     wait_s: float,
     tell: "Tell",
+    board: "Chip",
 ) -> dict[str, object]:
     from thecal.firmware_build import install as chip_flash
 
@@ -105,7 +124,9 @@ def _by_line(
         raise WrongUsage("--micropython goes with --image: over the line the board keeps its MicroPython.")
     if not port:
         raise WrongUsage("which board? Give its --port, such as /dev/ttyACM0, or --image FILE.")
-    return chip_flash.flash(port, settings, tell, signed=signed, signer=signer.lower(), wait_s=wait_s)
+    return chip_flash.flash(
+        port, settings, tell, signed=signed, signer=signer.lower(), wait_s=wait_s, board=board
+    )
 
 
 def _bundle(path: Path | None) -> "Bundle | None":
@@ -114,13 +135,13 @@ def _bundle(path: Path | None) -> "Bundle | None":
     return None if path is None else bundle.read(path)
 
 
-def _make_bundle(target: Path, key: Path | None, tell: "Tell") -> dict[str, object]:
+def _make_bundle(target: Path, key: Path | None, tell: "Tell", board: "Chip") -> dict[str, object]:
     from thecal.firmware_build import bundle, chip
     from thecal.therapy.drug_library.signing import read_key
 
     if key is None:
         raise WrongUsage("--make-bundle needs --key KEY; make one: thecal library make-key FILE")
-    made = bundle.make(target, chip.build(), VERSION, read_key(key))
+    made = bundle.make(target, chip.build(board=board), VERSION, read_key(key))
     tell(f"{target}: version {made.firmware}, {len(made.files)} files, signed by {made.signer}")
     return {
         "bundle": str(target),

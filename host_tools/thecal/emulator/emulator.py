@@ -40,10 +40,6 @@ _BOOT_S = 20.0
 _END_S = 3.0
 _CODE = (".py", ".mpy")
 RESET_TAKES_US = 100_000  # from the watchdog's bite to the first instruction of the new life
-# 64-bit cells are twice as wide: 480 KB hold what the 240 KB of an RP2040 do. The rest is for what a chip
-# has not: the bench, its trace and flash in a file, and code in memory.
-_HEAP = "832K"
-_TEXT_HEAP = "2M"  # where the text is compiled as it boots
 
 ClockKind = Literal["virtual", "free", "real", "scaled"]
 
@@ -79,7 +75,7 @@ class Emulator:
         source: bool = False,
         manifest: bool = False,
         paired: bool = True,
-        heap: str = _HEAP,
+        heap: str = "",
         serial_number: str = "",
     ) -> None:
         self._settings: dict[str, int | str] = {"clock": clock, "speed": speed, **(settings or {})}
@@ -273,7 +269,8 @@ class Emulator:
         flash = self._flash or self._folder / "flash"
         settings = {"serial": f"fd:{self._master}", "flash": str(flash.absolute()), **self._settings}
         script = self._script or self._firmware.main
-        heap = _TEXT_HEAP if self._firmware.is_text and self._heap == _HEAP else self._heap
+        enough = self._firmware.board.heap
+        heap = self._heap or (enough.text if self._firmware.is_text else enough.compiled)
         command = [*paths.micropython(), "-X", f"heapsize={heap}", str(script)]
         command += [f"{name}={value}" for name, value in settings.items()]
         last_words = (self._folder / "stderr").open("w+b")

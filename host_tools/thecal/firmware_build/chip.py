@@ -3,40 +3,27 @@
 Three things are done to the text, which change nothing of what it does: tables of the protocol become text
 (`tables`), all modules become one, without what nobody uses (`bundler`), and names become short (`minify`).
 When it has started it forgets what only starting needs (`startup_code`). mpy-cross compiles it for the
-RP2040's processor.
+board's processor. What is a board's own comes from its build.toml (`facts`).
 """
 
 import ast
+import dataclasses
 import hashlib
 import importlib
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from thecal._io import paths
 from thecal.errors import FlashError
-from thecal.firmware_build import bundler, dead_code, minify, startup_code, tables
+from thecal.firmware_build import bundler, dead_code, facts, minify, startup_code, tables
 from thecal.firmware_build.cache import remembered
 from thecal.firmware_build.compiled import mpy_cross
 from thecal_protocol import messages
 
 MANIFEST = "manifest"
-# Code of rare commands: checks of a program, forecasts, agreeing on a key. Read from flash when needed, then
-# forgotten. Nothing of the steady path, of a stop or of alarms may stand here.
-RARE = frozenset(
-    (
-        "pump.link.x25519",
-        "pump.records.changes",
-        "pump.therapy.library",
-        "pump.therapy.press",
-        "pump.therapy.program_check",
-        "pump.therapy.room",
-        "pump.therapy.windows",
-        "pump.therapy.worst_case",
-    )
-)
 # Methods of the pump that are found by the names of commands, and keep them.
 HANDLERS = frozenset(name for _, name in messages.in_sessions())
 _RARE_FILE = "thecal_rare"
@@ -58,8 +45,6 @@ def load():
 ON_DEMAND = (f"{_RARE_FILE}.mpy", f"{_ONCE_FILE}.mpy")  # not in memory for good
 PROGRAM = "thecal"  # the one module with everything in it
 START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
-_OPTIONS = ("-march=armv6m", "-msmall-int-bits=31", "-O3")
-_SHARED = ("store", "folder", "code_check")  # of boards/common
 _TABLES_ONLY = (ast.FunctionDef, ast.ClassDef)
 
 
@@ -73,24 +58,32 @@ def firmware_sources() -> dict[str, Path]:
     return {START if name == "main" else name: file for file, name in names.items()}
 
 
-def sources() -> dict[str, Path]:
-    """Every module that goes onto the chip, the board's too."""
-    root = paths.project_root()
+def sources(board: facts.Chip | None = None) -> dict[str, Path]:
+    """Every module that goes onto the chip, the board's too. BoardError."""
+    board = board or facts.chip()
+    modules = board.facts.modules
     found = firmware_sources()
-    for file in sorted((root / "boards" / "rp2040").glob("*.py")):
+    for file in sorted(board.folder.glob("*.py")):
         found[file.stem] = file
-    for name in _SHARED:
-        found[name] = root / "boards" / "common" / f"{name}.py"
-    del found["loader"]
+    for name in modules.common:
+        found[name] = board.folder.parent / "common" / f"{name}.py"
+    del found[modules.loader]
+    names = {_dotted(name) for name in found}
+    for name in modules.rare:
+        if name not in names:
+            raise facts.no_module(board.folder, f"modules.rare names {name}", "such module")
     return found
 
 
-def loader() -> bytes:
+def loader(board: facts.Chip | None = None) -> bytes:
     """What stands in `main.py` on the chip: chooses the firmware to start."""
-    return (paths.project_root() / "boards" / "rp2040" / "loader.py").read_bytes()
+    board = board or facts.chip()
+    return (board.folder / f"{board.facts.modules.loader}.py").read_bytes()
 
 
-def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str, bytes]:
+def build(
+    more: Mapping[str, str] | None = None, root: str = START, *, board: facts.Chip | None = None
+) -> dict[str, bytes]:
     """The compiled firmware: path on the chip, below the slot's folder, and contents.
 
     One module holds all of it but what is rarely needed; another calls what it ends with, so that nothing of
@@ -98,31 +91,35 @@ def build(more: Mapping[str, str] | None = None, root: str = START) -> dict[str,
     beside, by name; `root`: the one that it starts
     with. FlashError when mpy-cross is missing or refuses a file.
     """
-    found, beside = sources(), dict(more or {})
+    board = board or facts.chip()
+    found, beside, own = sources(board), dict(more or {}), board.facts
 
     def make() -> dict[str, bytes]:
-        texts = _program({**_chip_texts(found), **beside}, root, HANDLERS)
-        return _all_compiled({**texts, "pins": _pins()})
+        texts = _program({**_chip_texts(found), **beside}, root, HANDLERS, own.modules.rare)
+        return _all_compiled({**texts, "pins": _pins(board)}, own.mpy_cross.options)
 
-    return remembered(["chip", _read_all(found), beside, root, _compiler()], make)
+    key = ["chip", _read_all(found), beside, root, _compiler(), dataclasses.asdict(own)]
+    return remembered(key, make)
 
 
-def build_for(board: Path) -> dict[str, bytes]:
-    """The firmware built alike for a board whose own files stay as they are: `main.py` and what it starts."""
+def build_for(folders: Iterable[Path]) -> dict[str, bytes]:
+    """The firmware built as for the chip, for a board whose own files, in these folders, stay as they are:
+    `main.py` and what it starts."""
     names: set[str] = set()
-    for file in (*board.rglob("*.py"), *(board.parent / "common").glob("*.py")):
+    for file in (file for folder in folders for file in folder.glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 names.add(node.attr)
             elif isinstance(node, ast.FunctionDef):
                 names.add(node.name)
-    found = firmware_sources()
+    found, own = firmware_sources(), facts.chip().facts
 
     def make() -> dict[str, bytes]:
-        texts = _program(_chip_texts(found), START, names | HANDLERS)
-        return {"main.py": texts.pop(START).encode(), **_all_compiled(texts)}
+        texts = _program(_chip_texts(found), START, names | HANDLERS, own.modules.rare)
+        return {"main.py": texts.pop(START).encode(), **_all_compiled(texts, own.mpy_cross.options)}
 
-    return remembered(["for", _read_all(found), sorted(names), _compiler()], make)
+    key = ["for", _read_all(found), sorted(names), _compiler(), dataclasses.asdict(own)]
+    return remembered(key, make)
 
 
 def _read_all(found: Mapping[str, Path]) -> dict[str, str]:
@@ -138,25 +135,26 @@ def _compiler() -> list[object]:
     return [str(compiler), about.st_size, about.st_mtime_ns]
 
 
-def _all_compiled(texts: Mapping[str, str]) -> dict[str, bytes]:
+def _all_compiled(texts: Mapping[str, str], options: Sequence[str]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
-        return {f"{name}.mpy": compiled(name, text, Path(folder)) for name, text in texts.items()}
+        return {f"{name}.mpy": compiled(name, text, Path(folder), options) for name, text in texts.items()}
 
 
-def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, str]:
+def _program(texts: Mapping[str, str], root: str, keep: Set[str], on_demand: Iterable[str]) -> dict[str, str]:
     """The text of the modules that are compiled, by name."""
     origins: dict[int, str] = {}
-    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, RARE, HANDLERS)
-    own = {word for node in tree.body if origins.get(id(node)) in RARE for word in dead_code.binds(node)}
+    rarely = frozenset(on_demand)
+    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, rarely)
+    own = {word for node in tree.body if origins.get(id(node)) in rarely for word in dead_code.binds(node)}
     once: list[startup_code.Unit] = []
     if root == START:
-        rare_ids = {id(node) for node in tree.body if origins.get(id(node)) in RARE}
+        rare_ids = {id(node) for node in tree.body if origins.get(id(node)) in rarely}
         once = startup_code.only_at_start(tree, rare_ids, keep)
         startup_code.forget_when_sealed(tree, bundler.mangled(_PUMP), _ONCE_FILE)
     needed = {id(node): {w for n in ast.walk(node) for w in minify.words(n)} for node in tree.body}
     short = minify.shorten(tree, keep)
-    rare = [node for node in tree.body if origins.get(id(node)) in RARE]
-    body = [node for node in tree.body if origins.get(id(node)) not in RARE]
+    rare = [node for node in tree.body if origins.get(id(node)) in rarely]
+    body = [node for node in tree.body if origins.get(id(node)) not in rarely]
     start = body.pop()
     if not isinstance(start, ast.Expr):
         raise FlashError(f"{root} does not end with a call", "let its last statement start the program")
@@ -176,10 +174,10 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str]) -> dict[str, s
     return made
 
 
-def _pins() -> str:
+def _pins(board: facts.Chip) -> str:
     """Of the table of pins, those that the loader looks at."""
-    lines = sources()["pins"].read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if line.split(" =")[0] in ("BUTTON", "BUZZER", "ENABLE")]
+    lines = sources(board)["pins"].read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.split(" =")[0] in board.facts.modules.loader_pins]
     return "\n".join(["from micropython import const", *kept, ""])
 
 
@@ -244,15 +242,15 @@ def _is_tables(tree: ast.Module) -> bool:
     )
 
 
-def compiled(name: str, text: str, folder: Path) -> bytes:
-    """One module compiled for the chip, by way of files in `folder`. FlashError."""
+def compiled(name: str, text: str, folder: Path, options: Sequence[str]) -> bytes:
+    """One module compiled with these options, by way of files in `folder`. FlashError."""
     source = folder / "module.py"
     source.write_text(text, encoding="utf-8")
     out = folder / "module.mpy"
     compiler = mpy_cross()
     if compiler is None:
         raise FlashError("there is no mpy-cross to compile the firmware with", "run `make setup`")
-    command = [str(compiler), *_OPTIONS, "-s", name.rpartition("/")[2], "-o", str(out), str(source)]
+    command = [str(compiler), *options, "-s", name.rpartition("/")[2], "-o", str(out), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -269,15 +267,16 @@ def shares() -> dict[str, int]:
     """Bytes of every module's part of the program, compiled by itself: in all a little more than the whole,
     in which names and constants stand once."""
     origins: dict[int, str] = {}
+    own = facts.chip().facts
     texts = {**_chip_texts(sources()), bundler.LOADER: _LOADER}
-    tree = bundler.merged(texts, START, origins, RARE, HANDLERS)
-    minify.shorten(tree, HANDLERS)
+    tree = bundler.merged(texts, START, origins, frozenset(own.modules.rare))
+    minify.shorten(tree)
     parts: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         if id(node) in origins:
             parts.setdefault(origins[id(node)], []).append(node)
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
         return {
-            name: len(compiled(name, ast.unparse(ast.Module(body, [])), Path(folder)))
+            name: len(compiled(name, ast.unparse(ast.Module(body, [])), Path(folder), own.mpy_cross.options))
             for name, body in parts.items()
         }

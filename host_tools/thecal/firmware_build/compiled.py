@@ -29,26 +29,13 @@ from pathlib import Path
 
 from thecal._io import paths
 from thecal.errors import SimulationError
+from thecal.firmware_build import facts
 
 KEPT = 16  # compiled firmwares in the cache: as many trees as somebody works on, and some mutants
 _KEY_DIGITS = 16
 _DRAFT = "draft-"
 _DRAFT_LASTS_S = 3600
-_MAIN = "firmware/main.py"
-_MULTI_BOOT = "boards/unix/testbench/multi_boot.py"
-_SCRIPTS = (_MAIN, _MULTI_BOOT)  # MicroPython starts text alone
-# Whose modules are found by name: MICROPYPATH, in this order.
-FOLDERS = (
-    "firmware",
-    "protocol",
-    "boards/common",
-    "boards/unix",
-    "boards/unix/hal",
-    "boards/unix/testbench",
-)
-# By the name that the machine gives itself: what mpy-cross makes native code for, on a 64-bit unix port.
-_MACHINES = {"x86_64": "x64", "amd64": "x64"}
-_OPTIONS = ("-msmall-int-bits=63", f"-march={_MACHINES.get(platform.machine().lower(), '')}")
+_MAIN = "firmware/main.py"  # MicroPython starts text alone
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,13 @@ class Firmware:
     """A firmware, the protocol it speaks and the unix board to boot it on, in a tree like the project's."""
 
     root: Path
+    board: facts.ProcessFacts
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Whose modules are found by name, in this order."""
+        own = (_of_the_board(folder).removesuffix("/.") for folder in self.board.modules.folders)
+        return ("firmware", "protocol", facts.COMMON, *own)
 
     @property
     def main(self) -> Path:
@@ -65,7 +59,7 @@ class Firmware:
     @property
     def multi_boot(self) -> Path:
         """The script that boots it many times over."""
-        return self.root / _MULTI_BOOT
+        return self.root / _of_the_board(self.board.modules.multi_boot)
 
     @property
     def own(self) -> tuple[Path, Path]:
@@ -80,12 +74,30 @@ class Firmware:
     @property
     def micropython_path(self) -> str:
         """MICROPYPATH of its process."""
-        return ":".join(str(self.root / folder) for folder in FOLDERS)
+        return ":".join(str(self.root / folder) for folder in self.folders)
 
     def files(self) -> dict[str, Path]:
         """Every file of it, by its place below the root."""
-        found = {file for folder in FOLDERS for file in (self.root / folder).rglob("*.py")}
+        found = {file for folder in self.folders for file in (self.root / folder).rglob("*.py")}
         return {file.relative_to(self.root).as_posix(): file for file in sorted(found)}
+
+
+def _of_the_board(place: str) -> str:
+    return f"boards/{facts.PROCESS}/{place}"
+
+
+def text_of(root: Path) -> Firmware:
+    """The firmware of a tree, as text. BoardError: its unix board says something wrong of itself."""
+    return Firmware(root, facts.process(root))
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """mpy-cross for the unix board. `scripts` stay text."""
+
+    program: Path
+    options: tuple[str, ...]
+    scripts: frozenset[str]
 
 
 @contextlib.contextmanager
@@ -94,17 +106,18 @@ def firmware(*, source: bool = False) -> Generator[Firmware]:
 
     SimulationError: a file does not compile; it is named with its line.
     """
-    text = Firmware(paths.project_root())
-    compiler = None if source or paths.other_micropython() else _compiler()
+    text = text_of(paths.project_root())
+    compiler = None if source or paths.other_micropython() else _compiler(text.board)
     if compiler is None or not text.is_text:  # or it was built already, as for a chip
         yield text
         return
     files = text.files()
     with contextlib.ExitStack() as held:
-        yield _compiled(compiler, files, held) or text
+        home = _compiled(compiler, files, held)
+        yield text if home is None else Firmware(home, text.board)
 
 
-def _compiled(compiler: Path, files: Mapping[str, Path], held: contextlib.ExitStack) -> Firmware | None:
+def _compiled(compiler: Compiler, files: Mapping[str, Path], held: contextlib.ExitStack) -> Path | None:
     """From the user's cache; from a folder of this process where that cannot be; None where neither can."""
     texts = {name: file.read_bytes() for name, file in files.items()}
     key = _key(compiler, texts)
@@ -114,7 +127,7 @@ def _compiled(compiler: Path, files: Mapping[str, Path], held: contextlib.ExitSt
             while not _hold(home, held):
                 if not _make(compiler, files, texts, home):
                     return None
-            return Firmware(home)
+            return home
         except OSError:
             continue
     return None
@@ -132,10 +145,10 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="thecal-firmware-")
 
 
-def _key(compiler: Path, texts: Mapping[str, bytes]) -> str:
+def _key(compiler: Compiler, texts: Mapping[str, bytes]) -> str:
     """Of the text, and of what compiles it."""
-    state = compiler.stat()
-    digest = hashlib.sha256(repr((state.st_size, state.st_mtime_ns, _OPTIONS)).encode())
+    state = compiler.program.stat()
+    digest = hashlib.sha256(repr((state.st_size, state.st_mtime_ns, compiler.options)).encode())
     for name, text in texts.items():
         digest.update(b"%d %s %d\0" % (len(name), name.encode(), len(text)) + text)
     return digest.hexdigest()[:_KEY_DIGITS]
@@ -160,7 +173,7 @@ def _hold(home: Path, held: contextlib.ExitStack) -> bool:
     return True
 
 
-def _make(compiler: Path, files: Mapping[str, Path], texts: Mapping[str, bytes], home: Path) -> bool:
+def _make(compiler: Compiler, files: Mapping[str, Path], texts: Mapping[str, bytes], home: Path) -> bool:
     """Compile everything and put it in place, unless somebody was quicker. False: the compiler does not run.
     OSError: not in this folder."""
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +196,7 @@ class _NoCompiler(Exception):
     """It cannot be run."""
 
 
-def _compile(compiler: Path, files: Mapping[str, Path], texts: Mapping[str, bytes], draft: Path) -> None:
+def _compile(compiler: Compiler, files: Mapping[str, Path], texts: Mapping[str, bytes], draft: Path) -> None:
     """Every file of the firmware and the board below `draft`; in its text as it was read for the key."""
     from concurrent.futures import ThreadPoolExecutor  # heavy, and what is compiled already needs none
 
@@ -192,14 +205,14 @@ def _compile(compiler: Path, files: Mapping[str, Path], texts: Mapping[str, byte
 
     def one(name: str) -> None:
         target = (draft / name).with_suffix(".mpy")
-        command = [str(compiler), *_OPTIONS, "-s", name, "-o", str(target), "-"]
+        command = [str(compiler.program), *compiler.options, "-s", name, "-o", str(target), "-"]
         try:
             done = subprocess.run(command, input=texts[name], capture_output=True, check=False)
         except OSError as error:
             raise _NoCompiler from error
         if done.returncode or not target.is_file():
             raise SimulationError(*_complaint(files[name], done.stderr.decode(errors="replace")))
-        if name in _SCRIPTS:
+        if name in compiler.scripts:
             target.unlink()
             (draft / name).write_bytes(texts[name])
 
@@ -247,9 +260,13 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(grave, ignore_errors=True)
 
 
-def _compiler() -> Path | None:
+def _compiler(board: facts.ProcessFacts) -> Compiler | None:
     """mpy-cross, where it knows this machine."""
-    return mpy_cross() if platform.machine().lower() in _MACHINES else None
+    program, march = mpy_cross(), board.mpy_cross.march.get(platform.machine().lower())
+    if program is None or march is None:
+        return None
+    scripts = (_MAIN, *map(_of_the_board, board.modules.scripts))
+    return Compiler(program, (*board.mpy_cross.options, f"-march={march}"), frozenset(scripts))
 
 
 @functools.cache

@@ -32,16 +32,17 @@ class Console(Protocol):
 
 
 @contextlib.contextmanager
-def opened(port: str, wait_s: float) -> Generator[Any]:
+def opened(port: str, wait_s: float, image: str) -> Generator[Any]:
     """The console on the port, tried for so long, once at least. PortError, FlashError.
 
-    Who does not wait (`wait_s` 0) is told at once when a pump answers in the console's place.
+    `image`: the MicroPython that the board is to have. Who does not wait (`wait_s` 0) is told at once when a
+    pump answers in the console's place.
     """
     deadline = time.monotonic() + wait_s
     patience_s = _TRY_S
     while True:
         try:
-            console = _open_console(port, patience_s)
+            console = _open_console(port, patience_s, image)
             break
         except (PortError, FlashError) as error:
             if patience_s == _ONLY_TRY_S or (isinstance(error, PortError) and not wait_s):
@@ -69,7 +70,7 @@ def _is_a_pump(port: str) -> bool:
     return True
 
 
-def _open_console(port: str, patience_s: int) -> Any:
+def _open_console(port: str, patience_s: int, image: str) -> Any:
     from mpremote.transport import TransportError  # pyright: ignore[reportMissingTypeStubs]
     from mpremote.transport_serial import SerialTransport  # pyright: ignore[reportMissingTypeStubs]
 
@@ -89,7 +90,7 @@ def _open_console(port: str, patience_s: int) -> Any:
             console.close()
         raise FlashError(
             f"no MicroPython answers on {port}",
-            f"a running pump: {_CONSOLE_OF_A_PUMP}. A new board: put MicroPython for RPI_PICO on it first, "
+            f"a running pump: {_CONSOLE_OF_A_PUMP}. A new board: put MicroPython for {image} on it first, "
             "or use `thecal flash --image`",
         ) from error
     return console

@@ -14,7 +14,7 @@ from typing import Any
 
 from thecal._io import interruption
 from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
-from thecal.firmware_build import bundle, chip
+from thecal.firmware_build import bundle, chip, facts
 from thecal.firmware_build import console as chip_console
 from thecal.firmware_build.console import Console
 from thecal.link.client import Client
@@ -22,18 +22,8 @@ from thecal.link.keyring import NoKey
 from thecal.link.session import Session
 from thecal.link.transport import Transport
 
-OLDEST = (1, 27)
-NEWEST = (1, 28)
-FS_OFFSET = 0xA0000  # of the stock image for RPI_PICO
-FS_BLOCK = 4096
-FS_BLOCKS = 352
-_MPY = 6
-_RADIO = "Pico W"  # in the name of its MicroPython, console and image alike
-_NO_RADIO = "its radio is on the pins of the light and the battery; use a Raspberry Pi Pico without radio"
-_FLASH_BASE = 0x10000000
-_UF2_FAMILY = 0xE48BFF56  # RP2040
-_UF2_PAGE = 256
 _UF2_BLOCK = 512
+_UF2_MOST = 476  # bytes in one block
 _BOOT_S = 20.0
 _MARK = "/signed"  # by whom the board's firmware is signed, and its version
 
@@ -87,15 +77,17 @@ def flash(
     signed: bundle.Bundle | None = None,
     signer: str = "",
     wait_s: float = 0,
+    board: facts.Chip | None = None,
 ) -> dict[str, object]:
     """Bring a bundle's firmware, or what is built here, onto the board at `port`; ThecalError says what went
     wrong. Tries for `wait_s` to get at its console, while somebody resets the board. Returns what was
     installed, and the pump that says hello (None where it speaks on another line)."""
-    built = chip.build() if signed is None else signed.files
+    board = board or facts.chip()
+    built = chip.build(board=board) if signed is None else signed.files
     if wait_s:
         tell(f"Waiting up to {wait_s:g} s for the board: reset it or plug it in now")
-    with chip_console.opened(port, wait_s) as console:
-        slot = install(console, built, settings, tell, signed=signed, signer=signer)
+    with chip_console.opened(port, wait_s, board.facts.micropython.image) as console:
+        slot = install(console, built, settings, tell, signed=signed, signer=signer, board=board)
         with contextlib.suppress(Exception):
             console.exec(_RESET)
     pump = _greeting(port) if b"serial=usb" in settings else None
@@ -114,15 +106,17 @@ def install(
     *,
     signed: bundle.Bundle | None = None,
     signer: str = "",
+    board: facts.Chip | None = None,
 ) -> str:
     """Write the firmware into the free slot and switch over; returns the slot. Nothing is written that the
     board's mark does not admit (`bundle.admit`)."""
+    board = board or facts.chip()
     try:
-        _check_board(console)
+        _check_board(console, board.facts.micropython)
         bundle.admit(_text(console, _MARK), signed, signer)
         if signed is not None:  # kept first: from here on nothing older comes in
             _replace(console, _MARK, bundle.mark(signed))
-        return _install(console, built, settings, tell)
+        return _install(console, built, settings, tell, board)
     except ThecalError:
         raise
     except OSError as error:
@@ -147,8 +141,10 @@ def _vanished() -> FlashError:
     )
 
 
-def _install(console: Console, built: Mapping[str, bytes], settings: bytes, tell: Tell) -> str:
-    free = _check_board(console)
+def _install(
+    console: Console, built: Mapping[str, bytes], settings: bytes, tell: Tell, board: facts.Chip
+) -> str:
+    free = _check_board(console, board.facts.micropython)
     active = _text(console, "/active")
     if not active and not console.fs_exists("/main.py"):
         tell(
@@ -158,8 +154,9 @@ def _install(console: Console, built: Mapping[str, bytes], settings: bytes, tell
     console.exec(_EMPTY_SLOT.format(slot=slot))
     files = dict(built)
     files[chip.MANIFEST] = chip.manifest(built, slot)
-    need = sum(-(-len(data) // FS_BLOCK) * FS_BLOCK for data in files.values())
-    free = max(free, _check_board(console))
+    block_bytes = board.facts.flash.block_bytes
+    need = sum(-(-len(data) // block_bytes) * block_bytes for data in files.values())
+    free = max(free, _check_board(console, board.facts.micropython))
     if need > free:
         raise FlashError(f"the board's file system is full: {need} bytes needed, {free} free", _MAKE_ROOM)
     tell(f"Writing {len(files)} files, {sum(map(len, files.values()))} bytes, into slot {slot}")
@@ -174,8 +171,9 @@ def _install(console: Console, built: Mapping[str, bytes], settings: bytes, tell
         console.fs_writefile(f"/{slot}/{name}", data)
     _verify(console, slot, files)
     _replace(console, "/settings", settings)
-    if not console.fs_exists("/main.py") or bytes(console.fs_readfile("/main.py")) != chip.loader():
-        _replace(console, "/main.py", chip.loader())
+    loader = chip.loader(board)
+    if not console.fs_exists("/main.py") or bytes(console.fs_readfile("/main.py")) != loader:
+        _replace(console, "/main.py", loader)
     with interruption.unsure("the change of firmware"):
         _replace(console, "/active", slot.encode())
     interruption.act("the change of firmware", interruption.CARRIED_OUT)
@@ -183,19 +181,19 @@ def _install(console: Console, built: Mapping[str, bytes], settings: bytes, tell
     return slot
 
 
-def _check_board(console: Console) -> int:
-    """Is it MicroPython, of a version that fits, on an RP2040? Its free bytes."""
+def _check_board(console: Console, wanted: facts.MicroPython) -> int:
+    """Is it MicroPython, of a version that fits, on the machine that is wanted? Its free bytes."""
     import ast
 
     name, version, mpy, machine, free = ast.literal_eval(bytes(console.exec(_ABOUT)).decode().strip())
     found = f"{name} {version[0]}.{version[1]} on {machine}"
-    right = f"put MicroPython {OLDEST[0]}.{OLDEST[1]} or {NEWEST[0]}.{NEWEST[1]} for RPI_PICO on it"
-    if name != "micropython" or "RP2040" not in machine:
-        raise FlashError(f"the board runs {found}", right)
-    if _RADIO in machine:
-        raise FlashError(f"the board is a {_RADIO}", _NO_RADIO)
-    if not OLDEST <= tuple(version) <= NEWEST or mpy != _MPY:
-        raise FlashError(f"the board runs {found}, which is untried", right)
+    if name != "micropython" or wanted.machine not in machine:
+        raise FlashError(f"the board runs {found}", wanted.put_it_on())
+    for other in wanted.refused:
+        if other in machine:
+            raise FlashError(f"the board is a {other}", wanted.refused_why)
+    if not wanted.oldest <= tuple(version) <= wanted.newest or mpy != wanted.mpy:
+        raise FlashError(f"the board runs {found}, which is untried", wanted.put_it_on())
     return int(free)
 
 
@@ -257,20 +255,22 @@ def _words(pump: Mapping[str, object], port: str) -> str:
 # --- as an image ---
 
 
-def file_system(built: Mapping[str, bytes], settings: bytes) -> bytes:
+def file_system(built: Mapping[str, bytes], settings: bytes, board: facts.Chip | None = None) -> bytes:
     """The littlefs of the stock image, with the firmware in slot a."""
     import littlefs
 
+    board = board or facts.chip()
+    page_bytes = board.facts.flash.page_bytes
     fs: Any = littlefs.LittleFS(
-        block_size=FS_BLOCK,
-        block_count=FS_BLOCKS,
-        prog_size=_UF2_PAGE,
-        read_size=_UF2_PAGE,
-        disk_version=0x00020000,
+        block_size=board.facts.flash.block_bytes,
+        block_count=board.facts.file_system.blocks,
+        prog_size=page_bytes,
+        read_size=page_bytes,
+        disk_version=board.facts.file_system.disk_version,
     )
     files = {f"a/{name}": data for name, data in built.items()}
     files["a/" + chip.MANIFEST] = chip.manifest(built, "a")
-    files |= {"settings": settings, "main.py": chip.loader(), "active": b"a"}
+    files |= {"settings": settings, "main.py": chip.loader(board), "active": b"a"}
     for name, data in files.items():
         folder = name.rpartition("/")[0]
         if folder:
@@ -280,63 +280,78 @@ def file_system(built: Mapping[str, bytes], settings: bytes) -> bytes:
     return bytes(fs.context.buffer)
 
 
-def pages_of(image: bytes, offset: int) -> dict[int, bytes]:
+def pages_of(image: bytes, offset: int, board: facts.Chip | None = None) -> dict[int, bytes]:
     """Pages by address. Blocks that are all erased are left out, but for the two that a mount looks at."""
+    flash = (board or facts.chip()).facts.flash
     pages: dict[int, bytes] = {}
-    for at in range(0, len(image), FS_BLOCK):
-        block = image[at : at + FS_BLOCK]
-        if at >= 2 * FS_BLOCK and block.count(0xFF) == len(block):
+    for at in range(0, len(image), flash.block_bytes):
+        block = image[at : at + flash.block_bytes]
+        if at >= 2 * flash.block_bytes and block.count(0xFF) == len(block):
             continue
-        for page in range(0, len(block), _UF2_PAGE):
-            pages[_FLASH_BASE + offset + at + page] = block[page : page + _UF2_PAGE]
+        for page in range(0, len(block), flash.page_bytes):
+            pages[flash.address + offset + at + page] = block[page : page + flash.page_bytes]
     return pages
 
 
-def uf2(pages: Mapping[int, bytes]) -> bytes:
+def uf2(pages: Mapping[int, bytes], board: facts.Chip | None = None) -> bytes:
     """A UF2 file of these pages."""
+    flash = (board or facts.chip()).facts.flash
     out = bytearray()
     for number, (address, data) in enumerate(sorted(pages.items())):
-        head = (0x0A324655, 0x9E5D5157, 0x2000, address, _UF2_PAGE, number, len(pages), _UF2_FAMILY)
-        out += struct.pack("<8I", *head) + data.ljust(476, b"\0") + struct.pack("<I", 0x0AB16F30)
+        place = (address, flash.page_bytes, number, len(pages), flash.uf2_family)
+        head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, 0x2000, *place)
+        out += head + data.ljust(_UF2_MOST, b"\0") + struct.pack("<I", 0x0AB16F30)
     return bytes(out)
 
 
-def uf2_pages(path: Path) -> dict[int, bytes]:
+def uf2_pages(path: Path, board: facts.Chip | None = None) -> dict[int, bytes]:
     """The pages of a MicroPython UF2. FlashError when it is none for this board."""
+    own = (board or facts.chip()).facts
+    name_one = f"name a MicroPython UF2 for {own.micropython.image}"
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise FlashError(
-            f"cannot read {path}: {error.strerror}", "name a MicroPython UF2 for RPI_PICO"
-        ) from error
+        raise FlashError(f"cannot read {path}: {error.strerror}", name_one) from error
     pages: dict[int, bytes] = {}
     for at in range(0, len(data), _UF2_BLOCK):
         block = data[at : at + _UF2_BLOCK]
         if len(block) != _UF2_BLOCK or block[:8] != struct.pack("<2I", 0x0A324655, 0x9E5D5157):
-            raise FlashError(f"{path} is no UF2 file", "name a MicroPython UF2 for RPI_PICO")
+            raise FlashError(f"{path} is no UF2 file", name_one)
         _, address, size, _, _, family = struct.unpack_from("<6I", block, 8)
-        if family != _UF2_FAMILY:
-            raise FlashError(f"{path} is not for an RP2040", "name a MicroPython UF2 for RPI_PICO")
+        if family != own.flash.uf2_family:
+            raise FlashError(f"{path} is not for an {own.micropython.machine}", name_one)
         pages[address] = block[32 : 32 + size]
     if not pages:
-        raise FlashError(f"{path} is empty", "name a MicroPython UF2 for RPI_PICO")
-    if _RADIO.encode() in b"".join(pages[address] for address in sorted(pages)):
-        raise FlashError(f"{path} is for a {_RADIO}", _NO_RADIO)
-    if max(address + len(page) for address, page in pages.items()) > _FLASH_BASE + FS_OFFSET:
+        raise FlashError(f"{path} is empty", name_one)
+    contents = b"".join(pages[address] for address in sorted(pages))
+    for other in own.micropython.refused:
+        if other.encode() in contents:
+            raise FlashError(f"{path} is for a {other}", own.micropython.refused_why)
+    end = own.flash.address + own.file_system.offset
+    if max(address + len(page) for address, page in pages.items()) > end:
         raise FlashError(
-            f"{path} reaches into the file system", "name the stock MicroPython UF2 for RPI_PICO"
+            f"{path} reaches into the file system",
+            f"name the stock MicroPython UF2 for {own.micropython.image}",
         )
     return pages
 
 
-def write_image(target: Path, settings: bytes, micropython: Path | None, tell: Tell) -> dict[str, object]:
+def write_image(
+    target: Path,
+    settings: bytes,
+    micropython: Path | None,
+    tell: Tell,
+    *,
+    board: facts.Chip | None = None,
+) -> dict[str, object]:
     """Write the UF2 to drop on a board: the file system alone, or with a MicroPython image all of it."""
-    built = chip.build()
-    pages = uf2_pages(micropython) if micropython is not None else {}
-    pages |= pages_of(file_system(built, settings), FS_OFFSET)
+    board = board or facts.chip()
+    built = chip.build(board=board)
+    pages = uf2_pages(micropython, board) if micropython is not None else {}
+    pages |= pages_of(file_system(built, settings, board), board.facts.file_system.offset, board)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(uf2(pages))
+        target.write_bytes(uf2(pages, board))
     except OSError as error:
         raise FlashError(f"cannot write {target}: {error.strerror}", "name another file") from error
     what = "MicroPython and the firmware" if micropython else "the firmware, for a board that has MicroPython"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thecal.firmware_build import chip
+from thecal.firmware_build import chip, compiled
 
 ROOT = Path(__file__).resolve().parents[3]
 TESTS = ("tests/firmware/pump", "tests/firmware/restart")
@@ -26,7 +26,7 @@ def home(tmp_path_factory):
     firmware.mkdir()
     for name in ("boards", "protocol", "tests", "benchmarks"):
         (home / name).symlink_to(ROOT / name)
-    for name, data in chip.build_for(ROOT / "boards" / "unix").items():
+    for name, data in chip.build_for(map(ROOT.joinpath, compiled.text_of(ROOT).folders[2:])).items():
         (firmware / name).write_bytes(data)
     return home
 

@@ -62,7 +62,10 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / "protocol" / "thecal_protocol").mkdir(parents=True)
     (home / "firmware" / "main.py").write_text("from thecal_protocol import said\n")
     (home / "protocol" / "thecal_protocol" / "said.py").write_text("x = 1\n")
-    (home / "boards" / "unix").mkdir(parents=True)
+    for folder in ("hal", "testbench"):
+        (home / "boards" / "unix" / folder).mkdir(parents=True)
+    (home / "boards" / "unix" / "testbench" / "multi_boot.py").touch()
+    shutil.copy(ROOT / "boards" / "unix" / "build.toml", home / "boards" / "unix")
     monkeypatch.setenv("THECAL_HOME", str(home))
     return home / "protocol" / "thecal_protocol" / "said.py"
 
@@ -109,7 +112,7 @@ def test_every_pump_boots_compiled_and_with_source_the_text(cache: Path):
     with Emulator(seed=1) as pump:
         assert boots_from(pump.process.pid).startswith(str(cache))
     with Emulator(seed=1, source=True) as pump:
-        assert boots_from(pump.process.pid) == compiled.Firmware(ROOT).micropython_path
+        assert boots_from(pump.process.pid) == compiled.text_of(ROOT).micropython_path
 
 
 @pytest.mark.parametrize("option", [[], ["--source"]])
@@ -180,7 +183,7 @@ def test_a_compiler_that_does_not_run_is_none(small: Path, cache: Path, monkeypa
     other = small.with_name("mpy-cross")
     other.write_bytes(b"\x7fELF of another machine")
     other.chmod(0o755)
-    monkeypatch.setattr(compiled, "_compiler", lambda: other)
+    monkeypatch.setattr(compiled, "_compiler", lambda _: compiled.Compiler(other, (), frozenset()))
     with compiled.firmware() as firmware:
         assert firmware.main == small.parents[2] / "firmware" / "main.py"
 

@@ -112,7 +112,7 @@ def test_wrong_usage(arguments, says):
 
 @pytest.fixture
 def nothing_to_build(monkeypatch):
-    monkeypatch.setattr(chip, "build", lambda: FILES)
+    monkeypatch.setattr(chip, "build", lambda **_: FILES)
 
 
 @pytest.mark.usefixtures("nothing_to_build")
