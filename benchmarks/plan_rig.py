@@ -1,6 +1,6 @@
 """Runs on MicroPython, the unix port's and the chip's: a planner at a dose, for `plan_run` and `on_chip`."""
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import Accumulator
 from pump.dosing.planner import Planner
 from pump.dosing.scale import Scale, dose_rate
@@ -13,7 +13,7 @@ def planner_at(dose_ng_per_day):
     scale = Scale()
     scale.set_drug(20_000_000, 2500)
     scale.fit(accumulator, [rate])
-    limbs.load(accumulator.rate, accumulator.size, scale.parts(rate))
+    bigint.load(accumulator.rate, accumulator.size, scale.parts(rate))
     planner = Planner()
     planner.begin(accumulator)
     return planner

@@ -1,8 +1,8 @@
 """Board interface `motor` on RP2040: runs go to PIO through two DMA channels, one run each.
 
 `executed` is PIO's own count, read from watchdog scratch register 3 where DMA keeps it, so that the next
-life can tell what this one made (`survived`). Scratch 0 keeps the count of the last life that made any;
-scratch 2 says that both are ours: the boot ROM's way to USB boot writes over 0 and 1.
+life can tell what this one made (`steps_before_reset`). Scratch 0 keeps the count of the last life that made
+any; scratch 2 says that both are ours: the boot ROM's way to USB boot writes over 0 and 1.
 """
 
 from array import array
@@ -44,10 +44,10 @@ class Motor:
         mem32 = machine.mem32
         mem32[_PIO] = 0  # whoever ran before
         self.feedback = pins.MOTOR_FEEDBACK != 0
-        self._survived = self._take_count() if machine.reset_cause() == machine.WDT_RESET else -1
-        mem32[_SCRATCH_KEPT] = max(0, self._survived)
+        self._steps_before_reset = self._take_count() if machine.reset_cause() == machine.WDT_RESET else -1
+        mem32[_SCRATCH_KEPT] = max(0, self._steps_before_reset)
         mem32[_SCRATCH_COUNT] = 0
-        mem32[_SCRATCH_MARK] = _OURS ^ max(0, self._survived)
+        mem32[_SCRATCH_MARK] = _OURS ^ max(0, self._steps_before_reset)
         self._enable = Pin(pins.ENABLE, Pin.OUT, value=1)
         self._direction = Pin(pins.DIR, Pin.OUT, value=pins.FORWARD)
         self._stall = Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
@@ -170,7 +170,7 @@ class Motor:
             self._off = False
         self._enable.value(0)
 
-    def missed(self) -> int:
+    def lost_steps(self) -> int:
         """Steps driven that the feedback did not see move, those driven while the line was cut or without
         supply included."""
         self._look_at_supply()
@@ -195,9 +195,9 @@ class Motor:
     def _unmoved_now(self) -> int:
         return (step_schedule.made() - self._off_made) - (self._seen_missed() - self._off_missed)
 
-    def survived(self) -> int:
+    def steps_before_reset(self) -> int:
         """Steps of the life before this boot, or -1."""
-        return self._survived
+        return self._steps_before_reset
 
     @micropython.viper
     def _seen_missed(self) -> int:

@@ -8,18 +8,19 @@ import gc
 
 from pump.link.auth import Auth
 from pump.link.budgets import Budgets
+from pump.link.button_authorization import ButtonAuthorization
 from pump.link.commands import Commands
 from pump.link.keys import Keys
 from pump.link.pairing import Pairing
-from pump.link.presence import Presence
 from pump.link.proposals import Proposals
 from pump.link.server import Server
 from pump.records.event_log import EventLog
-from pump.records.keeper import Keeper
+from pump.records.persistence import Persistence
 from pump.safety.service import Service
-from pump.safety.supervisor import DOSING, LATE_S, LINK, LOOK_RUNS, RECORDS
+from pump.safety.supervisor import DOSING, EVALUATE_RUNS, LATE_S, LINK, RECORDS
 from pump.therapy.bounds import Bounds
-from pump.therapy.course import Course, make_delivery
+from pump.therapy.slots import make_delivery
+from pump.therapy.therapy_controller import TherapyController
 from pump.timebase import Timebase
 from thecal_protocol import codec, messages, version
 
@@ -44,32 +45,34 @@ class Pump:
         bounds = Bounds(board.floor_pl_per_day, board.highest_step_pl, board.least_gap_us)
         self.delivery = make_delivery(board.motor, self.log)
         self.delivery.pace.gap_us = board.least_gap_us
-        course = Course(self.delivery, self.log, self._now)
+        controller = TherapyController(self.delivery, self.log, self._now)
         self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
-        self.keeper = Keeper(board, self.timebase, course, self.log, bounds)
-        supervisor = Service(board, self.timebase, course, self.log, self.keeper, bounds.floor_pl_per_day)
+        self.persistence = Persistence(board, self.timebase, controller, self.log, bounds)
+        supervisor = Service(
+            board, self.timebase, controller, self.log, self.persistence, bounds.floor_pl_per_day
+        )
         self.supervisor = supervisor
         self._breathed_ticks = began_ticks
-        course.breathe = self._breathe
+        controller.breathe = self._breathe
         self.timebase.update(board.ticks_us())
-        self.keeper.start_up()
+        self.persistence.start_up()
         self.log.start_up(self.delivery.local, board.ticks_us, began_ticks)
         supervisor.start_up()
-        proposals = Proposals(course, bounds, self.keeper, supervisor)
-        presence = Presence(board.button, self.timebase, self.log, supervisor.alarms)
+        proposals = Proposals(controller, bounds, self.persistence, supervisor)
+        button = ButtonAuthorization(board.button, self.timebase, self.log, supervisor.alarms)
         commands = Commands(
-            self.timebase, course, proposals, self.log, bounds, self.keeper, supervisor, presence
+            self.timebase, controller, proposals, self.log, bounds, self.persistence, supervisor, button
         )
-        self.keeper.fill_queue()  # the motor first: flash takes its time
-        self.log.serve()  # this boot's number is on flash before anybody is answered
-        keys = Keys(board.store, self.keeper, self.log)
-        pairing = Pairing(keys, presence, self.timebase, self.log, board.serial_number)
-        boots = self.keeper.resets() << 16 | self.log.boot
-        auth = Auth(board, keys, pairing, presence, self.log, self.timebase, boots)
+        self.persistence.fill_queue()  # the motor first: flash takes its time
+        self.log.write_due()  # this boot's number is on flash before anybody is answered
+        keys = Keys(board.store, self.persistence, self.log)
+        pairing = Pairing(keys, button, self.timebase, self.log, board.serial_number)
+        boots = self.persistence.resets() << 16 | self.log.boot
+        auth = Auth(board, keys, pairing, button, self.log, self.timebase, boots)
         budgets = Budgets(self.timebase.s, self.log.boot == 1)
         identity = {"model": board.model, "firmware": version.VERSION}
         self._server = Server(
-            board.serial, self.log, self.timebase, commands, presence, auth, pairing, budgets, identity
+            board.serial, self.log, self.timebase, commands, button, auth, pairing, budgets, identity
         )
 
     def _now(self):
@@ -86,7 +89,7 @@ class Pump:
         self._breathed_ticks = ticks
         timebase = self.timebase
         timebase.update(ticks)
-        self.delivery.serve(timebase.s, timebase.us)
+        self.delivery.apply_due(timebase.s, timebase.us)
         self.supervisor.breathe()
 
     def seal(self) -> None:
@@ -101,18 +104,18 @@ class Pump:
         timebase.update(self._board.ticks_us())
         if timebase.s - delivery.wake.s >= LATE_S:
             supervisor.late(timebase.s)
-        delivery.serve(timebase.s, timebase.us)
+        delivery.apply_due(timebase.s, timebase.us)
         supervisor.tasks = DOSING
-        more = self._server.serve()
+        more = self._server.poll()
         supervisor.tasks |= LINK
-        if self.keeper.is_due() and self._may_write():
-            self.keeper.serve()
+        if self.persistence.is_due() and self._may_write():
+            self.persistence.write_due()
         while self.log.is_due() and self._may_write():
-            self.log.serve()
+            self.log.write_due()
         supervisor.tasks |= RECORDS
-        if timebase.s >= supervisor.due_s or supervisor.runs >= LOOK_RUNS or supervisor.alarms.changed:
+        if timebase.s >= supervisor.due_s or supervisor.runs >= EVALUATE_RUNS or supervisor.alarms.changed:
             timebase.update(self._board.ticks_us())  # an answer may have taken long
-            supervisor.serve(timebase.s, timebase.us)
+            supervisor.evaluate(timebase.s, timebase.us)
         self._sleep(supervisor, more)
 
     def _sleep(self, supervisor, more: bool) -> None:
@@ -123,7 +126,7 @@ class Pump:
         wait_us = timebase.until(wake)
         if supervisor.wake_s <= wake.s:
             wait_us = min(timebase.until_s(supervisor.wake_s), wait_us)
-        if self._server.deaf:  # it listens again in the next second
+        if not self._server.rx_enabled:  # it listens again in the next second
             wait_us = min(timebase.until_s(timebase.s + 1), wait_us)
         if not supervisor.feed() or more:
             wait_us = 0
@@ -133,7 +136,7 @@ class Pump:
         """May the flash take its time now? What came before may have taken some: the motor is fed first."""
         timebase = self.timebase
         timebase.update(self._board.ticks_us())
-        self.delivery.serve(timebase.s, timebase.us)
+        self.delivery.apply_due(timebase.s, timebase.us)
         return self.delivery.may_stall(timebase.s, timebase.us)
 
     def run(self) -> None:

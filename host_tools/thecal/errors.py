@@ -30,7 +30,7 @@ class LinkError(ThecalError):
     `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
     "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol),
     "no_session", "interrupted" (by a signal that `interruption` holds). After a LinkError or PortError amid a
-    command, `Client.settle` tells whether it was carried out.
+    command, `Client.resolve_outcome` tells whether it was carried out.
     """
 
     def __init__(self, message: str, hint: str, cause: str) -> None:
@@ -46,7 +46,7 @@ class LinkError(ThecalError):
 class SessionLost(LinkError):
     """The pump (or somebody in its place: this cannot be proved) says that it does not know the session.
 
-    As after any LinkError amid a command, `Client.settle` tells whether it was carried out.
+    As after any LinkError amid a command, `Client.resolve_outcome` tells whether it was carried out.
     """
 
     def __init__(self, request: str, port: str) -> None:

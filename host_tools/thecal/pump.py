@@ -28,7 +28,7 @@ from thecal.link import keyring
 from thecal.link.client import LAST_EVENT, Client
 from thecal.link.responses.pump import Accounts, Event, Filling, Hello, Instant, Limit
 from thecal.link.transport import Transport
-from thecal.link.uncertain_delivery import settled
+from thecal.link.uncertain_delivery import certain_delivery
 from thecal_protocol import messages
 
 if TYPE_CHECKING:
@@ -234,20 +234,22 @@ class Pump:
         from thecal.units.quantities import SECONDS, parse_whole
 
         seconds = parse_whole(lasting, SECONDS) if lasting else 0
-        settled(self.client, "the stop", lambda: self.client.stop(resume_after_s=seconds))
+        certain_delivery(self.client, "the stop", lambda: self.client.stop(resume_after_s=seconds))
 
     def resume(self) -> None:
         """Resume delivery at the basal rate that is scheduled now."""
-        settled(self.client, "the resume", self.client.resume)
+        certain_delivery(self.client, "the resume", self.client.resume)
 
     def cancel_plan(self) -> None:
         """End a taper or titration where it stands; its present dose stays."""
-        settled(self.client, "cancelling the plan", lambda: self.client.request(messages.CANCEL_PLAN))
+        certain_delivery(
+            self.client, "cancelling the plan", lambda: self.client.request(messages.CANCEL_PLAN)
+        )
 
     def skip_bridge(self) -> None:
         """Leave a bridge before its volume is through: the program's own rate begins."""
         skip = messages.SKIP_BRIDGE
-        settled(
+        certain_delivery(
             self.client,
             "skipping the bridge",
             lambda: self.client.request(skip, press="to leave the bridge"),

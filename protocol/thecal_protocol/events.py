@@ -41,7 +41,7 @@ RECORDS = (
     # were reserved and count as given, though nobody knows whether they were made
     (RESTORED := 22, "restored", DOSES, TOLD),
     (BOLUS_INTERRUPTED := 23, "bolus_interrupted", DOSES, TOLD),  # by a reset; code: bolus kind
-    # code: what could not be trusted (pump.records.keeper)
+    # code: what could not be trusted (pump.records.persistence)
     (RECORDS_DISTRUSTED := 24, "records_distrusted", FAULTS, TOLD),
     # local time by the pump's clock; code: 1 boot, 2 clock change, 3 daily; ref: days since 2000-01-01,
     # a: second of that day, b: microsecond

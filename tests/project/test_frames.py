@@ -19,20 +19,21 @@ STEADY = {
     "pump/pump.py": "turn _sleep _may_write",
     "pump/timebase.py": "until until_s",
     "pump/units.py": "by is_never subtract",
-    "pump/dosing/flow.py": "serve _all_planned _feed _may_hand_out _wake_at_low_water steps_left may_stall",
+    "pump/dosing/flow.py": "apply_due _all_planned _feed _may_hand_out _wake_at_low_water steps_left"
+    " may_stall",
     "pump/dosing/planner.py": "plan _reaches _advance _set_last is_fast",
-    "pump/dosing/limbs.py": "less subtract used",
-    "pump/link/server.py": "serve _regain_trust",
-    "pump/link/presence.py": "look",
-    "pump/records/keeper.py": "is_due _is_low serve reserve save _written",
+    "pump/dosing/bigint.py": "less subtract used",
+    "pump/link/server.py": "poll _regain_wakes",
+    "pump/link/button_authorization.py": "poll",
+    "pump/records/persistence.py": "is_due _is_low write_due reserve save _written",
     "pump/records/ledger.py": "save",
     "pump/records/state.py": "collect _collect_counts _put _collect_plan _mark_hours",
     "pump/records/event_log.py": "is_due",
     "pump/safety/states.py": "may_run state flows",
     "pump/safety/critical.py": "damaged_run damaged_program",
-    "pump/safety/guard.py": "admits add_up _meter use_up look _goes_on _close_window _judge_bands"
+    "pump/safety/guard.py": "admits add_up _meter use_up evaluate _goes_on _close_window _judge_bands"
     " _judge_windows",
-    "pump/safety/supervisor.py": "may_run admits serve _look _judge _sample check_values feed",
+    "pump/safety/supervisor.py": "may_run admits evaluate _watch _judge _sample check_values feed",
     "pump/safety/monitor.py": "watch_motor sample judge is_suspect _interval_s _judge _judge_temperature"
     " _judge_pressures _judge_battery",
     "thecal_protocol/codec.py": "_put_whole _put_content",

@@ -28,8 +28,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "DEL-01",
             DOSING + "planner.py",
-            "            limbs.add(lead, self._modulus, self._size)\n            us += 1",
-            "            limbs.add(lead, self._modulus, self._size)",
+            "            bigint.add(lead, self._modulus, self._size)\n            us += 1",
+            "            bigint.add(lead, self._modulus, self._size)",
             ("tests/firmware/dosing/test_exactness.py::test_a_month_of_everything",),
         ),
         (
@@ -62,7 +62,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "DEL-13",
-            THERAPY + "course.py",
+            THERAPY + "therapy_controller.py",
             "            self._fill(refill, s, us, ref)",
             "            pass",
             ("tests/firmware/records/test_refill_and_program.py",),
@@ -84,7 +84,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "DEL-08",
             DOSING + "flow.py",
-            "        if self.held and limbs.less(self._floor, rate, size):",
+            "        if self.restriction and bigint.less(self._keep_open, rate, size):",
             "        if False:",
             ("tests/firmware/safety/test_monitor.py",),
         ),
@@ -104,21 +104,21 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "DEL-11",
-            THERAPY + "fillings.py",
-            '                raise Unacceptable("refill_first", "drugs")',
+            THERAPY + "reservoir_fills.py",
+            '                raise Refused("refill_first", "drugs")',
             "                pass",
             ("tests/firmware/safety/test_reservoir.py",),
         ),
         (
             "DEL-12",
-            DOSING + "source.py",
+            DOSING + "infusion_source.py",
             "        self.end.add(self._span.s, self._span.us)\n\n    def suspend",
             "        self.end.add(self._span.s, 0)\n\n    def suspend",
             ("tests/firmware/dosing/test_exactness.py::test_a_month_of_everything",),
         ),
         (
             "RES-01",
-            THERAPY + "fillings.py",
+            THERAPY + "reservoir_fills.py",
             "        left = self.reservoir_pl - (self.displaced_pl(steps) - self._reservoir_mark_pl)",
             "        left = self.reservoir_pl",
             ("tests/firmware/safety/test_reservoir.py",),
@@ -161,7 +161,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "MOT-01",
             SAFETY + "monitor.py",
-            "            self._alarms.raise_(alarm.MOTOR_STALL, self.missed_steps())",
+            "            self._alarms.raise_(alarm.MOTOR_STALL, self.lost_in_a_row())",
             "            pass",
             ("tests/firmware/safety/test_monitor.py",),
         ),
@@ -189,8 +189,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "MOT-05",
             SAFETY + "supervisor.py",
-            "        if delivery.hold(level, s, us) and level == FREE:",
-            "        if level == FREE and delivery.hold(level, s, us):",
+            "        if delivery.restrict(level, s, us) and level == FREE:",
+            "        if level == FREE and delivery.restrict(level, s, us):",
             ("tests/firmware/safety/test_monitor.py",),
         ),
         (
@@ -298,13 +298,13 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "DEL-02",
             DOSING + "delivery.py",
-            "limbs.load(self._base_parts, size, scale.parts(self.base))",
-            "limbs.load(self._base_parts, size, scale.parts(self.base) * 94 // 100)",
+            "bigint.load(self._base_parts, size, scale.parts(self.base))",
+            "bigint.load(self._base_parts, size, scale.parts(self.base) * 94 // 100)",
             ("tests/firmware/dosing/test_exactness.py::test_a_month_of_everything",),
         ),
         (
             "DEL-07",
-            RECORDS + "keeper.py",
+            RECORDS + "persistence.py",
             'self.write("program-%d" % (number & 1), number, canonical)',
             'self.write("program-%d" % (state.program & 1), number, canonical)',
             (
@@ -313,14 +313,14 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "INT-04",
-            RECORDS + "keeper.py",
+            RECORDS + "persistence.py",
             'if Document(self._store, "pump").read(1, ANOTHER_PUMP) != self._serial:',
             "if False:",
             ("tests/firmware/records/test_bad_images.py::test_another_pumps_flash",),
         ),
         (
             "INT-06",
-            RECORDS + "keeper.py",
+            RECORDS + "persistence.py",
             "        if self.save():\n            return True\n        delivery",
             "        if True:\n            return True\n        delivery",
             ("tests/firmware/records/test_power_cuts.py",),
@@ -341,8 +341,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "given and planned (BOL-05)",
-            THERAPY + "course.py",
-            '        if passed:\n            raise Unacceptable(passed, "given")',
+            THERAPY + "therapy_controller.py",
+            '        if passed:\n            raise Refused(passed, "given")',
             "        pass",
             ("tests/firmware/dosing/test_given_and_planned.py",),
         ),

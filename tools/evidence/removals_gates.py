@@ -1,7 +1,7 @@
 """Rows of `removals.REMOVALS`: what needs a press of the button, and what a press serves."""
 
 PRESS = "firmware/pump/therapy/press.py"
-PRESENCE = "firmware/pump/link/presence.py"
+AUTHORIZATION = "firmware/pump/link/button_authorization.py"
 TESTS = "tests/system/security/test_gates.py::"
 
 ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
@@ -35,7 +35,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "SEC-15 (spelling)",
-        "firmware/pump/therapy/fillings.py",
+        "firmware/pump/therapy/reservoir_fills.py",
         "mine == other or mine.lower() == other.lower()",
         "mine == other",
         (TESTS + "test_the_doses_given_under_another_spelling_count",),
@@ -56,42 +56,42 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "SEC-14",  # used up
-        PRESENCE,
+        AUTHORIZATION,
         '                self._act = b""\n                return\n',
         "                return\n",
         (TESTS + "test_one_press_serves_one_act_once",),
     ),
     (
         "SEC-14 (this one)",
-        PRESENCE,
+        AUTHORIZATION,
         "self._pressed and self._act == act",
         "self._pressed",
         (TESTS + "test_another_digest_is_not_served",),
     ),
     (
         "SEC-14 (earlier presses)",
-        PRESENCE,
-        "        self.look()  # what was pressed before counts for nothing\n",
+        AUTHORIZATION,
+        "        self.poll()  # what was pressed before counts for nothing\n",
         "        if self.forgives:\n            return\n",
         (TESTS + "test_a_press_before_the_request",),
     ),
     (
         "SEC-14 (its session)",
         "firmware/pump/link/commands.py",
-        "        self._presence.end_session()\n",
+        "        self._authorization.end_session()\n",
         "",
         (TESTS + "test_it_ends_with_its_session",),
     ),
     (
         "SEC-17",
-        PRESENCE,
+        AUTHORIZATION,
         "            if act[0] == _PAIRING and self._act[0] != _PAIRING:",
         "            if False:",
         (TESTS + "test_a_stranger_does_not_pair_by_a_press_for_another_request",),
     ),
     (
         "SEC-18",
-        PRESENCE,
+        AUTHORIZATION,
         "        self._alarms.sound(CHIRP, time.s)\n",
         "",
         (TESTS + "test_a_press_that_is_taken_is_heard_and_on_record",),

@@ -10,7 +10,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "REC-14",
-        "firmware/pump/records/keeper.py",
+        "firmware/pump/records/persistence.py",
         "            self.refused_format = self._ledger.format",
         "            self.refused_format = 0",
         ("tests/system/kept/test_flash_of_0_1_0.py",),
@@ -38,9 +38,9 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "HOST-08",
-        "firmware/pump/therapy/course.py",
+        "firmware/pump/therapy/therapy_controller.py",
         '            raise outside("resume_after_s", 0, self.prescription.values["max_pause_s"])',
-        '            raise Unacceptable("out_of_range", "resume_after_s")',
+        '            raise Refused("out_of_range", "resume_after_s")',
         ("tests/host/cli/test_kept.py",),
     ),
     (

@@ -4,14 +4,14 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "RES-06 dose",
         "firmware/pump/dosing/flow.py",
-        "            self.prime_missed += missed - self._missed_before",
+        "            self.prime_lost += missed - self._lost_before",
         "            pass",
         ("tests/host/simulation/test_missed.py",),
     ),
     (
         "RES-06 kept",
         "firmware/pump/records/state.py",
-        "        self._share(_MISSED, delivery.missed())",
+        "        self._share(_MISSED, delivery.lost_steps())",
         "        pass",
         ("tests/host/simulation/test_missed.py",),
     ),
@@ -25,7 +25,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "BOL-14",
         "firmware/pump/therapy/library.py",
-        '        raise Unacceptable("drug_rule", "no library")',
+        '        raise Refused("drug_rule", "no library")',
         "        pass",
         (
             "tests/host/drug_library/test_names.py::test_a_program_that_says_nothing_of_its_drugs_gets_no_patient_bolus",

@@ -22,7 +22,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     (
         "DEL-13 one save",
-        "firmware/pump/therapy/fillings.py",
+        "firmware/pump/therapy/reservoir_fills.py",
         '            "refills": [self.refills],',
         '            "refills": [],',
         ("tests/firmware/records/test_refill_and_program.py",),
@@ -46,14 +46,14 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "SEC-19 frames",
         BUDGETS,
-        "return allowance.has(s, kept + 1) and allowance.take(s)",
+        "return limit.has(s, kept + 1) and limit.take(s)",
         "return True",
         (LOOPS,),
     ),
     (
         "SEC-19 sessions",
         BUDGETS,
-        "        if not allowance.take(s):",
+        "        if not limit.take(s):",
         "        if False:",
         (BUDGET_TESTS + "test_sessions_of_a_role_are_counted",),
     ),
@@ -81,8 +81,8 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "SEC-20",
         "firmware/pump/link/server.py",
-        "            self._trust = 0  # until the next second nothing from the line wakes the pump\n"
-        "            self._hear(False)\n",
+        "            self._wakes_left = 0  # until the next second nothing from the line wakes the pump\n"
+        "            self._enable_rx(False)\n",
         "",
         (BUDGET_TESTS + "test_past_its_budget_a_host_wakes_the_pump_once_a_second",),
     ),

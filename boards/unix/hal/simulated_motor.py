@@ -115,10 +115,10 @@ class _Slot:
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
-    def __init__(self, clock, trace, survived: int = -1, supply: int = -1, feedback: bool = True):
+    def __init__(self, clock, trace, steps_before_reset: int = -1, supply: int = -1, feedback: bool = True):
         self._clock = clock
         self._supply = supply
-        self._survived = survived
+        self._steps_before_reset = steps_before_reset
         self.feedback = feedback  # are steps seen to move?
         self._disabled = False
         self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
@@ -132,7 +132,7 @@ class Motor:
         self._settled_us = -1  # up to where steps have been made
         self._stall_end_us = 0 if supply else FOREVER_US
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
-        self.lost_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
+        self.unmoved_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
         self.late_runs = 0  # runs whose first step was already overdue when they came
 
     def set_epoch(self, s: int, us: int) -> None:
@@ -189,23 +189,23 @@ class Motor:
         self.settle()
         self._disabled = False
 
-    def missed(self) -> int:
+    def lost_steps(self) -> int:
         """Steps driven since boot that the feedback did not see move."""
         if self._settled_us != self._clock.now_us:
             self.settle()
-        return self.lost_steps if self.feedback else 0
+        return self.unmoved_steps if self.feedback else 0
 
     def supply(self) -> int:
         """Of the motor: 1 it is there, 0 it is not, -1 no sensor is fitted."""
         return self._supply
 
-    def survived(self) -> int:
+    def steps_before_reset(self) -> int:
         """Steps driven in the life before this boot; -1: no memory outlived it."""
-        return self._survived
+        return self._steps_before_reset
 
     def made_steps(self) -> int:
         """For the bench: steps that physically happened since boot."""
-        return self.executed() - self.lost_steps
+        return self.executed() - self.unmoved_steps
 
     def enabled(self) -> bool:
         """For the bench: is the enable line closed?"""
@@ -238,8 +238,8 @@ class Motor:
         if self._disabled:
             self._drive_in_vain(now_us)
         elif self._jam_at >= 0:
-            self._drive(now_us, self._trace.on, self._jam_at - self._made + self.lost_steps)
-            if self._made - self.lost_steps >= self._jam_at:
+            self._drive(now_us, self._trace.on, self._jam_at - self._made + self.unmoved_steps)
+            if self._made - self.unmoved_steps >= self._jam_at:
                 self._drive_in_vain(now_us)
         else:
             self._drive(now_us, self._trace.on, FOREVER_STEPS)
@@ -248,7 +248,7 @@ class Motor:
         """Steps due by until_us are driven but not made."""
         before = self._made
         self._drive(until_us, False, FOREVER_STEPS)
-        self.lost_steps += self._made - before
+        self.unmoved_steps += self._made - before
 
     def _drive(self, until_us: int, traced: bool, most: int) -> None:
         """Make every step due by until_us, at most `most`."""

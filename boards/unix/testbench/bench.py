@@ -233,7 +233,7 @@ class Bench:
             "now_us": self._bench_us(),
             "steps": steps,
             "steps_since_mark": steps - self._mark_steps,
-            "lost_steps": motor.lost_steps,
+            "lost_steps": motor.unmoved_steps,
             "late_runs": motor.late_runs,
             "in_flight": motor.in_flight(),
             "enabled": motor.enabled(),

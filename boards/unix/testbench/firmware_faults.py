@@ -104,8 +104,8 @@ class FirmwareFaults:
         time = pump.timebase
         delivery = pump.delivery
         time.update(self._board.ticks_us())
-        if not delivery.fault and delivery.interrupt(time.s, time.us):
-            delivery.go_on(delivery.at.s, delivery.at.us, False)
+        if not delivery.fault and delivery.close_segment(time.s, time.us):
+            delivery.open_segment(delivery.at.s, delivery.at.us, False)
         self._board.wake_pump()
 
     def _blind(self, cls) -> None:
@@ -117,7 +117,7 @@ class FirmwareFaults:
     # --- the kinds ---
 
     def _rate(self) -> None:
-        limbs = _module("pump.dosing.limbs")
+        limbs = _module("pump.dosing.bigint")
         num = self._num
         den = self._den
 
@@ -133,7 +133,7 @@ class FirmwareFaults:
         self._replace(_module("pump.dosing.flow").Flow, "_add_up_rates", make)
 
     def _planner_rate(self) -> None:
-        limbs = _module("pump.dosing.limbs")
+        limbs = _module("pump.dosing.bigint")
         num = self._num
         den = self._den
 
@@ -194,7 +194,7 @@ class FirmwareFaults:
         )
 
     def _double_commit(self) -> None:
-        limbs = _module("pump.dosing.limbs")
+        limbs = _module("pump.dosing.bigint")
 
         def make(original):
             def _add_up_rates(flow):

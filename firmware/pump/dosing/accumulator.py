@@ -13,7 +13,7 @@ Times are (s, us) pairs of the pump's monotonic clock. Only `load` allocates; it
 changes the rates, never by time passing.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.units import US_PER_S
 
 CAPACITY = 40  # limbs: 600 bits, see docs/explanation/numbers.md for what they hold
@@ -25,26 +25,26 @@ class Accumulator:
 
     def __init__(self):
         self.size = 1  # limbs of unit
-        self.unit = limbs.new(CAPACITY)
-        self.remainder = limbs.new(CAPACITY)
-        self.rate = limbs.new(CAPACITY)
+        self.unit = bigint.new(CAPACITY)
+        self.remainder = bigint.new(CAPACITY)
+        self.rate = bigint.new(CAPACITY)
         self.start_s = 0
         self.start_us = 0
-        self._span = limbs.new(_TIME + 1)
-        self._parts = limbs.new(CAPACITY + 2 * _TIME)
-        self._spent = limbs.new(CAPACITY + 2 * _TIME)
-        self._steps = limbs.new(3)
-        limbs.load(self.unit, 1, 1)
+        self._span = bigint.new(_TIME + 1)
+        self._parts = bigint.new(CAPACITY + 2 * _TIME)
+        self._spent = bigint.new(CAPACITY + 2 * _TIME)
+        self._steps = bigint.new(3)
+        bigint.load(self.unit, 1, 1)
 
     def load(self, unit: int, remainder: int) -> None:
         """Take a new measure of a step and the phase in it; the rate is then 0. OverflowError: too fine."""
-        size = limbs.limbs_of(unit)
+        size = bigint.limbs_of(unit)
         if size > CAPACITY or remainder >= unit:
             raise OverflowError("unit beyond capacity")
         self.size = size
-        limbs.load(self.unit, size, unit)
-        limbs.load(self.remainder, size, remainder)
-        limbs.clear(self.rate, size)
+        bigint.load(self.unit, size, unit)
+        bigint.load(self.remainder, size, remainder)
+        bigint.clear(self.rate, size)
 
     def open(self, s: int, us: int) -> None:
         """A segment starts: from here on `rate` holds."""
@@ -60,25 +60,25 @@ class Accumulator:
             span_s -= 1
         if span_s < 0:
             raise ValueError("time before the segment")
-        limbs.load_time(self._span, span_s, span_us)
+        bigint.load_time(self._span, span_s, span_us)
         parts = self._parts
         total = self.size + _TIME
-        limbs.multiply(parts, self.rate, self.size, self._span, _TIME)
+        bigint.multiply(parts, self.rate, self.size, self._span, _TIME)
         parts[total] = 0
-        carry = limbs.add(parts, self.remainder, self.size)
+        carry = bigint.add(parts, self.remainder, self.size)
         i = self.size
         while carry:
             parts[i] += 1
-            carry = parts[i] >> limbs.BITS
-            parts[i] &= limbs.MASK
+            carry = parts[i] >> bigint.BITS
+            parts[i] &= bigint.MASK
             i += 1
         return total
 
     def steps_at(self, s: int, us: int) -> int:
         """Whole steps due in this segment up to and including (s, us): floor, by division."""
         total = self._add_up(s, us)
-        limbs.divide(self._spent, self._parts, total, self.unit, self.size)
-        return limbs.to_int(self._spent, limbs.used(self._spent, total))
+        bigint.divide(self._spent, self._parts, total, self.unit, self.size)
+        return bigint.to_int(self._spent, bigint.used(self._spent, total))
 
     def close(self, s: int, us: int, steps: int) -> bool:
         """End the segment at (s, us), `steps` of it having been given; the next one opens there.
@@ -86,24 +86,24 @@ class Accumulator:
         False when `steps` is not what was due: the remainder would leave [0, unit). Nothing is changed
         then."""
         total = self._add_up(s, us)
-        limbs.load(self._steps, 3, steps)
-        limbs.multiply(self._spent, self.unit, self.size, self._steps, 3)
+        bigint.load(self._steps, 3, steps)
+        bigint.multiply(self._spent, self.unit, self.size, self._steps, 3)
         spent_limbs = self.size + 3
         for i in range(spent_limbs, total):
             self._spent[i] = 0
-        if limbs.subtract(self._parts, self._spent, total):
+        if bigint.subtract(self._parts, self._spent, total):
             return False
-        if not limbs.is_zero_above(self._parts, self.size, total):
+        if not bigint.is_zero_above(self._parts, self.size, total):
             return False
-        if not limbs.less(self._parts, self.unit, self.size):
+        if not bigint.less(self._parts, self.unit, self.size):
             return False
-        limbs.copy(self.remainder, self._parts, self.size)
+        bigint.copy(self.remainder, self._parts, self.size)
         self.open(s, us)
         return True
 
     def due_us(self, step: int):
         """Monotonic microsecond in which a step of this segment, counted from 1, falls due; None: never."""
-        rate = limbs.to_int(self.rate, self.size)
+        rate = bigint.to_int(self.rate, self.size)
         if not rate:
             return None
         remainder, unit = self.fraction()
@@ -111,4 +111,4 @@ class Accumulator:
 
     def fraction(self):
         """(remainder, unit) as Python integers: the phase, for a command that changes the measure."""
-        return limbs.to_int(self.remainder, self.size), limbs.to_int(self.unit, self.size)
+        return bigint.to_int(self.remainder, self.size), bigint.to_int(self.unit, self.size)

@@ -1,14 +1,14 @@
 """Delivery: what a command does to the flow. Extends the steady path of `pump.dosing.flow`.
 
-A command closes the running segment at its own microsecond (`interrupt`), changes what may run, and opens
-the next one (`go_on`). Allocates: commands only.
+A command closes the running segment at its own microsecond (`close_segment`), changes what may run, and opens
+the next one (`open_segment`). Allocates: commands only.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.flow import FAULT_NONE, FAULT_PHASE, Flow
+from pump.dosing.infusion_source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
-from pump.dosing.source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
 from pump.units import US_PER_S, Instant
 
 NOTE_CUT_SHORT = 9
@@ -27,9 +27,9 @@ class Delivery(Flow):
         self.at = Instant(0, 0)  # when the last command took effect
         self.base = Fraction()
         self.ceiling = Fraction()  # the total rate is never above it
-        self.floor = Fraction()  # the minimum rate: what flows while an alarm holds
+        self.keep_open = Fraction()  # KVO: the most that flows while an alarm of action `hold` stands
 
-    def interrupt(self, s: int, us: int) -> bool:
+    def close_segment(self, s: int, us: int) -> bool:
         """Close the segment now, whatever was planned; `at` is the instant at which it closed.
 
         The motor's count says which instants agree with it: from the last step it made until just before
@@ -38,7 +38,7 @@ class Delivery(Flow):
         phase stays exact, no step is lost or made twice. Amid a catch-up that lies back where the motor is:
         what it had to make up for is part of what comes next. False, and a fault, when that is further
         off than the motor can be."""
-        self.serve(s, us)
+        self.apply_due(s, us)
         if self.fault:
             return False
         self.motor.cancel()
@@ -62,8 +62,8 @@ class Delivery(Flow):
         last_us = accumulator.due_us(steps) if steps else None
         return now_us if last_us is None or now_us >= last_us else last_us
 
-    def go_on(self, s: int, us: int, refit: bool) -> None:
-        """After `interrupt`: open the next segment; `refit` when what may run has changed."""
+    def open_segment(self, s: int, us: int, refit: bool) -> None:
+        """After `close_segment`: open the next segment; `refit` when what may run has changed."""
         if refit:
             self._refit()
         self._look_up_flex(s, us)
@@ -77,15 +77,15 @@ class Delivery(Flow):
         prescribed = [source for source in self.all_sources if source.is_prescribed()]
         scale.fit(accumulator, [self.base] + [source.rate for source in prescribed])
         size = accumulator.size
-        limbs.load(self._base_parts, size, scale.parts(self.base))
-        limbs.load(self._dose_factor, size, scale.dose_factor())
-        limbs.load(self._ceiling, size, scale.parts_below(self.ceiling))
-        limbs.load(self._floor, size, scale.parts_below(self.floor))
+        bigint.load(self._base_parts, size, scale.parts(self.base))
+        bigint.load(self._dose_factor, size, scale.dose_factor())
+        bigint.load(self._ceiling, size, scale.parts_below(self.ceiling))
+        bigint.load(self._keep_open, size, scale.parts_below(self.keep_open))
         for source in prescribed:
-            limbs.load(source.parts, size, scale.parts(source.rate))
+            bigint.load(source.parts, size, scale.parts(source.rate))
         if self.plan is not None:
             self._take_dose(self.plan.dose())
-        self.gate.refit()
+        self.interlock.refit()
 
     def refill_queue(self, s: int, us: int) -> None:
         """Before something that takes up to half a second: the motor's queue shall last as long. The steps
@@ -94,32 +94,32 @@ class Delivery(Flow):
             changed = self.changed
             at_s = self.at.s
             at_us = self.at.us
-            if self.interrupt(s, us):
-                self.go_on(self.at.s, self.at.us, False)
+            if self.close_segment(s, us):
+                self.open_segment(self.at.s, self.at.us, False)
             self.changed = changed
             self.at.set(at_s, at_us)
 
     def halt(self, s: int, us: int) -> None:
-        """Between `interrupt` and `go_on`: nothing flows; boluses end, a bridge and a plan hold where
-        they are."""
+        """Between `close_segment` and `open_segment`: nothing flows; boluses end, a bridge and a plan hold
+        where they are."""
         self._suspend(s, us)
         self.set_flowing(False)
 
-    def hold(self, level: int, s: int, us: int) -> bool:
-        """An alarm holds (HELD), stops (HALTED) or frees (FREE) delivery from here on. Boluses end, what they
-        gave is recorded (BOL-07); afterwards nothing that was missed is given (BOL-09). Allocates: an alarm's
-        coming and going."""
-        if not self.interrupt(s, us):
+    def restrict(self, level: int, s: int, us: int) -> bool:
+        """An alarm brings delivery down to the keep-open rate (KEEP_OPEN), stops it (HALTED) or frees it
+        (FREE). Boluses end, what they gave is recorded (BOL-07); afterwards nothing that was left out is
+        given (BOL-09). Allocates: an alarm's coming and going."""
+        if not self.close_segment(s, us):
             return False
         s = self.at.s
         us = self.at.us
-        if level and not self.held:
+        if level and not self.restriction:
             self._suspend(s, us)
-        self.held = level
-        self.gate.holding(level)
+        self.restriction = level
+        self.interlock.restricted(level)
         if self.flowing:
-            self.take_up(s, us)
-        self.go_on(s, us, False)
+            self.resume_bridge_and_plan(s, us)
+        self.open_segment(s, us, False)
         return True
 
     def recover(self, s: int, us: int) -> None:
@@ -127,10 +127,10 @@ class Delivery(Flow):
         self.fault = FAULT_NONE
         self.motor.cancel()
         self._steps_before = self.motor.executed()
-        self._missed_before = self.motor.missed()
+        self._lost_before = self.motor.lost_steps()
         self._priming = False
         self.at.set(s, us)
-        self.go_on(s, us, True)
+        self.open_segment(s, us, True)
 
     def _suspend(self, s: int, us: int) -> None:
         for source in self.all_sources:
@@ -140,7 +140,7 @@ class Delivery(Flow):
             elif source.state != IDLE:
                 self.cut_short(source, s, us)
         if self.plan is not None:
-            self.plan.hold(s, us)
+            self.plan.pause(s, us)
 
     def fail(self, fault: int, s: int, us: int) -> None:
         """Stop for good: boluses end, what they gave is recorded (BOL-07). Allocates: once."""
@@ -157,9 +157,9 @@ class Delivery(Flow):
         """End a bolus before its time; what it gave is recorded (BOL-07)."""
         given_pl = source.given_pl(s, us)
         source.finish()
-        given = limbs.new(VOLUME_LIMBS)
-        limbs.load(given, VOLUME_LIMBS, given_pl)
-        limbs.add(self.totals[source.kind], given, VOLUME_LIMBS)
+        given = bigint.new(VOLUME_LIMBS)
+        bigint.load(given, VOLUME_LIMBS, given_pl)
+        bigint.add(self.totals[source.kind], given, VOLUME_LIMBS)
         self.log.note_at(s, us, NOTE_CUT_SHORT, source.kind, source.ref, given_pl, 0)
 
     def primed_steps(self) -> int:
@@ -176,17 +176,17 @@ class Delivery(Flow):
         """Those of them that count as dose: all but the steps of a prime."""
         return self.steps_base + self.motor.executed() - self.primed_steps()
 
-    def missed(self) -> int:
+    def lost_steps(self) -> int:
         """Steps on the ledger that were not seen to move, those of primes too."""
-        return self.missed_base + self.motor.missed()
+        return self.lost_base + self.motor.lost_steps()
 
-    def primed_missed(self) -> int:
+    def primed_lost_steps(self) -> int:
         if self._priming:
-            return self.prime_missed + self.motor.missed() - self._missed_before
-        return self.prime_missed
+            return self.prime_lost + self.motor.lost_steps() - self._lost_before
+        return self.prime_lost
 
     def rate_pl_per_day(self, step_volume_pl: int) -> int:
         """The total rate that holds now, rounded down."""
         accumulator = self.accumulator
-        parts = limbs.to_int(accumulator.rate, accumulator.size)
+        parts = bigint.to_int(accumulator.rate, accumulator.size)
         return self.scale.pl_per_day(parts, step_volume_pl)

@@ -2,24 +2,19 @@
 
 Everything that flows (basal of whatever mode, boluses of whatever kind) adds into one accumulator.
 Between two changes of the total rate lies a segment; a change is either scheduled (a flex step, a plan
-step, a bolus that starts or ends, a timed resume) and known beforehand, or a command. `serve` carries out
+step, a bolus that starts or ends, a timed resume) and known beforehand, or a command. `apply_due` carries out
 what is due by the present instant and says when it must be called next. What is owed follows from
 absolute times alone: called late, it gives the same steps (DEL-01).
 
 Nothing in this file allocates after construction. Needs the motor's `append`, `executed`, `in_flight`,
-`cancel`, `missed` (docs/reference/board-interface.md) and a log with `note` and `note_at(s, us, kind, code,
-ref, a, b)`.
+`cancel`, `lost_steps` (docs/reference/board-interface.md) and a log with `note` and `note_at(s, us, kind,
+code, ref, a, b)`.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY, Accumulator
-from pump.dosing.gate import OpenGate
 from pump.dosing.history import History
-from pump.dosing.local_time import LocalTime
-from pump.dosing.pace import Pace
-from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
-from pump.dosing.schedule import DOSE_LIMBS
-from pump.dosing.source import (
+from pump.dosing.infusion_source import (
     BRIDGE,
     EXTENDED,
     KINDS,
@@ -30,6 +25,11 @@ from pump.dosing.source import (
     SUSPENDED,
     VOLUME_LIMBS,
 )
+from pump.dosing.interlock import OpenInterlock
+from pump.dosing.local_time import LocalTime
+from pump.dosing.pace import Pace
+from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
+from pump.dosing.schedule import DOSE_LIMBS
 from pump.units import Instant
 
 # Kinds of notes to the log: numbers of thecal_protocol.messages.EVENT_KINDS (a test holds them equal).
@@ -47,7 +47,7 @@ ALARM_STOPPED = 16
 _LONGEST_STOP_S = 2 * 86_400
 
 FREE = 0
-HELD = 1  # the minimum rate, where that is less
+KEEP_OPEN = 1  # the keep-open rate (KVO), where that is less
 HALTED = 2  # nothing
 
 FAULT_NONE = 0
@@ -73,9 +73,9 @@ class Flow:
         self.pace = Pace(motor)
         self.local = LocalTime()
         self.history = History()
-        self.gate = OpenGate()
+        self.interlock = OpenInterlock()
         self.flowing = False  # may anything flow?
-        self.held = FREE  # by an alarm
+        self.restriction = FREE  # by an alarm
         self.fault = FAULT_NONE
         self.steps_base = 0  # steps made before the last reset
         self.set_permit(0)  # steps since the reset that are on record and may be handed out
@@ -83,7 +83,7 @@ class Flow:
         self.reserve_steps = 0
         self.uncommitted = False  # the program is not on record yet: what has no permit waits
         self.changed = False  # has anything changed that should be on record?
-        self.wake = Instant()  # when `serve` is next needed
+        self.wake = Instant()  # when `apply_due` is next needed
         self.schedule = None  # flex steps of the week, or
         self.plan = None  # dose steps, or neither: the constant base rate
         self.resume_at = Instant()  # a stop that ends by itself
@@ -92,24 +92,24 @@ class Flow:
         self.max_pause_s = 0
         self.next_ref = 1
         self.prime_steps = 0  # not part of the daily dose
-        self.missed_base = 0  # steps not seen to move before the last reset
-        self.prime_missed = 0  # those of primes among all of them
-        self.totals = tuple([limbs.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
+        self.lost_base = 0  # steps not seen to move before the last reset
+        self.prime_lost = 0  # those of primes among all of them
+        self.totals = tuple([bigint.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
         self._make_room()
         self.change = Instant()  # next scheduled change of the rate; never when there is none
         self._flex = Instant()  # next flex boundary
         self._steps_before = 0  # motor's count when the segment began
-        self._missed_before = 0
+        self._lost_before = 0
         self._priming = False
 
     def _make_room(self):
-        self._base_parts = limbs.new(CAPACITY)
-        self._dose_factor = limbs.new(CAPACITY)
-        self._ceiling = limbs.new(CAPACITY)
-        self._floor = limbs.new(CAPACITY)
-        self._product = limbs.new(CAPACITY + DOSE_LIMBS)
+        self._base_parts = bigint.new(CAPACITY)
+        self._dose_factor = bigint.new(CAPACITY)
+        self._ceiling = bigint.new(CAPACITY)
+        self._keep_open = bigint.new(CAPACITY)
+        self._product = bigint.new(CAPACITY + DOSE_LIMBS)
 
-    def serve(self, s: int, us: int) -> None:
+    def apply_due(self, s: int, us: int) -> None:
         """Carry out everything due at or before (s, us), keep the motor fed, set `wake`."""
         change = self.change
         while change.s <= s and change.by(s, us) and not change.is_never() and self._all_planned(s, us):
@@ -128,13 +128,13 @@ class Flow:
                 return False
             if not self.planner.plan(change.s, change.us):
                 return self.pace.is_done()
-            if not self.gate.admits(self.planner.run):
+            if not self.interlock.admits(self.planner.run):
                 return False
             self.motor.append(self.planner.run)
         return False
 
     def _pass_change(self) -> None:
-        """At the instant the schedule says, not at the one it is served."""
+        """At the instant the schedule says, not at the one it is carried out."""
         s = self.change.s
         us = self.change.us
         if not self._close(s, us, self.planner.planned):
@@ -158,13 +158,13 @@ class Flow:
         if not self.accumulator.close(s, us, steps):
             self.fail(FAULT_PHASE, s, us)
             return False
-        self.gate.closing(s, us)
+        self.interlock.closing(s, us)
         self._steps_before += steps
-        missed = self.motor.missed()
+        missed = self.motor.lost_steps()
         if self._priming:
             self.prime_steps += steps
-            self.prime_missed += missed - self._missed_before
-        self._missed_before = missed
+            self.prime_lost += missed - self._lost_before
+        self._lost_before = missed
         self.history.mark(s, us, self.steps_base + self._steps_before - self.prime_steps)
         return not self.fault
 
@@ -186,7 +186,7 @@ class Flow:
     def _may_hand_out(self, s: int, us: int) -> bool:
         """Is a whole run on record, or can it be put there? No step is made that is not (the ledger); when
         no more can be, that is a fault. Nor any that the guard does not let pass."""
-        if not self.gate.may_run():
+        if not self.interlock.may_run():
             return False
         if self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve():
             return True
@@ -205,19 +205,19 @@ class Flow:
         for source in self.all_sources:
             if source.state == RUNNING and source.end.by(s, us):
                 source.finish()
-                limbs.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
+                bigint.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
                 self.log.note_at(s, us, NOTE_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
                 if source.kind == PATIENT:
                     for other in self.sources:
                         if other.state == SUSPENDED:
-                            other.go_on(s, us)
+                            other.resume(s, us)
 
     def _start_sources(self, s: int, us: int) -> None:
         """Periodic boluses that are due; in a stop, prime or bridge they are left out (BOL-06, -09)."""
         for source in self.sources:
             if source.kind == PERIODIC and source.next.by(s, us):
                 source.move_on()
-                if self.flowing and not self.held and self.exclusive_running() is None:
+                if self.flowing and not self.restriction and self.exclusive_running() is None:
                     self.start_source(source, s, us)
                 else:
                     self.log.note_at(s, us, NOTE_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
@@ -251,23 +251,23 @@ class Flow:
         self.set_flowing(True)
         self.resume_at.set_never()
         self.end_pause(s, us)
-        self.take_up(s, us)
+        self.resume_bridge_and_plan(s, us)
         self.log.note_at(s, us, NOTE_RESUMED, 0, 0, 0, 0)
 
     def set_flowing(self, flows: bool) -> None:
         """Is therapy to flow? An alarm may still hold it."""
         self.flowing = flows
-        self.gate.therapy(flows)
+        self.interlock.therapy(flows)
 
-    def take_up(self, s: int, us: int) -> None:
+    def resume_bridge_and_plan(self, s: int, us: int) -> None:
         """A bridge and a plan go on where they stood, unless an alarm holds them."""
-        if self.held:
+        if self.restriction:
             return
         for source in self.exclusive:
             if source.kind == BRIDGE and source.state == SUSPENDED:
-                source.go_on(s, us)
+                source.resume(s, us)
         if self.plan is not None:
-            self.plan.go_on(s, us)
+            self.plan.resume(s, us)
 
     def end_pause(self, s: int, us: int) -> None:
         """The stop is over: its alarm clears."""
@@ -299,7 +299,7 @@ class Flow:
             return
         local = self.local
         local.at(s, us)
-        self.schedule.look(local.weekday(), local.second)
+        self.schedule.look_up(local.weekday(), local.second)
         self._flex.set(s, us)
         self._flex.add(self.schedule.ahead_s, 0)
         self._flex.subtract(0, local.us)
@@ -308,8 +308,8 @@ class Flow:
     def _take_dose(self, dose) -> None:
         """Base rate from a dose in ng/day."""
         size = self.accumulator.size
-        limbs.multiply(self._product, self._dose_factor, size, dose, DOSE_LIMBS)
-        limbs.copy(self._base_parts, self._product, size)
+        bigint.multiply(self._product, self._dose_factor, size, dose, DOSE_LIMBS)
+        bigint.copy(self._base_parts, self._product, size)
 
     def _begin(self, s: int, us: int) -> None:
         """Open a segment at (s, us) with the rates that now hold, and find the next scheduled change."""
@@ -324,30 +324,30 @@ class Flow:
                 self._change_by(source.next)
         self._priming = False
         self.changed = True
-        if self.flowing and self.held != HALTED:
+        if self.flowing and self.restriction != HALTED:
             self._add_up_rates()
         else:
-            limbs.clear(accumulator.rate, accumulator.size)
+            bigint.clear(accumulator.rate, accumulator.size)
         accumulator.open(s, us)
         self.planner.begin(accumulator)
-        self.gate.opening(s)
+        self.interlock.opening(s)
 
     def _add_up_rates(self) -> None:
         rate = self.accumulator.rate
         size = self.accumulator.size
-        limbs.copy(rate, self._base_parts, size)
+        bigint.copy(rate, self._base_parts, size)
         for source in self.exclusive:
             if source.state == RUNNING:
-                limbs.clear(rate, size)
+                bigint.clear(rate, size)
                 self._priming = source.kind == PRIME
         for source in self.all_sources:
             if source.state == RUNNING:
-                limbs.add(rate, source.parts, size)
+                bigint.add(rate, source.parts, size)
                 self._change_by(source.end)
-        if limbs.less(self._ceiling, rate, size):  # BOL-01; a guard that acceptance keeps from acting
-            limbs.copy(rate, self._ceiling, size)
-        if self.held and limbs.less(self._floor, rate, size):
-            limbs.copy(rate, self._floor, size)
+        if bigint.less(self._ceiling, rate, size):  # BOL-01; a guard that acceptance keeps from acting
+            bigint.copy(rate, self._ceiling, size)
+        if self.restriction and bigint.less(self._keep_open, rate, size):
+            bigint.copy(rate, self._keep_open, size)
 
     def _change_by(self, instant) -> None:
         if instant.by(self.change.s, self.change.us):
@@ -370,14 +370,14 @@ class Flow:
                 return False
             if not planner.plan(change.s, change.us):
                 return False  # all that is due before the change is with the motor
-            if not self.gate.admits(run):
+            if not self.interlock.admits(run):
                 return False
             self.motor.append(run)
             if run.last_s < s or (run.last_s == s and run.last_us <= us):
                 return True
         self._wake_at_low_water(run)
         if wake.s <= s and wake.by(s, us):  # due, and it has enough: a damaged gap would keep the pump awake
-            self.gate.may_run()
+            self.interlock.may_run()
         return False
 
     def _wake_at_low_water(self, run) -> None:
@@ -402,8 +402,8 @@ class Flow:
         if self.fault == FAULT_NONE:
             self.fault = fault
             self.log.note(NOTE_FAULT, fault, 0, 0, 0)
-            self.gate.failed(fault)
+            self.interlock.failed(fault)
         self.flowing = False
-        limbs.clear(self.accumulator.rate, self.accumulator.size)
+        bigint.clear(self.accumulator.rate, self.accumulator.size)
         self.planner.begin(self.accumulator)
         self.change.set_never()

@@ -4,7 +4,7 @@ The plan's clock runs only while therapy flows: a stop holds it where it stood, 
 left, so that steps are never made late in a bunch.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.schedule import DOSE_LIMBS
 from pump.units import US_PER_S, Instant
 
@@ -26,11 +26,11 @@ class Plan:
             before_us = after_us
         self._doses = []
         for dose in self.doses_ng_per_day:
-            number = limbs.new(DOSE_LIMBS)
-            limbs.load(number, DOSE_LIMBS, dose)
+            number = bigint.new(DOSE_LIMBS)
+            bigint.load(number, DOSE_LIMBS, dose)
             self._doses.append(number)
         self.index = 0
-        self.held = False
+        self.paused = False
         self.next = Instant()
         self.left = Instant(0, 0)
 
@@ -51,27 +51,27 @@ class Plan:
         self.index += 1
         self._set_next()
 
-    def hold(self, s: int, us: int) -> None:
+    def pause(self, s: int, us: int) -> None:
         """Therapy stops: keep what is left of the present step."""
         if not self.next.is_never():
-            self.held = True
+            self.paused = True
             self.left.set(self.next.s, self.next.us)
             self.left.subtract(s, us)
             self.next.set_never()
 
-    def go_on(self, s: int, us: int) -> None:
+    def resume(self, s: int, us: int) -> None:
         """Therapy flows again: the present step has still to run what was left."""
-        if self.held:
-            self.held = False
+        if self.paused:
+            self.paused = False
             self.next.set(s, us)
             self.next.add(self.left.s, self.left.us)
 
-    def restore(self, index: int, held: bool, s: int, us: int) -> None:
+    def restore(self, index: int, paused: bool, s: int, us: int) -> None:
         """Take back where it stood: (s, us) is what was left of the step when held, else when the next
         begins."""
         self.index = index
-        self.held = held
-        if held:
+        self.paused = paused
+        if paused:
             self.left.set(s, us)
             self.next.set_never()
         else:
@@ -97,7 +97,7 @@ class Plan:
     def cancel(self) -> None:
         """No further steps: the present dose stays."""
         self._spans = self._spans[: self.index]
-        self.held = False
+        self.paused = False
         self.next.set_never()
 
     def dose(self):

@@ -17,7 +17,7 @@ with the motor.
 Nothing here allocates after construction.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 
 RUN_STEPS = 56
@@ -41,7 +41,7 @@ class Run:
         self.gap_s = 0
         self.gap_us = 0
         self.size = 1
-        self.lead = limbs.new(CAPACITY)
+        self.lead = bigint.new(CAPACITY)
         self.carry = carry
         self.modulus = modulus
 
@@ -53,16 +53,16 @@ class _Stride:
         self.steps = steps
         self.gap_s = 0
         self.gap_us = 0
-        self.carry = limbs.new(CAPACITY)
+        self.carry = bigint.new(CAPACITY)
 
     def sum_of(self, a, b, modulus, n: int) -> None:
         """Become the stride that is `a` and then `b`."""
-        limbs.copy(self.carry, a.carry, n)
-        over = limbs.add(self.carry, b.carry, n)
+        bigint.copy(self.carry, a.carry, n)
+        over = bigint.add(self.carry, b.carry, n)
         self.gap_s = a.gap_s + b.gap_s
         self.gap_us = a.gap_us + b.gap_us
-        if over or not limbs.less(self.carry, modulus, n):
-            limbs.subtract(self.carry, modulus, n)
+        if over or not bigint.less(self.carry, modulus, n):
+            bigint.subtract(self.carry, modulus, n)
             self.gap_us += 1
         if self.gap_us >= _MILLION:
             self.gap_us -= _MILLION
@@ -79,12 +79,12 @@ class Planner:
         self.next_us = 0
         self._only_one = False
         self._size = 1
-        self._lead = limbs.new(CAPACITY)  # e of that step
+        self._lead = bigint.new(CAPACITY)  # e of that step
         self.strides = tuple([_Stride(k) for k in _STRIDES])
-        self._modulus = limbs.new(CAPACITY)
-        self.rest = limbs.new(CAPACITY)  # p - r of a single step
-        self._work = limbs.new(CAPACITY + 2)
-        self._quotient = limbs.new(CAPACITY + 2)
+        self._modulus = bigint.new(CAPACITY)
+        self.rest = bigint.new(CAPACITY)  # p - r of a single step
+        self._work = bigint.new(CAPACITY + 2)
+        self._quotient = bigint.new(CAPACITY + 2)
         self.full = self.strides[_FULL]
         self.run = Run(self.strides[0].carry, self._modulus)
 
@@ -92,13 +92,13 @@ class Planner:
         """Start over at the accumulator's segment: its rate, its remainder, its start."""
         self.planned = 0
         total = accumulator.size
-        size = limbs.used(accumulator.rate, total)
-        self.active = not limbs.is_zero(accumulator.rate, size)
+        size = bigint.used(accumulator.rate, total)
+        self.active = not bigint.is_zero(accumulator.rate, size)
         if not self.active:
             return
         self._size = size
         self.run.size = size
-        limbs.copy(self._modulus, accumulator.rate, size)
+        bigint.copy(self._modulus, accumulator.rate, size)
         self._only_one = not self._work_out_strides(accumulator, total)
         self.active = self._find_first(accumulator, total)
 
@@ -110,7 +110,7 @@ class Planner:
         """Whole seconds of `_quotient`, which keeps the microseconds left over; _FAR_S: further than any
         segment."""
         try:
-            return min(limbs.seconds_of(self._quotient, total, self._work), _FAR_S)
+            return min(bigint.seconds_of(self._quotient, total, self._work), _FAR_S)
         except OverflowError:
             return _FAR_S
 
@@ -118,15 +118,15 @@ class Planner:
         """False when steps come so rarely that no segment holds two of them: then there are no strides."""
         size = self._size
         one = self.strides[0]
-        limbs.copy(self._work, accumulator.unit, total)
-        limbs.divide(self._quotient, self._work, total, self._modulus, size)
-        limbs.copy(one.carry, self._work, size)
-        limbs.copy(self.rest, self._modulus, size)
-        limbs.subtract(self.rest, one.carry, size)
+        bigint.copy(self._work, accumulator.unit, total)
+        bigint.divide(self._quotient, self._work, total, self._modulus, size)
+        bigint.copy(one.carry, self._work, size)
+        bigint.copy(self.rest, self._modulus, size)
+        bigint.subtract(self.rest, one.carry, size)
         one.gap_s = self._seconds(total)
         if one.gap_s == _FAR_S:
             return False
-        one.gap_us = limbs.small(self._quotient)
+        one.gap_us = bigint.small(self._quotient)
         self.run.gap_s = one.gap_s
         self.run.gap_us = one.gap_us
         for i in range(1, _FULL):
@@ -140,20 +140,20 @@ class Planner:
     def _find_first(self, accumulator, total: int) -> bool:
         """The first step: ceil((unit - remainder) / rate) us after the start. False: too far off."""
         size = self._size
-        limbs.copy(self._work, accumulator.unit, total)
-        limbs.subtract(self._work, accumulator.remainder, total)
-        limbs.divide(self._quotient, self._work, total, self._modulus, size)
-        if limbs.is_zero(self._work, size):
-            limbs.clear(self._lead, size)
+        bigint.copy(self._work, accumulator.unit, total)
+        bigint.subtract(self._work, accumulator.remainder, total)
+        bigint.divide(self._quotient, self._work, total, self._modulus, size)
+        if bigint.is_zero(self._work, size):
+            bigint.clear(self._lead, size)
             late_us = 0
         else:
-            limbs.copy(self._lead, self._modulus, size)
-            limbs.subtract(self._lead, self._work, size)
+            bigint.copy(self._lead, self._modulus, size)
+            bigint.subtract(self._lead, self._work, size)
             late_us = 1
         s = self._seconds(total)
         if s == _FAR_S:
             return False
-        self._set_next(accumulator.start_s + s, accumulator.start_us + limbs.small(self._quotient) + late_us)
+        self._set_next(accumulator.start_s + s, accumulator.start_us + bigint.small(self._quotient) + late_us)
         return True
 
     def _set_next(self, s: int, us: int) -> None:
@@ -167,8 +167,8 @@ class Planner:
         """Move the next step on by one stride."""
         lead = self._lead
         us = self.next_us + stride.gap_us
-        if limbs.subtract(lead, stride.carry, self._size):
-            limbs.add(lead, self._modulus, self._size)
+        if bigint.subtract(lead, stride.carry, self._size):
+            bigint.add(lead, self._modulus, self._size)
             us += 1
         s = self.next_s + stride.gap_s
         while us >= _MILLION:
@@ -183,7 +183,7 @@ class Planner:
         if s + 2 < limit_s:
             return True
         us = self.next_us + stride.gap_us
-        if limbs.less(self._lead, stride.carry, self._size):
+        if bigint.less(self._lead, stride.carry, self._size):
             us += 1
         while us >= _MILLION:
             us -= _MILLION
@@ -199,7 +199,7 @@ class Planner:
             return 0
         run.first_s = s
         run.first_us = self.next_us
-        run.lead[limbs.WHOLE] = self._lead
+        run.lead[bigint.WHOLE] = self._lead
         if self._only_one:
             return self._plan_one(run)
         if self._reaches(self.full, limit_s, limit_us):
@@ -237,7 +237,7 @@ class Planner:
         """The last step of the run lies one gap before the next: q, or q + 1 when its lead was below r."""
         one = self.strides[0]
         us = self.next_us - one.gap_us
-        if not limbs.less(self._lead, self.rest, self._size):
+        if not bigint.less(self._lead, self.rest, self._size):
             us -= 1
         s = self.next_s - one.gap_s
         while us < 0:

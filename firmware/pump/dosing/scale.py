@@ -15,7 +15,7 @@ exactly. Should that ever exceed the accumulator's 600 bits, the phase is rounde
 own measure: less than 1/(432 C V) of one step is given up, never given twice, and `rounded` counts it.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 
 _SPARE_LIMBS = 1
@@ -82,7 +82,7 @@ class Scale:
         unit //= common
         needed = self.base_unit * factor
         exact = least_multiple(needed, unit)
-        if limbs.limbs_of(exact) > CAPACITY - _SPARE_LIMBS:
+        if bigint.limbs_of(exact) > CAPACITY - _SPARE_LIMBS:
             exact = needed
             remainder = remainder * needed // unit
             self.rounded += 1

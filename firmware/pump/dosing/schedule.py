@@ -6,7 +6,7 @@ and no order."""
 
 from array import array
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.units import S_PER_DAY, S_PER_WEEK
 
 _MINUTES_A_DAY = 1440
@@ -22,11 +22,11 @@ class Schedule:
         self._start_min = array("H", [step[0] for step in steps])
         self._days = bytes([step[1] for step in steps])
         self.doses_ng_per_day = array("I", [step[2] for step in steps])
-        self._dose = limbs.new(DOSE_LIMBS)
+        self._dose = bigint.new(DOSE_LIMBS)
         self.index = 0  # the step that holds
         self.ahead_s = S_PER_WEEK  # until the next step starts, counted from the whole second looked at
 
-    def look(self, weekday: int, second: int) -> None:
+    def look_up(self, weekday: int, second: int) -> None:
         """Find the step that holds at this second of this weekday, and how far ahead the next one starts."""
         since = S_PER_WEEK + 1
         ahead = S_PER_WEEK + 1
@@ -48,7 +48,7 @@ class Schedule:
 
     def dose(self):
         """Limbs of the dose that holds, ng/day; they change with the next call."""
-        limbs.load(self._dose, DOSE_LIMBS, self.doses_ng_per_day[self.index])  # a small integer
+        bigint.load(self._dose, DOSE_LIMBS, self.doses_ng_per_day[self.index])  # a small integer
         return self._dose
 
     def dose_ng_per_day(self) -> int:

@@ -11,7 +11,7 @@ a success or the button ends that. Dosing does not notice.
 
 import hashlib
 
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from thecal_protocol import codec, messages, secure
 
 _NOTE_FAILED = 45
@@ -24,12 +24,12 @@ _WRONG_KEY = 46
 class Auth:
     """The door. `session`: the number offered last, 0 when it is used up."""
 
-    def __init__(self, board, keys, pairing, presence, log, timebase, boots: int):
+    def __init__(self, board, keys, pairing, authorization, log, timebase, boots: int):
         self._random_bytes = board.random_bytes
         self._serial = board.serial_number
         self._keys = keys
         self._pairing = pairing
-        self._presence = presence
+        self._authorization = authorization
         self._log = log
         self._timebase = timebase
         self.table_hash = messages.own_hash()
@@ -54,11 +54,9 @@ class Auth:
         return sha.digest()
 
     def offer(self, values):
-        """The part of hello's answer that is about sessions; Unacceptable("protocol_mismatch")."""
+        """The part of hello's answer that is about sessions; Refused("protocol_mismatch")."""
         if values["protocol"] != messages.PROTOCOL_VERSION or values["table_hash"] != self.table_hash:
-            raise Unacceptable(
-                "protocol_mismatch", codec.version_text(messages.PROTOCOL_VERSION, self.table_hash)
-            )
+            raise Refused("protocol_mismatch", codec.version_text(messages.PROTOCOL_VERSION, self.table_hash))
         if values["nonce"] != self._nonce:
             self._nonce = values["nonce"]
             self.session = self._hello_session = self._next
@@ -75,19 +73,19 @@ class Auth:
 
     def admit(self, session: int, values) -> bytes:
         """The secrets of the session (thecal_protocol.secure.session_secrets) that this AUTH opens;
-        Unacceptable.
+        Refused.
         """
         now_s = self._timebase.s
-        if self._presence.forgives:
-            self._presence.forgives = False
+        if self._authorization.forgives:
+            self._authorization.forgives = False
             self._failures = 0
         elif self._failures > _FREE_FAILURES and now_s < self._until_s:
-            raise Unacceptable("slow_down", str(self._until_s - now_s))
+            raise Refused("slow_down", str(self._until_s - now_s))
         role = values["role"]
         if session == 0 or session != self.session:
-            raise Unacceptable("no_session", "")
+            raise Refused("no_session", "")
         if len(values["nonce"]) != secure.CHALLENGE_SIZE:
-            raise Unacceptable("out_of_range", "nonce")
+            raise Refused("out_of_range", "nonce")
         pending = self._pairing.pending(role)
         for key in (pending, self._keys.of(role) if self._keys.of(3) else b""):
             if key:
@@ -101,7 +99,7 @@ class Auth:
                     self.session = 0
                     return secrets
         self._fail(role, now_s)
-        raise Unacceptable("wrong_key" if pending or self._keys.of(role) else "not_paired", "")
+        raise Refused("wrong_key" if pending or self._keys.of(role) else "not_paired", "")
 
     def _accept(self, role: int, key: bytes) -> None:
         """The new key is used for the first time: it replaces the old one."""

@@ -9,8 +9,8 @@ first boot of all the whole.
 Nothing here allocates but a refusal.
 """
 
-from pump.allowance import Allowance
-from pump.therapy.bounds import Unacceptable
+from pump.rate_limit import RateLimit
+from pump.therapy.bounds import Refused
 from thecal_protocol import roles
 from thecal_protocol.messages import STOP
 
@@ -29,19 +29,19 @@ class Budgets:
         self._sessions = []
         for role, _ in roles.ROLES:
             extra = FOR_STOP if role == roles.CLINICIAN else 0
-            self._frames.append(Allowance(FRAMES + extra, FRAMES_A_S, 1))
-            self._sessions.append(Allowance(SESSIONS, 1, SESSION_S))
-        for allowance in self._frames + self._sessions:
-            allowance.begin(s, first_boot)
+            self._frames.append(RateLimit(FRAMES + extra, FRAMES_A_S, 1))
+            self._sessions.append(RateLimit(SESSIONS, 1, SESSION_S))
+        for limit in self._frames + self._sessions:
+            limit.begin(s, first_boot)
 
     def take_session(self, role: int, s: int) -> None:
-        """A session for this role; Unacceptable, with the seconds until there is one again."""
-        allowance = self._sessions[role - 1]
-        if not allowance.take(s):
-            raise Unacceptable("too_many_sessions", str(allowance.wait_s(s)))
+        """A session for this role; Refused, with the seconds until there is one again."""
+        limit = self._sessions[role - 1]
+        if not limit.take(s):
+            raise Refused("too_many_sessions", str(limit.wait_s(s)))
 
     def take_frame(self, role: int, opcode: int, s: int) -> bool:
         """A frame with this request; False when the role has used up its own."""
-        allowance = self._frames[role - 1]
+        limit = self._frames[role - 1]
         kept = FOR_STOP if role == roles.CLINICIAN and opcode != STOP else 0
-        return allowance.has(s, kept + 1) and allowance.take(s)
+        return limit.has(s, kept + 1) and limit.take(s)

@@ -1,18 +1,18 @@
 """What each request does: a small method for each command, called as it is in `thecal_protocol.messages`;
 from the decoded request to the answer's values.
 
-Dosing is `pump.therapy.course`'s business, proposals are `pump.link.proposals`'; here they meet the wire's
-tables. Raises `Unacceptable` for every refusal. Allocates: commands only.
+Dosing is `pump.therapy.therapy_controller`'s business, proposals are `pump.link.proposals`'; here they meet
+the wire's tables. Raises `Refused` for every refusal. Allocates: commands only.
 """
 
 import gc
 import struct
 
-from pump.dosing import limbs
-from pump.dosing.source import IDLE, VOLUME_LIMBS
+from pump.dosing import bigint
+from pump.dosing.infusion_source import IDLE, VOLUME_LIMBS
 from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from thecal_protocol import messages
 
 _PIECE = 200  # bytes of a reading or program in one answer
@@ -42,31 +42,31 @@ def _handlers(*parts):
 class Commands:
     """Handlers of the commands of a session, each called as its command, bound to one pump."""
 
-    def __init__(self, timebase, course, proposals, log, bounds, keeper, supervisor, presence):
+    def __init__(self, timebase, controller, proposals, log, bounds, persistence, supervisor, authorization):
         self._timebase = timebase
-        self._keeper = keeper
-        self._course = course
-        self._delivery = course.delivery
+        self._persistence = persistence
+        self._controller = controller
+        self._delivery = controller.delivery
         self._proposals = proposals
-        self._presence = presence
+        self._authorization = authorization
         self._log = log
         self._bounds = bounds
         self._page = bytearray(_PAGE_SIZE)
         self.role = 0  # of the session, set by the server
-        proposals.serve_log = self._serve_log
-        self._guard = GuardCommands(timebase, course, log, supervisor)
+        proposals.write_log = self._write_log
+        self._guard = GuardCommands(timebase, controller, log, supervisor)
         self.allows = self._guard.allows
         self.handlers = _handlers(self, self._guard)
 
     def new_session(self) -> None:
         """Whoever comes next starts with no half-sent proposal, and nothing that waits for a press."""
         self._proposals.forget()
-        self._presence.end_session()
+        self._authorization.end_session()
 
     def status(self, _):
         time = self._timebase
         delivery = self._delivery
-        self._serve_log()
+        self._write_log()
         local = delivery.local
         local.at(time.s, time.us)
         answer = {
@@ -78,7 +78,7 @@ class Commands:
             "clock_set": 1 if local.was_set else 0,
             "program_digest": self._proposals.program_digest,
             "steps": delivery.steps(),
-            "reservoir_pl": self._course.reservoir_left_pl(),
+            "reservoir_pl": self._controller.reservoir_left_pl(),
             "next_change_s": self._until_change(),
             "next_event": self._log.next_stored(),
             "heap_free": gc.mem_free(),
@@ -99,17 +99,17 @@ class Commands:
         return max(0, change.s - self._timebase.s)
 
     def _add_rates(self, answer) -> None:
-        prescription = self._course.prescription
+        prescription = self._controller.prescription
         answer["rate_pl_per_day"] = 0
         answer["basal_ng_per_day"] = 0
         if prescription is not None:
             answer["rate_pl_per_day"] = self._delivery.rate_pl_per_day(prescription.step_volume_pl)
             if self._delivery.flowing:
-                answer["basal_ng_per_day"] = self._course.basal_ng_per_day()
+                answer["basal_ng_per_day"] = self._controller.basal_ng_per_day()
 
     def _add_bolus(self, answer) -> None:
         time = self._timebase
-        source = self._course.shown_source()
+        source = self._controller.shown_source()
         answer["bolus"] = source.kind if source else 0
         answer["bolus_given_pl"] = source.given_pl(time.s, time.us) if source else 0
         answer["bolus_left_us"] = source.left_us(time.s, time.us) if source else 0
@@ -121,7 +121,7 @@ class Commands:
         return {"total": len(table), "limits": [{"name": x[0], "low": x[1], "high": x[2]} for x in page]}
 
     def propose(self, values):
-        return self._proposals.take(values, self._timebase.s, self._timebase.us)
+        return self._proposals.receive(values, self._timebase.s, self._timebase.us)
 
     def reading(self, values):
         return _piece(self._proposals.canonical, values["offset"])
@@ -133,20 +133,20 @@ class Commands:
         self._delivery.at.set(self._timebase.s, self._timebase.us)
         result = action(*values, self._timebase.s, self._timebase.us)
         if self._delivery.changed:
-            self._keeper.save_now()
-        self._serve_log()
+            self._persistence.save_now()
+        self._write_log()
         return result
 
     def _tell_log(self) -> None:
         """The log is read: with what it counts at present."""
         self._log.repeats.tell(self._timebase.s)
-        self._serve_log()
+        self._write_log()
 
-    def _serve_log(self) -> None:
+    def _write_log(self) -> None:
         """What was noted gets onto flash; before each write the motor gets enough to last through it."""
         while self._log.is_due():
-            self._keeper.fill_queue()
-            self._log.serve()
+            self._persistence.fill_queue()
+            self._log.write_due()
 
     def _done(self):
         """When the command took effect; to put it on record may have taken longer."""
@@ -161,7 +161,7 @@ class Commands:
         return messages.command(opcode)[1] == messages.BUTTON
 
     def commit(self, values):
-        self._keeper.fill_queue()  # to weigh it may take long
+        self._persistence.fill_queue()  # to weigh it may take long
         ref = self._do(self._proposals.commit, values["digest"])
         answer = self._done()
         answer["ref"] = ref
@@ -172,40 +172,40 @@ class Commands:
         return {}
 
     def program(self, values):
-        return _piece(self._keeper.program, values["offset"])
+        return _piece(self._persistence.program, values["offset"])
 
     def stop(self, values):
-        self._do(self._course.stop, values["resume_after_s"])
+        self._do(self._controller.stop, values["resume_after_s"])
         return self._done()
 
     def resume(self, _):
-        self._do(self._course.resume)
+        self._do(self._controller.resume)
         return self._done()
 
     def implant(self, _):
-        self._do(self._course.set_implant)
+        self._do(self._controller.set_implant)
         return self._done()
 
     def cancel_plan(self, _):
-        self._do(self._course.cancel_plan)
+        self._do(self._controller.cancel_plan)
         return self._done()
 
     def skip_bridge(self, _):
-        self._do(self._course.skip_bridge)
+        self._do(self._controller.skip_bridge)
         return self._done()
 
     def patient_bolus(self, _):
-        self._keeper.fill_queue()
+        self._persistence.fill_queue()
         return {"ref": self._do(self._give_patient_bolus)}
 
     def _give_patient_bolus(self, s: int, us: int) -> int:
         """It is on record before it begins: a power cut never shortens the lockout."""
         gc.collect()  # the forecast needs room
-        boluses = self._course.boluses
+        boluses = self._controller.boluses
         boluses.admit_patient(s, us)
         try:
-            self._keeper.keep_boluses()
-        except Unacceptable as refused:
+            self._persistence.keep_boluses()
+        except Refused as refused:
             boluses.withdraw_patient(refused.reason)
             raise
         return boluses.start_patient(self._timebase.s, self._timebase.us)
@@ -217,7 +217,7 @@ class Commands:
         most = min(values["count"], _EVENTS_A_PAGE)
         page = self._page
         if values["ring"] >= len(log.rings):
-            raise Unacceptable("out_of_range", "ring")
+            raise Refused("out_of_range", "ring")
         count = log.page(values["first"], values["last"], most, values["ring"], page, _EVENTS_AT)
         struct.pack_into("<IH", page, 0, log.following(), count)
         return memoryview(page)[: _EVENTS_AT + count * ENTRY_SIZE]
@@ -243,39 +243,39 @@ class Commands:
 
     def log_key(self, _):
         if not self._log.key:
-            raise Unacceptable("storage", "log-key")
+            raise Refused("storage", "log-key")
         return {"key": self._log.key}
 
     def log_clear(self, _):
-        raise Unacceptable("append_only", "")
+        raise Refused("append_only", "")
 
     def accounts(self, values):
-        course = self._course
-        prescription = course.prescription
+        controller = self._controller
+        prescription = controller.prescription
         first = values["first_filling"]
         step_volume_pl = prescription.step_volume_pl if prescription else 0
-        fillings = self._fillings(first)
-        fits = not fillings or len(fillings[0]["drugs"]) <= _DRUGS_BESIDE_SOURCES
+        fills = self._fillings(first)
+        fits = not fills or len(fills[0]["drugs"]) <= _DRUGS_BESIDE_SOURCES
         return {
             "steps": self._delivery.steps(),
             "step_volume_pl": step_volume_pl,
-            "reservoir_pl": course.reservoir_left_pl(),
+            "reservoir_pl": controller.reservoir_left_pl(),
             "missed_pl": self._guard.missed_pl(),
-            "resets": self._keeper.resets(),
-            "fillings_total": len(course.fillings.list),
-            "fillings": fillings,
+            "resets": self._persistence.resets(),
+            "fillings_total": len(controller.reservoir_fills.list),
+            "fillings": fills,
             "sources": self._volumes() if fits else [],
         }
 
     def _fillings(self, first: int):
-        course = self._course
-        fillings = course.fillings
+        controller = self._controller
+        fills = controller.reservoir_fills
         steps = self._delivery.steps()
         dose_steps = self._delivery.dose_steps()
-        dose_missed = self._delivery.missed() - self._delivery.primed_missed()
+        dose_missed = self._delivery.lost_steps() - self._delivery.primed_lost_steps()
         answer = []
-        for i in range(first, min(len(fillings.list), first + _FILLINGS_A_PAGE)):
-            filling = fillings.list[i]
+        for i in range(first, min(len(fills.list), first + _FILLINGS_A_PAGE)):
+            filling = fills.list[i]
             drugs = [
                 {"name": x["name"], "concentration_ng_per_ml": x["concentration_ng_per_ml"]}
                 for x in filling.drugs
@@ -283,10 +283,10 @@ class Commands:
             answer.append(
                 {
                     "filling": filling.number,
-                    "steps": fillings.steps_of(i, dose_steps),
+                    "steps": fills.steps_of(i, dose_steps),
                     "step_volume_pl": filling.step_volume_pl,
-                    "tip_pl": fillings.tip_pl_of(i, steps, course.prescription.dead_pl),
-                    "missed": fillings.missed_of(i, dose_missed),
+                    "tip_pl": fills.tip_pl_of(i, steps, controller.prescription.dead_pl),
+                    "missed": fills.missed_of(i, dose_missed),
                     "drugs": drugs,
                 }
             )
@@ -297,11 +297,11 @@ class Commands:
         whole."""
         time = self._timebase
         delivery = self._delivery
-        given = [limbs.to_int(total, VOLUME_LIMBS) for total in delivery.totals]
+        given = [bigint.to_int(total, VOLUME_LIMBS) for total in delivery.totals]
         for source in delivery.all_sources:
             if source.state != IDLE:
                 given[source.kind] += source.given_pl(time.s, time.us)
-        displaced_pl = self._course.fillings.displaced_pl(delivery.steps())
+        displaced_pl = self._controller.reservoir_fills.displaced_pl(delivery.steps())
         given[0] = max(0, displaced_pl - sum(given[1:]))
         return [
             {"source": kind, "volume_pl": volume} for kind, volume in enumerate(given) if volume or kind == 0

@@ -1,12 +1,12 @@
 """What the requests about alarms, sensors, self tests and the reservoir do (`thecal_protocol.messages`).
 
-Raises `Unacceptable` for every refusal. Allocates: commands only.
+Raises `Refused` for every refusal. Allocates: commands only.
 """
 
 from pump.safety.alarms import NEVER_S
 from pump.safety.monitor import SUPPLY
 from pump.safety.reservoir import EMPTY_PL
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from pump.units import S_PER_DAY
 from thecal_protocol import alarms as alarm
 from thecal_protocol import messages
@@ -23,21 +23,21 @@ _LOW, _STABILITY, _BATTERY = 1, 2, 3
 class GuardCommands:
     """Handlers of the guard's commands, each called as its command, bound to one pump."""
 
-    def __init__(self, timebase, course, log, supervisor):
+    def __init__(self, timebase, controller, log, supervisor):
         self._timebase = timebase
-        self._course = course
-        self._delivery = course.delivery
+        self._controller = controller
+        self._delivery = controller.delivery
         self._log = log
         self._supervisor = supervisor
         self._alarms = supervisor.alarms
 
     def allows(self, opcode: int) -> None:
-        """Unacceptable when a fault is latched and this request would change something (INT-08). A patient's
+        """Refused when a fault is latched and this request would change something (INT-08). A patient's
         request is refused as `alarm`, and logged."""
         if messages.command(opcode)[2] & messages.KIND == messages.CHANGES:
             self._supervisor.check_values()
             if self._delivery.fault:
-                raise Unacceptable("fault_latched", str(self._delivery.fault))
+                raise Refused("fault_latched", str(self._delivery.fault))
         elif opcode == messages.PATIENT_BOLUS:
             self._supervisor.check_values()
 
@@ -63,9 +63,9 @@ class GuardCommands:
         delivery = self._delivery
         if not delivery.motor.feedback:
             return messages.UNSEEN
-        fillings = self._course.fillings
-        missed = delivery.missed()
-        return fillings.missed_since_refill_pl(missed) if since_refill else fillings.missed_pl(missed)
+        fills = self._controller.reservoir_fills
+        missed = delivery.lost_steps()
+        return fills.missed_since_refill_pl(missed) if since_refill else fills.missed_pl(missed)
 
     def alarms(self, values):
         alarms = self._alarms
@@ -95,7 +95,7 @@ class GuardCommands:
     def alarm_confirm(self, values):
         number = values["alarm"]
         if number >= alarm.COUNT or (number and not self._alarms.stands(number)):
-            raise Unacceptable("no_alarm", str(number))
+            raise Refused("no_alarm", str(number))
         count = self._alarms.confirm(number)
         self._log.note(_NOTE_CONFIRMED, number, 0, count, 0)
         if number == alarm.REFILL_RESIDUAL or (number == 0 and self._alarms.stands(alarm.REFILL_RESIDUAL)):
@@ -110,7 +110,7 @@ class GuardCommands:
     def alarm_test(self, values):
         critical = values["critical"]
         if critical > 1:
-            raise Unacceptable("out_of_range", "critical")
+            raise Refused("out_of_range", "critical")
         self._alarms.sound(1 + critical, self._timebase.s)
         sounded = self._supervisor.buzzer_works()
         self._log.note(_NOTE_TESTED, critical, 0, 0, sounded)
@@ -132,8 +132,8 @@ class GuardCommands:
             "upstream_pa": values[2],
             "downstream_pa": values[3],
             "states": states,
-            "missed_steps": supervisor.missed(),
-            "missed_pl": monitor.missed_steps() * monitor.step_volume_pl,
+            "missed_steps": supervisor.lost_steps(),
+            "missed_pl": monitor.lost_in_a_row() * monitor.step_volume_pl,
             "eri_s": _NONE if eri_s == NEVER_S else eri_s,
         }
 
@@ -147,11 +147,11 @@ class GuardCommands:
         return {"at_s": time.s, "at_us": time.us, "state": self._supervisor.state()}
 
     def reservoir(self, values):
-        course = self._course
-        course.need_program()
+        controller = self._controller
+        controller.need_program()
         reservoir = self._supervisor.reservoir
         low_pl = reservoir.low_pl()
-        record = course.fillings.refills
+        record = controller.reservoir_fills.refills
         first = values["first"]
         day, why = self._refill_due(low_pl)
         checks = []
@@ -160,11 +160,11 @@ class GuardCommands:
             check["ratio_ppm"] = reservoir.ratio_ppm(check)
             checks.append(check)
         return {
-            "reservoir_pl": course.reservoir_left_pl(),
-            "filled_pl": course.fillings.reservoir_pl,
+            "reservoir_pl": controller.reservoir_left_pl(),
+            "filled_pl": controller.reservoir_fills.reservoir_pl,
             "missed_pl": self.missed_pl(True),
             "low_pl": low_pl,
-            "low_days": course.prescription.values["low_reservoir_days"],
+            "low_days": controller.prescription.values["low_reservoir_days"],
             "empty_pl": EMPTY_PL,
             "to_low_s": self._span(reservoir.seconds_to(low_pl)),
             "to_empty_s": self._span(reservoir.seconds_to(EMPTY_PL)),
@@ -188,7 +188,7 @@ class GuardCommands:
         seconds = supervisor.reservoir.seconds_to(low_pl)
         if seconds is not None:
             found = (local.day + (local.second + seconds) // S_PER_DAY, _LOW)
-        expiry = self._course.fillings.refills["expiry_day"]
+        expiry = self._controller.reservoir_fills.refills["expiry_day"]
         if expiry and (not found[0] or expiry < found[0]):
             found = (expiry, _STABILITY)
         left_s = supervisor.monitor.eos_in_s(self._timebase.s)

@@ -16,8 +16,8 @@ UNREADABLE = 10  # code of NOTE_DISTRUSTED
 class Keys:
     """Keys by role, 1 to 4."""
 
-    def __init__(self, store, keeper, log):
-        self._keeper = keeper
+    def __init__(self, store, persistence, log):
+        self._persistence = persistence
         self._data = bytearray(_SIZE)
         try:
             if store.load("link-keys") is None:
@@ -38,11 +38,11 @@ class Keys:
         return key if any(key) else b""
 
     def put(self, role: int, key: bytes) -> bool:
-        """Keep a role's key, on flash before anything else; True when that revoked another. Unacceptable
+        """Keep a role's key, on flash before anything else; True when that revoked another. Refused
         ("storage"): nothing was changed."""
         replaced = bool(self.of(role))
         data = bytearray(self._data)
         data[(role - 1) * KEY_SIZE : role * KEY_SIZE] = key
-        self._keeper.write("link-keys", _NUMBER, data)
+        self._persistence.write("link-keys", _NUMBER, data)
         self._data = data
         return replaced

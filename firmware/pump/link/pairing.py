@@ -1,8 +1,8 @@
 """Pairing: a new key for a role, agreed with X25519 while somebody stands by the pump (SEC-07).
 
-The button must be pressed for this very pairing (`pump.link.presence`). Pump and host exchange public keys
-made for this purpose only, so who listens learns nothing. The key counts, and the role's old one is revoked,
-when the first session is opened with it (`pump.link.auth`), within a minute.
+The button must be pressed for this very pairing (`pump.link.button_authorization`). Pump and host
+exchange public keys made for this purpose only, so who listens learns nothing. The key counts, and the role's
+old one is revoked, when the first session is opened with it (`pump.link.auth`), within a minute.
 
 A pump without a clinician's key pairs with a clinician first.
 
@@ -10,7 +10,7 @@ The agreement is computed in slices (`step`): dosing goes first.
 """
 
 from pump.link.x25519 import BASE, STEPS, X25519
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from thecal_protocol.messages import PAIR
 from thecal_protocol.roles import BUTTON_S, CLINICIAN
 from thecal_protocol.secure import pairing_key
@@ -24,9 +24,9 @@ PAIRING_STEPS = 2 * STEPS
 class Pairing:
     """At most one pairing at a time. `key` of `role` may be used first until `until_s`."""
 
-    def __init__(self, keys, presence, timebase, log, serial: str):
+    def __init__(self, keys, authorization, timebase, log, serial: str):
         self._keys = keys
-        self._presence = presence
+        self._authorization = authorization
         self._timebase = timebase
         self._log = log
         self._serial = serial
@@ -42,16 +42,16 @@ class Pairing:
         """The answer of PAIR. `scalar`: 32 secret bytes to use if a pairing begins now."""
         if role == self.role and public == self._theirs:
             if self.busy:
-                raise Unacceptable("pairing", "")
+                raise Refused("pairing", "")
             if self._timebase.s < self.until_s:
                 if not self.key:
-                    raise Unacceptable("bad_public_key", "")
+                    raise Refused("bad_public_key", "")
                 return {"public": self._ours}
         if not 1 <= role <= 4 or len(public) != _PUBLIC_SIZE:
-            raise Unacceptable("out_of_range", "")
+            raise Refused("out_of_range", "")
         if role != CLINICIAN and not self._keys.of(CLINICIAN):
-            raise Unacceptable("not_paired", "clinician")
-        self._presence.need(bytes([PAIR, role]) + public)
+            raise Refused("not_paired", "clinician")
+        self._authorization.need(bytes([PAIR, role]) + public)
         work = X25519(scalar, BASE)
         self._log.note(_NOTE_BEGUN, role, 0, 0, 0)
         self.forget()
@@ -59,7 +59,7 @@ class Pairing:
         self._theirs = public
         self._work = work
         self.busy = True
-        raise Unacceptable("pairing", "")
+        raise Refused("pairing", "")
 
     def forget(self) -> None:
         """No key is agreed on."""

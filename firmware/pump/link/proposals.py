@@ -10,7 +10,7 @@ import hashlib
 
 from pump.records.changes import Changes
 from pump.therapy import press
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
 from pump.units import S_PER_DAY, US_PER_S
@@ -36,13 +36,15 @@ def digest_of(kind: int, canonical) -> bytes:
 class Proposals:
     """At most one proposal at a time: being received, or complete and awaiting its commit."""
 
-    def __init__(self, course, bounds, keeper, supervisor):
+    def __init__(self, controller, bounds, persistence, supervisor):
         self._supervisor = supervisor
-        self._course = course
-        self._keeper = keeper
+        self._controller = controller
+        self._persistence = persistence
         self._bounds = bounds
-        self.serve_log = None  # brings to flash what was noted (pump.link.commands)
-        self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, keeper.program) if keeper.program else b""
+        self.write_log = None  # brings to flash what was noted (pump.link.commands)
+        self.program_digest = (
+            digest_of(messages.PROPOSAL_PROGRAM, persistence.program) if persistence.program else b""
+        )
         self.forget()
 
     def forget(self) -> None:
@@ -56,7 +58,7 @@ class Proposals:
         self._prescription = None
         self._refill = None  # of a program that comes with one
 
-    def take(self, values, s: int, us: int):
+    def receive(self, values, s: int, us: int):
         """One piece: the answer of PROPOSE. Pieces come in order; offset 0 begins anew."""
         offset = values["offset"]
         data = values["data"]
@@ -64,25 +66,25 @@ class Proposals:
             self._begin(values)
         if self.kind != values["kind"] or self._total != values["total"] or offset != self._received:
             self.forget()
-            raise Unacceptable("inconsistent", "offset")
+            raise Refused("inconsistent", "offset")
         end = offset + len(data)
         if end > self._total or self.digest:
             self.forget()
-            raise Unacceptable("inconsistent", "total")
+            raise Refused("inconsistent", "total")
         self._buffer[offset:end] = data
         self._received = end
         worst = []
         if end == self._total:
             if self.kind in _PROGRAMS:
-                self._keeper.fill_queue()  # to check it takes long
+                self._persistence.fill_queue()  # to check it takes long
             try:
                 worst = self._read(s, us)
-            except (Unacceptable, codec.WireError):
+            except (Refused, codec.WireError):
                 self.forget()
                 raise
             except MemoryError:  # nothing of it has been put to use
                 self.forget()
-                raise Unacceptable("internal", "memory")
+                raise Refused("internal", "memory")
         return {"received": end, "digest": self.digest, "worst_case_24h": worst}
 
     def _begin(self, values) -> None:
@@ -90,11 +92,11 @@ class Proposals:
         self.forget()
         gc.collect()
         if values["total"] > MAX_PROPOSAL:
-            raise Unacceptable("too_large", str(MAX_PROPOSAL))
+            raise Refused("too_large", str(MAX_PROPOSAL))
         try:
             self._buffer = bytearray(values["total"])
         except MemoryError:
-            raise Unacceptable("internal", "memory")
+            raise Refused("internal", "memory")
         self.kind = values["kind"]
         self._total = values["total"]
 
@@ -108,22 +110,22 @@ class Proposals:
                 self._check_refill(values)
                 self._refill = {name: values[name] for name, _ in _refill_fields()}
             self._prescription = Prescription(values, self._bounds)
-            self._course.breathe()
-            self._course.check_program(self._prescription, s, us, self._refill)
-            self._course.breathe()
+            self._controller.breathe()
+            self._controller.check_program(self._prescription, s, us, self._refill)
+            self._controller.breathe()
             for scheduled, most in worst_case_24h(self._prescription):
                 worst.append({"scheduled_ng": scheduled, "worst_ng": most})
         elif self.kind == messages.PROPOSAL_BOLUS:
-            self._course.boluses.check_clinician(values, s, us)
+            self._controller.boluses.check_clinician(values, s, us)
         elif self.kind == messages.PROPOSAL_CLOCK:
             self._check_clock(values)
-            self._course.check_clock(values, s, us)
+            self._controller.check_clock(values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
             self._check_refill(values)
         elif self.kind == messages.PROPOSAL_PRIME:
-            self._course.check_prime(values, s, us)
+            self._controller.check_prime(values, s, us)
         else:
-            raise Unacceptable("unknown_opcode", "kind")
+            raise Refused("unknown_opcode", "kind")
         self._values = values
         size = codec.encode(fields, values, self._buffer, 0, self._total)  # the pieces are needed no more
         for name in self._refill or ():
@@ -135,18 +137,18 @@ class Proposals:
         return worst
 
     def _check_refill(self, values) -> None:
-        self._course.check_refill(values)
+        self._controller.check_refill(values)
         self._supervisor.check_refill(values, self.kind == messages.PROPOSAL_REFILL_AND_PROGRAM)
 
     def _check_clock(self, values) -> None:
         """Either a local time, or an offset: what is not used is 0."""
         if values["absolute"] > 1 or values["second"] >= S_PER_DAY or values["us"] >= US_PER_S:
-            raise Unacceptable("out_of_range", "clock")
+            raise Refused("out_of_range", "clock")
         unused = values["offset_us"]
         if not values["absolute"]:
             unused = values["day"] or values["second"] or values["us"]
         if unused:
-            raise Unacceptable("inconsistent", "clock")
+            raise Refused("inconsistent", "clock")
 
     def needs_press(self, digest) -> bool:
         """Does the commit of this digest need a press of the pump's button: of a prime, or of whatever brings
@@ -155,29 +157,29 @@ class Proposals:
             return False  # the commit is refused
         if self._prescription is None:
             return self.kind == messages.PROPOSAL_PRIME
-        return press.needed(self._course.prescription, self._prescription)
+        return press.needed(self._controller.prescription, self._prescription)
 
     def commit(self, digest, s: int, us: int) -> int:
         """Carry out the proposal with this digest, once; the number of the bolus it started, or 0."""
         if not self.digest:
-            raise Unacceptable("no_proposal", "")
+            raise Refused("no_proposal", "")
         if digest != self.digest:
-            raise Unacceptable("digest_mismatch", "")
+            raise Refused("digest_mismatch", "")
         ref = 0
-        course = self._course
+        controller = self._controller
         if self.kind in _PROGRAMS:
             self._commit_program()
         elif self.kind == messages.PROPOSAL_BOLUS:
-            ref = course.boluses.start_clinician(self._values, s, us)
+            ref = controller.boluses.start_clinician(self._values, s, us)
         elif self.kind == messages.PROPOSAL_PRIME:
-            ref = course.prime(self._values, s, us)
+            ref = controller.prime(self._values, s, us)
         elif self.kind == messages.PROPOSAL_REFILL:
-            before = course.fillings.as_values()
-            course.refill(self._values, s, us)
-            self._keeper.keep_refill(before)
+            before = controller.reservoir_fills.as_values()
+            controller.refill(self._values, s, us)
+            self._persistence.keep_refill(before)
             self._supervisor.reservoir.show()
         else:
-            course.set_clock(s, us, self._values)
+            controller.set_clock(s, us, self._values)
         self.forget()
         return ref
 
@@ -187,8 +189,8 @@ class Proposals:
         refill = self._refill
         at = codec.size(_refill_fields(), refill) if refill else 0
         program = bytes(self.canonical[at:])
-        before = self._keeper.program
-        self._keeper.commit_program(program, self._switch)
+        before = self._persistence.program
+        self._persistence.commit_program(program, self._switch)
         self._tell_changes(before, program)
         self.program_digest = digest_of(messages.PROPOSAL_PROGRAM, program)
         if refill:
@@ -196,13 +198,13 @@ class Proposals:
 
     def _tell_changes(self, before, program) -> None:
         """What is another than before, onto the log (REC-09). The program runs, whatever becomes of this."""
-        log = self._course.log
-        ref = self._course.committed_ref
+        log = self._controller.log
+        ref = self._controller.committed_ref
         gc.collect()
         try:
-            Changes(log, ref, self.serve_log, self._course.breathe).tell(before, program)
-        except (Unacceptable, MemoryError):
+            Changes(log, ref, self.write_log, self._controller.breathe).tell(before, program)
+        except (Refused, MemoryError):
             log.note(_NOTE_FIELD, 0, ref, 0, 0)
 
     def _switch(self, s: int, us: int) -> None:
-        self._course.commit(self._prescription, s, us, self._refill)
+        self._controller.commit(self._prescription, s, us, self._refill)

@@ -13,7 +13,7 @@ up dosing (SEC-09). Handlers are `pump.link.commands`.
 
 import cryptolib
 
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from thecal_protocol import codec, framing, messages, roles, secure
 
 CHUNK = 256
@@ -26,9 +26,9 @@ _NOTE_ENDED = 49
 _ENDED_IDLE = 1
 _ENDED_OLD = 2
 _ACTOR_PUMP = 0
-_TRUST = 200  # passes that bytes of nobody's may wake the pump for, and
-_TRUST_PER_S = 10  # so many more each second
-_FRAME_TRUST = 64  # and for each frame of somebody's with a key: it comes in so many pieces at most
+_WAKES = 200  # passes that bytes of nobody's may wake the pump for, and
+_WAKES_PER_S = 10  # so many more each second
+_FRAME_WAKES = 64  # and for each frame of somebody's with a key: it comes in so many pieces at most
 _EXPIRED = 0  # the role of a session that timed out: may do nothing
 _KEYS_AT = secure.PROOF_SIZE
 _SALTS_AT = _KEYS_AT + 2 * secure.KEY_SIZE
@@ -37,14 +37,14 @@ _SALTS_AT = _KEYS_AT + 2 * secure.KEY_SIZE
 class Server:
     """Frames, sessions and the table of handlers."""
 
-    def __init__(self, serial, log, timebase, commands, presence, auth, pairing, budgets, identity):
+    def __init__(self, serial, log, timebase, commands, authorization, auth, pairing, budgets, identity):
         """`commands`: object with `handlers`, a dict opcode -> function(values) -> values, `role` to set,
         `new_session()`, `needs_press()`, `allows()` and `alarm_class()`."""
         self._serial = serial
         self._log = log
         self._timebase = timebase
         self._commands = commands
-        self._presence = presence
+        self._authorization = authorization
         self._auth = auth
         self._pairing = pairing
         self._budgets = budgets
@@ -62,27 +62,27 @@ class Server:
         self._opened_s = self._used_s = 0
         self._last_seq = 0
         self._refused = 0  # frames that were not authentic, since boot
-        self._trust = _TRUST
-        self._trust_s = 0
-        self.deaf = False  # the line has used up its wake-ups of this second
+        self._wakes_left = _WAKES
+        self._regained_s = 0
+        self.rx_enabled = True  # not while the line has used up its wake-ups of this second
         self._done_session = 0  # what was carried out last, to settle by
         self._done_seq = 0
         self._done_opcode = 0
 
-    def serve(self) -> bool:
+    def poll(self) -> bool:
         """Take what has arrived, up to one buffer; True when there is more to do at once."""
-        self._presence.look()
+        self._authorization.poll()
         pairing = self._pairing
         if pairing.busy:
             pairing.step()
         count = self._serial.readinto(self._chunk)
-        if self._trust < _TRUST:
-            self._regain_trust()
+        if self._wakes_left < _WAKES:
+            self._regain_wakes()
         if not count:
             return pairing.busy
-        self._trust -= 1
-        if self._trust <= 0 and not self.deaf:
-            self._hear(False)
+        self._wakes_left -= 1
+        if self._wakes_left <= 0 and self.rx_enabled:
+            self._enable_rx(False)
         at = 0
         reader = self._reader
         while at < count:
@@ -96,16 +96,16 @@ class Server:
 
     # --- how often the line may wake the pump (SEC-09) ---
 
-    def _regain_trust(self) -> None:
+    def _regain_wakes(self) -> None:
         s = self._timebase.s
-        if s != self._trust_s:
-            self._trust = min(_TRUST, max(self._trust, 0) + _TRUST_PER_S)
-            self._trust_s = s
-            if self.deaf:
-                self._hear(True)
+        if s != self._regained_s:
+            self._wakes_left = min(_WAKES, max(self._wakes_left, 0) + _WAKES_PER_S)
+            self._regained_s = s
+            if not self.rx_enabled:
+                self._enable_rx(True)
 
-    def _hear(self, on: bool) -> None:
-        self.deaf = not on
+    def _enable_rx(self, on: bool) -> None:
+        self.rx_enabled = on
         self._serial.listen(on)
 
     # --- outside of sessions ---
@@ -114,7 +114,7 @@ class Server:
         opcode = reader.opcode
         try:
             if opcode not in (messages.HELLO, messages.AUTH, messages.PAIR):
-                raise Unacceptable("unauthenticated", "")
+                raise Refused("unauthenticated", "")
             fields = messages.request_fields(opcode)
             values = codec.decode(fields, reader.buffer, reader.payload_at, reader.payload_end)
             if opcode == messages.HELLO:
@@ -129,7 +129,7 @@ class Server:
             self._send_plain(reader, 0, messages.answer_fields(opcode), answer)
         except codec.WireError as error:
             self._refuse_plain(reader, "malformed", error.where)
-        except Unacceptable as refused:
+        except Refused as refused:
             self._refuse_plain(reader, refused.reason, refused.detail)
 
     def _open_session(self, reader, values) -> None:
@@ -226,7 +226,7 @@ class Server:
         self._kept_size = size
 
     def _check(self, opcode: int) -> None:
-        """Time-outs and the role's rights. Unacceptable."""
+        """Time-outs and the role's rights. Refused."""
         now_s = self._timebase.s
         commands = self._commands
         if commands.role:
@@ -238,18 +238,20 @@ class Server:
                 commands.new_session()
         self._used_s = now_s
         if not commands.role:
-            raise Unacceptable("session_expired", "")
+            raise Refused("session_expired", "")
         if not self._budgets.take_frame(commands.role, opcode, now_s):
-            self._trust = 0  # until the next second nothing from the line wakes the pump
-            self._hear(False)
-            raise Unacceptable("over_budget", "1")
-        self._trust = min(_TRUST, self._trust + _FRAME_TRUST)  # somebody with a key, within the role's rights
-        if self.deaf:
-            self._hear(True)
+            self._wakes_left = 0  # until the next second nothing from the line wakes the pump
+            self._enable_rx(False)
+            raise Refused("over_budget", "1")
+        self._wakes_left = min(
+            _WAKES, self._wakes_left + _FRAME_WAKES
+        )  # somebody with a key, within the role's rights
+        if not self.rx_enabled:
+            self._enable_rx(True)
         if opcode not in commands.handlers:
-            raise Unacceptable("unknown_opcode", "")
+            raise Refused("unknown_opcode", "")
         if not roles.may(commands.role, opcode):
-            raise Unacceptable("wrong_role", codec.name_of(roles.ROLES, commands.role))
+            raise Refused("wrong_role", codec.name_of(roles.ROLES, commands.role))
 
     def _carry_out(self, reader) -> int:
         """Do what the request says; the size of the answer sent."""
@@ -261,11 +263,11 @@ class Server:
             values = codec.decode(fields, reader.buffer, reader.payload_at, reader.payload_end)
             commands.allows(opcode)
             if commands.needs_press(opcode, values):
-                self._presence.need(bytes(reader.buffer[framing.TEXT_AT : reader.payload_end]))
+                self._authorization.need(bytes(reader.buffer[framing.TEXT_AT : reader.payload_end]))
             answer = commands.handlers[opcode](values)
         except codec.WireError as error:
             return self._refuse(reader, "malformed", error.where)
-        except Unacceptable as refused:
+        except Refused as refused:
             number = codec.number_of(messages.REFUSALS, refused.reason)
             if refused.reason not in ("unknown_opcode", "session_expired"):
                 self._log.note(_NOTE_REFUSED, opcode, 0, 0, number)

@@ -23,11 +23,11 @@ _LAST = 1
 class Changes:
     """The changes of one commit. A record is noted when the next is known, so that the last can say so."""
 
-    def __init__(self, log, ref: int, serve, breathe):
-        """`serve`: brings to flash what waits; `breathe`: called often, as all of it takes long."""
+    def __init__(self, log, ref: int, write_due, breathe):
+        """`write_due`: brings to flash what waits; `breathe`: called often, as all of it takes long."""
         self._log = log
         self._ref = ref
-        self._serve = serve
+        self._write_due = write_due
         self._breathe = breathe
         self._held = None
         self._numbers = {known: number for number, known in messages.PROGRAM_FIELDS}
@@ -87,7 +87,7 @@ class Changes:
             number, a, b = self._held
             self._log.note(NOTE_FIELD, number, self._ref, a, last << _TOP | b)
             if last or self._log.waiting() >= AT_ONCE:
-                self._serve()
+                self._write_due()
 
 
 def _whole(data) -> int:

@@ -4,14 +4,14 @@ events at least 4096 records a flood of one never evicts another; docs/reference
 faults at least 1024 goes where (thecal_protocol.messages.FAULT_RECORDS, DOSE_RECORDS) doses at least 5100 30
 days of them
 
-Noting is `pump.records.event_queue`'s matter. `serve` brings what waits there to flash; the main loop calls
-it right after the motor has been fed, commands call it before they answer. Records reach flash in the order
-of their numbers, so a power cut loses the last few of one turn of the loop and nothing else, and since
+Noting is `pump.records.event_queue`'s matter. `write_due` brings what waits there to flash; the main loop
+calls it right after the motor has been fed, commands call it before they answer. Records reach flash in the
+order of their numbers, so a power cut loses the last few of one turn of the loop and nothing else, and since
 only what is on flash is ever shown, no number is seen twice. Therapy never waits for the log: while the flash
 fails or is full the queues hold what they can, the alarm stands, and a record explains the gap afterwards
 (REC-01, REC-05).
 
-`serve` allocates nothing, except where the flash failed and once in 512 records (`EventRing.prepare`).
+`write_due` allocates nothing, except where the flash failed and once in 512 records (`EventRing.prepare`).
 """
 
 from pump.records.documents import Document, DocumentError
@@ -137,7 +137,7 @@ class EventLog(EventQueue):
     # --- the steady path ---
 
     def is_due(self) -> bool:
-        """Is there anything for `serve` to do?"""
+        """Is there anything for `write_due` to do?"""
         now_s = self._timebase.s
         if now_s > self._reference_s or now_s >= self.repeats.due_s:
             return True
@@ -145,13 +145,13 @@ class EventLog(EventQueue):
             return False
         return self.waiting() > 0 or self._unprepared
 
-    def serve(self) -> None:
+    def write_due(self) -> None:
         """Bring some of what waits to flash: as much as one write takes. While `is_due` there is more, and
         the motor can be fed in between."""
         if self._timebase.s > self._reference_s:
             self._reference(self._reference_s, self._reference_us, _AT_DAY)
         if self._timebase.s >= self.repeats.due_s:
-            self.repeats.serve(self._timebase.s)
+            self.repeats.write_due(self._timebase.s)
         if not self.is_due():
             return
         try:

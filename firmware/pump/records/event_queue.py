@@ -14,7 +14,7 @@ Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (t
 
 import struct
 
-from pump.allowance import Allowance
+from pump.rate_limit import RateLimit
 from pump.records.repeats import Repeats
 from thecal_protocol.messages import DOSE_RECORDS, FAULT_RECORDS, REPEATED_RECORDS
 
@@ -94,8 +94,8 @@ class EventQueue:
         self.faults = Queue(FAULT_SLOTS)
         self.doses = Queue(DOSE_SLOTS)
         self._queues = (self.events, self.faults, self.doses)
-        self._bolus_places = Allowance(BOLUS_PLACES, 1, _BOLUS_EVERY_S)
-        self._other_places = Allowance(OTHER_PLACES, 1, _OTHER_EVERY_S)
+        self._bolus_places = RateLimit(BOLUS_PLACES, 1, _BOLUS_EVERY_S)
+        self._other_places = RateLimit(OTHER_PLACES, 1, _OTHER_EVERY_S)
         self.repeats = Repeats(self)
         self.next_sequence = 1
         self.actor = ACTOR_PUMP
@@ -153,8 +153,8 @@ class EventQueue:
         """Once at boot, when the clock has been restored: all that was noted before happened now. The first
         entry is that of the boot itself; how long recovery took goes into its `b`."""
         time = self._timebase
-        for allowance in (self._bolus_places, self._other_places, self.repeats.tells):
-            allowance.begin(time.s, self.boot == 1)
+        for limit in (self._bolus_places, self._other_places, self.repeats.tells):
+            limit.begin(time.s, self.boot == 1)
         for queue in self._queues:
             for index in range(queue.count):
                 struct.pack_into("<II", queue.entries, queue.offset(index) + _AT_S, time.s, time.us)

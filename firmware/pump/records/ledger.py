@@ -9,7 +9,7 @@ the last is unused, so that a slow flash delays no step.
 One record holds everything that changes while therapy runs (`pump.records.state`); each save replaces it
 whole (littlefs), and a CRC of its own guards against bit rot. With what littlefs adds it fits one page of
 flash: that is what makes the flash last. Programs, fillings and the patient's boluses change rarely and have
-documents of their own (`pump.records.keeper`); the ledger names the ones that count.
+documents of their own (`pump.records.persistence`); the ledger names the ones that count.
 
 `save` never allocates: it belongs to the steady path.
 """

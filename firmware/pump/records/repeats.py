@@ -11,7 +11,7 @@ Nothing here allocates.
 
 from array import array
 
-from pump.allowance import Allowance
+from pump.rate_limit import RateLimit
 
 HOUR_S = 3600
 NEVER_S = 0x3FFFFFFF
@@ -31,7 +31,7 @@ _REFUSAL_AT = 19
 
 
 class Repeats:
-    """What is being counted. `due_s`: when `serve` has something to put on record."""
+    """What is being counted. `due_s`: when `write_due` has something to put on record."""
 
     def __init__(self, queue):
         self._queue = queue
@@ -40,7 +40,7 @@ class Repeats:
         self._first = array("I", self._keys)
         self._last = array("I", self._keys)
         self._counts = array("H", bytes(2 * (_SLOTS + _ACTORS)))
-        self.tells = Allowance(_TELLS, 1, HOUR_S)
+        self.tells = RateLimit(_TELLS, 1, HOUR_S)
         self._asked_s = 0  # begin of the hour in which the patient's requests are counted
         self._given = 0
         self._refused = 0
@@ -123,7 +123,7 @@ class Repeats:
             self._given = 0
             self._refused = 0
 
-    def serve(self, s: int) -> None:
+    def write_due(self, s: int) -> None:
         """Put on record what was counted for an hour; it may be called at any time."""
         self.due_s = NEVER_S
         for slot in range(_SLOTS + _ACTORS):

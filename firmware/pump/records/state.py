@@ -6,7 +6,7 @@ below 2^30 each, so that reading them back allocates nothing on a chip with 31-b
 `collect` never allocates: it belongs to the steady path.
 """
 
-from pump.dosing.source import BRIDGE, IDLE, PERIODIC, RUNNING, SUSPENDED
+from pump.dosing.infusion_source import BRIDGE, IDLE, PERIODIC, RUNNING, SUSPENDED
 
 _SMALL = 0x3FFFFFFF  # 30 bits: counts are kept as this and 15 bits more
 _SPLIT = 30
@@ -52,17 +52,17 @@ NOTE_INTERRUPTED = 23
 class State:
     """What the words say, and where it goes in the running pump."""
 
-    def __init__(self, words, course, log):
+    def __init__(self, words, controller, log):
         self._words = words
-        self._course = course
-        self._delivery = course.delivery
+        self._controller = controller
+        self._delivery = controller.delivery
         self._log = log
         self._hour = 0
         self._unmade = 0  # steps on record that are known not to have been made
         self.unproven = 0  # steps on record of which nobody knows
         self.saved_steps = 0  # dose steps when the words were last written
         self.program = 0  # numbers of the documents that count
-        self.fillings = 0
+        self.reservoir_fills = 0
 
     # --- out of the pump ---
 
@@ -72,23 +72,23 @@ class State:
         delivery = self._delivery
         words[TIME_S] = s
         self._collect_counts(us)
-        words[_DOCUMENTS] = self.program | self.fillings << 15
+        words[_DOCUMENTS] = self.program | self.reservoir_fills << 15
         self._put(_RESUME, delivery.resume_at)
         self._put(_PAUSE, delivery.pause_alarm_at)
-        self._put(_LOCKOUT, self._course.boluses.lockout_from)
+        self._put(_LOCKOUT, self._controller.boluses.lockout_from)
         words[_REF_PLAN] = delivery.next_ref
         flags = delivery.local.offset_day & 0xFFFF
         if delivery.flowing:
             flags |= _FLOWING
         if delivery.paused_too_long:
             flags |= _PAUSED_TOO_LONG
-        if self._course.prescription is not None:
+        if self._controller.prescription is not None:
             flags |= _PROGRAMMED
         if delivery.local.was_set:
             flags |= _CLOCK_SET
         words[_DAY_FLAGS] = flags | self._collect_plan() | self._collect_sources()
-        self._share(_MISSED, delivery.missed())
-        self._share(_PRIMES_MISSED, delivery.primed_missed())
+        self._share(_MISSED, delivery.lost_steps())
+        self._share(_PRIMES_MISSED, delivery.primed_lost_steps())
         self._mark_hours(s // 3600)
 
     def _collect_counts(self, us: int) -> None:
@@ -136,8 +136,8 @@ class State:
         if plan is None:
             return 0
         self._words[_REF_PLAN] |= plan.index << 16
-        self._put(_PLAN_NEXT, plan.left if plan.held else plan.next)
-        return _PLAN_HELD if plan.held else 0
+        self._put(_PLAN_NEXT, plan.left if plan.paused else plan.next)
+        return _PLAN_HELD if plan.paused else 0
 
     def _collect_sources(self) -> int:
         """Their words; the bits that say what is under way."""
@@ -171,22 +171,22 @@ class State:
     def is_programmed(self) -> bool:
         return self._words[_DAY_FLAGS] & _PROGRAMMED != 0
 
-    def take_survived(self, survived: int) -> bool:
+    def apply_steps_before_reset(self, steps_before_reset: int) -> bool:
         """Part the reservation from the instants it shares words with; what of it was not made does not
-        count, if it is known: `survived` steps since the boot that wrote this, -1 when nobody can tell. Was
-        it known? Once, first of all."""
+        count, if it is known: `steps_before_reset` since the boot that wrote this, -1 when nobody can tell.
+        Was it known? Once, first of all."""
         words = self._words
         permit = words[TIME_US] >> _US_BITS | words[_OFFSET_US] >> _US_BITS << 10
         permit |= words[_OFFSET_S] >> _S_BITS << 20
         words[TIME_US] &= _US
         words[_OFFSET_US] &= _US
         words[_OFFSET_S] &= (1 << _S_BITS) - 1
-        self._delivery.missed_base = self._parted(_MISSED)
-        self._delivery.prime_missed = self._parted(_PRIMES_MISSED)
-        if not 0 <= survived <= permit:
+        self._delivery.lost_base = self._parted(_MISSED)
+        self._delivery.prime_lost = self._parted(_PRIMES_MISSED)
+        if not 0 <= steps_before_reset <= permit:
             self.unproven = permit
             return False
-        self._unmade = permit - survived
+        self._unmade = permit - steps_before_reset
         return True
 
     def restore_counts(self, form: int) -> None:
@@ -203,7 +203,7 @@ class State:
             local.was_set = (local.offset_day or local.offset_s or local.offset_us) != 0
         delivery.next_ref = words[_REF_PLAN] & 0xFFFF
         self.program = words[_DOCUMENTS] & _NUMBER
-        self.fillings = words[_DOCUMENTS] >> 15
+        self.reservoir_fills = words[_DOCUMENTS] >> 15
         self._restore_history(words[TIME_S], words[TIME_US])
 
     def _restore_history(self, s: int, us: int) -> None:
@@ -227,7 +227,7 @@ class State:
         delivery.paused_too_long = flags & _PAUSED_TOO_LONG != 0
         delivery.resume_at.set(words[_RESUME], words[_RESUME + 1])
         delivery.pause_alarm_at.set(words[_PAUSE], words[_PAUSE + 1])
-        self._course.boluses.lockout_from.set(words[_LOCKOUT], words[_LOCKOUT + 1])
+        self._controller.boluses.lockout_from.set(words[_LOCKOUT], words[_LOCKOUT + 1])
         if delivery.plan is not None:
             held = flags & _PLAN_HELD != 0
             delivery.plan.restore(words[_REF_PLAN] >> 16, held, words[_PLAN_NEXT], words[_PLAN_NEXT + 1])

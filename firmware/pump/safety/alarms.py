@@ -6,7 +6,7 @@ nor turn an alarm off: confirming ends its tone until it is raised anew (ALM-04)
 (ALM-03). Of several, one of the highest class is announced, whatever the order (ALM-02): 1 s once an hour,
 or, critical, two tones of 3 s every 10 min. A tone that is not heard is an alarm itself (ALM-05).
 
-Raising, clearing and `serve` allocate nothing.
+Raising, clearing and `announce_due` allocate nothing.
 """
 
 from array import array
@@ -170,7 +170,7 @@ class Alarms:
                 tone = TONE
         return tone
 
-    def serve(self, s: int) -> None:
+    def announce_due(self, s: int) -> None:
         """Sound what is due, and listen whether it was heard."""
         if s >= self._listen_s:
             self._listen_s = NEVER_S
@@ -192,7 +192,7 @@ class Alarms:
         self.changed = True
 
     def wake_s(self) -> int:
-        """When `serve` is next needed."""
+        """When `announce_due` is next needed."""
         return self.next_tone_s if self.next_tone_s < self._listen_s else self._listen_s
 
     # --- commands ---

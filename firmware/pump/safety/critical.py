@@ -10,7 +10,7 @@ None.
 Only `take_prescription` allocates.
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 
 VALUES = {}
@@ -59,7 +59,7 @@ class Critical:
         for index, stride in enumerate(planner.strides):
             named.append(("stride_%d" % index, stride.carry))
         self._live = tuple([array for _, array in named])
-        self._copies = tuple([limbs.new(CAPACITY) for _ in named])
+        self._copies = tuple([bigint.new(CAPACITY) for _ in named])
         self._gap_s = 0
         self._gap_us = 0
         self._full_s = 0
@@ -79,7 +79,7 @@ class Critical:
     def seal(self) -> None:
         """The arrays are as they should be: keep a copy. At every change of the rate."""
         for index in range(len(self._live)):
-            self._copies[index][limbs.WHOLE] = self._live[index]
+            self._copies[index][bigint.WHOLE] = self._live[index]
         run = self._planner.run
         full = self._planner.full
         self._gap_s = ~run.gap_s

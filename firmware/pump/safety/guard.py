@@ -21,7 +21,7 @@ Only `prescribe` and `refit` allocate (commands); values of the steady path stay
 
 from array import array
 
-from pump.dosing.source import RUNNING
+from pump.dosing.infusion_source import RUNNING
 from pump.units import PL_PER_ML, US_PER_DAY
 
 _DAY_S = 86_400
@@ -111,7 +111,7 @@ class DoseGuard:
         self._delivery = delivery
         self._motor = motor
         self.base = Rate()
-        self.floor = Rate()
+        self.keep_open = Rate()
         self.most = Rate()
         self.rate = Rate()  # what is expected now
         self._flex = array("I")  # rates of the steps of a week or of a plan: `a_s` and `rest` of each
@@ -158,10 +158,10 @@ class DoseGuard:
             flex[2 * index] = rate.a_s
             flex[2 * index + 1] = rate.rest
         self._flex = flex
-        self.floor.set_per_day(_PARTS * floor_pl_per_day // volume_pl)
+        self.keep_open.set_per_day(_PARTS * floor_pl_per_day // volume_pl)
         self.most.set_per_day(_PARTS * prescription.max_rate_pl_per_day // volume_pl + 1)
         if prescription.mode == 3:  # the minimum rate
-            self.base.copy(self.floor)
+            self.base.copy(self.keep_open)
         else:
             self.base.copy(self._dose_rate(prescription.values["basal_dose_ng_per_day"]))
         day = prescription.max_rate_pl_per_day // volume_pl
@@ -229,8 +229,8 @@ class DoseGuard:
         elif delivery.plan is not None:
             self._take_flex(delivery.plan.index)
         if flows == 1:
-            if rate.above(self.floor):
-                rate.copy(self.floor)
+            if rate.above(self.keep_open):
+                rate.copy(self.keep_open)
         else:
             self._add_boluses(s)
         self._set_gap()
@@ -302,15 +302,15 @@ class DoseGuard:
                 self._open_again(s)
 
     def _open_again(self, s: int) -> None:
-        self.opening(s, self._delivery.gate.machine.flows())
+        self.opening(s, self._delivery.interlock.machine.flows())
 
     def _begin_window(self, s: int) -> None:
         self._parts = 0
         self._from_s = s
         self._from_made = self._motor.executed()
-        self._from_moved = self._from_made - self._motor.missed()
+        self._from_moved = self._from_made - self._motor.lost_steps()
 
-    def look(self, s: int, us: int) -> int:
+    def evaluate(self, s: int, us: int) -> int:
         """GOOD, or what is wrong. `add_up` is part of it."""
         self.add_up(s, us)
         driven = self._motor.executed()
@@ -339,7 +339,7 @@ class DoseGuard:
         expected = self._parts >> 6
         span_s = s - self._from_s
         motor = self._motor
-        moved = motor.executed() - motor.missed() - self._from_moved
+        moved = motor.executed() - motor.lost_steps() - self._from_moved
         self.over_s = self.over_s + span_s if made > expected + expected // 10 + _SLACK else 0
         self.under_s = self.under_s + span_s if moved < expected - expected // 10 - _SLACK else 0
         self._begin_window(s)

@@ -109,17 +109,17 @@ class Monitor:
         self._missed = 0
         self._row = 0  # missed in a row, or while stalled moved in a row
         self.step_volume_pl = 0
-        self.missed_from = 0  # at the commit
+        self.lost_from = 0  # at the commit
 
-    def missed_steps(self) -> int:
+    def lost_in_a_row(self) -> int:
         """Driven and not seen to move since the commit."""
-        return self._motor.missed() - self.missed_from
+        return self._motor.lost_steps() - self.lost_from
 
     def watch_motor(self, driven: int) -> None:
         """Has it moved as it was driven? (MOT-01)"""
         if self._alarms.changed:
             self.every_s = self._interval_s()
-        missed = self._motor.missed()
+        missed = self._motor.lost_steps()
         newly = driven - self._driven
         if not newly:
             return
@@ -141,10 +141,10 @@ class Monitor:
         if self._row >= STALL_STEPS:
             self._row = 0
             self._note(NOTE_STALLED)
-            self._alarms.raise_(alarm.MOTOR_STALL, self.missed_steps())
+            self._alarms.raise_(alarm.MOTOR_STALL, self.lost_in_a_row())
 
     def _note(self, kind: int) -> None:
-        missed = self.missed_steps()
+        missed = self.lost_in_a_row()
         self._log.note(kind, 0, 0, missed, missed * self.step_volume_pl)
 
     def _interval_s(self) -> int:

@@ -50,7 +50,7 @@ def march(memory) -> bool:
     return True
 
 
-def failed(board, critical, keeper) -> int:
+def failed(board, critical, persistence) -> int:
     """The first test that fails; PASSED."""
     if not clock_runs(board):
         return CLOCK
@@ -58,7 +58,7 @@ def failed(board, critical, keeper) -> int:
         return MEMORY
     if board.code.check() == 0:
         return CODE
-    if keeper.failed and not keeper.distrust:
+    if persistence.failed and not persistence.distrust:
         return RECORDS
     if critical.damaged_program() or critical.damaged_run():
         return VALUES

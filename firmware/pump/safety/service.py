@@ -6,7 +6,7 @@ Allocates: start and commands only.
 from pump.dosing.flow import FAULT_STORAGE
 from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from thecal_protocol import alarms as alarm
 from thecal_protocol.alarms import FATAL
 
@@ -40,21 +40,22 @@ class Service(Supervisor):
         delivery = self._delivery
         self.alarms.set(alarm.MAX_PAUSE, delivery.paused_too_long)
         self.alarms.set(alarm.STOPPED_48H, delivery.stopped_too_long())
-        self.alarms.set(alarm.RESETS, self._keeper.restarts.too_many, self._keeper.resets())
-        self.alarms.set(alarm.RECORDS_FORMAT, self._keeper.refused_format, self._keeper.refused_format)
+        records = self._persistence
+        self.alarms.set(alarm.RESETS, records.restarts.too_many, records.resets())
+        self.alarms.set(alarm.RECORDS_FORMAT, records.refused_format, records.refused_format)
 
     def _ready(self) -> None:
         """Tests have passed: the state is what the records say."""
-        if self._course.prescription is None:
-            self.machine.take(states.IDLE)
+        if self._controller.prescription is None:
+            self.machine.apply(states.IDLE)
         else:
-            self.machine.take(states.FLOW if self._delivery.flowing else states.REST)
+            self.machine.apply(states.FLOW if self._delivery.flowing else states.REST)
 
     def self_test(self) -> int:
         """Test now; the first that failed, which is fatal, or 0."""
         board = self._board
         began = board.ticks_us()
-        failed = selftest.failed(board, self.critical, self._keeper)
+        failed = selftest.failed(board, self.critical, self._persistence)
         self.took_us = (board.ticks_us() - began) & 0x3FFFFFFF
         self._log.note(NOTE_SELF_TESTED, failed, 0, self.took_us, 0)
         if failed == selftest.RECORDS:  # nothing to latch: a reset with a sound flash finds what is on record
@@ -78,37 +79,37 @@ class Service(Supervisor):
         self.reservoir.check(values, self._today(), starts)
 
     def filled(self, refill, s: int, ref: int) -> None:
-        self.reservoir.take(refill, self._today(), s, ref)
+        self.reservoir.apply_refill(refill, self._today(), s, ref)
 
     def accept_residual(self) -> None:
         """Somebody has taken note that the last refill was off: for good, or, if the flash fails, until the
         next start."""
-        fillings = self._course.fillings
-        before = fillings.as_values()
-        fillings.refills = dict(fillings.refills)
-        fillings.refills["off"] = 0
+        fills = self._controller.reservoir_fills
+        before = fills.as_values()
+        fills.refills = dict(fills.refills)
+        fills.refills["off"] = 0
         self.alarms.clear(alarm.REFILL_RESIDUAL)
         try:
-            self._keeper.keep_refill(before)
-        except Unacceptable:
+            self._persistence.keep_refill(before)
+        except Refused:
             return  # on record it still stands
 
     def buzzer_works(self) -> int:
         return 1 if self._board.buzzer.works() else 0
 
-    def missed(self) -> int:
-        return self._motor.missed()
+    def lost_steps(self) -> int:
+        return self._motor.lost_steps()
 
     def clear_fault(self, s: int, us: int) -> None:
         """Back from a fault: test again, take the program from flash; then the pump is stopped."""
         delivery = self._delivery
         if not delivery.fault:
-            raise Unacceptable("no_alarm", "fault")
-        failed = selftest.failed(self._board, self.critical, self._keeper)
+            raise Refused("no_alarm", "fault")
+        failed = selftest.failed(self._board, self.critical, self._persistence)
         if failed and failed != selftest.VALUES:
-            raise Unacceptable("self_test", str(failed))
+            raise Refused("self_test", str(failed))
         number = delivery.fault
-        self._keeper.reload()
+        self._persistence.reload()
         self.latch.clear()
         self.testing = True
         delivery.recover(s, us)
@@ -118,7 +119,7 @@ class Service(Supervisor):
                 self.alarms.clear(each)
         self.guard.start(s, us)
         self.testing = False
-        self.machine.take(states.CLEAR)
+        self.machine.apply(states.CLEAR)
         self._ready()
         self._log.note(NOTE_CLEARED, number if number > 3 else alarm.FAULT, 0, 0, 0)
         self.alarms.changed = True

@@ -76,7 +76,7 @@ class Machine:
         word = self.word
         return (word == 0x33 or word == 0x5A) and word ^ self.inverse == _ALL
 
-    def take(self, event: int) -> bool:
+    def apply(self, event: int) -> bool:
         """An event happens; False when the table refuses it. From a damaged state only a fault leads on."""
         state = self.state()
         if state == UNKNOWN:

@@ -1,10 +1,11 @@
-"""The supervisor: puts the guard's parts together, and stands as `gate` between the flow and the motor.
+"""The supervisor: puts the guard's parts together, and stands as `interlock` between the flow and the motor.
 
 Before each run: is the state one in which steps may go out, is every value that makes the run what was
-stored, does the run keep the prescribed rate? With every fourth run and at least every two minutes: did
-the motor move, is what it made what was prescribed? Sensors, reservoir and battery in their own time.
-Alarms act: the delivery is held, stopped, or, by a fatal one, ended with the motor's enable line cut; the
-first fatal one latches in the board's word and on flash until it is cleared by command (INT-08).
+stored, does the run keep the prescribed rate? With every fourth run and at least every two minutes: did the
+motor move, is what it made what was prescribed? Sensors, reservoir and battery in their own time. Alarms act:
+the delivery is brought down to the keep-open rate, stopped, or, by a fatal one, ended with the motor's enable
+line cut; the first fatal one latches in the board's word and on flash until it is cleared by command
+(INT-08).
 
 The watchdog is fed at the end of a turn in which every task has checked in (INT-03). The one broad
 `except` of the firmware is in `run`: whatever else goes wrong ends in the safe state, which still
@@ -13,7 +14,7 @@ answers.
 The steady path allocates nothing; alarms that act, and faults, do.
 """
 
-from pump.dosing.flow import FREE, HALTED, HELD
+from pump.dosing.flow import FREE, HALTED, KEEP_OPEN
 from pump.safety import guard as g
 from pump.safety import states
 from pump.safety.alarms import Alarms
@@ -22,12 +23,12 @@ from pump.safety.guard import DoseGuard
 from pump.safety.latch import Latch
 from pump.safety.monitor import SAMPLE_STEPS, Monitor
 from pump.safety.reservoir import Reservoir
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from thecal_protocol import alarms as alarm
 from thecal_protocol.alarms import HOLD, STOP
 
-LOOK_RUNS = 4
-_LOOK_S = 60  # when awake anyway,
+EVALUATE_RUNS = 4
+_EVALUATE_S = 60  # when awake anyway,
 _WAKE_S = 120  # else
 CODE_EVERY_S = 900
 _WATCHDOG_MS = 8000
@@ -66,27 +67,27 @@ NOTE_LATE = 42
 class Supervisor:
     """The guard of one pump."""
 
-    def __init__(self, board, timebase, course, log, keeper, floor_pl_per_day: int):
+    def __init__(self, board, timebase, controller, log, persistence, floor_pl_per_day: int):
         self._board = board
         self._motor = board.motor
         self._time = timebase
-        self._course = course
-        self._delivery = course.delivery
+        self._controller = controller
+        self._delivery = controller.delivery
         self._log = log
-        self._keeper = keeper
+        self._persistence = persistence
         self._floor_pl_per_day = floor_pl_per_day
         self.machine = states.Machine()
         self.alarms = Alarms(log, board.buzzer, timebase)
-        self.guard = DoseGuard(course.delivery, board.motor)
-        self.critical = Critical(course.delivery, self.guard, self.machine)
+        self.guard = DoseGuard(controller.delivery, board.motor)
+        self.critical = Critical(controller.delivery, self.guard, self.machine)
         self.monitor = Monitor(board, self.alarms, log)
-        self.reservoir = Reservoir(course, self.alarms, log)
+        self.reservoir = Reservoir(controller, self.alarms, log)
         self.latch = Latch(board, log)
         self.testing = True
         self.runs = 0  # handed out since the last look
-        self.due_s = 0  # when `serve` has something to do, if not for runs
+        self.due_s = 0  # when `evaluate` has something to do, if not for runs
         self.wake_s = 0  # when the pump must be awake for it
-        self._look_s = 0
+        self._evaluate_s = 0
         self._sample_steps = 0
         self.code_s = 0  # when the code is checked next
         self.tasks = 0
@@ -94,17 +95,17 @@ class Supervisor:
         self.took_us = 0  # the last self test
         self._breaths = _BREATHS
         self._alert = False
-        self._acted_for = 0  # the alarm that delivery was held by
-        course.delivery.gate = self
+        self._acted_for = 0  # the alarm that restricts delivery
+        controller.delivery.interlock = self
         log.alarms = self.alarms
 
-    # --- the gate ---
+    # --- the interlock ---
 
     def prescribe(self, prescription) -> None:
         self.guard.prescribe(prescription, self._floor_pl_per_day)
         self.critical.take_prescription(prescription)
         self.monitor.step_volume_pl = prescription.step_volume_pl
-        self.monitor.missed_from = self._motor.missed()
+        self.monitor.lost_from = self._motor.lost_steps()
         self.alarms.critical[alarm.UNDER_INFUSION] = 1 if prescription.withdrawal else 0
         self.reservoir.plan()
 
@@ -113,13 +114,13 @@ class Supervisor:
 
     def therapy(self, flows: bool) -> None:
         if not self.testing:
-            self.machine.take(states.FLOW if flows else states.REST)
+            self.machine.apply(states.FLOW if flows else states.REST)
 
-    def holding(self, level: int) -> None:
+    def restricted(self, level: int) -> None:
         if level == FREE:
-            self.machine.take(states.RELEASE)
+            self.machine.apply(states.RELEASE)
         else:
-            self.machine.take(states.HOLD if level == HELD else states.HALT)
+            self.machine.apply(states.HOLD if level == KEEP_OPEN else states.HALT)
 
     def closing(self, s: int, us: int) -> None:
         """A segment ends: is what made it what was stored? (INT-05) It is worked out anew next."""
@@ -135,9 +136,9 @@ class Supervisor:
     def flows(self) -> int:
         """`states.FLOWS`, by what delivery was told."""
         delivery = self._delivery
-        if not delivery.flowing or delivery.held == HALTED or delivery.fault:
+        if not delivery.flowing or delivery.restriction == HALTED or delivery.fault:
             return states.NOTHING
-        return states.MINIMUM if delivery.held else states.THERAPY
+        return states.MINIMUM if delivery.restriction else states.THERAPY
 
     def may_run(self) -> bool:
         if self._delivery.fault or self.testing:
@@ -168,7 +169,7 @@ class Supervisor:
         delivery = self._delivery
         if run.first_s < s or (run.first_s == s and run.first_us <= self._time.us):
             self.guard.behind = True
-        if run.last_s < s or self.runs > LOOK_RUNS:
+        if run.last_s < s or self.runs > EVALUATE_RUNS:
             self._judge(s, self._time.us)
             if delivery.fault:
                 return False
@@ -184,7 +185,7 @@ class Supervisor:
     def failed(self, fault: int) -> None:
         """Delivery has failed: with a fault of its own, or by `fatal`."""
         self._motor.disable()
-        self.machine.take(states.FATAL)
+        self.machine.apply(states.FATAL)
         if fault < alarm.LOW_RESERVOIR:  # numbers of its own lie below
             self.alarms.raise_(alarm.FAULT, fault)
         if fault != 2:  # without flash there is nothing to latch: a reset goes back to what is on record
@@ -194,9 +195,9 @@ class Supervisor:
         """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: that of the last
         refill, or of the one that comes with the start."""
         if self.reservoir.in_pocket(refill) if refill else self.alarms.stands(alarm.POCKET_FILL):
-            raise Unacceptable("pocket_fill", "")
+            raise Refused("pocket_fill", "")
         if self.alarms.stands(alarm.ANNUNCIATOR) and not self._delivery.flowing:
-            raise Unacceptable("annunciator", "")
+            raise Refused("annunciator", "")
 
     def fatal(self, number: int, detail: int) -> None:
         """Nothing moves from here on, whatever the planner believes; the first reason stays."""
@@ -215,18 +216,18 @@ class Supervisor:
             late_s = s - self._delivery.wake.s
             self._log.note(NOTE_LATE, 0, 0, late_s * 1_000_000 if late_s < 1000 else 1_000_000_000, 0)
 
-    def serve(self, s: int, us: int) -> None:
+    def evaluate(self, s: int, us: int) -> None:
         """After dosing, when it is due or runs have been handed out."""
-        if self.runs >= LOOK_RUNS or s >= self._look_s:
-            self._look(s, us)
+        if self.runs >= EVALUATE_RUNS or s >= self._evaluate_s:
+            self._watch(s, us)
         alarms = self.alarms
         if s >= alarms.wake_s():
-            alarms.serve(s)
+            alarms.announce_due(s)
         if alarms.changed:
             self._act(s, us)
         self.arrange()
 
-    def _look(self, s: int, us: int) -> None:
+    def _watch(self, s: int, us: int) -> None:
         self.runs = 0
         driven = self._motor.executed()
         self.monitor.watch_motor(driven)
@@ -239,12 +240,12 @@ class Supervisor:
             self._sample(s, us)
         if s >= self.code_s and self._delivery.may_stall(s, us):
             self._check_code(s)
-        self._alert = self.monitor.every_s < _LOOK_S
-        self._look_s = s + (self.monitor.every_s if self._alert else _LOOK_S)
+        self._alert = self.monitor.every_s < _EVALUATE_S
+        self._evaluate_s = s + (self.monitor.every_s if self._alert else _EVALUATE_S)
 
     def _judge(self, s: int, us: int) -> None:
         """By now, is what was made what was prescribed?"""
-        found = self.guard.look(s, us)
+        found = self.guard.evaluate(s, us)
         if found == g.OVER:
             self.fatal(alarm.OVER_INFUSION, 1)
         elif found == g.LIMIT_1H or found == g.LIMIT_24H:
@@ -257,8 +258,8 @@ class Supervisor:
         """Now and then: sensors, reservoir, what is not looked at before every run."""
         self.monitor.sample(s)
         self.latch.keep_eri(self.monitor.eri_s)
-        self.reservoir.look(s, us)
-        if self.alarms.stands(alarm.RESETS) and self._keeper.restarts.are_long_ago(s):
+        self.reservoir.evaluate(s, us)
+        if self.alarms.stands(alarm.RESETS) and self._persistence.restarts.are_long_ago(s):
             self.alarms.set(alarm.RESETS, False)
         self.check_values()
 
@@ -292,23 +293,23 @@ class Supervisor:
         if delivery.fault:
             return
         action = alarms.action()
-        level = HALTED if action == STOP else HELD if action == HOLD else FREE
-        if level == delivery.held:
+        level = HALTED if action == STOP else KEEP_OPEN if action == HOLD else FREE
+        if level == delivery.restriction:
             return
-        if level > delivery.held:
+        if level > delivery.restriction:
             self._acted_for = alarms.first_of(action)
             self._log.note(NOTE_HELD, self._acted_for, 0, 0, level)
-        if delivery.hold(level, s, us) and level == FREE:
+        if delivery.restrict(level, s, us) and level == FREE:
             self._log.note(NOTE_RELEASED, self._acted_for, 0, 0, 0)
 
     def arrange(self) -> None:
-        """When is `serve` due, and when must the pump be awake for it?"""
+        """When is `evaluate` due, and when must the pump be awake for it?"""
         tone_s = self.alarms.wake_s()
-        look_s = self._look_s
-        self.due_s = tone_s if tone_s < look_s else look_s
+        evaluate_s = self._evaluate_s
+        self.due_s = tone_s if tone_s < evaluate_s else evaluate_s
         if not self._alert:
-            look_s += _WAKE_S - _LOOK_S
-        self.wake_s = tone_s if tone_s < look_s else look_s
+            evaluate_s += _WAKE_S - _EVALUATE_S
+        self.wake_s = tone_s if tone_s < evaluate_s else evaluate_s
 
     def breathe(self) -> None:
         """Amid a command that takes long, and goes on: the watchdog is fed, but not for ever."""

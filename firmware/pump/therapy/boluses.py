@@ -7,19 +7,19 @@ Allocates: commands only.
 import struct
 from array import array
 
-from pump.dosing.source import EXTENDED, IDLE, PATIENT, PERIODIC
+from pump.dosing.infusion_source import EXTENDED, IDLE, PATIENT, PERIODIC
 from pump.therapy import room, windows
-from pump.therapy.bounds import EMPTY_PL, MAX_PATIENT_PER_24H, Unacceptable
+from pump.therapy.bounds import EMPTY_PL, MAX_PATIENT_PER_24H, Refused
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_S, Instant
 
 
 class Boluses:
     """Lockout, counts and limits; starts what passes."""
 
-    def __init__(self, course):
-        self._course = course
-        self._delivery = course.delivery
-        self._clinician, self._patient, self._extended = course.delivery.sources[:3]
+    def __init__(self, controller):
+        self._controller = controller
+        self._delivery = controller.delivery
+        self._clinician, self._patient, self._extended = controller.delivery.sources[:3]
         self.lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
         # ring of accepted patient boluses: seconds, microseconds of each
         self._given = array("I", bytes(8 * MAX_PATIENT_PER_24H))
@@ -63,26 +63,26 @@ class Boluses:
         most_ng = (values["reservoir_pl"] - EMPTY_PL) * prescription.concentration_ng_per_ml // PL_PER_ML
         for bolus in values["periodic_boluses"] + values["patient_bolus"]:
             if bolus["dose_ng"] > most_ng:
-                raise Unacceptable("reservoir", "bolus_dose_ng 0 %d" % most_ng)
+                raise Refused("reservoir", "bolus_dose_ng 0 %d" % most_ng)
         if prescription.bridge:
-            left_pl = refill["volume_pl"] if refill else self._course.reservoir_left_pl()
+            left_pl = refill["volume_pl"] if refill else self._controller.reservoir_left_pl()
             above_pl = max(0, left_pl - EMPTY_PL)
             if prescription.dead_pl > above_pl:
-                raise Unacceptable("reservoir", "bridge volume_pl 0 %d" % above_pl)
+                raise Refused("reservoir", "bridge volume_pl 0 %d" % above_pl)
 
     def check_clinician(self, values, s: int, us: int) -> None:
-        """Unacceptable when this bolus may not start now."""
-        course = self._course
-        course.need_program()
-        bounds = course.prescription.bounds
+        """Refused when this bolus may not start now."""
+        controller = self._controller
+        controller.need_program()
+        bounds = controller.prescription.bounds
         bounds.check("bolus_dose_ng", values["dose_ng"], "dose")
         bounds.check("bolus_duration_us", values["duration_us"], "duration")
         if values["extended"] > 1:
-            raise Unacceptable("out_of_range", "extended")
+            raise Refused("out_of_range", "extended")
         self._check_state()
         source = self._slot(values)
         if source.state != IDLE or self._patient.state != IDLE:  # BOL-03
-            raise Unacceptable("running", "")
+            raise Refused("running", "")
         self._check_room(values, False, s, us)
 
     def _slot(self, values):
@@ -91,12 +91,12 @@ class Boluses:
     def start_clinician(self, values, s: int, us: int) -> int:
         """Start it; the number of the bolus."""
         self.check_clinician(values, s, us)
-        s, us = self._course.interrupt()
+        s, us = self._controller.close_segment()
         source = self._slot(values)
-        concentration = self._course.prescription.concentration_ng_per_ml
+        concentration = self._controller.prescription.concentration_ng_per_ml
         source.prescribe(values["dose_ng"], values["duration_us"], concentration)
         ref = self._delivery.start_source(source, s, us)
-        self._delivery.go_on(s, us, True)
+        self._delivery.open_segment(s, us, True)
         return ref
 
     def request_patient(self, s: int, us: int) -> int:
@@ -108,8 +108,8 @@ class Boluses:
         """The first half of a request: it passes, and counts as given from here on."""
         try:
             self._check_patient(s, us)
-        except Unacceptable as refused:
-            self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
+        except Refused as refused:
+            self._controller.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
             raise
         self._set_given(self._given_count, s, us)
         self._given_count += 1
@@ -118,41 +118,41 @@ class Boluses:
         """What was admitted last cannot be given after all; it stays in the log as refused."""
         self._given_count -= 1
         self._set_given(self._given_count, 0, 0)
-        self._course.log.refuse_bolus(PATIENT, self._patient.dose_ng, reason)
+        self._controller.log.refuse_bolus(PATIENT, self._patient.dose_ng, reason)
 
     def start_patient(self, s: int, us: int) -> int:
         """The second half: the bolus begins; its number."""
-        s, us = self._course.interrupt()
+        s, us = self._controller.close_segment()
         self.lockout_from.set(s, us)
         ref = self._delivery.start_source(self._patient, s, us)
-        self._delivery.go_on(s, us, False)
+        self._delivery.open_segment(s, us, False)
         return ref
 
     def _check_patient(self, s: int, us: int) -> None:
-        self._course.need_program()
-        bolus = self._course.prescription.patient_bolus
+        self._controller.need_program()
+        bolus = self._controller.prescription.patient_bolus
         if bolus is None:
-            raise Unacceptable("not_prescribed", "patient_bolus")
+            raise Refused("not_prescribed", "patient_bolus")
         self._check_state()
         if self._patient.state != IDLE:
-            raise Unacceptable("running", "")
+            raise Refused("running", "")
         since_us = s * US_PER_S + us - self.lockout_from.total_us()
         if since_us < bolus["lockout_us"]:
-            raise Unacceptable("lockout", str(bolus["lockout_us"] - since_us))
+            raise Refused("lockout", str(bolus["lockout_us"] - since_us))
         if self._given_in_24h(s, us) >= bolus["max_per_24h"]:
-            raise Unacceptable("max_per_24h", str(bolus["max_per_24h"]))
+            raise Refused("max_per_24h", str(bolus["max_per_24h"]))
         self._check_room(bolus, True, s, us)
 
     def _check_state(self) -> None:
         delivery = self._delivery
         if not delivery.flowing and not delivery.fault:
-            raise Unacceptable("stopped", "")
+            raise Refused("stopped", "")
         if delivery.fault:
-            raise Unacceptable("alarm", "fault")
-        if delivery.held:
-            raise Unacceptable("alarm", "")
+            raise Refused("alarm", "fault")
+        if delivery.restriction:
+            raise Refused("alarm", "")
         if delivery.exclusive_running() is not None:  # BOL-06
-            raise Unacceptable("bridge", "")
+            raise Refused("bridge", "")
 
     def _given_in_24h(self, s: int, us: int) -> int:
         """Accepted patient boluses that started in (now - 24 h, now]."""
@@ -170,17 +170,17 @@ class Boluses:
         try:
             self._check_fit(values, from_patient, s, us)
         except MemoryError:
-            raise Unacceptable("internal", "memory")
+            raise Refused("internal", "memory")
 
     def _check_fit(self, values, from_patient: bool, s: int, us: int) -> None:
-        course = self._course
-        prescription = course.prescription
+        controller = self._controller
+        prescription = controller.prescription
         dose_ng = values["dose_ng"]
         duration_us = values["duration_us"]
         bolus = {"dose_ng": dose_ng, "duration_us": duration_us, "suspends_extended": from_patient}
-        passed = windows.exceeded(course, prescription, bolus, s, us)
+        passed = windows.exceeded(controller, prescription, bolus, s, us)
         if passed:
-            raise Unacceptable(passed, self._what_is_left(passed, bolus, s, us))
+            raise Refused(passed, self._what_is_left(passed, bolus, s, us))
         others = [bolus]
         for source in self._delivery.sources:
             if from_patient and source.kind == EXTENDED:
@@ -188,10 +188,10 @@ class Boluses:
             if source.state != IDLE or self._will_start(source, duration_us, s, us):
                 others.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         highest_e9 = 0
-        for _, dose_e9 in windows.basal_ahead(course, prescription, duration_us, s, us):
+        for _, dose_e9 in windows.basal_ahead(controller, prescription, duration_us, s, us):
             highest_e9 = max(highest_e9, dose_e9)
         if not prescription.fits_max_rate(others, highest_e9):
-            raise Unacceptable("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
+            raise Refused("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
         if from_patient and self._extended.state != IDLE:
             self._check_extended_after(duration_us, s, us)
         self._check_reservoir(bolus, s, us)
@@ -199,20 +199,20 @@ class Boluses:
     def _what_is_left(self, reason: str, bolus, s: int, us: int) -> str:
         """Of the limit that refused it; "" where there is no memory to work that out."""
         try:
-            return room.left(self._course, reason, bolus, s, us)
+            return room.left(self._controller, reason, bolus, s, us)
         except MemoryError:
             return ""
 
     def _check_reservoir(self, bolus, s: int, us: int) -> None:
         """All that is to flow while it runs must lie above the volume at which the pump halts."""
-        course = self._course
-        prescription = course.prescription
-        ahead = windows.Ahead(course, prescription, bolus, bolus["duration_us"], s, us)
-        above_pl = max(0, course.reservoir_left_pl() - EMPTY_PL)
+        controller = self._controller
+        prescription = controller.prescription
+        ahead = windows.Ahead(controller, prescription, bolus, bolus["duration_us"], s, us)
+        above_pl = max(0, controller.reservoir_left_pl() - EMPTY_PL)
         lacking = ahead.corners[-1][1] - above_pl * prescription.concentration_ng_per_ml * ahead.q
         if lacking > 0:
             most_ng = bolus["dose_ng"] + -lacking // (PL_PER_ML * ahead.q)
-            raise Unacceptable("reservoir", "bolus_dose_ng 0 %d" % max(0, most_ng))
+            raise Refused("reservoir", "bolus_dose_ng 0 %d" % max(0, most_ng))
 
     def _check_extended_after(self, wait_us: int, s: int, us: int) -> None:
         """An extended bolus that waits runs later: what it meets then must keep the highest rate too."""
@@ -224,10 +224,12 @@ class Boluses:
             elif self._will_start(source, until_us, s, us):
                 together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         highest_e9 = 0
-        for at_us, dose_e9 in windows.basal_ahead(self._course, self._course.prescription, until_us, s, us):
+        for at_us, dose_e9 in windows.basal_ahead(
+            self._controller, self._controller.prescription, until_us, s, us
+        ):
             highest_e9 = dose_e9 if at_us <= wait_us else max(highest_e9, dose_e9)
-        if not self._course.prescription.fits_max_rate(together, highest_e9):
-            raise Unacceptable("max_rate", "extended")
+        if not self._controller.prescription.fits_max_rate(together, highest_e9):
+            raise Refused("max_rate", "extended")
 
     def _will_start(self, source, duration_us: int, s: int, us: int) -> bool:
         """A periodic bolus that comes while a bolus of this duration would run."""

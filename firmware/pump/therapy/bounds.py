@@ -27,7 +27,7 @@ LONGEST_SHIFT_US = 2 * US_PER_DAY  # of the clock, at once
 DEFAULT_FLOOR_PL_PER_DAY = 48_000_000  # 0.048 mL/day
 
 
-class Unacceptable(Exception):
+class Refused(Exception):
     """A refused program or command: `reason` is a name of thecal_protocol.messages.REFUSALS, `detail` the
     field.
     """
@@ -38,13 +38,13 @@ class Unacceptable(Exception):
         self.detail = detail
 
 
-def outside(name: str, low: int, high: int, field: str = "") -> Unacceptable:
+def outside(name: str, low: int, high: int, field: str = "") -> Refused:
     """The refusal of an amount, with its bounds: the host says them in a person's units."""
-    return Unacceptable("out_of_range", "%s%s %d %d" % (field + " " if field else "", name, low, high))
+    return Refused("out_of_range", "%s%s %d %d" % (field + " " if field else "", name, low, high))
 
 
 def check_local_time(day: int, offset_us: int) -> None:
-    """Unacceptable: a clock that would be set to this day, or moved by so much."""
+    """Refused: a clock that would be set to this day, or moved by so much."""
     if abs(offset_us) > LONGEST_SHIFT_US:
         raise outside("clock_shift_us", 0, LONGEST_SHIFT_US)
     if not 0 <= day <= LAST_DAY:
@@ -110,10 +110,10 @@ class Bounds:
         gap_us = 2 * self._least_gap_us
         room = program.step_volume_pl * US_PER_DAY
         if program.max_rate_pl_per_day * gap_us > room:
-            raise Unacceptable("motor_speed", str(room // gap_us))
+            raise Refused("motor_speed", str(room // gap_us))
 
     def check(self, name: str, value: int, detail: str = "") -> None:
-        """Unacceptable("out_of_range") when the value is outside (DEL-06); `detail`: the field, where the
+        """Refused("out_of_range") when the value is outside (DEL-06); `detail`: the field, where the
         bound is not named like it."""
         for row in self.table:
             if row[0] == name:

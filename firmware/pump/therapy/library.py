@@ -9,7 +9,7 @@ program, too: no drug's name means anything to the pump, and a program that says
 to the strictest rules. Allocates: commands only.
 """
 
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 
 _MOST_CONFIRMED = 15
 _DIGEST_SIZE = 8
@@ -22,19 +22,19 @@ NOTE_UNKNOWN = 85
 
 
 def check(prescription) -> None:
-    """Unacceptable when the program's own library forbids it. Sets `withdrawal`: must it not end suddenly?"""
+    """Refused when the program's own library forbids it. Sets `withdrawal`: must it not end suddenly?"""
     drugs = prescription.drugs
     libraries = prescription.values["library"]
     prescription.withdrawal = not libraries
     if len(libraries) > 1:
-        raise Unacceptable("inconsistent", "library")
+        raise Refused("inconsistent", "library")
     for library in libraries:
         _check_form(library, len(drugs))
         for index, drug in enumerate(drugs):
             entry = library["drugs"][index]
             _check_hard(drug, entry)
             if entry["rules"] & _NO_PATIENT_BOLUS and prescription.values["patient_bolus"]:
-                raise Unacceptable("drug_rule", drug["name"])
+                raise Refused("drug_rule", drug["name"])
             if entry["rules"] & _WITHDRAWAL:
                 prescription.withdrawal = True
 
@@ -42,35 +42,35 @@ def check(prescription) -> None:
 def _check_form(library, drugs: int) -> None:
     confirmed = library["confirmed"]
     if not library["version"] or len(library["digest"]) != _DIGEST_SIZE:
-        raise Unacceptable("out_of_range", "library")
+        raise Refused("out_of_range", "library")
     if len(library["drugs"]) != drugs or len(confirmed) > _MOST_CONFIRMED:
-        raise Unacceptable("inconsistent", "library")
+        raise Refused("inconsistent", "library")
     for entry in confirmed:
         if entry["drug"] >= drugs:
-            raise Unacceptable("inconsistent", "library")
+            raise Refused("inconsistent", "library")
 
 
 def _check_hard(drug, entry) -> None:
     most = entry["max_concentration_ng_per_ml"]
     if most and drug["concentration_ng_per_ml"] > most:
-        raise Unacceptable("hard_limit", "concentration " + drug["name"])
+        raise Refused("hard_limit", "concentration " + drug["name"])
     most = entry["max_dose_24h_ng"]
     if most and not 0 < drug["max_dose_24h_ng"] <= most:
-        raise Unacceptable("hard_limit", "max_dose_24h " + drug["name"])
+        raise Refused("hard_limit", "max_dose_24h " + drug["name"])
 
 
 def check_succession(running, new) -> None:
-    """Unacceptable when `new` was made with another library of the same version as that of `running` (None:
+    """Refused when `new` was made with another library of the same version as that of `running` (None:
     nothing runs), or says what a new program may not say. One that ran before these rules goes on."""
     for old in running.values["library"] if running is not None else ():
         version, digest = version_of(new)
         if version == old["version"] and digest != old["digest"]:
-            raise Unacceptable("library_differs", str(version))
+            raise Refused("library_differs", str(version))
     if new.values["patient_bolus"] and not new.values["library"]:
-        raise Unacceptable("drug_rule", "no library")
+        raise Refused("drug_rule", "no library")
     names = [drug["name"].lower() for drug in new.drugs]
     if len(set(names)) < len(names):  # it would have two limits
-        raise Unacceptable("inconsistent", "drugs")
+        raise Refused("inconsistent", "drugs")
 
 
 def version_of(prescription):

@@ -1,7 +1,7 @@
 """A therapy as the pump holds it: checked whole before anything of it can run.
 
 Built from the decoded table thecal_protocol.therapy.THERAPY (a dict, `values`) when a proposal is complete;
-`Unacceptable` names the first thing wrong (`pump.therapy.program_check`). A Prescription never changes: a
+`Refused` names the first thing wrong (`pump.therapy.program_check`). A Prescription never changes: a
 new program is a new object, so that the switch is one assignment (DEL-07). Allocates: commands only.
 """
 

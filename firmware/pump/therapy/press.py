@@ -6,8 +6,8 @@ the same when their names are, in whatever case. The chip holds this on flash un
 Allocates: commands only.
 """
 
-from pump.therapy.fillings import same_drugs
 from pump.therapy.library import version_of
+from pump.therapy.reservoir_fills import same_drugs
 
 _RULES = 3  # bits of `rules` that forbid or demand something
 _MOST_VERSIONS = 1000  # above the running one: nothing follows the highest number

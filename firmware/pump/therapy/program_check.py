@@ -11,7 +11,7 @@ from pump.therapy.bounds import (
     MAX_FLEX_STEPS_A_DAY,
     MAX_PERIODIC_A_DAY,
     MINIMUM,
-    Unacceptable,
+    Refused,
     outside,
 )
 from pump.units import PL_PER_ML, US_PER_DAY
@@ -21,7 +21,7 @@ _MINUTES_A_DAY = 1440
 
 
 def check(program) -> None:
-    """Unacceptable: the first thing that is wrong. Sets `withdrawal`, `schedule` and `daily_pl`."""
+    """Refused: the first thing that is wrong. Sets `withdrawal`, `schedule` and `daily_pl`."""
     if program.values["schema"] != _SCHEMA:
         raise outside("schema", _SCHEMA, _SCHEMA)
     _check_pump(program)
@@ -43,11 +43,11 @@ def _check_pump(program) -> None:
     for name in ("step_volume_pl", "reservoir_pl", "fill_pl", "max_rate_pl_per_day"):
         bounds.check(name, values[name])
     if values["fill_pl"] > values["reservoir_pl"]:
-        raise Unacceptable("inconsistent", "fill_pl")
+        raise Refused("inconsistent", "fill_pl")
     bounds.check("pump_tubing_pl", values["pump_tubing_pl"])
     bounds.check("catheter_pl", program.catheter_pl)
     if values["low_reservoir_pl"] >= values["reservoir_pl"]:
-        raise Unacceptable("inconsistent", "low_reservoir_pl")
+        raise Refused("inconsistent", "low_reservoir_pl")
     for name in ("low_reservoir_pl", "low_reservoir_days", "max_pause_s"):
         bounds.check(name, values[name])
     bounds.check("start_delay_s", program.start_delay_s)
@@ -61,9 +61,9 @@ def _check_drugs(program) -> None:
     for drug in drugs:
         bounds.check("concentration_ng_per_ml", drug["concentration_ng_per_ml"])
         if not drug["name"] or drug["name"] in names:
-            raise Unacceptable("inconsistent", "drugs")
+            raise Refused("inconsistent", "drugs")
         if len(drug["name"].encode()) > MAX_DRUG_NAME:
-            raise Unacceptable("too_large", "drugs")
+            raise Refused("too_large", "drugs")
         names.append(drug["name"])
 
 
@@ -75,11 +75,11 @@ def _check_basal(program) -> None:
     if mode == CONTINUOUS:
         _check_basal_dose(program, values["basal_dose_ng_per_day"], "basal_dose_ng_per_day")
     elif values["basal_dose_ng_per_day"]:
-        raise Unacceptable("inconsistent", "basal_dose_ng_per_day")
+        raise Refused("inconsistent", "basal_dose_ng_per_day")
     if mode == FLEX:
         _check_flex(program, values["basal_steps"])
     elif values["basal_steps"]:
-        raise Unacceptable("inconsistent", "basal_steps")
+        raise Refused("inconsistent", "basal_steps")
 
 
 def _check_basal_dose(program, dose_ng_per_day: int, field: str) -> None:
@@ -101,14 +101,14 @@ def _check_flex(program, steps) -> None:
         start = step["start_min"]
         days = step["days"]
         if start >= _MINUTES_A_DAY or not 0 < days < 128:
-            raise Unacceptable("out_of_range", "basal_steps")
+            raise Refused("out_of_range", "basal_steps")
         _check_basal_dose(program, step["dose_ng_per_day"], "basal_steps")
         for day in range(7):
             if days >> day & 1:
                 a_day[day] += 1
                 at = day * _MINUTES_A_DAY + start
                 if at in taken or a_day[day] > MAX_FLEX_STEPS_A_DAY:
-                    raise Unacceptable("inconsistent", "basal_steps")
+                    raise Refused("inconsistent", "basal_steps")
                 taken.add(at)
 
 
@@ -117,9 +117,9 @@ def _check_bolus(program, bolus, field: str) -> None:
     bounds.check("bolus_dose_ng", bolus["dose_ng"], field)
     bounds.check("bolus_duration_us", bolus["duration_us"], field)
     if bolus["dose_ng"] * PL_PER_ML > program.values["reservoir_pl"] * program.concentration_ng_per_ml:
-        raise Unacceptable("reservoir", field)
+        raise Refused("reservoir", field)
     if not program.fits_max_rate([bolus], program.highest_basal_e9()):
-        raise Unacceptable("max_rate", field)
+        raise Refused("max_rate", field)
 
 
 def _check_periodic(program) -> None:
@@ -131,18 +131,18 @@ def _check_periodic(program) -> None:
         bounds.check("period_us", bolus["every_us"], "periodic_boluses")
         bounds.check("first_us", bolus["first_us"], "periodic_boluses")
         if bolus["duration_us"] > bolus["every_us"]:
-            raise Unacceptable("inconsistent", "periodic_boluses")
+            raise Refused("inconsistent", "periodic_boluses")
     if not program.fits_max_rate(boluses, program.highest_basal_e9()):
-        raise Unacceptable("max_rate", "periodic_boluses")
+        raise Refused("max_rate", "periodic_boluses")
     if sum([-(-US_PER_DAY // bolus["every_us"]) for bolus in boluses]) > MAX_PERIODIC_A_DAY:
-        raise Unacceptable("too_large", "periodic_boluses")
+        raise Refused("too_large", "periodic_boluses")
 
 
 def _check_patient_bolus(program) -> None:
     bounds = program.bounds
     boluses = program.values["patient_bolus"]
     if len(boluses) > 1:
-        raise Unacceptable("inconsistent", "patient_bolus")
+        raise Refused("inconsistent", "patient_bolus")
     for bolus in boluses:
         _check_bolus(program, bolus, "patient_bolus")
         for reason, field in (("limit_24h", "max_dose_24h_ng"), ("limit_1h", "max_dose_1h_ng")):
@@ -158,7 +158,7 @@ def _check_plan(program) -> None:
     steps = program.values["plan"]
     bounds.check("plan", len(steps))
     if steps and (program.mode != CONTINUOUS or program.values["bridge"]):
-        raise Unacceptable("inconsistent", "plan")
+        raise Refused("inconsistent", "plan")
     before_us = 0
     for index, step in enumerate(steps):
         field = "plan[%d]" % (index + 1)
@@ -171,10 +171,10 @@ def _check_bridge(program) -> None:
     bounds = program.bounds
     bridge = program.bridge
     if len(program.values["bridge"]) > 1:
-        raise Unacceptable("inconsistent", "bridge")
+        raise Refused("inconsistent", "bridge")
     if bridge:
         if program.dead_pl == 0 or program.start_delay_s:
-            raise Unacceptable("inconsistent", "bridge")
+            raise Refused("inconsistent", "bridge")
         bounds.check("concentration_ng_per_ml", bridge["concentration_ng_per_ml"], "bridge")
         bounds.check("basal_dose_ng_per_day", bridge["dose_ng_per_day"], "bridge")
         flow = bridge["dose_ng_per_day"] * PL_PER_ML
@@ -210,7 +210,7 @@ def _check_limits(program) -> None:
             ("limit_1h", 24 * drug["max_dose_1h_ng"]),
         ):
             if limit and dose > limit:
-                raise Unacceptable(reason, "bridge " + drug["name"])
+                raise Refused(reason, "bridge " + drug["name"])
 
 
 def _check_limit(program, reason: str, field: str, scheduled_ng: int, detail: str) -> None:
@@ -218,4 +218,4 @@ def _check_limit(program, reason: str, field: str, scheduled_ng: int, detail: st
         limit = drug[field]
         share = drug["concentration_ng_per_ml"]
         if limit and scheduled_ng * share > limit * program.concentration_ng_per_ml:
-            raise Unacceptable(reason, detail + " " + drug["name"])
+            raise Refused(reason, detail + " " + drug["name"])

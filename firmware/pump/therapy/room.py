@@ -9,17 +9,17 @@ from pump.units import PL_PER_ML, US_PER_S
 _MOST_LOOKED_AT = 400  # windows, for a hint: a chip looks at some thousand in a second
 
 
-def left(course, reason: str, bolus, s: int, us: int) -> str:
+def left(controller, reason: str, bolus, s: int, us: int) -> str:
     """After a refusal for `reason`: "DRUG NG DAY SECOND": the drug whose limit leaves least, what is sure to
     fit now of the primary drug over the bolus's duration, and from when the whole bolus will (local time;
     day 0: not within two windows, by what is scheduled now). "" where that would take a chip long."""
     field, window_us = ("max_dose_24h_ng", DAY_US) if reason == "limit_24h" else ("max_dose_1h_ng", HOUR_US)
-    prescription = course.prescription
+    prescription = controller.prescription
     span_us = window_us + bolus["duration_us"]
     nothing = {"dose_ng": 0, "duration_us": bolus["duration_us"]}
     nothing["suspends_extended"] = bolus["suspends_extended"]
-    ahead = Ahead(course, prescription, nothing, 2 * span_us, s, us)
-    given = _Given(course, window_us, s * US_PER_S + us)
+    ahead = Ahead(controller, prescription, nothing, 2 * span_us, s, us)
+    given = _Given(controller, window_us, s * US_PER_S + us)
     weight = ahead.q * prescription.concentration_ng_per_ml
     least_ng, wait_us, name = bolus["dose_ng"], 0, ""
     if (2 * len(ahead.corners) + len(given.entries)) * len(prescription.drugs) > _MOST_LOOKED_AT:
@@ -39,7 +39,7 @@ def left(course, reason: str, bolus, s: int, us: int) -> str:
             wait_us = max(wait_us, free_us)
     day = second = 0
     if wait_us < 2 * span_us:
-        local = course.delivery.local
+        local = controller.delivery.local
         local.at(s + -(-wait_us // US_PER_S) + 1, us)
         day, second = local.day, local.second
     return "%s %d %d %d" % (name, least_ng, day, second)

@@ -14,9 +14,9 @@ its turns (`breathe`).
 Allocates: commands only.
 """
 
+from pump.dosing.infusion_source import EXTENDED, IDLE, PERIODIC
 from pump.dosing.scale import least_multiple
-from pump.dosing.source import EXTENDED, IDLE, PERIODIC
-from pump.therapy.fillings import same_name
+from pump.therapy.reservoir_fills import same_name
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S
 
 DAY_US = US_PER_DAY
@@ -26,16 +26,16 @@ _MINUTE_US = 60_000_000
 _WEEK_US = 7 * US_PER_DAY
 
 
-def basal_ahead(course, prescription, until_us: int, s: int, us: int):
+def basal_ahead(controller, prescription, until_us: int, s: int, us: int):
     """[(us from now, basal rate in 10^-9 ng/day)] for the next until_us, the first at 0: as it runs, or by
     another prescription that begins now."""
     if prescription.schedule is not None:
-        return _flex_ahead(course.delivery.local, prescription.schedule, until_us, s, us)
+        return _flex_ahead(controller.delivery.local, prescription.schedule, until_us, s, us)
     steps = prescription.values["plan"]
     if not steps:
         return [(0, prescription.highest_basal_e9())]
-    if prescription is course.prescription:
-        plan = course.delivery.plan
+    if prescription is controller.prescription:
+        plan = controller.delivery.plan
         found = [(0, plan.dose_ng_per_day() * PL_PER_ML)]
         steps = plan.ahead(s, us)
     else:
@@ -72,12 +72,12 @@ class Ahead:
 
     By what runs, and `bolus` if there is one; or by another prescription, begun now."""
 
-    def __init__(self, course, prescription, bolus, until_us: int, s: int, us: int):
+    def __init__(self, controller, prescription, bolus, until_us: int, s: int, us: int):
         self._now_us = s * US_PER_S + us
         self._until_us = until_us
         pieces = []  # from, to, dose, over which duration
-        if prescription is course.prescription:
-            self._add_running(pieces, course, bolus, s, us)
+        if prescription is controller.prescription:
+            self._add_running(pieces, controller, bolus, s, us)
         else:
             for periodic in prescription.values["periodic_boluses"]:
                 self._add_periodic(pieces, periodic["first_us"], periodic, periodic["every_us"])
@@ -87,7 +87,7 @@ class Ahead:
         self.q = q
         changes = []  # (at, change of rate)
         held = 0
-        for at, dose_e9 in basal_ahead(course, prescription, until_us, s, us):
+        for at, dose_e9 in basal_ahead(controller, prescription, until_us, s, us):
             rate = dose_e9 * (q // US_PER_DAY)
             changes.append((at, rate - held))
             held = rate
@@ -98,12 +98,12 @@ class Ahead:
         changes.sort()
         self.corners = self._integrate(changes)
 
-    def _add_running(self, pieces, course, bolus, s: int, us: int) -> None:
+    def _add_running(self, pieces, controller, bolus, s: int, us: int) -> None:
         duration_us = 0
         if bolus:
             duration_us = bolus["duration_us"]
             pieces.append((0, duration_us, bolus["dose_ng"], duration_us))
-        for source in course.delivery.sources:
+        for source in controller.delivery.sources:
             if source.state != IDLE:
                 waits_us = (
                     duration_us if bolus and bolus["suspends_extended"] and source.kind == EXTENDED else 0
@@ -169,13 +169,13 @@ class _Given:
     Worked out from the history as it is asked for: a day of changes would not fit the chip's memory. Looks at
     ever later instants."""
 
-    def __init__(self, course, window_us: int, now_us: int):
-        self._history = course.delivery.history
-        self._fillings = course.fillings
-        self._steps = course.delivery.dose_steps()
+    def __init__(self, controller, window_us: int, now_us: int):
+        self._history = controller.delivery.history
+        self._fillings = controller.reservoir_fills
+        self._steps = controller.delivery.dose_steps()
         self._now_us = now_us
         self.entries = self._history.since(now_us - window_us)
-        self.breathe = course.breathe
+        self.breathe = controller.breathe
 
     def kept_proportion(self, drug, other) -> bool:
         """Has every filling since the first entry held the two as the program's does?"""
@@ -268,10 +268,10 @@ def _highest_after_entry(given, corners, share: int, window_us: int, last_end_us
     return highest
 
 
-def _limit(course, drug, field: str) -> int:
+def _limit(controller, drug, field: str) -> int:
     """That of the program which runs counts as well: one that lowers dose and limit is no danger."""
     limit = drug[field]
-    for other in course.prescription.drugs:
+    for other in controller.prescription.drugs:
         if same_name(other["name"], drug["name"]):
             return max(limit, other[field]) if limit and other[field] else 0
     return limit
@@ -283,8 +283,8 @@ class Forecast:
     `bolus`: dict with dose_ng, duration_us and suspends_extended (a patient's makes an extended one wait), or
     None. One line ahead serves both windows: it is as long as the longer one needs."""
 
-    def __init__(self, course, prescription, bolus, s: int, us: int):
-        self._course = course
+    def __init__(self, controller, prescription, bolus, s: int, us: int):
+        self._controller = controller
         self._prescription = prescription
         self._after_us = bolus["duration_us"] if bolus else 0
         self._looks = []  # window, reason, drugs with what each may hold, what was given
@@ -293,20 +293,20 @@ class Forecast:
             ("max_dose_24h_ng", DAY_US, "limit_24h"),
             ("max_dose_1h_ng", HOUR_US, "limit_1h"),
         ):
-            given = _Given(course, window_us, s * US_PER_S + us)
+            given = _Given(controller, window_us, s * US_PER_S + us)
             drugs = self._strictest(field, given)
             if drugs:
                 longest_us = max(longest_us, window_us)
                 self._looks.append((window_us, reason, drugs, given))
         if longest_us:
-            self._ahead = Ahead(course, prescription, bolus, longest_us + self._after_us, s, us)
+            self._ahead = Ahead(controller, prescription, bolus, longest_us + self._after_us, s, us)
 
     def _strictest(self, field: str, given):
         """[(drug, its limit)]: of drugs that kept their proportion over the window, the one that is first at
         its limit."""
         found = []
         for drug in self._prescription.drugs:
-            limit_ng = _limit(self._course, drug, field)
+            limit_ng = _limit(self._controller, drug, field)
             if not limit_ng:
                 continue
             for index, (other, other_ng) in enumerate(found):
@@ -340,18 +340,18 @@ def _share(drug) -> int:
     return drug["concentration_ng_per_ml"]
 
 
-def exceeded(course, prescription, bolus, s: int, us: int) -> str:
+def exceeded(controller, prescription, bolus, s: int, us: int) -> str:
     """`Forecast.exceeded`: by therapy as it runs, with `bolus` if there is one, or by another prescription
     begun now."""
-    return Forecast(course, prescription, bolus, s, us).exceeded()
+    return Forecast(controller, prescription, bolus, s, us).exceeded()
 
 
-def by_clock(course, values, s: int, us: int) -> Forecast:
+def by_clock(controller, values, s: int, us: int) -> Forecast:
     """What runs, by the clock moved as `values` say; it has its own time back before anything follows it."""
-    local = course.delivery.local
+    local = controller.delivery.local
     offset = local.offset_day, local.offset_s, local.offset_us
-    course.move_clock(s, us, values)
+    controller.move_clock(s, us, values)
     try:
-        return Forecast(course, course.prescription, None, s, us)
+        return Forecast(controller, controller.prescription, None, s, us)
     finally:
         local.offset_day, local.offset_s, local.offset_us = offset

@@ -71,8 +71,8 @@ class Campaign:
 def seed_of(campaign: str, seed: int, number: int, cells: int = 1) -> int:
     """The seed of one run of a campaign: all a replay needs."""
     text = f"{campaign} {seed} {number}".encode()
-    dice = int.from_bytes(hashlib.sha256(text).digest()[:_SEED_BYTES], "big")
-    return dice - dice % cells + number % cells
+    rng = int.from_bytes(hashlib.sha256(text).digest()[:_SEED_BYTES], "big")
+    return rng - rng % cells + number % cells
 
 
 @functools.cache

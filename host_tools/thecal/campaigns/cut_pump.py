@@ -144,7 +144,7 @@ class CutPump:
             self._link = None
 
 
-def _harm(flash: str, image: bytes | None, folder: Path, dice: random.Random) -> dict[str, int | str]:
+def _harm(flash: str, image: bytes | None, folder: Path, rng: random.Random) -> dict[str, int | str]:
     """Settings of the board that make the flash what it is; the two blocks of the superblock stay sound."""
     if flash == BUSY:
         return {"flash_busy": 1, "flash_worn": "", "flash_stuck": "", "flash_worn_fails": 0}
@@ -156,14 +156,14 @@ def _harm(flash: str, image: bytes | None, folder: Path, dice: random.Random) ->
     }
     size = facts.process().flash
     if flash in (WORN, FAILING):
-        blocks = dice.sample(range(2, size.blocks), _WORN_BLOCKS)
+        blocks = rng.sample(range(2, size.blocks), _WORN_BLOCKS)
         worn = ":".join(str(block) for block in blocks)
         return sound | {"flash_worn": worn, "flash_worn_fails": int(flash == FAILING)}
     if flash == STUCK:
         bits: list[int] = []
         for _ in range(_STUCK_BITS):
-            offset = dice.randrange(2 * size.block_bytes, size.blocks * size.block_bytes)
-            bit = dice.randrange(8)
+            offset = rng.randrange(2 * size.block_bytes, size.blocks * size.block_bytes)
+            bit = rng.randrange(8)
             byte = image[offset] if image is not None else 0xFF
             bits += [offset, bit, byte >> bit & 1]  # as it is: what is written already does not rot
         file = folder / "stuck"

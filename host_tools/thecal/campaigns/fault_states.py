@@ -14,7 +14,6 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from thecal.campaigns.allowance import Allowance
 from thecal.campaigns.cut_therapies import (
     BRIDGED,
     FILL_PL,
@@ -30,6 +29,7 @@ from thecal.campaigns.cut_therapies import (
     rates,
     steps_of,
 )
+from thecal.campaigns.dose_bound import DoseBound
 
 if TYPE_CHECKING:
     from thecal.campaigns.fault_pump import FaultPump
@@ -45,8 +45,8 @@ class Patient:
     """A pump in therapy, and what that therapy allows. Times are the bench's."""
 
     pump: FaultPump
-    dice: random.Random
-    allowance: Allowance = field(default_factory=Allowance)
+    rng: random.Random
+    dose_bound: DoseBound = field(default_factory=DoseBound)
     program: Values | None = None
     flows: bool = False  # steps are being made
     stopped: bool = False  # and nothing will make them flow but a command
@@ -60,7 +60,7 @@ class Patient:
 
     def wait(self, least_us: int, most_us: int) -> None:
         """A random while."""
-        self.pump.bench.advance_by(self.dice.randint(least_us, most_us))
+        self.pump.bench.advance_by(self.rng.randint(least_us, most_us))
 
     def begin(self, values: Values, fill_pl: int = FILL_PL) -> None:
         """The clock, a full reservoir, the program."""
@@ -68,7 +68,7 @@ class Patient:
         clock: Values = {
             "absolute": 1,
             "day": _DAY,
-            "second": self.dice.randrange(86_400),
+            "second": self.rng.randrange(86_400),
             "us": 0,
             "offset_us": 0,
         }
@@ -86,14 +86,14 @@ class Patient:
         lowest, highest = rates(values)
         begin_us = self.now()
         self.least = lowest
-        self.allowance.add(begin_us, FOREVER_US, highest)
+        self.dose_bound.add(begin_us, FOREVER_US, highest)
 
     def may_not_flow(self) -> None:
         """From now on nothing is allowed."""
         now_us = self.now()
-        self.allowance.stretches = [
+        self.dose_bound.stretches = [
             (begin_us, min(end_us, now_us), rate)
-            for begin_us, end_us, rate in self.allowance.stretches
+            for begin_us, end_us, rate in self.dose_bound.stretches
             if begin_us < now_us
         ]
         self.flows = False
@@ -102,7 +102,7 @@ class Patient:
     def once(self, steps: Fraction, duration_us: int) -> None:
         """So much may come on top, evenly over this time from now on."""
         begin_us = self.now()
-        self.allowance.add(begin_us, begin_us + duration_us, steps / duration_us)
+        self.dose_bound.add(begin_us, begin_us + duration_us, steps / duration_us)
 
 
 State = Callable[[Patient], None]
@@ -130,7 +130,7 @@ def _periodic(patient: Patient) -> None:
         patient.begun_anew += ceil(steps)
         at_us = begin_us + bolus["first_us"]
         while at_us < begin_us + 2 * US_PER_DAY:
-            patient.allowance.add(at_us, at_us + bolus["duration_us"], steps / bolus["duration_us"])
+            patient.dose_bound.add(at_us, at_us + bolus["duration_us"], steps / bolus["duration_us"])
             at_us += bolus["every_us"]
     patient.wait(US_PER_S, 3 * US_PER_H)
 
@@ -182,8 +182,8 @@ def _bridge(patient: Patient) -> None:
     patient.pump.bench.fill(FILL_PL)
     values: Values = {**BRIDGED, "fill_pl": FILL_PL}
     client.commit(client.propose_program(values).digest)
-    patient.allowance.stretches = [
-        (begin, patient.now(), rate) for begin, _, rate in patient.allowance.stretches
+    patient.dose_bound.stretches = [
+        (begin, patient.now(), rate) for begin, _, rate in patient.dose_bound.stretches
     ]
     patient.runs(values)
     patient.wait(US_PER_S, US_PER_H)
@@ -199,7 +199,7 @@ def _stopped(patient: Patient) -> None:
 def _paused(patient: Patient) -> None:
     """It resumes by itself, 20 to 30 min after the stop."""
     _plainly("plain")(patient)
-    patient.pump.client.stop(resume_after_s=patient.dice.randint(1200, 1800))
+    patient.pump.client.stop(resume_after_s=patient.rng.randint(1200, 1800))
     patient.flows = False
     patient.wait(0, 10 * US_PER_MIN)
 
@@ -222,7 +222,7 @@ def _alarm_hold(patient: Patient) -> None:
 
 def _low_reservoir(patient: Patient) -> None:
     """It has fallen below 2 mL some time ago; there is enough left for half a day."""
-    patient.begin(_PLAIN, 2_000_000_000 - patient.dice.randint(10**6, 10**8))
+    patient.begin(_PLAIN, 2_000_000_000 - patient.rng.randint(10**6, 10**8))
     patient.wait(US_PER_MIN, 3 * US_PER_H)
 
 

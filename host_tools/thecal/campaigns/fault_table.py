@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from thecal.campaigns.allowance import Line
 from thecal.campaigns.cut_therapies import STEP_PL, US_PER_MIN, US_PER_S
+from thecal.campaigns.dose_bound import Line
 from thecal.campaigns.fault_states import Patient
 from thecal.errors import LinkError, Refused
 from thecal.firmware_build import facts
@@ -171,8 +171,8 @@ _OF_A_PROGRAM = (
 
 
 def _flip(patient: Patient) -> None:
-    name, highest = patient.dice.choice(_MEMORY if patient.program is None else _MEMORY + _OF_A_PROGRAM)
-    patient.pump.bench.inject("memory_flip", name=name, bit=patient.dice.randint(0, highest))
+    name, highest = patient.rng.choice(_MEMORY if patient.program is None else _MEMORY + _OF_A_PROGRAM)
+    patient.pump.bench.inject("memory_flip", name=name, bit=patient.rng.randint(0, highest))
 
 
 def _broken_buzzer(patient: Patient) -> None:
@@ -192,20 +192,20 @@ def _power_cut(patient: Patient) -> None:
 
 def _rot(patient: Patient) -> None:
     """A bit of a file turns over, and the pump starts anew from it."""
-    patient.pump.bench.inject("flash_bit_flip", seed=patient.dice.randrange(2**20))
+    patient.pump.bench.inject("flash_bit_flip", seed=patient.rng.randrange(2**20))
     patient.pump.cut_power()
 
 
 def _worn(patient: Patient) -> None:
     blocks = facts.process().flash.blocks
     for _ in range(8):
-        block = patient.dice.randrange(blocks)
-        patient.pump.bench.flash_worn_block(block, fails=patient.dice.random() < 0.5)
+        block = patient.rng.randrange(blocks)
+        patient.pump.bench.flash_worn_block(block, fails=patient.rng.random() < 0.5)
 
 
 def _flood(patient: Patient) -> None:
     """Ten minutes of it, in which nobody can ask anything; as long again, for sessions that were refused."""
-    seed = patient.dice.randrange(2**20)
+    seed = patient.rng.randrange(2**20)
     patient.pump.bench.inject("link_flood", bytes_per_s=1000, seed=seed, for_us=10 * US_PER_MIN)
     patient.pump.let(20 * US_PER_MIN)
     with contextlib.suppress(LinkError):  # it may end what was left of a frame

@@ -16,9 +16,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from thecal.campaigns.allowance import worst_excess
 from thecal.campaigns.base import Campaign, Row, Run, Violated
 from thecal.campaigns.cut_therapies import US_PER_H, US_PER_MIN, US_PER_S
+from thecal.campaigns.dose_bound import worst_excess
 from thecal.campaigns.fault_pump import FaultPump, Raised
 from thecal.campaigns.fault_states import STATES, Patient
 from thecal.campaigns.fault_table import FAULTS, Fault, judged_by_the_sum
@@ -57,12 +57,12 @@ class _Course:
 
 def carry_out(run: Run) -> None:
     """One run. Violated: a promise was broken; all of them are named."""
-    dice = random.Random(run.seed)
+    rng = random.Random(run.seed)
     fault_name, state_name = cell_of(run.seed)
     run.details.update(fault=fault_name, state=state_name)
     run.tell(f"{fault_name} in {state_name}")
     with FaultPump(run.folder, run.seed) as pump:
-        course = _Course(run, FAULTS[fault_name], Patient(pump, dice))
+        course = _Course(run, FAULTS[fault_name], Patient(pump, rng))
         STATES[state_name](course.patient)
         _break(course)
         _watch(course)
@@ -196,7 +196,7 @@ def _check_excess(course: _Course) -> None:
     accounts = course.pump.client.accounts()
     run.steps_accounted = accounts.steps
     times = course.pump.step_times_us()
-    line = patient.allowance.line()
+    line = patient.dose_bound.line()
     bound = fault.bound + (judged_by_the_sum(line) if fault.by_sum else 0)
     if course.pump.resets:
         bound += patient.begun_anew

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from thecal.errors import ThecalError
 from thecal.link.client import Client
-from thecal.link.uncertain_delivery import settled
+from thecal.link.uncertain_delivery import certain_delivery
 from thecal.units.amounts import span_text
 from thecal.units.json_numbers import SCHEMA
 from thecal_protocol.alarms import ALARMS
@@ -19,7 +19,7 @@ def confirm(client: Client, name: str) -> dict[str, object]:
     if name not in numbers:
         standing = ", ".join(alarm.name for alarm in client.alarms().standing) or "none"
         raise ThecalError(f"there is no alarm {name!r}", f"those that stand: {standing}; or say all")
-    count = settled(client, "the confirmation", lambda: client.confirm_alarm(numbers[name]))
+    count = certain_delivery(client, "the confirmation", lambda: client.confirm_alarm(numbers[name]))
     left = client.alarms()
     still = [alarm.name for alarm in left.standing if alarm.live]
     text = f"{'Confirmed' if count is None else f'{count} confirmed'}. "
@@ -29,7 +29,7 @@ def confirm(client: Client, name: str) -> dict[str, object]:
 
 def silence(client: Client) -> dict[str, object]:
     """Silence for as long as the pump allows."""
-    silent_s = settled(client, "the silence", client.silence_alarms)
+    silent_s = certain_delivery(client, "the silence", client.silence_alarms)
     text = (
         "The pump keeps silent." if silent_s is None else f"The pump keeps silent for {span_text(silent_s)}."
     )
@@ -49,7 +49,7 @@ def clear_fault(client: Client) -> dict[str, object]:
     before = client.alarms().fault
     if before is None:
         raise ThecalError("no fault is latched, so there is nothing to clear", "see `thecal alarms`")
-    state = settled(client, "clearing the fault", client.clear_fault) or client.status().state
+    state = certain_delivery(client, "clearing the fault", client.clear_fault) or client.status().state
     text = f"{before} is cleared; the pump is {state}. "
     text += "Resume it with `thecal resume`." if state == "stopped" else "See `thecal status`."
     return {"schema": SCHEMA, "cleared": before, "state": state, "text": text}

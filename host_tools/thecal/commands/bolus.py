@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from thecal.errors import Refused, ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Proposal
-from thecal.link.uncertain_delivery import harmless, settled
+from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy.rules import commands
 from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, span_text
 from thecal.units.json_numbers import SCHEMA
@@ -33,7 +33,7 @@ class Proposed:
 
     def commit(self) -> dict[str, object]:
         """Start it; the JSON document. `ref` null: the answer was lost, the bolus was not."""
-        done = settled(self.client, "the bolus", lambda: self.client.commit(self.proposal.digest))
+        done = certain_delivery(self.client, "the bolus", lambda: self.client.commit(self.proposal.digest))
         dose_ng, duration_us = self._amounts()
         return {
             "schema": SCHEMA,
@@ -54,9 +54,9 @@ class Proposed:
 def propose(client: Client, dose_ng: int, duration_us: int, *, extended: bool) -> Proposed:
     """Ask the pump whether it would give this bolus. Refused: it would not."""
     commands.refuse("the bolus", commands.bolus_problems(dose_ng, duration_us))
-    status = harmless("the review", client.status)
+    status = before_commit("the review", client.status)
     with _clear_refusals():
-        proposal = harmless(
+        proposal = before_commit(
             "the proposal", lambda: client.propose_bolus(dose_ng, duration_us, extended=extended)
         )
     return Proposed(client, proposal, status.basal_ng_per_day)
@@ -68,7 +68,7 @@ def patient(client: Client) -> int | None:
     Refused, or a ThecalError in its stead with the time to wait in words.
     """
     with _clear_refusals():
-        return settled(client, "the request", client.patient_bolus)
+        return certain_delivery(client, "the request", client.patient_bolus)
 
 
 def patient_json(ref: int | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Proposal
-from thecal.link.uncertain_delivery import harmless, settled
+from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy.rules.commands import clock_problems, is_large_clock_change, refuse
 from thecal.units.local_time import from_wire, to_wire
 
@@ -26,16 +26,16 @@ class Change:
 
     def propose(self, client: Client) -> "ProposedClock":
         """Ask the pump whether it would."""
-        status = harmless("the review", client.status)
+        status = before_commit("the review", client.status)
         before = from_wire(status.local_day, status.local_s, status.local_us)
         after = self.to or _moved(before, self.offset_us)
         refuse("the clock", clock_problems(before, after, 0 if self.to else self.offset_us))
         assert after is not None  # or it was refused
         if self.to is not None:
             day, second, us = to_wire(self.to)
-            proposal = harmless("the proposal", lambda: client.propose_clock(day, second, us))
+            proposal = before_commit("the proposal", lambda: client.propose_clock(day, second, us))
         else:
-            proposal = harmless("the proposal", lambda: client.propose_clock_offset(self.offset_us))
+            proposal = before_commit("the proposal", lambda: client.propose_clock_offset(self.offset_us))
         return ProposedClock(client, proposal, before, after, status.clock_set)
 
 
@@ -70,7 +70,7 @@ class ProposedClock:
 
     def commit(self) -> datetime:
         """Make it so; local time afterwards."""
-        settled(self.client, "setting the clock", lambda: self.client.commit(self.proposal.digest))
+        certain_delivery(self.client, "setting the clock", lambda: self.client.commit(self.proposal.digest))
         return _local(self.client)
 
 

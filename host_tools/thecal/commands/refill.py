@@ -21,7 +21,7 @@ from thecal.errors import Refused, ThecalError
 from thecal.link.client import Client, refill_values
 from thecal.link.responses.alarms import Reservoir
 from thecal.link.responses.pump import Committed, Proposal, Status
-from thecal.link.uncertain_delivery import harmless, settled
+from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy import refill_date
 from thecal.therapy.drug_library.rules import stable_days
 from thecal.therapy.refill_check import (
@@ -82,7 +82,7 @@ class Before:
                 )
             return cls(client, client.status(), client.reservoir(), program, client.sensors().eri_s)
 
-        return harmless("the review", ask)
+        return before_commit("the review", ask)
 
     @property
     def local(self) -> datetime:
@@ -147,7 +147,7 @@ class Before:
         from thecal.commands.review import Review
 
         if prepared is None:
-            prepared = harmless(
+            prepared = before_commit(
                 "the review", lambda: prepare_program(self.client, therapy, refill_pl=wanted.volume_pl)
             )
         after = replace(self, program=prepared.values)  # whose drugs these are
@@ -181,7 +181,7 @@ class Before:
             return self.client.propose_refill_and_program(values, program)
 
         try:
-            return harmless("the proposal", ask), check
+            return before_commit("the proposal", ask), check
         except Refused as refused:
             if refused.name == "pocket_fill":
                 raise ThecalError(
@@ -276,7 +276,7 @@ class Refill:
         if self.review is not None:
             return self.review.commit()
         client = self.before.client
-        return settled(client, "the refill", lambda: client.commit(self.proposal.digest))
+        return certain_delivery(client, "the refill", lambda: client.commit(self.proposal.digest))
 
     def as_json(self) -> dict[str, object]:
         """The document after the commit."""

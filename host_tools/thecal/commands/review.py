@@ -16,7 +16,7 @@ from thecal.commands.program import PreparedProgram, prepare_program
 from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Committed, Proposal
-from thecal.link.uncertain_delivery import harmless, settled
+from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.settings_diff import change_words
 from thecal.units.amounts import exact_or_whole, mass_text, ratio_text
@@ -50,9 +50,9 @@ class Review:
     @classmethod
     def of(cls, client: Client, therapy: CheckedTherapy, *, keep_clock: bool = True) -> Review:
         """Propose the therapy to the pump. TherapyError, Refused: it cannot be, nothing was changed."""
-        prepared = harmless("the review", lambda: prepare_program(client, therapy))
-        first = prepared.running is None and not harmless("the review", client.status).clock_set
-        proposal = harmless("the proposal", lambda: client.propose_program(prepared.values))
+        prepared = before_commit("the review", lambda: prepare_program(client, therapy))
+        first = prepared.running is None and not before_commit("the review", client.status).clock_set
+        proposal = before_commit("the proposal", lambda: client.propose_program(prepared.values))
         made = cls.made(client, prepared, proposal)
         return replace(made, sets_clock=first and not keep_clock)
 
@@ -102,13 +102,15 @@ class Review:
         """Make it so; None when the pump did and its answer was lost. The clock, where it is to be set, comes
         first; an error says so when the program then fails."""
         if not self.sets_clock:
-            return settled(self.client, self.what, lambda: self.client.commit(self.proposal.digest))
+            return certain_delivery(self.client, self.what, lambda: self.client.commit(self.proposal.digest))
         interruption.due("the program")
         now = datetime.now()
         ClockChange(to=now).propose(self.client).commit()
         try:
-            harmless("the proposal", lambda: self.client.propose_program(self.prepared.values))
-            return settled(self.client, "the program", lambda: self.client.commit(self.proposal.digest))
+            before_commit("the proposal", lambda: self.client.propose_program(self.prepared.values))
+            return certain_delivery(
+                self.client, "the program", lambda: self.client.commit(self.proposal.digest)
+            )
         except ThecalError as error:
             error.hint = error.hint.replace("nothing was changed", "nothing else was changed")
             error.message += f" (the pump's clock had been set before it, to {now:{CLOCK}})"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Proposal
-from thecal.link.uncertain_delivery import harmless, settled
+from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy.rules import commands
 from thecal.units.amounts import volume_text
 from thecal.units.json_numbers import SCHEMA, nl
@@ -26,14 +26,14 @@ class Prime:
     @classmethod
     def propose(cls, client: Client, *, dry: bool, implant: bool) -> "Prime":
         """Set the flag when `implant`, and ask the pump whether it would prime."""
-        program = harmless("the review", client.running_program)
+        program = before_commit("the review", client.running_program)
         if program is None:
             raise ThecalError("the pump has no program, so nothing to prime with", "program it first")
-        left_pl = harmless("the review", client.status).reservoir_pl
+        left_pl = before_commit("the review", client.status).reservoir_pl
         commands.refuse("the prime", commands.prime_problems(program, dry, left_pl))
         if implant:
-            settled(client, "setting the implant flag", client.set_implant_flag, dose=False)
-        proposal = harmless("the proposal", lambda: client.propose_prime(dry=dry))
+            certain_delivery(client, "setting the implant flag", client.set_implant_flag, dose=False)
+        proposal = before_commit("the proposal", lambda: client.propose_prime(dry=dry))
         names = ("pump_tubing_pl", "catheter_length_um", "catheter_pl_per_cm")
         tubing_pl, length_um, per_cm_pl = (_whole(program, name) for name in names)
         catheter_pl = Fraction(length_um * per_cm_pl, 10_000)
@@ -49,7 +49,7 @@ class Prime:
 
     def commit(self) -> None:
         """Begin it."""
-        settled(self.client, "the prime", lambda: self.client.commit(self.proposal.digest))
+        certain_delivery(self.client, "the prime", lambda: self.client.commit(self.proposal.digest))
 
     def as_json(self) -> dict[str, object]:
         """The document after the commit."""

@@ -31,14 +31,14 @@ _PUMP = ("pump.pump", "Pump")
 _ONCE_FILE = "thecal_once"  # forgets what only starting needs
 _LOADER = f"""
 import sys
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 
 
 def load():
     try:
         return __import__("{_RARE_FILE}")
     except (ImportError, OSError, ValueError, MemoryError):
-        raise Unacceptable("internal", "code")
+        raise Refused("internal", "code")
     finally:
         sys.modules.pop("{_RARE_FILE}", None)
 """

@@ -6,7 +6,7 @@
         pump.commit(proposal.digest)
 
 A method that returns was carried out exactly once, one that raises LinkError or PortError at most once:
-`settle` finds out which. A method that raises `Refused` changed nothing.
+`resolve_outcome` finds out which. A method that raises `Refused` changed nothing.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from thecal.link.responses.pump import (
     malformed,
     status_of,
 )
-from thecal.link.session import TIMEOUT_S, TRIES, FindKey, Outcome, Session
+from thecal.link.session import TIMEOUT_S, TRIES, CommandOutcome, FindKey, Session
 from thecal.link.transport import Link, Transport
 from thecal_protocol import framing
 from thecal_protocol.codec import encoded, name_of, size
@@ -133,9 +133,9 @@ class Client(GuardClient):
         it, Refused when the pump does not take the key."""
         return self._session.hello()
 
-    def settle(self) -> Outcome:
+    def resolve_outcome(self) -> CommandOutcome:
         """After a LinkError or PortError: a new session, and what became of the command without an answer."""
-        return self._session.settle()
+        return self._session.resolve_outcome()
 
     # -- questions
 

@@ -65,7 +65,7 @@ _SLICE_S = 0.1  # where a signal is held, somebody has to look for it
 _EARLY_S = 0.01
 
 
-class Outcome(enum.Enum):
+class CommandOutcome(enum.Enum):
     """What became of a command that got no answer."""
 
     NOTHING_PENDING = "every command was answered"
@@ -173,7 +173,7 @@ class Session:
             raise _refused(opcode, result, payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
-    def settle(self) -> Outcome:
+    def resolve_outcome(self) -> CommandOutcome:
         """Right after a LinkError or PortError: a new session, and whether the unanswered command was done.
 
         Reopens the port when it vanished. After a signal, waits for a pump that may still be at the command.
@@ -194,16 +194,16 @@ class Session:
                 if error.cause == "interrupted" or not early:
                     raise
         if pending is None:
-            return Outcome.NOTHING_PENDING
+            return CommandOutcome.NOTHING_PENDING
         last = self._before
         self._pending = None
         if last == pending:
-            return Outcome.CARRIED_OUT
+            return CommandOutcome.CARRIED_OUT
         if last[0] == pending[0] and last[1] < pending[1]:
-            return Outcome.NOT_CARRIED_OUT
+            return CommandOutcome.NOT_CARRIED_OUT
         if last == before and last[0] != 0:  # nothing at all since that session began
-            return Outcome.NOT_CARRIED_OUT
-        return Outcome.UNKNOWN
+            return CommandOutcome.NOT_CARRIED_OUT
+        return CommandOutcome.UNKNOWN
 
     def request(self, opcode: int, values: dict[str, object]) -> Reply:
         """One request of the session, carried out at most once; opens a session when there is none, or when

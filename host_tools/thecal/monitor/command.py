@@ -57,7 +57,7 @@ class Monitor:
             return
 
     def _run_live(self, interval_s: float, ascii_only: bool) -> None:
-        from thecal.link.session import Outcome
+        from thecal.link.session import CommandOutcome
         from thecal.link.uncertain_delivery import Unanswered
         from thecal.monitor.app import LiveMonitor
         from thecal.monitor.words import speaks_utf8
@@ -66,7 +66,7 @@ class Monitor:
         error = app.run()
         if error is not None:
             raise error
-        if isinstance(app.unsaid, Unanswered) and app.unsaid.outcome is Outcome.UNKNOWN:
+        if isinstance(app.unsaid, Unanswered) and app.unsaid.outcome is CommandOutcome.UNKNOWN:
             raise app.unsaid
         if app.unsaid:
             print(app.unsaid, file=sys.stderr)

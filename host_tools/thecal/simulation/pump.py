@@ -294,7 +294,7 @@ class SimulatedPump:
     def settle(self) -> bool:
         """After a command that got no answer on a noisy line: whether it was carried out."""
         with self._line_quiet():
-            return self.client.settle().name == "CARRIED_OUT"
+            return self.client.resolve_outcome().name == "CARRIED_OUT"
 
     def _expect_records(self, therapy: CheckedTherapy) -> None:
         """How long a piece of time may be, so that the log holds the records of its periodic boluses."""

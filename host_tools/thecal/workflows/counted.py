@@ -10,7 +10,7 @@ from typing import Any, cast
 from thecal.errors import LinkError, PortError, ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Proposal
-from thecal.link.uncertain_delivery import harmless, settled
+from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.units.amounts import (
     PL_PER_ML,
     US_PER_S,
@@ -44,14 +44,14 @@ class CountedRun:
     @classmethod
     def propose(cls, client: Client, volume_pl: int, duration_us: int) -> CountedRun:
         """Ask the pump whether it would give `volume_pl` as a bolus. Refused: it would not."""
-        program = harmless("the review", client.running_program)
+        program = before_commit("the review", client.running_program)
         if program is None:
             raise ThecalError("the pump has no program to run steps by", "program a bench therapy first")
         values = cast("Mapping[str, Any]", program)
         drug: Mapping[str, Any] = values["drugs"][0]
         dose_ng = volume_pl * drug["concentration_ng_per_ml"] // PL_PER_ML
-        status = harmless("the review", client.status)
-        proposal = harmless("the proposal", lambda: client.propose_bolus(dose_ng, duration_us))
+        status = before_commit("the review", client.status)
+        proposal = before_commit("the proposal", lambda: client.propose_bolus(dose_ng, duration_us))
         given_pl = dose_ng * PL_PER_ML // drug["concentration_ng_per_ml"]
         return cls(
             client,
@@ -86,8 +86,8 @@ class CountedRun:
         A basal flow meanwhile is counted like the rest: it reaches the balance as well.
         """
         client = self.client
-        before = harmless("the review", client.accounts)
-        settled(client, "the bolus", lambda: client.commit(self.proposal.digest))
+        before = before_commit("the review", client.accounts)
+        certain_delivery(client, "the bolus", lambda: client.commit(self.proposal.digest))
         try:
             _until_it_ends(client, self.duration_us, progress)
             after = client.accounts()

@@ -12,7 +12,7 @@ from thecal.commands.review import print_start, settings_table
 from thecal.commands.service import Prime
 from thecal.errors import ThecalError
 from thecal.link.client import Client
-from thecal.link.uncertain_delivery import harmless, withdraw
+from thecal.link.uncertain_delivery import before_commit, withdraw
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.judge import checked
 from thecal.therapy.models import BridgeRequest
@@ -31,7 +31,7 @@ def replace(
     bridge: bool | None,
 ) -> tuple[Refill, Programmed]:
     """Another filling: refill, program, bridge. `bridge` None: ask, when there is something to bridge."""
-    prepared = harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
+    prepared = before_commit("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
     if prepared.running is None:
         raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
     therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge, volume_pl)
@@ -70,7 +70,7 @@ def _bridged(
     if not bridge:
         return therapy, prepared
     therapy = checked(therapy.model.model_copy(update={"bridge": BridgeRequest()}))  # another therapy
-    return therapy, harmless("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
+    return therapy, before_commit("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
 
 
 def _show(prepared: PreparedProgram, refill: Refill) -> None:

@@ -15,7 +15,7 @@ from thecal.commands.status import Snapshot
 from thecal.errors import ThecalError, TherapyError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Committed
-from thecal.link.uncertain_delivery import harmless, withdraw
+from thecal.link.uncertain_delivery import before_commit, withdraw
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.load import load_therapy
 from thecal.therapy.settings_diff import from_wire
@@ -220,7 +220,7 @@ def commit(
 
 def run(client: Client, prompter: Prompter, answers: Answers, port: str) -> Programmed | None:
     """The whole session up to the commit; None: nothing was changed."""
-    snapshot, program = harmless("the look at the pump", lambda: interrogate(client, port))
+    snapshot, program = before_commit("the look at the pump", lambda: interrogate(client, port))
     show(snapshot, program)
     try:
         therapy = adjusted(prompter, program, answers)

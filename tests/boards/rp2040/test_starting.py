@@ -37,7 +37,7 @@ class Run:
 
 def main():
     board = Board()
-    print("SURVIVED", board.motor.survived())
+    print("SURVIVED", board.motor.steps_before_reset())
     life = board.latch.get() + 1
     board.latch.put(life)
     if life in (1, 4):

@@ -85,7 +85,7 @@ def test_the_exact_count_and_the_latch_outlive_a_bite_where_there_is_memory(emul
     with Remote(emulator) as board:
         assert emulator.bench.now() == 38 * S + 100_000
         assert board.call("reset_cause") == 3
-        assert board.call("motor.survived") == (-1 if memory_lost else 38)
+        assert board.call("motor.steps_before_reset") == (-1 if memory_lost else 38)
         assert board.call("latch.get") == (0 if memory_lost else 0x2BADCAFE)
         assert board.executed() == 0
         assert board.in_flight() == 0
@@ -100,7 +100,7 @@ def test_a_restart_without_a_reset_is_a_power_cut(emulator):
     emulator.restart()
     with Remote(emulator) as board:
         assert board.call("reset_cause") == 1
-        assert board.call("motor.survived") == -1
+        assert board.call("motor.steps_before_reset") == -1
         assert board.call("latch.get") == 0
 
 
@@ -115,7 +115,7 @@ def test_a_power_cut_after_a_reset_is_one(emulator):
     emulator.restart({"start_us": 9 * S})
     with Remote(emulator) as board:
         assert board.call("reset_cause") == 1
-        assert board.call("motor.survived") == -1
+        assert board.call("motor.steps_before_reset") == -1
         assert emulator.bench.now() == 9 * S
 
 

@@ -170,7 +170,7 @@ def test_sampling_and_conditions_that_end_do_not_allocate_while_time_passes(tmp_
     script.write_text(
         "from board import Board\nboard = Board()\nboard.ticks_us()\nboard.watchdog.start(2000)\n"
         "while True:\n    board.sensors.sample()\n    board.buzzer.play(3)\n    board.button.presses()\n"
-        "    board.motor.missed()\n    board.watchdog.feed()\n    board.wait_us(60000000)\n"
+        "    board.motor.lost_steps()\n    board.watchdog.feed()\n    board.wait_us(60000000)\n"
     )
     with Emulator(script=script, seed=1) as pump:
         pump.bench.advance(HOUR_US)
@@ -187,15 +187,15 @@ def test_a_blocked_catheter_builds_up_pressure_until_the_motor_jams(rig: Rig):
     truth = rig.bench.truth()
     assert (truth.left_pl, truth.reservoir_pl) == (100 * 2500, 20_000_000_000 - 1100 * 2500)
     assert abs(rig.sample()[3] - (1000 + 25_000)) <= 300
-    assert rig.call("motor.missed") == 0
+    assert rig.call("motor.lost_steps") == 0
     rig.make_steps(5100)
-    assert (rig.call("motor.missed"), rig.bench.truth().steps) == (100, 6100)
+    assert (rig.call("motor.lost_steps"), rig.bench.truth().steps) == (100, 6100)
     assert abs(rig.sample()[3] - 151_000) <= 300
     rig.bench.occlusion(ends=True)
     assert rig.bench.truth().left_pl == 6100 * 2500
     assert abs(rig.sample()[3] - 1000) <= 300
     rig.make_steps(10)
-    assert (rig.call("motor.missed"), rig.bench.truth().left_pl) == (100, 6110 * 2500)
+    assert (rig.call("motor.lost_steps"), rig.bench.truth().left_pl) == (100, 6110 * 2500)
 
 
 def test_a_jam_in_the_middle_of_a_traced_run(rig: Rig, tmp_path):
@@ -216,7 +216,7 @@ def test_a_blocked_inlet_draws_a_vacuum_and_then_nothing(rig: Rig):
     truth = rig.bench.truth()
     assert (truth.steps, truth.left_pl) == (5000, 8_000_000)
     assert abs(rig.sample()[2] + 80_000) <= 150
-    assert rig.call("motor.missed") == 0
+    assert rig.call("motor.lost_steps") == 0
     rig.bench.occlusion("upstream", ends=True)
     assert abs(rig.sample()[2]) <= 150
 
@@ -240,7 +240,7 @@ def test_a_disabled_motor_moves_nothing_whatever_is_queued(rig: Rig):
     rig.call("motor.enable")
     rig.bench.advance_by(100_000)
     truth = rig.bench.truth()
-    assert (rig.executed(), rig.call("motor.missed")) == (60, 20)
+    assert (rig.executed(), rig.call("motor.lost_steps")) == (60, 20)
     assert (truth.steps, truth.lost_steps, truth.left_pl) == (40, 20, 40 * 2500)
 
 

@@ -5,7 +5,7 @@ Python. CPython calls them from hypothesis; interpreters without it get numbers 
 (`random_checks` draws the same numbers everywhere).
 """
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import Accumulator
 from pump.dosing.local_time import LocalTime
 from pump.dosing.planner import RUN_STEPS, Planner
@@ -19,30 +19,30 @@ _PLANNER = Planner()
 
 def held(value, spare=0):
     """A number as limbs, with leading zero limbs: (array, how many)."""
-    n = limbs.limbs_of(value) + spare
-    a = limbs.new(n + 1)
-    limbs.load(a, n, value)
+    n = bigint.limbs_of(value) + spare
+    a = bigint.new(n + 1)
+    bigint.load(a, n, value)
     return a, n
 
 
 def check_two(x, y, spare_x=0, spare_y=0):
     """Everything limbs can do with two numbers."""
-    n = max(limbs.limbs_of(x) + spare_x, limbs.limbs_of(y) + spare_y)
-    a = limbs.new(n)
-    b = limbs.new(n)
-    limbs.load(a, n, x)
-    limbs.load(b, n, y)
-    assert limbs.less(a, b, n) == (x < y)
-    assert limbs.is_zero(a, n) == (x == 0)
-    assert limbs.used(a, n) == limbs.limbs_of(x)
-    assert limbs.is_zero_above(a, limbs.limbs_of(x), n)
-    carry = limbs.add(a, b, n)
-    assert limbs.to_int(a, n) + (carry << (limbs.BITS * n)) == x + y
-    borrow = limbs.subtract(a, b, n)
-    assert (limbs.to_int(a, n), borrow) == (x, carry)
-    borrow = limbs.subtract(a, b, n)
-    assert limbs.to_int(a, n) - (borrow << (limbs.BITS * n)) == x - y
-    assert limbs.to_int(b, n) == y
+    n = max(bigint.limbs_of(x) + spare_x, bigint.limbs_of(y) + spare_y)
+    a = bigint.new(n)
+    b = bigint.new(n)
+    bigint.load(a, n, x)
+    bigint.load(b, n, y)
+    assert bigint.less(a, b, n) == (x < y)
+    assert bigint.is_zero(a, n) == (x == 0)
+    assert bigint.used(a, n) == bigint.limbs_of(x)
+    assert bigint.is_zero_above(a, bigint.limbs_of(x), n)
+    carry = bigint.add(a, b, n)
+    assert bigint.to_int(a, n) + (carry << (bigint.BITS * n)) == x + y
+    borrow = bigint.subtract(a, b, n)
+    assert (bigint.to_int(a, n), borrow) == (x, carry)
+    borrow = bigint.subtract(a, b, n)
+    assert bigint.to_int(a, n) - (borrow << (bigint.BITS * n)) == x - y
+    assert bigint.to_int(b, n) == y
     check_product(x, y, spare_x, spare_y)
     if y:
         check_quotient(x, y, spare_x, spare_y)
@@ -51,36 +51,36 @@ def check_two(x, y, spare_x=0, spare_y=0):
 def check_product(x, y, spare_x, spare_y):
     a, na = held(x, spare_x)
     b, nb = held(y, spare_y)
-    out = limbs.new(na + nb)
-    limbs.multiply(out, a, na, b, nb)
-    assert limbs.to_int(out, na + nb) == x * y, (x, y)
+    out = bigint.new(na + nb)
+    bigint.multiply(out, a, na, b, nb)
+    assert bigint.to_int(out, na + nb) == x * y, (x, y)
 
 
 def check_quotient(x, y, spare_x, spare_y):
     a, na = held(x, spare_x)
     b, nb = held(y, spare_y)
-    quotient = limbs.new(na)
-    limbs.divide(quotient, a, na, b, nb)
-    assert limbs.to_int(quotient, na) == x // y, (x, y)
-    assert limbs.to_int(a, na) == x % y, (x, y)
-    assert limbs.to_int(b, nb) == y, (x, y)
+    quotient = bigint.new(na)
+    bigint.divide(quotient, a, na, b, nb)
+    assert bigint.to_int(quotient, na) == x // y, (x, y)
+    assert bigint.to_int(a, na) == x % y, (x, y)
+    assert bigint.to_int(b, nb) == y, (x, y)
 
 
 def check_time(s, us):
     """(s, us) to limbs and back."""
-    a = limbs.new(6)
-    limbs.load_time(a, s, us)
-    assert limbs.to_int(a, 5) == s * MILLION + us, (s, us)
+    a = bigint.new(6)
+    bigint.load_time(a, s, us)
+    assert bigint.to_int(a, 5) == s * MILLION + us, (s, us)
     if s < 1 << 30:
-        assert limbs.seconds_of(a, 5, limbs.new(6)) == s, (s, us)
-        assert limbs.small(a) == us, (s, us)
+        assert bigint.seconds_of(a, 5, bigint.new(6)) == s, (s, us)
+        assert bigint.small(a) == us, (s, us)
 
 
 def opened(unit, rate, remainder, start_us):
     """An accumulator at the start of a segment."""
     accumulator = _ACCUMULATOR
     accumulator.load(unit, remainder)
-    limbs.load(accumulator.rate, accumulator.size, rate)
+    bigint.load(accumulator.rate, accumulator.size, rate)
     accumulator.open(start_us // MILLION, start_us % MILLION)
     return accumulator
 
@@ -139,9 +139,9 @@ def check_planner(unit, rate, remainder, start_us, steps, shift_us):
 def check_run(run, unit, rate, due, given):
     """What the motor is told of the steps in between."""
     size = run.size
-    lead = limbs.to_int(run.lead, size)
-    carry = limbs.to_int(run.carry, size)
-    modulus = limbs.to_int(run.modulus, size)
+    lead = bigint.to_int(run.lead, size)
+    carry = bigint.to_int(run.carry, size)
+    modulus = bigint.to_int(run.modulus, size)
     assert modulus == rate
     assert 0 <= lead < modulus
     assert carry == unit % rate

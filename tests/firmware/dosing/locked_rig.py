@@ -8,7 +8,7 @@ WebAssembly, where nothing is ever collected.
 """
 
 from firmware.dosing.rig import Rig, follow
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 from pump.records.event_queue import EventQueue
 from pump.units import Instant
@@ -47,9 +47,9 @@ class _Slot:
         self.gap_s = 0
         self.gap_us = 0
         self.size = 1
-        self.lead = limbs.new(CAPACITY)
-        self.carry = limbs.new(CAPACITY)
-        self.modulus = limbs.new(CAPACITY)
+        self.lead = bigint.new(CAPACITY)
+        self.carry = bigint.new(CAPACITY)
+        self.modulus = bigint.new(CAPACITY)
 
     def take(self, run):
         size = run.size
@@ -59,16 +59,16 @@ class _Slot:
         self.us = run.first_us
         self.gap_s = run.gap_s
         self.gap_us = run.gap_us
-        limbs.copy(self.lead, run.lead, size)
-        limbs.copy(self.carry, run.carry, size)
-        limbs.copy(self.modulus, run.modulus, size)
+        bigint.copy(self.lead, run.lead, size)
+        bigint.copy(self.carry, run.carry, size)
+        bigint.copy(self.modulus, run.modulus, size)
 
     def move_on(self):
         us = self.us + self.gap_us
-        if limbs.less(self.lead, self.carry, self.size):
+        if bigint.less(self.lead, self.carry, self.size):
             us += 1
-            limbs.add(self.lead, self.modulus, self.size)
-        limbs.subtract(self.lead, self.carry, self.size)
+            bigint.add(self.lead, self.modulus, self.size)
+        bigint.subtract(self.lead, self.carry, self.size)
         self.s += self.gap_s
         while us >= MILLION:
             us -= MILLION
@@ -87,7 +87,7 @@ class LockedMotor:
         self._front = _Slot()
         self._back = _Slot()
 
-    def missed(self):
+    def lost_steps(self):
         return 0
 
     def append(self, run):
@@ -148,7 +148,7 @@ class LockedRig(Rig):
 
     def turn(self):
         """Whatever is due now."""
-        self.delivery.serve(self.motor.s, self.motor.us)
+        self.delivery.apply_due(self.motor.s, self.motor.us)
 
     def next_wake(self):
         """When the next turn is due."""

@@ -5,10 +5,11 @@ dict of integers, strings and lists; `play` returns the time of every step in us
 the first command.
 """
 
-from pump.dosing import limbs
-from pump.therapy.bounds import Bounds, Unacceptable
-from pump.therapy.course import Course, make_delivery
+from pump.dosing import bigint
+from pump.therapy.bounds import Bounds, Refused
 from pump.therapy.prescription import Prescription
+from pump.therapy.slots import make_delivery
+from pump.therapy.therapy_controller import TherapyController
 from pump.units import Instant
 
 MILLION = 1_000_000
@@ -27,9 +28,9 @@ class RigMotor:
         if len(self.queue) + run.steps > 64:
             raise ValueError("more than 64 steps with the motor")
         size = run.size
-        lead = limbs.to_int(run.lead, size)
-        carry = limbs.to_int(run.carry, size)
-        modulus = limbs.to_int(run.modulus, size)
+        lead = bigint.to_int(run.lead, size)
+        carry = bigint.to_int(run.carry, size)
+        modulus = bigint.to_int(run.modulus, size)
         due = run.first_s * MILLION + run.first_us
         for i in range(run.steps):
             if i:
@@ -55,7 +56,7 @@ class RigMotor:
         self.settle()
         return len(self.made)
 
-    def missed(self) -> int:
+    def lost_steps(self) -> int:
         return 0
 
     def in_flight(self):
@@ -91,7 +92,7 @@ class Rig:
         self.log = RigLog()
         self.motor.now_us = start_us
         self.delivery = make_delivery(self.motor, self.log)
-        self.course = Course(self.delivery, self.log, lambda: Instant(*self.now()))
+        self.controller = TherapyController(self.delivery, self.log, lambda: Instant(*self.now()))
         self.wakes = 0
 
     def now(self):
@@ -100,7 +101,7 @@ class Rig:
     def run_to(self, until_us):
         """Let time pass: jump from wake to wake, end exactly at until_us with everything due then done."""
         while True:
-            self.delivery.serve(*self.now())
+            self.delivery.apply_due(*self.now())
             self.wakes += 1
             wake_us = self.delivery.wake.s * MILLION + self.delivery.wake.us
             if self.motor.now_us >= until_us:
@@ -115,33 +116,33 @@ class Rig:
             if do == "program":
                 for library in event["therapy"]["library"]:
                     library["digest"] = bytes(library["digest"])  # a scenario may have been JSON
-                self.course.commit(Prescription(event["therapy"], Bounds()), s, us)
+                self.controller.commit(Prescription(event["therapy"], Bounds()), s, us)
             elif do == "bolus":
-                self.course.boluses.start_clinician(event, s, us)
+                self.controller.boluses.start_clinician(event, s, us)
             elif do == "patient_bolus":
-                self.course.boluses.request_patient(s, us)
+                self.controller.boluses.request_patient(s, us)
             elif do == "stop":
-                self.course.stop(event.get("resume_after_s", 0), s, us)
+                self.controller.stop(event.get("resume_after_s", 0), s, us)
             elif do == "clock":
-                self.course.set_clock(s, us, event)
+                self.controller.set_clock(s, us, event)
             elif do == "prime":
-                self.course.set_implant(s, us)
-                self.course.prime(event, s, us)
+                self.controller.set_implant(s, us)
+                self.controller.prime(event, s, us)
             elif do == "refill":
-                self.course.refill(event, s, us)
+                self.controller.refill(event, s, us)
             else:
                 self._act_plainly(do, s, us)
-        except Unacceptable as refused:
+        except Refused as refused:
             return refused.reason
         return None
 
     def _act_plainly(self, do, s, us):
         if do == "resume":
-            self.course.resume(s, us)
+            self.controller.resume(s, us)
         elif do == "skip_bridge":
-            self.course.skip_bridge(s, us)
+            self.controller.skip_bridge(s, us)
         elif do == "cancel_plan":
-            self.course.cancel_plan(s, us)
+            self.controller.cancel_plan(s, us)
         else:
             raise ValueError(do)
 

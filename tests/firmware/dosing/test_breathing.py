@@ -48,7 +48,7 @@ def after_a_day(mixtures: int) -> rig.Rig:
             values = rig.therapy(drugs=five(mixture), basal_dose_ng_per_day=500_000)
             assert found.act({"do": "program", "therapy": values}) is None
         again = rig.therapy(drugs=five(mixture), basal_dose_ng_per_day=500_000 + change)
-        found.course._prescribe(rig.Prescription(again, rig.Bounds()), *found.now())
+        found.controller._prescribe(rig.Prescription(again, rig.Bounds()), *found.now())
         found.run_to(found.motor.now_us + 150 * SECOND_US)
         found.delivery.history.mark(*found.now(), found.delivery.dose_steps())
     return found
@@ -92,7 +92,7 @@ def test_the_longest_forecast_breathes(busy: rig.Rig, monkeypatch: pytest.Monkey
             spans.append(lines() - last)
             last = lines()
 
-        monkeypatch.setattr(busy.course, "breathe", breathe)
-        assert windows.exceeded(busy.course, busy.course.prescription, BOLUS, *busy.now()) == ""
+        monkeypatch.setattr(busy.controller, "breathe", breathe)
+        assert windows.exceeded(busy.controller, busy.controller.prescription, BOLUS, *busy.now()) == ""
         spans.append(lines() - last)
     assert max(spans) <= LINES_A_SECOND // 2

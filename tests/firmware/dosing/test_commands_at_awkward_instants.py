@@ -48,7 +48,7 @@ def test_a_plan_can_be_cancelled_during_a_stop():
     pump.run_to(49 * HOUR)
     pump.motor.settle()
     assert len(pump.motor.made) == 2000 * 49
-    assert pump.course.basal_ng_per_day() == 2_400_000
+    assert pump.controller.basal_ng_per_day() == 2_400_000
 
 
 @pytest.mark.req("BOL-07", part="what is shown after a fault")
@@ -59,7 +59,7 @@ def test_a_bolus_that_a_fault_ended_shows_sane_figures_for_ever():
     pump.run_to(HOUR // 2)
     pump.delivery.fail(1, *pump.now())
     pump.run_to(9 * HOUR)
-    source = pump.course.shown_source()
+    source = pump.controller.shown_source()
     if source is not None:
         assert source.left_us(*pump.now()) == 0
         assert source.given_pl(*pump.now()) <= source.volume_pl

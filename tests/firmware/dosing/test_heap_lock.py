@@ -61,22 +61,22 @@ def plan_and_pause():
     plan = [{"after_us": 5_000_000_001 * i, "dose_ng_per_day": 2_400_000 - 100_000 * i} for i in range(1, 10)]
     rig = begin(plan=plan)
     rig.run_to(1_006_000_000_000)
-    rig.course.stop(1_200, *rig.now())
+    rig.controller.stop(1_200, *rig.now())
     return rig
 
 
 def prime():
     rig = begin()
     rig.run_to(1_003_000_000_000)
-    rig.course.set_implant(*rig.now())
-    rig.course.prime({"dry": 1}, *rig.now())
+    rig.controller.set_implant(*rig.now())
+    rig.controller.prime({"dry": 1}, *rig.now())
     return rig
 
 
 def bridge():
     rig = begin()
     rig.run_to(1_003_000_000_000)
-    rig.course.refill({"volume_pl": 40_000_000_000, "residual_pl": 0}, *rig.now())
+    rig.controller.refill({"volume_pl": 40_000_000_000, "residual_pl": 0}, *rig.now())
     drugs = therapy()["drugs"]
     drugs[0]["concentration_ng_per_ml"] = 10_000_000
     old = [{"dose_ng_per_day": 9_600_007, "concentration_ng_per_ml": 20_000_000}]

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from pump.dosing import limbs, scale
+from pump.dosing import bigint, scale
 from pump.dosing.accumulator import CAPACITY, Accumulator
 
 CENTURY_US = 36_525 * 86_400_000_000
@@ -39,7 +39,7 @@ def test_a_hundred_years_without_drift(concentration: int, step_volume_pl: int):
     at = 0
     for change in [*sorted(rng.sample(range(1, CENTURY_US), 1000)), CENTURY_US]:
         rate = rng.choice(rates)
-        limbs.load(accumulator.rate, accumulator.size, measure.parts(rate))
+        bigint.load(accumulator.rate, accumulator.size, measure.parts(rate))
         flow = rate_in_steps(rate, concentration, step_volume_pl)
         look = rng.randint(at, change)
         due = given + accumulator.steps_at(look // 10**6, look % 10**6)
@@ -60,13 +60,13 @@ def exact_floor(value: Fraction) -> int:
 
 def test_a_unit_beyond_the_capacity_is_an_error():
     accumulator = Accumulator()
-    accumulator.load((1 << CAPACITY * limbs.BITS) - 1, 5)
+    accumulator.load((1 << CAPACITY * bigint.BITS) - 1, 5)
     assert accumulator.size == CAPACITY
     with pytest.raises(OverflowError):
-        accumulator.load(1 << CAPACITY * limbs.BITS, 0)
+        accumulator.load(1 << CAPACITY * bigint.BITS, 0)
     with pytest.raises(OverflowError):
         accumulator.load(7, 7)
-    assert accumulator.fraction() == (5, (1 << CAPACITY * limbs.BITS) - 1)
+    assert accumulator.fraction() == (5, (1 << CAPACITY * bigint.BITS) - 1)
 
 
 def test_time_before_the_segment_is_an_error():

@@ -18,7 +18,7 @@ class LateRig(rig.Rig):
 
     def run_to(self, until_us: int) -> None:
         while True:
-            self.delivery.serve(*self.now())
+            self.delivery.apply_due(*self.now())
             if self.motor.now_us >= until_us:
                 return
             wake_us = self.delivery.wake.s * MILLION + self.delivery.wake.us

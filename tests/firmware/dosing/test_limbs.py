@@ -8,18 +8,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from firmware.dosing import core_cases
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 
 CASES = Path(core_cases.__file__)
 SEED = 20_260_105
-MOST = (1 << CAPACITY * limbs.BITS) - 1
+MOST = (1 << CAPACITY * bigint.BITS) - 1
 
 numbers = st.one_of(
     st.integers(0, MOST),
     st.integers(0, 1 << 45),
-    st.integers(1, CAPACITY * limbs.BITS).map(lambda n: (1 << n) - 1),
-    st.integers(0, CAPACITY * limbs.BITS - 1).map(lambda n: 1 << n),
+    st.integers(1, CAPACITY * bigint.BITS).map(lambda n: (1 << n) - 1),
+    st.integers(0, CAPACITY * bigint.BITS - 1).map(lambda n: 1 << n),
     # quotient limbs that Knuth's guess gets wrong: high limbs alike, low ones not
     st.integers(0, CAPACITY - 3).map(lambda n: ((1 << 29) - 1) << (15 * n)),
 )
@@ -43,22 +43,22 @@ def test_division_adds_back():
     """The guess of a quotient limb is one too large: about twice in 2^15 divisions, so shown outright."""
     high = 1 << 14
     divisor = (high << 30) + 1
-    for quotient in (limbs.MASK, limbs.MASK - 1, high):
+    for quotient in (bigint.MASK, bigint.MASK - 1, high):
         core_cases.check_quotient(divisor * quotient + divisor - 1, divisor, 0, 0)
         core_cases.check_quotient((quotient << 45) - 1, divisor, 0, 0)
-    core_cases.check_quotient(high << 45, (high << 30) + limbs.MASK, 0, 0)
+    core_cases.check_quotient(high << 45, (high << 30) + bigint.MASK, 0, 0)
 
 
 def test_division_by_zero_is_an_error():
     with pytest.raises(ZeroDivisionError):
-        limbs.divide(limbs.new(3), limbs.new(3), 2, limbs.new(2), 2)
+        bigint.divide(bigint.new(3), bigint.new(3), 2, bigint.new(2), 2)
 
 
 def test_nothing_is_truncated():
-    a = limbs.new(3)
-    limbs.load(a, 3, (1 << 45) - 1)
+    a = bigint.new(3)
+    bigint.load(a, 3, (1 << 45) - 1)
     with pytest.raises(OverflowError):
-        limbs.load(a, 3, 1 << 45)
+        bigint.load(a, 3, 1 << 45)
 
 
 @given(st.one_of(st.integers(0, (1 << 45) - 1), st.integers(0, 1 << 31)), st.integers(0, 999_999))
@@ -69,10 +69,10 @@ def test_time(s: int, us: int):
 
 
 def test_time_past_a_small_integer_is_an_error():
-    a = limbs.new(7)
-    limbs.load(a, 6, (1 << 30) * 1_000_000)
+    a = bigint.new(7)
+    bigint.load(a, 6, (1 << 30) * 1_000_000)
     with pytest.raises(OverflowError):
-        limbs.seconds_of(a, 6, limbs.new(7))
+        bigint.seconds_of(a, 6, bigint.new(7))
 
 
 @st.composite

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from firmware.dosing import oracle, rig
 from pump.dosing.pace import Pace
-from pump.therapy.bounds import Bounds, Unacceptable
+from pump.therapy.bounds import Bounds, Refused
 from pump.therapy.prescription import Prescription
 from thecal.therapy.load import parse_model
 from thecal.therapy.rules.whole import motor_problems
@@ -64,7 +64,7 @@ class SlowRig(rig.Rig):
 
     def run_to(self, until_us: int) -> None:
         while True:
-            self.delivery.serve(*self.now())
+            self.delivery.apply_due(*self.now())
             self.wakes += 1
             if self.motor.now_us >= until_us:
                 return
@@ -162,7 +162,7 @@ def test_half_of_what_the_motor_follows(step_pl: int, rate_pl: int, gap_us: int)
     if fits:
         bounds.check_speed(prescription)
     else:
-        with pytest.raises(Unacceptable) as refused:
+        with pytest.raises(Refused) as refused:
             bounds.check_speed(prescription)
         assert refused.value.reason == "motor_speed"
         most = int(refused.value.detail)
@@ -195,5 +195,5 @@ max_rate = "{rate_pl} pL/day"
 def test_what_runs_is_not_judged_anew():
     values = rig.therapy(step_volume_pl=100)
     found = rig.Rig()
-    found.course.restore(Prescription(values, Bounds(least_gap_us=GAP_US)), 0, 0)
-    assert found.course.prescription is not None
+    found.controller.restore(Prescription(values, Bounds(least_gap_us=GAP_US)), 0, 0)
+    assert found.controller.prescription is not None

@@ -13,7 +13,7 @@ from firmware.dosing.scenarios import scenario
 SEEDS = range(1, 41)
 # Each start has a megabyte in which nothing is collected: commands are what fills it.
 WASM_SEEDS = (range(1, 4), range(4, 7), range(7, 10))
-IMPORT = "from dosing.rig import Rig, follow\n"
+IMPORT = "from firmware.dosing.rig import Rig, follow\n"
 PLAY = """
 import json
 for scenario in json.loads(SCENARIOS):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pump.dosing import limbs, scale
+from pump.dosing import bigint, scale
 from pump.dosing.accumulator import CAPACITY, Accumulator
 
 concentrations = st.one_of(st.integers(1, 100_000_000), st.sampled_from([1, 99_999_989, 100_000_000]))
@@ -80,7 +80,7 @@ def test_the_phase_is_kept_or_rounded_down_and_counted(
             assert after == before
         else:
             assert 0 <= before - after < Fraction(1, 432 * drug[0] * drug[1])
-        limbs.load(
+        bigint.load(
             accumulator.rate,
             accumulator.size,
             min(measure.parts(fractions[0]), accumulator_unit(accumulator)),
@@ -109,7 +109,7 @@ def test_past_the_capacity_the_phase_is_rounded_down_once():
         after = Fraction(*accumulator.fraction())
         assert 0 <= before - after < Fraction(1, 432 * 99_999_989 * (9_999_991 - program))
         lost += before - after
-        limbs.load(accumulator.rate, accumulator.size, sum(measure.parts(rate) for rate in fractions))
+        bigint.load(accumulator.rate, accumulator.size, sum(measure.parts(rate) for rate in fractions))
         at += 3_600_000_007 * 10**3
         instant = (at // 10**6, at % 10**6)
         assert accumulator.close(*instant, accumulator.steps_at(*instant))
@@ -128,4 +128,4 @@ def test_the_largest_therapy_fits_with_a_phase_of_its_own():
     fractions.append(scale.volume_rate(48_000_001, 99_999_989))
     measure.fit(accumulator, fractions)
     assert measure.rounded == 0
-    assert accumulator.size * limbs.BITS <= 375
+    assert accumulator.size * bigint.BITS <= 375

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from firmware.dosing import core_cases
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.local_time import LocalTime
 from pump.dosing.schedule import DOSE_LIMBS, Schedule
 
@@ -40,10 +40,10 @@ def weeks(draw: st.DrawFn) -> list[Step]:
 
 def check(steps: list[Step], second: int) -> None:
     schedule = Schedule(steps)
-    schedule.look(second // 86_400, second % 86_400)
+    schedule.look_up(second // 86_400, second % 86_400)
     dose, ahead_s = brute_force(starts_of(steps), second)
     assert (schedule.dose_ng_per_day(), schedule.ahead_s) == (dose, ahead_s)
-    assert limbs.to_int(schedule.dose(), DOSE_LIMBS) == dose
+    assert bigint.to_int(schedule.dose(), DOSE_LIMBS) == dose
 
 
 @given(weeks(), st.data())
@@ -64,7 +64,7 @@ def test_a_step_holds_past_midnight_and_through_days_without_steps():
     for second in (0, friday - 1, friday, friday + 60, WEEK_S - 1):
         check(steps, second)
     schedule = Schedule(steps)
-    schedule.look(4, 1439 * 60)
+    schedule.look_up(4, 1439 * 60)
     assert schedule.ahead_s == WEEK_S
 
 
@@ -123,7 +123,7 @@ gc.disable()
 from pump.dosing.schedule import Schedule
 schedule = Schedule([(s * 61 % 1440, s * 37 % 127 + 1, s) for s in range(1, 12)])
 for second in range(0, 604800, 4999):
-    schedule.look(second // 86400, second % 86400)
+    schedule.look_up(second // 86400, second % 86400)
     print(schedule.index, schedule.ahead_s)
 """
 

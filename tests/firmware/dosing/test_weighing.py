@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from firmware.dosing import oracle, rig
-from pump.therapy import boluses, course
+from pump.therapy import boluses, therapy_controller
 
 SECOND_US = 1_000_000
 TAKES_US = 700_000
@@ -27,7 +27,7 @@ def pump(monkeypatch: pytest.MonkeyPatch) -> rig.Rig:
         pump.motor.now_us += TAKES_US
         return ""
 
-    for module in (boluses, course):
+    for module in (boluses, therapy_controller):
         monkeypatch.setattr(module.windows, "exceeded", slowly)
     return pump
 
@@ -48,13 +48,13 @@ def test_every_step_is_that_of_a_command_at_the_end_of_weighing(pump: rig.Rig, e
 
 
 def test_local_time_is_that_of_the_asking(pump: rig.Rig, monkeypatch: pytest.MonkeyPatch):
-    check = pump.course.check_clock
+    check = pump.controller.check_clock
 
     def slowly(*values: Any) -> None:
         check(*values)
         pump.motor.now_us += TAKES_US
 
-    monkeypatch.setattr(pump.course, "check_clock", slowly)
+    monkeypatch.setattr(pump.controller, "check_clock", slowly)
     assert pump.act({"do": "clock", **CLOCK}) is None
     local = pump.delivery.local
     local.at(*pump.now())

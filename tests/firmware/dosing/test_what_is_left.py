@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 from firmware.dosing import rig
 from firmware.dosing.test_limits import DAY, HOUR, scenarios
 from pump.therapy import worst_case
-from pump.therapy.bounds import Bounds, Unacceptable
+from pump.therapy.bounds import Bounds, Refused
 from pump.therapy.prescription import Prescription
 
 MILLION = 1_000_000
 
 
-def refusal(pump: rig.Rig, event: dict[str, Any]) -> Unacceptable | None:
+def refusal(pump: rig.Rig, event: dict[str, Any]) -> Refused | None:
     """Why a bolus may not start now; it is not given."""
-    boluses = pump.course.boluses
+    boluses = pump.controller.boluses
     s, us = pump.now()
     try:
         if event["do"] == "bolus":
             boluses.check_clinician(event, s, us)
         else:
             boluses._check_patient(s, us)
-    except Unacceptable as refused:
+    except Refused as refused:
         return refused
     return None
 
@@ -50,7 +50,7 @@ def test_what_is_left_fits_now_and_the_rest_when_it_says(scenario, boluses: int,
     drug["max_dose_24h_ng"] = 10**9
     try:
         whole = Prescription(copy.deepcopy(therapy), Bounds())
-    except Unacceptable:
+    except Refused:
         reject()  # a scenario may begin with a program that is refused
     scheduled = worst_case.scheduled_ng(whole, therapy["basal_dose_ng_per_day"], DAY)
     drug["max_dose_24h_ng"] = scheduled + boluses * bolus["dose_ng"] + 1000
@@ -66,7 +66,7 @@ def test_what_is_left_fits_now_and_the_rest_when_it_says(scenario, boluses: int,
         pump.act(event)
 
 
-def check(pump: rig.Rig, event: dict[str, Any], found: Unacceptable, therapy: dict[str, Any], extended: int):
+def check(pump: rig.Rig, event: dict[str, Any], found: Refused, therapy: dict[str, Any], extended: int):
     if not found.detail:
         return  # so much has changed in a day that a chip does not look at it all
     drug, left, day, second = found.detail.rsplit(" ", 3)

@@ -68,7 +68,7 @@ class Noted:
     def waiting(self) -> int:
         return self.waits
 
-    def serve(self) -> None:
+    def write_due(self) -> None:
         self.waits = 0
 
 
@@ -124,7 +124,7 @@ def one_library(values: dict[str, Any]) -> dict[str, Any]:
 def check_difference(old: dict[str, Any] | None, new: dict[str, Any]) -> None:
     log = Noted()
     before = encoded(THERAPY, old) if old else b""
-    Changes(log, 7, log.serve, log.breathe).tell(before, encoded(THERAPY, new))
+    Changes(log, 7, log.write_due, log.breathe).tell(before, encoded(THERAPY, new))
     assert all((kind, ref) == (NOTE_FIELD, 7) for kind, _, ref, _, _ in log.notes)
     was, now = flat(old) if old else {}, flat(new)
     names = {number: name for name, number in NUMBERS.items()}

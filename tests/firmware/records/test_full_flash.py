@@ -123,10 +123,10 @@ def test_status_names_what_was_found(name: str, good: bytes, tmp_path: Path):
 
 
 def test_every_number_of_the_firmware_has_words():
-    keeper = (ROOT / "firmware/pump/records/keeper.py").read_text()
+    persistence = (ROOT / "firmware/pump/records/persistence.py").read_text()
     ledger = (ROOT / "firmware/pump/records/ledger.py").read_text()
     keys = (ROOT / "firmware/pump/link/keys.py").read_text()
-    listed = keeper.split("# What could not be trusted")[1].split("\n\n")[0]
+    listed = persistence.split("# What could not be trusted")[1].split("\n\n")[0]
     numbers = {int(n) for n in re.findall(r"^[A-Z_]+ = (\d+)", listed, re.M)}
     numbers |= {int(n) for n in re.findall(r"^UNREADABLE = (\d+)", keys, re.M)}
     numbers |= {int(n) for n in re.findall(r"^(?:CORRUPT|OTHER_VERSION) = (\d+)", ledger, re.M)}

@@ -5,8 +5,8 @@ Runs under CPython and MicroPython alike. What physically moves is `board.motor.
 
 from firmware.dosing.rig import MILLION, Rig, RigLog, RigMotor, therapy
 from pump.safety.service import Service
-from pump.safety.supervisor import LOOK_RUNS
-from pump.therapy.bounds import Bounds, Unacceptable
+from pump.safety.supervisor import EVALUATE_RUNS
+from pump.therapy.bounds import Bounds, Refused
 from pump.therapy.prescription import Prescription
 from pump.units import Instant
 
@@ -42,7 +42,7 @@ class Motor(RigMotor):
     def supply(self):
         return -1
 
-    def missed(self):
+    def lost_steps(self):
         self.settle()
         return self.lost
 
@@ -170,7 +170,7 @@ class Restarts:
         return True
 
 
-class Keeper:
+class Persistence:
     restarts = Restarts()
     failed = False
     distrust = 0
@@ -220,14 +220,14 @@ class Guarded(Rig):
         self.board.motor = self.motor
         self.board.buzzer.motor = self.motor
         self.log = Log(self.time)
-        self.delivery.log = self.course.log = self.log
-        self.keeper = Keeper()
+        self.delivery.log = self.controller.log = self.log
+        self.persistence = Persistence()
         self.guard = Service(
-            self.board, self.time, self.course, self.log, self.keeper, Bounds().floor_pl_per_day
+            self.board, self.time, self.controller, self.log, self.persistence, Bounds().floor_pl_per_day
         )
         self.tick()
         if self.board.refills:
-            self.course.fillings.refills = self.board.refills
+            self.controller.reservoir_fills.refills = self.board.refills
         self.guard.start_up()
         if changes:
             self.program(**changes)
@@ -238,15 +238,15 @@ class Guarded(Rig):
     def program(self, **changes):
         self.tick()
         values = therapy(**changes)
-        self.course.commit(Prescription(values, Bounds()), *self.now())
+        self.controller.commit(Prescription(values, Bounds()), *self.now())
 
     def turn(self):
         self.tick()
         s, us = self.now()
-        self.delivery.serve(s, us)
+        self.delivery.apply_due(s, us)
         guard = self.guard
-        if s >= guard.due_s or guard.runs >= LOOK_RUNS or guard.alarms.changed:
-            guard.serve(s, us)
+        if s >= guard.due_s or guard.runs >= EVALUATE_RUNS or guard.alarms.changed:
+            guard.evaluate(s, us)
 
     def run_to(self, until_us, each=None):
         """Let time pass; `each` is called after every turn."""
@@ -275,14 +275,14 @@ class Guarded(Rig):
     def bolus(self, dose_ng, duration_s):
         self.tick()
         values = {"dose_ng": dose_ng, "duration_us": duration_s * MILLION, "extended": 0}
-        return self.course.boluses.start_clinician(values, *self.now())
+        return self.controller.boluses.start_clinician(values, *self.now())
 
 
 def refused(action, *values, **named):
     """The reason of a refusal, or None."""
     try:
         action(*values, **named)
-    except Unacceptable as error:
+    except Refused as error:
         return error.reason
     return None
 

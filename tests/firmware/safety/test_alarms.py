@@ -116,18 +116,18 @@ def test_a_buzzer_that_is_not_heard():
     assert found.log.kinds(14)[-1][2] == alarm.ANNUNCIATOR
     assert found.state() == states.INFUSING  # a running therapy goes on
     found.tick()
-    found.course.stop(0, *found.now())
-    assert refused(found.course.resume, *found.now()) == "annunciator"
+    found.controller.stop(0, *found.now())
+    assert refused(found.controller.resume, *found.now()) == "annunciator"
     found.board.buzzer.broken = False
     found.guard.alarms.sound(1, found.now()[0])
     found.run_for(10)
-    assert refused(found.course.resume, *found.now()) is None
+    assert refused(found.controller.resume, *found.now()) is None
 
 
 @pytest.mark.req("ALM-06")
 def test_a_stop_of_two_days_is_critical():
     found = rig()
-    found.course.stop(0, *found.now())
+    found.controller.stop(0, *found.now())
     found.run_for(1_799)
     assert found.standing() == []
     found.run_for(2)
@@ -138,7 +138,7 @@ def test_a_stop_of_two_days_is_critical():
     assert found.standing() == [alarm.MAX_PAUSE, alarm.STOPPED_48H]
     assert found.guard.alarms.announced() == alarm.STOPPED_48H
     found.tick()
-    found.course.resume(*found.now())
+    found.controller.resume(*found.now())
     assert found.standing() == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from firmware.safety.rig import MILLION, Board, Guarded, Motor, refused, rig
-from pump.dosing.source import CLINICIAN
+from pump.dosing.infusion_source import CLINICIAN
 from pump.safety import states
 from thecal_protocol import alarms as alarm
 
@@ -74,10 +74,10 @@ def test_an_extended_bolus_that_waits_is_expected_later():
     found = rig(basal_dose_ng_per_day=2_400_000, patient_bolus=[patient])
     found.tick()
     values = {"dose_ng": 2_000_000, "duration_us": HOUR_US, "extended": 1}
-    found.course.boluses.start_clinician(values, *found.now())
+    found.controller.boluses.start_clinician(values, *found.now())
     found.run_for(600)
     found.tick()
-    found.course.boluses.request_patient(*found.now())
+    found.controller.boluses.request_patient(*found.now())
     found.run_for(3 * 3_600)
     assert found.log.kinds(14) == []
     assert [note[2] for note in found.log.kinds(8)] == [2, 4]
@@ -87,7 +87,7 @@ def test_an_extended_bolus_that_waits_is_expected_later():
 def test_a_bridge_is_expected_alone():
     found = rig()
     found.tick()
-    found.course.refill(REFILL, *found.now())
+    found.controller.refill(REFILL, *found.now())
     drug = {"name": "morphine", "concentration_ng_per_ml": 10_000_000}
     drug.update(max_dose_24h_ng=0, max_dose_1h_ng=0)
     bridge = {"dose_ng_per_day": 9_600_007, "concentration_ng_per_ml": 20_000_000}
@@ -165,7 +165,7 @@ def test_the_limit_over_an_hour_with_another_step():
     found = Guarded(1_000_000_000_123, basal_dose_ng_per_day=24_000_000, drugs=[dict(drug)])
     found.run_for(3_600)
     found.tick()
-    found.course.refill(REFILL, *found.now())
+    found.controller.refill(REFILL, *found.now())
     weaker = {**drug, "concentration_ng_per_ml": 40_000_000}
     found.program(basal_dose_ng_per_day=24_000_000, drugs=[weaker])
     found.run_for(2 * 3_600)
@@ -182,7 +182,9 @@ def test_before_the_self_test_nothing_may_run():
     assert found.guard.may_run()
     found.guard.testing = True
     assert not found.guard.may_run()
-    fresh = type(found.guard)(found.board, found.time, found.course, found.log, found.keeper, 48_000_000)
+    fresh = type(found.guard)(
+        found.board, found.time, found.controller, found.log, found.persistence, 48_000_000
+    )
     assert fresh.testing
 
 
@@ -190,9 +192,9 @@ def test_before_the_self_test_nothing_may_run():
 @pytest.mark.parametrize("dose_ng_per_day", [0, 1, 959_999, 480_000_001, 10**15])
 def test_a_rate_outside_its_range_is_refused_whole(dose_ng_per_day: int):
     found = rig(basal_dose_ng_per_day=2_400_000)
-    running = found.course.prescription
+    running = found.controller.prescription
     assert refused(found.program, basal_dose_ng_per_day=dose_ng_per_day) == "out_of_range"
-    assert found.course.prescription is running
+    assert found.controller.prescription is running
     before = found.motor.executed()
     found.run_for(8_640)
     assert abs(found.motor.executed() - before - 4_800) <= 1

@@ -7,7 +7,7 @@ import pytest
 
 from firmware.dosing.rig import section
 from firmware.safety.rig import MILLION, Guarded
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.safety import states
 from thecal_protocol import alarms as alarm
 from thecal_protocol.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
@@ -25,12 +25,12 @@ def rig(ul_per_day: int = 1_000, **changes: object) -> Guarded:
 def faster(found: Guarded, num: int, den: int = 1) -> None:
     """From now on: the rate in the accumulator, the planner's strides and the copies that guard memory."""
     found.tick()
-    found.delivery.interrupt(*found.now())
-    found.delivery.go_on(*found.now(), False)
+    found.delivery.close_segment(*found.now())
+    found.delivery.open_segment(*found.now(), False)
     found.motor.cancel()
     accumulator = found.delivery.accumulator
-    rate = limbs.to_int(accumulator.rate, accumulator.size)
-    limbs.load(accumulator.rate, accumulator.size, rate * num // den)
+    rate = bigint.to_int(accumulator.rate, accumulator.size)
+    bigint.load(accumulator.rate, accumulator.size, rate * num // den)
     found.delivery.planner.begin(accumulator)
     found.guard.critical.seal()
     found.guard.guard.opening(found.now()[0], states.THERAPY)
@@ -119,7 +119,7 @@ def test_free_flow_is_stopped_at_once(state: str):
     found = rig(1_000)
     if state == "stopped":
         found.tick()
-        found.course.stop(0, *found.now())
+        found.controller.stop(0, *found.now())
     before = found.motor.moved()
     found.motor.run_away(200)
     found.run_for(180)
@@ -202,10 +202,10 @@ def test_a_window_never_holds_more_than_its_limit(field: str, window_s: int):
     found.run_for(window_s // 2)
     assert found.standing() == []
     found.tick()
-    found.delivery.interrupt(*found.now())
+    found.delivery.close_segment(*found.now())
     found.delivery.base.p *= 2  # in the therapy itself, and in what the guard expects
     found.guard.guard.base.a_s *= 2
-    found.delivery.go_on(*found.now(), True)
+    found.delivery.open_segment(*found.now(), True)
     found.run_for(window_s)
     assert found.standing() == [alarm.DOSE_GUARD]
     limit_steps = drug[field] * 1_000_000_000 // (20_000_000 * 2_500)
@@ -236,11 +236,11 @@ def test_therapy_with_everything_in_it_raises_nothing(step_volume_pl: int):
     for hour in range(24 * days):
         if hour % 5 == 1:
             found.tick()
-            found.course.boluses.request_patient(*found.now())
+            found.controller.boluses.request_patient(*found.now())
         if hour % 7 == 3:
-            found.course.stop(0, *found.now())
+            found.controller.stop(0, *found.now())
             found.run_for(900)
-            found.course.resume(*found.now())
+            found.controller.resume(*found.now())
         found.run_for(3_600)
     assert found.log.kinds(14) == []
     assert found.motor.made

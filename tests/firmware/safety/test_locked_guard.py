@@ -11,7 +11,7 @@ from firmware.dosing.test_heap_lock import DAYS
 from firmware.dosing.test_same_everywhere import program
 from firmware.safety import rig as guard_rig
 
-IMPORT = "from dosing.rig import MILLION, Rig, RigLog, RigMotor, therapy\n"
+IMPORT = "from firmware.dosing.rig import MILLION, Rig, RigLog, RigMotor, therapy\n"
 
 GUARDED = """
 class QuietSensors:
@@ -42,7 +42,7 @@ class CountedMotor(LockedMotor):
     def supply(self):
         return -1
 
-    def missed(self):
+    def lost_steps(self):
         return 0
 
     def disable(self):
@@ -67,7 +67,8 @@ class GuardedRig(PlainRig):
         self.look_at = Instant()
         board = Board(self.motor)
         board.sensors = QuietSensors()
-        self.guard = Service(board, self.time, self.course, self.log, Keeper(), Bounds().floor_pl_per_day)
+        parts = (board, self.time, self.controller, self.log, Persistence())
+        self.guard = Service(*parts, Bounds().floor_pl_per_day)
         self.guard.start_up()
 
     def turn(self):
@@ -75,8 +76,8 @@ class GuardedRig(PlainRig):
         guard = self.guard
         self.time.set(motor.s, motor.us)
         PlainRig.turn(self)
-        if motor.s >= guard.due_s or guard.runs >= LOOK_RUNS or guard.alarms.changed:
-            guard.serve(motor.s, motor.us)
+        if motor.s >= guard.due_s or guard.runs >= EVALUATE_RUNS or guard.alarms.changed:
+            guard.evaluate(motor.s, motor.us)
 
     def next_wake(self):
         wake = PlainRig.next_wake(self)

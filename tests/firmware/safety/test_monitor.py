@@ -156,7 +156,7 @@ def test_service_ends_90_days_later(restart: bool):
     found = rig()
     found.board.sensors.shown[BATTERY] = 2_690
     assert after_samples(found, 3) == [alarm.BATTERY_ERI]
-    found.course.stop(0, *found.now())
+    found.controller.stop(0, *found.now())
     eri_s = found.guard.monitor.eri_s
     if restart:
         found = Guarded(found.motor.now_us, found.board)
@@ -207,7 +207,7 @@ def test_a_stall_is_found_held_and_recorded_and_its_end_too():
     assert stalled[0][5] == stalled[0][4] * 2500
     found.run_for(3_600)
     assert found.motor.lost - lost <= 19_200 // 24 + 1  # the minimum rate
-    assert found.guard.monitor.missed_steps() == found.motor.lost
+    assert found.guard.monitor.lost_in_a_row() == found.motor.lost
     found.motor.stalled = False
     lost = found.motor.lost
     began_s = found.now()[0]
@@ -216,7 +216,7 @@ def test_a_stall_is_found_held_and_recorded_and_its_end_too():
     assert found.state() == states.INFUSING
     assert [note[4] for note in found.log.kinds(33)] == [lost]
     assert found.motor.moved() - moved <= (found.now()[0] - began_s) * STEPS_A_DAY // 86_400 + 64
-    assert refused(found.course.resume, *found.now()) == "not_stopped"
+    assert refused(found.controller.resume, *found.now()) == "not_stopped"
 
 
 @pytest.mark.req("MOT-01", part="fewer steps than stated are no stall, nor are those that lie apart")

@@ -31,18 +31,18 @@ def rig(fill_pl: int, **changes: object) -> Guarded:
 def refill(found: Guarded, volume_pl: int = 40 * ML, **changes: object) -> None:
     """As the link does it."""
     found.tick()
-    counted_pl = found.course.reservoir_left_pl()
+    counted_pl = found.controller.reservoir_left_pl()
     values = {"volume_pl": volume_pl, "residual_pl": counted_pl, "lot": "7", "expiry_day": 0}
     values.update(checked=0, measured_pl=0)
     values.update(changes)
     found.guard.check_refill(values, False)
-    found.course.refill(values, *found.now())
-    found.board.refills = found.course.fillings.refills  # the keeper's part
+    found.controller.refill(values, *found.now())
+    found.board.refills = found.controller.reservoir_fills.refills  # the records' part
     found.guard.reservoir.show()
 
 
 def checks(found: Guarded) -> list[dict[str, int]]:
-    refills: Any = found.course.fillings.refills
+    refills: Any = found.controller.reservoir_fills.refills
     return refills["checks"]
 
 
@@ -109,7 +109,7 @@ def test_what_is_left_follows_the_steps():
         found.run_for(1_200)
         found.tick()
         left_pl = 10 * ML - found.motor.executed() * STEP_PL
-        assert found.course.reservoir_left_pl() == left_pl
+        assert found.controller.reservoir_left_pl() == left_pl
         daily_pl = Fraction(rate * 50)
         assert abs((reservoir.seconds_to(EMPTY_PL) or 0) - (left_pl - EMPTY_PL) * DAY / daily_pl) <= 1
 
@@ -197,11 +197,11 @@ def test_a_refill_lapses():
     found.run_for(60)
     refill(found)
     found.run_for(DAY - 600)
-    assert found.course.fillings.was_refilled()
+    assert found.controller.reservoir_fills.was_refilled()
     again = Guarded(found.motor.now_us, found.board)  # its time outlives a reset
     assert again.guard.reservoir.refilled_s == found.guard.reservoir.refilled_s > 0
     found.run_for(600 + SAMPLE_S)
-    assert not found.course.fillings.was_refilled()
+    assert not found.controller.reservoir_fills.was_refilled()
     assert len(found.log.kinds(43)) == 1
     drug = {"name": "morphine", "concentration_ng_per_ml": 10_000_000}
     drug.update(max_dose_24h_ng=0, max_dose_1h_ng=0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware.safety.rig import Board, Guarded, Keeper, Motor, refused, rig
+from firmware.safety.rig import Board, Guarded, Motor, Persistence, refused, rig
 from pump.safety import selftest, states
 from thecal_protocol import alarms as alarm
 from thecal_protocol import self_tests as wire
@@ -19,7 +19,7 @@ def test_the_first_failed_test_stops_the_pump(test: str, monkeypatch: pytest.Mon
     elif test == "clock":
         monkeypatch.setattr(selftest, "clock_runs", lambda board: False)
     number = {name: n for n, name in wire.SELF_TESTS}[test]
-    monkeypatch.setattr(Keeper, "failed", test == "records")
+    monkeypatch.setattr(Persistence, "failed", test == "records")
     found = Guarded(1_000_000_000_123, board)
     assert found.state() == states.FAULT
     raised = alarm.FAULT if test == "records" else alarm.SELF_TEST

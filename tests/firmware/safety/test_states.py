@@ -27,8 +27,8 @@ def test_a_damaged_state_lets_nothing_out(state: int, bits: int, which: str):
     assert machine.state() == states.UNKNOWN
     assert not machine.may_run()
     assert machine.flows() == states.NOTHING
-    assert not machine.take(states.FLOW)
-    assert machine.take(states.FATAL)
+    assert not machine.apply(states.FLOW)
+    assert machine.apply(states.FATAL)
     assert machine.state() == states.FAULT
 
 

@@ -43,7 +43,7 @@ def test_clearing_a_fault_leads_to_a_stopped_pump():
     assert found.standing() == []
     assert found.motor.executed() == made
     found.tick()
-    found.course.resume(*found.now())
+    found.controller.resume(*found.now())
     found.run_for(864)
     assert abs(found.motor.executed() - made - 4_000) <= 1
     assert found.state() == states.INFUSING

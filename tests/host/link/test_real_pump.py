@@ -7,7 +7,7 @@ import pytest
 from thecal.emulator.emulator import Emulator
 from thecal.errors import LinkError, ProtocolMismatch, SessionLost
 from thecal.link.client import Client
-from thecal.link.session import Outcome
+from thecal.link.session import CommandOutcome
 from thecal.link.transport import Transport
 from thecal_protocol import messages
 
@@ -58,7 +58,7 @@ def test_a_lost_answer_settles_as_carried_out(line: Lossy):
     with pytest.raises(LinkError):
         client.abort()
     line.lose_answers = False
-    assert client.settle() is Outcome.CARRIED_OUT
+    assert client.resolve_outcome() is CommandOutcome.CARRIED_OUT
 
 
 @pytest.mark.req("HOST-10", part="against the real firmware")
@@ -69,7 +69,7 @@ def test_a_lost_request_settles_as_not_carried_out(line: Lossy):
     with pytest.raises(LinkError):
         client.abort()
     line.lose_requests = False
-    assert client.settle() is Outcome.NOT_CARRIED_OUT
+    assert client.resolve_outcome() is CommandOutcome.NOT_CARRIED_OUT
 
 
 def test_a_first_command_that_was_lost_settles_too(line: Lossy):
@@ -82,7 +82,7 @@ def test_a_first_command_that_was_lost_settles_too(line: Lossy):
     with pytest.raises(LinkError):
         client.abort()
     line.lose_requests = False
-    assert client.settle() is Outcome.NOT_CARRIED_OUT
+    assert client.resolve_outcome() is CommandOutcome.NOT_CARRIED_OUT
 
 
 def test_a_repeated_frame_is_answered_alike_and_carried_out_once(line: Lossy):
@@ -107,7 +107,7 @@ def test_a_restarted_pump_is_noticed(pump: Emulator):
         pump.restart()
         with pytest.raises(SessionLost):
             client.stop()
-        assert client.settle() is Outcome.UNKNOWN
+        assert client.resolve_outcome() is CommandOutcome.UNKNOWN
         assert client.status().state == "unprogrammed"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from host.link.fake_device import FakeLink, FakePump, frame_of
 from thecal.errors import LinkError, ProtocolMismatch, SessionLost, ThecalError
 from thecal.link.client import Client
-from thecal.link.session import Outcome
+from thecal.link.session import CommandOutcome
 from thecal_protocol import framing, messages
 from thecal_protocol.codec import encode
 
@@ -31,14 +31,14 @@ def client_of(pump: FakePump, fates: Iterable[str] = ()) -> Client:
     )  # no test waits: the fake line tells when it is silent
 
 
-def run(client: Client, command: str) -> bool | Outcome:
-    """True: answered. Otherwise what `settle` says."""
+def run(client: Client, command: str) -> bool | CommandOutcome:
+    """True: answered. Otherwise what `resolve_outcome` says."""
     try:
         getattr(client, command)()
     except LinkError:
         for _ in range(50):
             try:
-                return client.settle()
+                return client.resolve_outcome()
             except LinkError:
                 continue
         raise
@@ -90,7 +90,7 @@ def test_settle_knows_what_happened_and_it_stays_so(line: list[str], commands: l
                 continue
             pump_drained(client)
             happened = len(pump.carried_out) - before
-            expected = {True: 1, Outcome.CARRIED_OUT: 1, Outcome.NOT_CARRIED_OUT: 0}
+            expected = {True: 1, CommandOutcome.CARRIED_OUT: 1, CommandOutcome.NOT_CARRIED_OUT: 0}
             assert told in expected
             assert happened == expected[told]
     except LinkError:
@@ -112,8 +112,8 @@ def test_power_cuts_never_make_settle_tell_a_lie(line: list[str], commands: list
             pump_drained(client)
             happened = len(pump.carried_out) - before
             assert happened <= 1
-            if told is not Outcome.UNKNOWN:
-                assert happened == (told in (True, Outcome.CARRIED_OUT))
+            if told is not CommandOutcome.UNKNOWN:
+                assert happened == (told in (True, CommandOutcome.CARRIED_OUT))
     except LinkError:
         return
 
@@ -127,9 +127,9 @@ def test_an_answer_lost_is_asked_for_again_not_done_again():
 
 
 @pytest.mark.parametrize(
-    ("fate", "outcome"), [("request", Outcome.NOT_CARRIED_OUT), ("answer", Outcome.CARRIED_OUT)]
+    ("fate", "outcome"), [("request", CommandOutcome.NOT_CARRIED_OUT), ("answer", CommandOutcome.CARRIED_OUT)]
 )
-def test_settle_after_silence(fate: str, outcome: Outcome):
+def test_settle_after_silence(fate: str, outcome: CommandOutcome):
     pump = FakePump()
     lost = ["lose"] * 5 if fate == "request" else ["pass", "lose"] * 5
     client = client_of(pump, ["pass"] * 6 + lost)
@@ -138,9 +138,9 @@ def test_settle_after_silence(fate: str, outcome: Outcome):
     with pytest.raises(LinkError) as caught:
         client.stop()
     assert caught.value.silent
-    assert client.settle() is outcome
-    assert client.settle() is Outcome.NOTHING_PENDING
-    assert len(pump.carried_out) == (outcome is Outcome.CARRIED_OUT)
+    assert client.resolve_outcome() is outcome
+    assert client.resolve_outcome() is CommandOutcome.NOTHING_PENDING
+    assert len(pump.carried_out) == (outcome is CommandOutcome.CARRIED_OUT)
 
 
 @pytest.mark.req("HOST-10", part="a copy that is still on its way")
@@ -152,7 +152,7 @@ def test_settle_outruns_a_copy_that_is_still_on_its_way():
     with pytest.raises(LinkError):
         client.stop()
     late_copy = client._session.link.sent[-1]  # type: ignore[attr-defined]
-    assert client.settle() is Outcome.NOT_CARRIED_OUT
+    assert client.resolve_outcome() is CommandOutcome.NOT_CARRIED_OUT
     pump.take(late_copy)
     assert pump.carried_out == []
 
@@ -165,7 +165,7 @@ def test_the_copy_may_win_the_race_and_settle_says_so():
     client.status()
     with pytest.raises(LinkError):
         client.stop()
-    assert client.settle() is Outcome.CARRIED_OUT
+    assert client.resolve_outcome() is CommandOutcome.CARRIED_OUT
     assert len(pump.carried_out) == 1
 
 
@@ -196,7 +196,7 @@ def test_a_question_in_between_does_not_make_settle_forget():
     with pytest.raises(LinkError):
         client.stop()
     client.status()
-    assert client.settle() is Outcome.UNKNOWN
+    assert client.resolve_outcome() is CommandOutcome.UNKNOWN
 
 
 def hello_frame(pump: FakePump, nonce: int) -> bytes:
@@ -223,7 +223,7 @@ def test_commands_do_not_and_settle_cannot_tell():
     pump.reset()
     with pytest.raises(SessionLost, match="no_session"):
         client.stop()
-    assert client.settle() is Outcome.UNKNOWN
+    assert client.resolve_outcome() is CommandOutcome.UNKNOWN
     client.stop()
 
 

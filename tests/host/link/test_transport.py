@@ -15,7 +15,7 @@ from host.link.fake_device import KEY, FakePump
 from thecal.errors import LinkError, PortError
 from thecal.link import key_lookup, transport
 from thecal.link.client import Client
-from thecal.link.session import Outcome
+from thecal.link.session import CommandOutcome
 from thecal.link.transport import Transport
 
 
@@ -175,7 +175,7 @@ def test_settle_reopens_the_port(tmp_path: Path):
     second = PtyPump(pump)
     link.unlink()
     link.symlink_to(second.port)
-    assert client.settle() is Outcome.NOT_CARRIED_OUT
+    assert client.resolve_outcome() is CommandOutcome.NOT_CARRIED_OUT
     client.stop()
     client.close()
     second.close()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from firmware.dosing import rig
 from host.therapy.samples import CONSTANT, morphine, with_lines
-from pump.therapy.bounds import Bounds, Unacceptable
+from pump.therapy.bounds import Bounds, Refused
 from pump.therapy.prescription import Prescription
 from thecal.therapy.dose_math import pump_scheduled_ng, share_of
 from thecal.therapy.encode import to_wire
@@ -157,8 +157,8 @@ def plans(draw: st.DrawFn, concentration: int) -> list[dict[str, str]]:
 def pumps_verdict(values: dict[str, object]) -> str:
     try:
         prescription = Prescription(values, Bounds())
-        RUNNING.course.boluses.check_halt(prescription, {"volume_pl": 40 * 10**9})
-    except Unacceptable as refused:
+        RUNNING.controller.boluses.check_halt(prescription, {"volume_pl": 40 * 10**9})
+    except Refused as refused:
         return f"{refused.reason} {refused.detail}"
     return ""
 

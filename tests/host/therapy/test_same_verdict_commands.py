@@ -14,7 +14,8 @@ from host.therapy.samples import CONSTANT, errors_of
 from host.therapy.test_same_verdict import mostly
 from pump.dosing.local_time import LAST_DAY
 from pump.safety.reservoir import Reservoir
-from pump.therapy.bounds import Bounds, Unacceptable
+from pump.therapy.bounds import Bounds
+from pump.therapy.bounds import Refused as RefusedByPump
 from pump.therapy.prescription import Prescription
 from thecal.errors import Refused, ThecalError
 from thecal.therapy import limits
@@ -28,7 +29,6 @@ from thecal.therapy.rules.commands import (
     refill_problems,
 )
 from thecal.units import bound_text, local_time
-from thecal.units.bound_text import detail_text
 
 ML = 1_000_000_000
 US = 1_000_000
@@ -46,7 +46,7 @@ def verdict(*checks: Any) -> str:
     try:
         for check in checks:
             check()
-    except Unacceptable as refused:
+    except RefusedByPump as refused:
         return f"{refused.reason} {refused.detail}".strip()
     return ""
 
@@ -73,8 +73,8 @@ refills = st.fixed_dictionaries(
 def test_refill(values: dict[str, Any], reservoir_ml: int, today: int):
     values = {**values, "measured_pl": values["measured_pl"] if values["checked"] else 0}
     pump = running(reservoir_pl=reservoir_ml * ML, fill_pl=10 * ML)
-    reservoir = Reservoir(pump.course, None, pump.log)
-    checks = (lambda: pump.course.check_refill(values), lambda: reservoir.check(values, today, False))
+    reservoir = Reservoir(pump.controller, None, pump.log)
+    checks = (lambda: pump.controller.check_refill(values), lambda: reservoir.check(values, today, False))
     same(refill_problems(values, reservoir_ml * ML, today), verdict(*checks))
 
 
@@ -96,7 +96,7 @@ def test_clock(today: int, day: int, offset: int | None, sign: int):
     if offset is not None:
         values = {"absolute": 0, "day": 0, "second": 0, "us": 0, "offset_us": sign * offset}
         after = before + timedelta(microseconds=sign * offset)
-    theirs = verdict(lambda: pump.course.check_clock(values, 0, 0))
+    theirs = verdict(lambda: pump.controller.check_clock(values, 0, 0))
     same(clock_problems(before, after, values["offset_us"]), theirs)
 
 
@@ -110,7 +110,7 @@ def test_clock(today: int, day: int, offset: int | None, sign: int):
 def test_bolus(dose_ng: int, duration_us: int, extended: int):
     pump = running()
     values = {"dose_ng": dose_ng, "duration_us": duration_us, "extended": extended}
-    theirs = verdict(lambda: pump.course.boluses.check_clinician(values, 0, 0))
+    theirs = verdict(lambda: pump.controller.boluses.check_clinician(values, 0, 0))
     same(bolus_problems(dose_ng, duration_us), theirs if theirs.startswith("out_of_range") else "")
 
 
@@ -127,11 +127,11 @@ def test_bolus(dose_ng: int, duration_us: int, extended: int):
 )
 def test_prime(dry: int, tubing_pl: int, length_um: int, fill_pl: int):
     pump = running(pump_tubing_pl=tubing_pl, catheter_length_um=length_um, fill_pl=fill_pl)
-    pump.course.set_implant(0, 0)
+    pump.controller.set_implant(0, 0)
     program = rig.therapy(pump_tubing_pl=tubing_pl, catheter_length_um=length_um)
     same(
         prime_problems(program, bool(dry), fill_pl),
-        verdict(lambda: pump.course.check_prime({"dry": dry}, 0, 0)),
+        verdict(lambda: pump.controller.check_prime({"dry": dry}, 0, 0)),
     )
 
 
@@ -157,13 +157,13 @@ def test_bridge(tubing_pl: int, left_pl: int, together: bool):
     bridge = [{"dose_ng_per_day": 2_400_000, "concentration_ng_per_ml": 20_000_000}]
     new = Prescription(rig.therapy(pump_tubing_pl=tubing_pl, drugs=drugs, bridge=bridge), Bounds())
     if not together:
-        pump.course.refill(refill, 0, 0)
-    theirs = verdict(lambda: pump.course.check_program(new, 0, 0, refill if together else None))
+        pump.controller.refill(refill, 0, 0)
+    theirs = verdict(lambda: pump.controller.check_program(new, 0, 0, refill if together else None))
     ours = bridge_problems(new.dead_pl, left_pl)
     same(ours, theirs)
     if ours:
         reason, _, detail = theirs.partition(" ")
-        refused = Refused(reason, 20, 0x10, "propose", detail, detail_text(reason, detail))
+        refused = Refused(reason, 20, 0x10, "propose", detail, bound_text.detail_text(reason, detail))
         _, _, words = str(refused).partition("reservoir, ")
         assert ours[0].endswith(f": {words}")
 

@@ -18,7 +18,7 @@ from host.therapy.samples import (
     wire,
     with_lines,
 )
-from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, MAX_PERIODIC_A_DAY, Bounds, Unacceptable
+from pump.therapy.bounds import MAX_FLEX_STEPS_A_DAY, MAX_PERIODIC_A_DAY, Bounds, Refused
 from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
 from thecal.therapy import limits
@@ -202,7 +202,7 @@ def test_the_pump_takes_what_the_host_takes(text: str):
 )
 def test_the_pump_refuses_what_the_host_refuses(text: str):
     assert errors_of(text)
-    with pytest.raises(Unacceptable):
+    with pytest.raises(Refused):
         prescribed(text)
 
 

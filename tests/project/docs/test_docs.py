@@ -10,7 +10,7 @@ import typer
 
 from project.docs.worked import Example, play, therapy, titles
 from pump.dosing import history, planner
-from pump.therapy import bounds, course, fillings
+from pump.therapy import bounds, reservoir_fills, slots, therapy_controller
 from thecal.cli.app import app
 
 # Repeated here because they are worth a test of their own; what is private to a module is read as text.
@@ -123,7 +123,7 @@ def test_how_much_fits_is_what_the_firmware_sets_aside(dosing: str, repo_root: P
     section = dosing.split("## How much fits")[1].split("And of each amount")[0]
     said = {what: int(most) for what, most in re.findall(r"^\| ([^|]+) \| (\d+) \|", section, re.MULTILINE)}
     proposals = text_of(repo_root / "firmware" / "pump" / "link" / "proposals.py")
-    delivery = course.make_delivery(object(), object())
+    delivery = slots.make_delivery(object(), object())
     assert said == {
         "drugs in a filling": bounds.MAX_DRUGS,
         "bytes of a drug's name": bounds.MAX_DRUG_NAME,
@@ -133,7 +133,7 @@ def test_how_much_fits_is_what_the_firmware_sets_aside(dosing: str, repo_root: P
         "periodic boluses": bounds.MAX_PERIODIC,
         "plan steps": bounds.MAX_PLAN_STEPS,
         "patient boluses in 24 h": bounds.MAX_PATIENT_PER_24H,
-        "fillings with different drugs or concentrations": fillings.MAX_FILLINGS,
+        "fillings with different drugs or concentrations": reservoir_fills.MAX_FILLS,
         "bytes of a proposal": int(re.findall(r"^MAX_PROPOSAL = (\d+)", proposals, re.MULTILINE)[0]),
         "sources at once, beside the basal flow": len(delivery.sources),
     }
@@ -142,7 +142,7 @@ def test_how_much_fits_is_what_the_firmware_sets_aside(dosing: str, repo_root: P
 def test_numbers_in_the_text(dosing: str, repo_root: Path):
     plain = " ".join(dosing.split())
     assert f"The ring holds {history.CAPACITY} entries" in plain
-    assert course.IMPLANT_S == 3600
+    assert therapy_controller.IMPLANT_S == 3600
     assert "Allowed for one hour after the implant/revision flag" in plain
     runs = text_of(repo_root / "docs" / "explanation" / "timing.md")
     assert f"up to {planner.RUN_STEPS} steps" in runs

@@ -28,7 +28,7 @@ from thecal.emulator.emulator import Emulator
 from thecal.errors import LinkError, Refused
 from thecal.link.cipher import Cipher
 from thecal.link.client import Client
-from thecal.link.session import Outcome
+from thecal.link.session import CommandOutcome
 from thecal_protocol import framing
 from thecal_protocol.codec import number_of
 from thecal_protocol.messages import PATIENT_BOLUS, REFUSALS, STOP
@@ -64,7 +64,7 @@ class NoisyLine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.line.misbehave(0, 0.0)
-            self.client.settle()
+            self.client.resolve_outcome()
             self.log_is_what_was_done()
             assert self.client.status().steps == self.pump.bench.truth().steps
         finally:
@@ -97,9 +97,9 @@ class NoisyLine(RuleBasedStateMachine):
     def _settled(self) -> bool:
         """The line is good again: was the command carried out?"""
         self.line.misbehave(0, 0.0)
-        outcome = self.client.settle()
-        assert outcome is not Outcome.UNKNOWN
-        return outcome is Outcome.CARRIED_OUT
+        outcome = self.client.resolve_outcome()
+        assert outcome is not CommandOutcome.UNKNOWN
+        return outcome is CommandOutcome.CARRIED_OUT
 
     @rule(dose=doses, seed=seeds, spoil=spoils)
     def program(self, dose: int, seed: int, spoil: float) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from firmware.dosing import rig
 from pump.dosing.local_time import LAST_DAY
 from pump.records import state as states
-from pump.therapy.bounds import Bounds, Unacceptable
+from pump.therapy.bounds import Bounds
+from pump.therapy.bounds import Refused as RefusedByPump
 from pump.therapy.prescription import Prescription
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
@@ -66,7 +67,7 @@ def put(values: Any, path: tuple[Any, ...], value: Any) -> Any:
 def accepted(values: dict[str, Any]) -> bool:
     try:
         Prescription(copy.deepcopy(values), Bounds())
-    except (Unacceptable, OverflowError):
+    except (RefusedByPump, OverflowError):
         return False
     return True
 
@@ -271,10 +272,10 @@ def test_the_ledger_keeps_clock_counts_and_numbers(
     before.delivery.steps_base = steps - min(steps, permit)
     before.delivery.permit = min(steps, permit)
     before.delivery.next_ref = ref
-    states.State(words, before.course, before.log).collect(s, at_us)
+    states.State(words, before.controller, before.log).collect(s, at_us)
     assert all(0 <= word < 2**30 for word in words)  # small integers on the chip
-    restored = states.State(words, after.course, after.log)
-    restored.take_survived(-1)
+    restored = states.State(words, after.controller, after.log)
+    restored.apply_steps_before_reset(-1)
     restored.restore_counts(3)
     after.delivery.local.at(s, at_us)
     found = after.delivery.local

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.dosing import rig
-from pump.allowance import Allowance
 from pump.link import budgets
+from pump.rate_limit import RateLimit
 from thecal import Pump
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
@@ -51,8 +51,8 @@ def test_an_allowance_gives_what_it_had_and_what_it_regained(
     most: int, gain: int, every_s: int, asked: list[tuple[int, int]]
 ):
     """Against a bucket that is filled second by second."""
-    allowance = Allowance(most, gain, every_s)
-    allowance.begin(7, full=True)
+    limit = RateLimit(most, gain, every_s)
+    limit.begin(7, full=True)
     s, left = 7, most
     for after_s, times in asked:
         for _ in range(after_s):
@@ -60,11 +60,11 @@ def test_an_allowance_gives_what_it_had_and_what_it_regained(
             if (s - 7) % every_s == 0:
                 left = min(most, left + gain)
         for _ in range(times):
-            assert allowance.take(s) == (left > 0)
+            assert limit.take(s) == (left > 0)
             left = max(0, left - 1)
-        assert allowance.has(s, left)
-        assert not allowance.has(s, left + 1)
-        assert 0 < allowance.wait_s(s) <= every_s
+        assert limit.has(s, left)
+        assert not limit.has(s, left + 1)
+        assert 0 < limit.wait_s(s) <= every_s
 
 
 def test_the_numbers_are_those_that_the_documents_name():

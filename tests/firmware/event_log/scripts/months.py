@@ -41,7 +41,7 @@ class Log:
         self.log.note(kind, code, ref, 0, 0)
         self.log.actor = 0
         while self.log.is_due():
-            self.log.serve()
+            self.log.write_due()
 
     def bolus(self, s, actor, code, ref):
         self.note(s, actor, STARTED, code, ref)

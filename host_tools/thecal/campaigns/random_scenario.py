@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from thecal.campaigns.base import Tell, Violated
-from thecal.campaigns.cut_belief import INFUSING, Belief, offset_us, promise
 from thecal.campaigns.cut_pump import CutPump
 from thecal.campaigns.cut_therapies import (
     FILL_PL,
@@ -21,6 +20,7 @@ from thecal.campaigns.cut_therapies import (
     dead_steps,
     therapies,
 )
+from thecal.campaigns.expected_state import INFUSING, ExpectedState, offset_us, promise
 from thecal.emulator.testbench import PowerCut
 from thecal.errors import Refused
 from thecal.link.client import refill_values
@@ -40,13 +40,13 @@ _DAY = 9501  # 2026-01-05, a Monday
 _OUR_FAULT = ("malformed", "internal", "storage", "alarm")  # refusals that nothing done here explains
 
 
-class Scene:
+class RandomScenario:
     """One pump, what is believed of it, and the dice."""
 
-    def __init__(self, pump: CutPump, belief: Belief, dice: random.Random, tell: Tell) -> None:
+    def __init__(self, pump: CutPump, expected: ExpectedState, rng: random.Random, tell: Tell) -> None:
         self.pump = pump
-        self.belief = belief
-        self.dice = dice
+        self.expected = expected
+        self.rng = rng
         self._tell = tell
         self.doing = "nothing"
         self._asked_us = 0  # when the last command was given; with busy flash it may take a while
@@ -67,11 +67,11 @@ class Scene:
     def act(self) -> None:
         """One random action. PowerCut: the power went in the midst of it."""
         weights = [weight for weight, _ in self._actions]
-        action = self.dice.choices([action for _, action in self._actions], weights)[0]
-        if self.belief.programs:
+        action = self.rng.choices([action for _, action in self._actions], weights)[0]
+        if self.expected.programs:
             action()
         else:
-            self.begin(self.dice.choice(therapies(self.belief.step_pl)))
+            self.begin(self.rng.choice(therapies(self.expected.step_pl)))
 
     def begin(self, values: Values) -> None:
         """A new pump gets its time and its first program."""
@@ -82,45 +82,45 @@ class Scene:
 
     def wait(self) -> None:
         """Let between a second and some hours pass; less where steps are small and many."""
-        longest = 4 if self.belief.step_pl >= _SMALL_STEP_PL else 3
-        self.pass_time(int(US_PER_S * 10 ** self.dice.uniform(0, longest)))
+        longest = 4 if self.expected.step_pl >= _SMALL_STEP_PL else 3
+        self.pass_time(int(US_PER_S * 10 ** self.rng.uniform(0, longest)))
 
     def pass_time(self, span_us: int) -> None:
         """Let time pass; no overdose meanwhile."""
         self._begin(f"wait {span_us / US_PER_S:.6f} s")
-        to_us = self.belief.now_us + span_us
+        to_us = self.expected.now_us + span_us
         reached_us = self.pump.bench.advance(to_us)
-        self.belief.pass_time(reached_us)
-        self.belief.check_steps(self.pump.bench.truth(collect=False).steps)
+        self.expected.pass_time(reached_us)
+        self.expected.check_steps(self.pump.bench.truth(collect=False).steps)
 
     # --- commands ---
 
     def commit(self, values: Values) -> None:
         """Commit a program."""
-        belief = self.belief
+        expected = self.expected
         self._begin(f"program {values['name']}")
 
         def doubt() -> None:
-            belief.programmed(values, belief.now_us, surely=False)
+            expected.programmed(values, expected.now_us, surely=False)
 
         client = self.pump.client
         if self._try(lambda: client.commit(client.propose_program(values).digest), doubt) is not None:
-            belief.programmed(values, self._asked_us, surely=True)
+            expected.programmed(values, self._asked_us, surely=True)
             self._note_level()
 
     def program(self) -> None:
         """Another program of the same drug."""
-        now = concentration(self.belief.programs[-1])
-        same = [one for one in therapies(self.belief.step_pl) if concentration(one) == now]
+        now = concentration(self.expected.programs[-1])
+        same = [one for one in therapies(self.expected.step_pl) if concentration(one) == now]
         if same:
-            self.commit(self.dice.choice(same))
+            self.commit(self.rng.choice(same))
 
     def bridge(self) -> None:
         """A refill of a higher concentration and the program that bridges to it: in one commit, or in two."""
-        stronger = bridged(self.belief.step_pl)
-        if concentration(self.belief.programs[-1]) == concentration(stronger):
+        stronger = bridged(self.expected.step_pl)
+        if concentration(self.expected.programs[-1]) == concentration(stronger):
             return
-        if self.dice.random() < 0.5:
+        if self.rng.random() < 0.5:
             self.refill_and_program(stronger)
         else:
             self.refill()
@@ -128,111 +128,111 @@ class Scene:
 
     def refill_and_program(self, values: Values) -> None:
         """Both in one commit."""
-        belief = self.belief
-        volume_pl = self.dice.randint(FILL_PL // 2, FILL_PL)
+        expected = self.expected
+        volume_pl = self.rng.randint(FILL_PL // 2, FILL_PL)
         self._begin(f"refill {volume_pl} pL and program {values['name']}")
 
         def doubt() -> None:
-            belief.level = None
-            belief.programmed(values, belief.now_us, surely=False)
+            expected.level = None
+            expected.programmed(values, expected.now_us, surely=False)
 
         both = {**refill_values(volume_pl, FILL_PL // 10), **values}
         if self._commit(PROPOSAL_REFILL_AND_PROGRAM, both, doubt):
-            belief.programmed(values, self._asked_us, surely=True)
+            expected.programmed(values, self._asked_us, surely=True)
             self._note_level()
 
     def patient_bolus(self) -> None:
         """The patient asks; what may not be given must be refused."""
-        belief = self.belief
+        expected = self.expected
         self._begin("patient bolus")
-        forbidden = belief.may_bolus()
+        forbidden = expected.may_bolus()
 
         def doubt() -> None:
-            program = belief.programs[-1]
+            program = expected.programs[-1]
             for rule in program["patient_bolus"]:
-                belief.bolus(belief.steps_of(rule["dose_ng"], program), rule["duration_us"])
+                expected.bolus(expected.steps_of(rule["dose_ng"], program), rule["duration_us"])
 
         if self._try(self.pump.client.patient_bolus, doubt) is None:
             return
         promise(not forbidden, f"a patient bolus was given although {forbidden} forbids it")
-        promise(INFUSING in belief.states, "a patient bolus was given while stopped")
-        belief.lockout_from_us = self._asked_us
-        belief.given_us.append(self._asked_us)
+        promise(INFUSING in expected.states, "a patient bolus was given while stopped")
+        expected.lockout_from_us = self._asked_us
+        expected.given_us.append(self._asked_us)
 
     def clinician_bolus(self) -> None:
         """A clinician's bolus, now and then an extended one."""
-        dose_ng = self.dice.randint(1_000, 300_000)
-        duration_us = self.dice.randint(US_PER_MIN, 90 * US_PER_MIN)
-        extended = self.dice.random() < 0.3
+        dose_ng = self.rng.randint(1_000, 300_000)
+        duration_us = self.rng.randint(US_PER_MIN, 90 * US_PER_MIN)
+        extended = self.rng.random() < 0.3
         self._begin(f"{'extended' if extended else 'clinician'} bolus {dose_ng} ng in {duration_us} us")
         values = {"dose_ng": dose_ng, "duration_us": duration_us, "extended": int(extended)}
 
         def doubt() -> None:
             longest_us = US_PER_DAY if extended else duration_us  # an extended one may wait for others
-            steps = self.belief.steps_of(dose_ng, self.belief.programs[-1])
-            self.belief.bolus(steps * longest_us / duration_us, longest_us)
+            steps = self.expected.steps_of(dose_ng, self.expected.programs[-1])
+            self.expected.bolus(steps * longest_us / duration_us, longest_us)
 
         self._commit(PROPOSAL_BOLUS, values, doubt)
 
     def stop(self) -> None:
         """Stop, for good or for some minutes."""
-        belief = self.belief
-        for_s = self.dice.choice((0, self.dice.randint(1, 1800)))
+        expected = self.expected
+        for_s = self.rng.choice((0, self.rng.randint(1, 1800)))
         self._begin(f"stop for {for_s} s" if for_s else "stop")
 
         def doubt() -> None:
-            belief.stopped(for_s, belief.now_us, surely=False)
+            expected.stopped(for_s, expected.now_us, surely=False)
 
         if self._try(lambda: self.pump.client.stop(resume_after_s=for_s), doubt) is not None:
-            belief.stopped(for_s, self._asked_us, surely=True)
+            expected.stopped(for_s, self._asked_us, surely=True)
 
     def resume(self) -> None:
         """Resume, when there is something to resume."""
-        belief = self.belief
-        if belief.states == {INFUSING}:
+        expected = self.expected
+        if expected.states == {INFUSING}:
             return
         self._begin("resume")
 
         def doubt() -> None:
-            belief.resumed(surely=False)
+            expected.resumed(surely=False)
 
         if self._try(self.pump.client.resume, doubt) is not None:
-            belief.resumed(surely=True)
+            expected.resumed(surely=True)
 
     def refill(self) -> None:
         """Record a refill."""
-        belief = self.belief
-        volume_pl = self.dice.randint(FILL_PL // 2, FILL_PL)
+        expected = self.expected
+        volume_pl = self.rng.randint(FILL_PL // 2, FILL_PL)
         self._begin(f"refill {volume_pl} pL")
 
         def doubt() -> None:
-            belief.level = None
-            belief.lockout_from_us = None
+            expected.level = None
+            expected.lockout_from_us = None
 
         if self._commit(PROPOSAL_REFILL, refill_values(volume_pl, FILL_PL // 10), doubt):
-            belief.lockout_from_us = self._asked_us
+            expected.lockout_from_us = self._asked_us
             self._note_level()
 
     def clock(self) -> None:
         """Move local time."""
-        belief = self.belief
-        shift_us = self.dice.randint(-36_000, 36_000) * US_PER_S
+        expected = self.expected
+        shift_us = self.rng.randint(-36_000, 36_000) * US_PER_S
         self._begin(f"clock by {shift_us} us")
 
         def doubt() -> None:
-            belief.offsets = {old + change for old in belief.offsets for change in (0, shift_us)}
+            expected.offsets = {old + change for old in expected.offsets for change in (0, shift_us)}
 
         values = {"absolute": 0, "day": 0, "second": 0, "us": 0, "offset_us": shift_us}
         if self._commit(PROPOSAL_CLOCK, values, doubt):
-            belief.offsets = {offset_us(self.pump.client.status())}
+            expected.offsets = {offset_us(self.pump.client.status())}
 
     def set_clock(self) -> None:
         """Give local time."""
-        belief = self.belief
+        expected = self.expected
         self._begin("clock")
         values = {"absolute": 1, "day": _DAY, "second": 43_200, "us": 0, "offset_us": 0}
-        if self._commit(PROPOSAL_CLOCK, values, belief.offsets.clear):
-            belief.offsets = {offset_us(self.pump.client.status())}
+        if self._commit(PROPOSAL_CLOCK, values, expected.offsets.clear):
+            expected.offsets = {offset_us(self.pump.client.status())}
 
     def cancel_plan(self) -> None:
         """The dose that holds now stays: within what the plan allowed."""
@@ -246,7 +246,7 @@ class Scene:
             return
 
         def doubt() -> None:
-            self.belief.ceiling += dead_steps(self.belief.programs[-1])
+            self.expected.ceiling += dead_steps(self.expected.programs[-1])
 
         self._commit(PROPOSAL_PRIME, {"dry": 1}, doubt)
 
@@ -258,17 +258,17 @@ class Scene:
 
     def _try(self, command: Callable[[], T], doubt: Callable[[], None]) -> T | None:
         """What it answered; None: refused. PowerCut: `doubt` has noted that it may have been done."""
-        belief = self.belief
-        self._asked_us = belief.now_us
+        expected = self.expected
+        self._asked_us = expected.now_us
         try:
             answer = command()
             now_us = self.pump.bench.now()
             doubt()
-            belief.pass_time(now_us)  # at some instant of that time it took effect
-            return None if belief.failing else answer
+            expected.pass_time(now_us)  # at some instant of that time it took effect
+            return None if expected.failing else answer
         except Refused as refused:
             self._tell(f"    refused: {refused.name} {refused.message}")
-            if belief.failing and refused.name in ("storage", "alarm"):
+            if expected.failing and refused.name in ("storage", "alarm"):
                 doubt()  # it may have been put on record before the flash failed
             elif refused.name in _OUR_FAULT:
                 raise Violated(f"{self.doing}: {refused}") from None
@@ -279,12 +279,12 @@ class Scene:
 
     def _note_level(self) -> None:
         accounts = self.pump.client.accounts()
-        self.belief.level = (accounts.steps, accounts.reservoir_pl)
+        self.expected.level = (accounts.steps, accounts.reservoir_pl)
 
     def _begin(self, what: str) -> None:
         self.doing = what
-        self.belief.pass_time(max(self.belief.now_us, self.pump.bench.now()))
-        self._tell(f"{self.belief.now_us / US_PER_S:14.6f} s  {what}")
+        self.expected.pass_time(max(self.expected.now_us, self.pump.bench.now()))
+        self._tell(f"{self.expected.now_us / US_PER_S:14.6f} s  {what}")
 
 
 def _nothing() -> None:

@@ -8,7 +8,7 @@ asked for, so no press for that one serves it.
 """
 
 from pump.safety.service import CHIRP
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 from pump.units import Instant
 from thecal_protocol.roles import BUTTON_S
 
@@ -17,7 +17,7 @@ _LEAST_S = 10  # for the host to say it again, however late the press came
 _PAIRING = 5  # opcode of PAIR
 
 
-class Presence:
+class ButtonAuthorization:
     """The one request that waits for a press, or was pressed for. Presses before boot do not count."""
 
     def __init__(self, button, timebase, log, alarms):
@@ -31,7 +31,7 @@ class Presence:
         self._until = Instant(0, 0)
         self.forgives = False  # a press since the last failed authentication
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Take note of a press."""
         presses = self._button.presses()
         if presses == self._presses:
@@ -52,20 +52,20 @@ class Presence:
         return len(self._act) > 0 and not self._until.by(self._timebase.s, self._timebase.us)
 
     def need(self, act) -> None:
-        """Return when this act was pressed for: that is used up then. Unacceptable: it waits now; or, with
+        """Return when this act was pressed for: that is used up then. Refused: it waits now; or, with
         the seconds until it may, a pairing that has to leave the press to another request."""
-        self.look()  # what was pressed before counts for nothing
+        self.poll()  # what was pressed before counts for nothing
         time = self._timebase
         if self._waits():
             if self._pressed and self._act == act:
                 self._act = b""
                 return
             if act[0] == _PAIRING and self._act[0] != _PAIRING:
-                raise Unacceptable("needs_button", str(self._until.s - time.s + 1))
+                raise Refused("needs_button", str(self._until.s - time.s + 1))
         self._act = act
         self._pressed = False
         self._until.set(time.s + BUTTON_S, time.us)
-        raise Unacceptable("needs_button", "")
+        raise Refused("needs_button", "")
 
     def end_session(self) -> None:
         """What it asked for waits no longer."""

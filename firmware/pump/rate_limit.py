@@ -4,7 +4,7 @@ Time is the pump's clock, so nothing is regained while it is off. Nothing here a
 """
 
 
-class Allowance:
+class RateLimit:
     """`left` in store, never more than `most`; `gain` more every `every_s`."""
 
     def __init__(self, most: int, gain: int, every_s: int):

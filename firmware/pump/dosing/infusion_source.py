@@ -4,7 +4,7 @@ A source adds the constant rate dose/duration for exactly its duration, counted 
 run: an extended bolus that gives way to a patient bolus keeps its remainder exactly (BOL-02). Steady-path
 methods (`start`, `suspend`, `finish`) never allocate; `prescribe` does and is called by commands only."""
 
-from pump.dosing import limbs
+from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 from pump.dosing.scale import Fraction, bolus_rate
 from pump.units import PL_PER_ML, Instant
@@ -23,7 +23,7 @@ RUNNING = 1
 SUSPENDED = 2
 
 
-class Source:
+class InfusionSource:
     """One slot for a bolus. `kind` is fixed; what it gives is prescribed anew for each bolus."""
 
     def __init__(self, kind: int):
@@ -33,13 +33,13 @@ class Source:
         self.dose_ng = 0
         self.duration_us = 0
         self.rate = Fraction()
-        self.parts = limbs.new(CAPACITY)  # the rate in the present scale
+        self.parts = bigint.new(CAPACITY)  # the rate in the present scale
         self.end = Instant()  # while RUNNING: the instant at which the whole dose has been given
         self.left = Instant(0, 0)  # while SUSPENDED: the span still to run
         self._span = Instant(0, 0)
         self._concentration_ng_per_ml = 1
         self.volume_pl = 0
-        self.volume = limbs.new(VOLUME_LIMBS)
+        self.volume = bigint.new(VOLUME_LIMBS)
 
     def prescribe(self, dose_ng: int, duration_us: int, concentration_ng_per_ml: int) -> None:
         """Say what a bolus from this slot gives. Commands only: allocates."""
@@ -49,7 +49,7 @@ class Source:
         self._span.set_us(duration_us)
         self._concentration_ng_per_ml = concentration_ng_per_ml
         self.volume_pl = dose_ng * PL_PER_ML // concentration_ng_per_ml
-        limbs.load(self.volume, VOLUME_LIMBS, self.volume_pl)
+        bigint.load(self.volume, VOLUME_LIMBS, self.volume_pl)
 
     def prescribe_volume(self, volume_pl: int, rate: Fraction, duration_us: int) -> None:
         """A prime or bridge: a volume at a rate (parts of the scale), ended by volume, not by dose."""
@@ -58,7 +58,7 @@ class Source:
         self.rate = rate
         self._span.set_us(duration_us)
         self.volume_pl = volume_pl
-        limbs.load(self.volume, VOLUME_LIMBS, volume_pl)
+        bigint.load(self.volume, VOLUME_LIMBS, volume_pl)
 
     def withdraw(self) -> None:
         """Nothing is prescribed any more."""
@@ -79,7 +79,7 @@ class Source:
         self.left.subtract(s, us)
         self.state = SUSPENDED
 
-    def go_on(self, s: int, us: int) -> None:
+    def resume(self, s: int, us: int) -> None:
         self.end.set(s, us)
         self.end.add(self.left.s, self.left.us)
         self.state = RUNNING
@@ -113,11 +113,11 @@ class Source:
         return self.dose_ng * PL_PER_ML * ran_us // (self._concentration_ng_per_ml * self.duration_us)
 
 
-class Periodic(Source):
+class Periodic(InfusionSource):
     """A bolus the pump gives by itself: first at a time after the commit, then every so often."""
 
     def __init__(self):
-        Source.__init__(self, PERIODIC)
+        InfusionSource.__init__(self, PERIODIC)
         self.next = Instant()
         self._every = Instant(0, 0)
         self.every_us = 0

@@ -1,4 +1,4 @@
-"""The keeper: carries the state of therapy into the ledger and, after a reset, back out of it.
+"""Persistence: carries the state of therapy into the ledger and, after a reset, back out of it.
 
 What must not be lost, and where it is (docs/explanation/storage.md):
 
@@ -17,10 +17,10 @@ and a new program makes a new start (INT-04). When writes fail, therapy goes on 
 been given, then it stops for good.
 
 Flash is slow: a write may take half a second, in which the pump does nothing else. So at rates at which the
-motor's queue lasts no longer than that, the main loop calls `serve` only right after the queue was filled,
-and commands fill it first (`fill_queue`).
+motor's queue lasts no longer than that, the main loop calls `write_due` only right after the queue was
+filled, and commands fill it first (`fill_queue`).
 
-`serve`, `reserve` and `save` never allocate.
+`write_due`, `reserve` and `save` never allocate.
 """
 
 from pump.dosing.flow import ALARM_STORAGE, FAULT_STORAGE, NOTE_ALARM, NOTE_ALARM_CLEARED
@@ -28,9 +28,9 @@ from pump.records import ledger as ledgers
 from pump.records import state as states
 from pump.records.documents import Document, DocumentError
 from pump.records.restarts import Restarts
-from pump.therapy.bounds import MAX_PATIENT_PER_24H, Unacceptable
-from pump.therapy.fillings import FILLINGS, FILLINGS_OF_0_1, REFILLS
+from pump.therapy.bounds import MAX_PATIENT_PER_24H, Refused
 from pump.therapy.prescription import Prescription
+from pump.therapy.reservoir_fills import REFILLS, RESERVOIR_FILLS, RESERVOIR_FILLS_OF_0_1
 from thecal_protocol import codec, messages
 
 _SAVE_EVERY_S = 1800
@@ -43,7 +43,7 @@ NOTE_DISTRUSTED = 24
 LEDGER_CORRUPT = ledgers.CORRUPT
 LEDGER_OTHER_VERSION = ledgers.OTHER_VERSION
 PROGRAM_UNREADABLE = 4
-FILLINGS_UNREADABLE = 5
+FILLS_UNREADABLE = 5
 FLASH_UNREADABLE = 6  # no file system of ours, nor an erased flash: formatted
 FLASH_FAILS = 7
 ANOTHER_PUMP = 8
@@ -53,20 +53,20 @@ ALARM_FORMAT = 28
 _FORMATTED_OVER = 2  # the store's `found`
 
 
-class Keeper:
+class Persistence:
     """The pump's memory across resets."""
 
-    def __init__(self, board, timebase, course, log, bounds):
+    def __init__(self, board, timebase, controller, log, bounds):
         self._store = board.store
         self._ticks_us = board.ticks_us
         self._serial = board.serial_number.encode()
         self._timebase = timebase
-        self._course = course
-        self._delivery = course.delivery
+        self._controller = controller
+        self._delivery = controller.delivery
         self._log = log
         self._bounds = bounds
         self._ledger = ledgers.Ledger(board.store, states.WORDS)
-        self._state = states.State(self._ledger.words, course, log)
+        self._state = states.State(self._ledger.words, controller, log)
         self._bolus_file = board.store.keep("boluses")
         self._bolus_bytes = bytearray(8 * MAX_PATIENT_PER_24H + 8)
         self._saved_s = 0
@@ -79,14 +79,14 @@ class Keeper:
     # --- the steady path ---
 
     def is_due(self) -> bool:
-        """Is there anything for `serve` to do?"""
+        """Is there anything for `write_due` to do?"""
         return self._delivery.changed or self._is_low() or self._timebase.s - self._saved_s >= _SAVE_EVERY_S
 
     def _is_low(self) -> bool:
         delivery = self._delivery
         return delivery.flowing and delivery.steps_left() < delivery.reserve_steps // 2
 
-    def serve(self) -> None:
+    def write_due(self) -> None:
         """Save what has changed, and reserve more steps while half of the last reservation is unused. One
         write; not to be called when the motor's queue could run dry meanwhile (`Flow.may_stall`)."""
         if self._is_low():
@@ -146,10 +146,10 @@ class Keeper:
 
     def fill_queue(self) -> None:
         """Before a write that cannot wait: the motor gets enough to last through it."""
-        self._course.breathe()
+        self._controller.breathe()
         time = self._timebase
         time.update(self._ticks_us())
-        self._delivery.serve(time.s, time.us)
+        self._delivery.apply_due(time.s, time.us)
         self._delivery.refill_queue(time.s, time.us)
 
     def commit_program(self, canonical, apply) -> None:
@@ -161,9 +161,9 @@ class Keeper:
         it nothing flows any more. What flows in the moment until the ledger is written is on record as
         steps, though not as the new program's."""
         if self._delivery.fault:  # nothing can be put on record, so nothing that is may be overwritten
-            raise Unacceptable("alarm", "fault")
+            raise Refused("alarm", "fault")
         state = self._state
-        before = state.program, state.fillings
+        before = state.program, state.reservoir_fills
         number = self._next(state.program)
         self.write("program-%d" % (number & 1), number, canonical)
         self._reserve_a_run()
@@ -172,30 +172,30 @@ class Keeper:
             apply(self._timebase.s, self._timebase.us)
             try:
                 self._record_switch(number)
-            except Unacceptable:
-                state.program, state.fillings = before  # as the ledger on flash has them
+            except Refused:
+                state.program, state.reservoir_fills = before  # as the ledger on flash has them
                 self._delivery.fail(FAULT_STORAGE, self._timebase.s, self._timebase.us)
                 raise
         finally:
             self._delivery.uncommitted = False
         self.program = canonical
-        self._delivery.serve(self._timebase.s, self._timebase.us)
+        self._delivery.apply_due(self._timebase.s, self._timebase.us)
 
     def _record_switch(self, number: int) -> None:
-        """The switch has been made: put it on record. Unacceptable("storage") when the flash fails."""
+        """The switch has been made: put it on record. Refused("storage") when the flash fails."""
         if self.distrust:
             self._start_anew()
-        self._write_fillings()
+        self._write_fills()
         self._state.program = number
         self.distrust = 0
         if self.refused_format:
             self.refused_format = 0
             self._log.note(NOTE_ALARM_CLEARED, ALARM_FORMAT, 0, 0, 0)
-        self._delivery.reserve_steps = ledgers.reserve_steps(self._course.prescription.step_volume_pl)
+        self._delivery.reserve_steps = ledgers.reserve_steps(self._controller.prescription.step_volume_pl)
         self.fill_queue()
         self._delivery.uncommitted = False
         if not self.reserve():
-            raise Unacceptable("storage", "ledger")
+            raise Refused("storage", "ledger")
 
     def _reserve_a_run(self) -> None:
         """The first steps of a new program shall not wait until it is on record: they are permitted by what
@@ -217,40 +217,40 @@ class Keeper:
     def keep_refill(self, before) -> None:
         """The reservoir was filled: on record before it is answered. `before`: the fillings' values to go
         back to when the flash fails."""
-        number = self._state.fillings
+        number = self._state.reservoir_fills
         try:
-            self._write_fillings()
+            self._write_fills()
             if not self.save_now():
-                raise Unacceptable("storage", "ledger")
-        except Unacceptable:
-            self._state.fillings = number
-            self._course.fillings.restore(before)
+                raise Refused("storage", "ledger")
+        except Refused:
+            self._state.reservoir_fills = number
+            self._controller.reservoir_fills.restore(before)
             raise
 
-    def _write_fillings(self) -> None:
-        number = self._next(self._state.fillings)
-        data = codec.encoded(FILLINGS, self._course.fillings.as_values())
+    def _write_fills(self) -> None:
+        number = self._next(self._state.reservoir_fills)
+        data = codec.encoded(RESERVOIR_FILLS, self._controller.reservoir_fills.as_values())
         self.write("fillings-%d" % (number & 1), number, data)
-        self._state.fillings = number
+        self._state.reservoir_fills = number
 
     def write(self, name: str, number: int, data) -> None:
-        """A document; Unacceptable("storage") when the flash fails."""
+        """A document; Refused("storage") when the flash fails."""
         self.fill_queue()
         try:
             Document(self._store, name).write(number, data)
         except OSError:
             self._note_failure()
-            raise Unacceptable("storage", name)
+            raise Refused("storage", name)
         self._written()
 
     def keep_boluses(self) -> None:
-        """Write when the patient's boluses were given; Unacceptable("storage") when the flash fails."""
+        """Write when the patient's boluses were given; Refused("storage") when the flash fails."""
         self.fill_queue()
         if not self._write_boluses():
-            raise Unacceptable("storage", "boluses")
+            raise Refused("storage", "boluses")
 
     def _write_boluses(self) -> bool:
-        self._course.boluses.pack_given(self._bolus_bytes)
+        self._controller.boluses.pack_given(self._bolus_bytes)
         Document.seal(self._bolus_bytes)
         try:
             self._bolus_file.write(self._bolus_bytes)
@@ -283,7 +283,7 @@ class Keeper:
                 self._refuse(found)
         except DocumentError as error:
             self._refuse(error.args[0])
-        except (codec.WireError, Unacceptable):
+        except (codec.WireError, Refused):
             self._refuse(PROGRAM_UNREADABLE)
         except OSError:
             self._refuse(FLASH_FAILS)
@@ -296,7 +296,7 @@ class Keeper:
         if why == LEDGER_OTHER_VERSION or self._ledger.format != ledgers.VERSION:
             self.refused_format = self._ledger.format
         time = self._timebase
-        self._course.boluses.distrust_history(time.s, time.us)
+        self._controller.boluses.distrust_history(time.s, time.us)
         self._log.note(NOTE_DISTRUSTED, why, 0, 0, 0)
 
     def resets(self) -> int:
@@ -309,7 +309,7 @@ class Keeper:
             self._state.forget()
             raise DocumentError(ANOTHER_PUMP)
         words[states.RESETS] += 1
-        exact = self._state.take_survived(delivery.motor.survived())
+        exact = self._state.apply_steps_before_reset(delivery.motor.steps_before_reset())
         time.update(self._ticks_us())
         time.s = words[states.TIME_S]
         time.us = words[states.TIME_US]
@@ -325,55 +325,55 @@ class Keeper:
         self._state.restore_progress()
         self._restore_boluses()
         delivery.at.set(time.s, time.us)
-        delivery.go_on(time.s, time.us, True)
-        unproven_pl = self._state.unproven * self._course.prescription.step_volume_pl
+        delivery.open_segment(time.s, time.us, True)
+        unproven_pl = self._state.unproven * self._controller.prescription.step_volume_pl
         resets = self.resets() & 0xFFFF
         self._log.note(NOTE_RESTORED, 1 if exact else 0, resets, delivery.steps_base, unproven_pl)
 
     def reload(self) -> None:
         """After a fault: the program as it is on record, its plan where it stood; boluses have ended.
-        Unacceptable when it cannot be read."""
+        Refused when it cannot be read."""
         if not self.program or self.distrust:
             return
         plan = self._delivery.plan
         try:
             self._restore_program()
         except (DocumentError, codec.WireError, OSError):
-            raise Unacceptable("storage", "program")
+            raise Refused("storage", "program")
         if plan is not None:
-            self._delivery.plan.restore(plan.index, plan.held, plan.left.s, plan.left.us)
+            self._delivery.plan.restore(plan.index, plan.paused, plan.left.s, plan.left.us)
 
     def _restore_program(self) -> None:
         """Program and fillings, both or none."""
-        fillings = self._read_fillings()
+        fills = self._read_fills()
         number = self._state.program
         program = Document(self._store, "program-%d" % (number & 1)).read(number, PROGRAM_UNREADABLE)
         fields = messages.proposal_fields(messages.PROPOSAL_PROGRAM)
         prescription = Prescription(codec.decode(fields, program, 0, len(program)), self._bounds)
         prescription.forget_steps()
-        self._course.fillings.restore(fillings)
+        self._controller.reservoir_fills.restore(fills)
         self.program = program
         self._delivery.reserve_steps = ledgers.reserve_steps(prescription.step_volume_pl)
-        self._course.restore(prescription, self._timebase.s, self._timebase.us)
+        self._controller.restore(prescription, self._timebase.s, self._timebase.us)
 
-    def _read_fillings(self):
-        number = self._state.fillings
-        data = Document(self._store, "fillings-%d" % (number & 1)).read(number, FILLINGS_UNREADABLE)
+    def _read_fills(self):
+        number = self._state.reservoir_fills
+        data = Document(self._store, "fillings-%d" % (number & 1)).read(number, FILLS_UNREADABLE)
         try:
-            return codec.decode(FILLINGS, data, 0, len(data))
+            return codec.decode(RESERVOIR_FILLS, data, 0, len(data))
         except codec.WireError:
-            fillings = codec.decode(FILLINGS_OF_0_1, data, 0, len(data))
+            fills = codec.decode(RESERVOIR_FILLS_OF_0_1, data, 0, len(data))
         try:  # 0.1 had a document of its own for what refills showed
             data = Document(self._store, "refills").read(1, 0)
-            fillings["refills"] = [codec.decode(REFILLS, data, 0, len(data))]
+            fills["refills"] = [codec.decode(REFILLS, data, 0, len(data))]
         except (DocumentError, codec.WireError):
-            fillings["refills"] = []  # never written, or not to be read
-        fillings["missed"] = fillings["first_missed"] = ()
-        return fillings
+            fills["refills"] = []  # never written, or not to be read
+        fills["missed"] = fills["first_missed"] = ()
+        return fills
 
     def _restore_boluses(self) -> None:
         """The patient's last boluses; a history that cannot be read means lockout from now (BOL-08)."""
-        boluses = self._course.boluses
+        boluses = self._controller.boluses
         try:
             data = self._bolus_file.read()
         except OSError:

@@ -17,7 +17,7 @@ _NEVER_US = 1 << 100
 
 
 @dataclass
-class Allowance:
+class DoseBound:
     """Steps per microsecond that therapy allows, as stretches that may overlap: they add up."""
 
     stretches: list[tuple[int, int, Fraction]] = field(default_factory=list[tuple[int, int, Fraction]])

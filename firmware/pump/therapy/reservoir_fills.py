@@ -9,13 +9,13 @@ each filling's stretch, shifted by the dead volume. Before the first filling the
 Allocates: commands only.
 """
 
-from pump.therapy.bounds import Unacceptable
+from pump.therapy.bounds import Refused
 
-MAX_FILLINGS = 48
+MAX_FILLS = 48
 
 # How the fillings are kept on record (encoded by `codec`); with them, since 0.2, what refills showed, so
 # that a refill is on record whole or not at all.
-FILLINGS = (
+RESERVOIR_FILLS = (
     ("reservoir_pl", "u64"),
     ("reservoir_mark_pl", "u64"),
     ("refilled", "u8"),
@@ -33,7 +33,7 @@ FILLINGS = (
         ),
     ),
 )
-FILLINGS_OF_0_1 = FILLINGS
+RESERVOIR_FILLS_OF_0_1 = RESERVOIR_FILLS
 # Steps not seen to move, since 0.2: where the counts above begin, and with each filling (without primes).
 MISSED = (("base_step", "u64"), ("base_pl", "u64"), ("mark_pl", "u64"), ("refill_step", "u64"))
 FIRST_MISSED = (("first_step", "u64"),)
@@ -53,7 +53,11 @@ REFILLS = (
         ),
     ),
 )
-FILLINGS += (("refills", REFILLS), ("missed", MISSED), ("first_missed", FIRST_MISSED))  # one, one, one each
+RESERVOIR_FILLS += (
+    ("refills", REFILLS),
+    ("missed", MISSED),
+    ("first_missed", FIRST_MISSED),
+)  # one, one, one each
 
 
 def _without_limits(drug):
@@ -77,7 +81,7 @@ def same_drugs(mine, other) -> bool:
     return True
 
 
-class Filling:
+class ReservoirFill:
     """One mixture of drugs, from a volume mark on."""
 
     def __init__(self, number: int, drugs, step_volume_pl: int, first_step: int, first_pl: int):
@@ -103,7 +107,7 @@ class Filling:
         return 0
 
 
-class Fillings:
+class ReservoirFills:
     """The list of fillings, the reservoir's count, the flag that a refill has been recorded."""
 
     def __init__(self):
@@ -149,17 +153,17 @@ class Fillings:
         """Another drug or concentration needs a refill on record first (DEL-11), or with it (`refilled`)."""
         if self.list and not self.list[-1].holds(prescription):
             if not refilled and not self.list[-1].holds_drugs(prescription):
-                raise Unacceptable("refill_first", "drugs")
-            if len(self.list) >= MAX_FILLINGS:
-                raise Unacceptable("too_large", "fillings")
+                raise Refused("refill_first", "drugs")
+            if len(self.list) >= MAX_FILLS:
+                raise Refused("too_large", "fillings")
 
-    def take(self, prescription, delivery) -> None:
+    def apply_program(self, prescription, delivery) -> None:
         """A program begins. The first says what the reservoir holds; other drugs begin where they were
         filled in."""
         steps = delivery.steps()
         dose_steps = delivery.dose_steps()
-        missed = delivery.missed()
-        first_missed = missed - delivery.primed_missed()
+        missed = delivery.lost_steps()
+        first_missed = missed - delivery.primed_lost_steps()
         displaced_pl = self.displaced_pl(steps)
         missed_pl = self.missed_pl(missed)
         before = len(self.list)
@@ -184,7 +188,7 @@ class Fillings:
     def _append(self, prescription, first_step: int, first_pl: int) -> None:
         step_volume_pl = prescription.step_volume_pl
         self.list.append(
-            Filling(len(self.list) + 1, prescription.drugs, step_volume_pl, first_step, first_pl)
+            ReservoirFill(len(self.list) + 1, prescription.drugs, step_volume_pl, first_step, first_pl)
         )
 
     def as_values(self):
@@ -227,7 +231,7 @@ class Fillings:
         self._base_step = values["base_step"]
         self._base_pl = values["base_pl"]
         self.list = [
-            Filling(index + 1, x["drugs"], x["step_volume_pl"], x["first_step"], x["first_pl"])
+            ReservoirFill(index + 1, x["drugs"], x["step_volume_pl"], x["first_step"], x["first_pl"])
             for index, x in enumerate(values["fillings"])
         ]
         for refills in values["refills"]:
@@ -243,10 +247,10 @@ class Fillings:
     def refill(self, volume_pl: int, delivery) -> None:
         """The reservoir now holds volume_pl."""
         dose_steps = delivery.dose_steps()
-        missed = delivery.missed()
+        missed = delivery.lost_steps()
         displaced_pl = self.displaced_pl(delivery.steps())
         self._missed_mark_pl = self.missed_pl(missed)
-        self._missed_refill = missed - delivery.primed_missed()
+        self._missed_refill = missed - delivery.primed_lost_steps()
         self.reservoir_pl = volume_pl
         self._reservoir_mark_pl = displaced_pl
         self._refill_mark = (dose_steps, displaced_pl)

@@ -49,7 +49,7 @@ def promise(kept: bool, text: str) -> None:
         raise Violated(text)
 
 
-class Belief:
+class ExpectedState:
     """What one pump may be like. Counts are over all its lives."""
 
     def __init__(self, step_pl: int) -> None:

@@ -1,10 +1,10 @@
-"""The gate between the flow and the motor: what the flow tells and asks whoever guards it.
+"""The delivery interlock, between the flow and the motor: what the flow tells and asks whoever guards it.
 
 The pump's guard is `pump.safety.supervisor`.
 """
 
 
-class OpenGate:
+class OpenInterlock:
     """Stands where a pump has its guard (`pump.safety.supervisor`): everything passes."""
 
     def prescribe(self, prescription) -> None: ...
@@ -13,7 +13,7 @@ class OpenGate:
 
     def therapy(self, flows: bool) -> None: ...
 
-    def holding(self, level: int) -> None: ...
+    def restricted(self, level: int) -> None: ...
 
     def check_start(self, refill=None) -> None: ...
 

@@ -1,8 +1,8 @@
-"""The course of therapy: what clinician and patient may do to a running delivery, and why not.
+"""The therapy controller: what clinician and patient may do to a running delivery, and why not.
 
 Every method takes the instant (s, us) at which it was asked, weighs the request as of then, and acts at one
-exact microsecond or raises `Unacceptable` with nothing changed. To weigh it takes a chip up to seconds, in
-which the motor goes on: what takes effect does so when that is done (`interrupt`). Allocates: commands only,
+exact microsecond or raises `Refused` with nothing changed. To weigh it takes a chip up to seconds, in which
+the motor goes on: what takes effect does so when that is done (`close_segment`). Allocates: commands only,
 never the passing of time.
 
 Rules (docs/explanation/dosing.md): a new program is the whole therapy, so it ends a running bolus and
@@ -11,15 +11,14 @@ the basal rate with its phase, and a bridge or plan where it stood; a bridge is 
 skipped by its own command.
 """
 
-from pump.dosing.delivery import Delivery
 from pump.dosing.flow import FAULT_PHASE, FREE
+from pump.dosing.infusion_source import IDLE, PATIENT
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
-from pump.dosing.source import BRIDGE, CLINICIAN, EXTENDED, IDLE, PATIENT, PRIME, Periodic, Source
 from pump.therapy import library, windows
 from pump.therapy.boluses import Boluses
-from pump.therapy.bounds import EMPTY_PL, MAX_PERIODIC, Unacceptable, check_local_time, outside
-from pump.therapy.fillings import Fillings
+from pump.therapy.bounds import EMPTY_PL, Refused, check_local_time, outside
+from pump.therapy.reservoir_fills import ReservoirFills
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S, Instant
 
 UNPROGRAMMED = 0
@@ -37,14 +36,7 @@ NOTE_BRIDGE_SKIPPED = 21
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
 
-def make_delivery(motor, log):
-    """A delivery with all its slots: clinician, patient, extended and periodic boluses; prime and bridge."""
-    periodic = [Periodic() for _ in range(MAX_PERIODIC)]
-    sources = tuple([Source(CLINICIAN), Source(PATIENT), Source(EXTENDED)] + periodic)
-    return Delivery(motor, log, sources, (Source(PRIME), Source(BRIDGE)))
-
-
-class Course:
+class TherapyController:
     """Prescription, its delivery, and the rules between them."""
 
     def __init__(self, delivery, log, now):
@@ -55,7 +47,7 @@ class Course:
         self.breathe = now  # amid what takes long to weigh; the pump's own serves the motor, too (INT-11)
         self.prescription = None
         self.committed_ref = 0  # ties the records of the last commit together
-        self.fillings = Fillings()
+        self.reservoir_fills = ReservoirFills()
         self.boluses = Boluses(self)
         self._prime, self._bridge = delivery.exclusive
         self._implant_until = Instant(0, 0)
@@ -70,33 +62,33 @@ class Course:
 
     def need_program(self) -> None:
         if self.prescription is None:
-            raise Unacceptable("not_programmed", "")
+            raise Refused("not_programmed", "")
 
-    def interrupt(self):
+    def close_segment(self):
         """Close the running segment, now; the instant (s, us) at which it closed. Refused after a fault."""
         now = self._now()
-        if not self.delivery.interrupt(now.s, now.us):
-            raise Unacceptable("alarm", "fault")
+        if not self.delivery.close_segment(now.s, now.us):
+            raise Refused("alarm", "fault")
         return self.delivery.at.s, self.delivery.at.us
 
     # --- program ---
 
     def check_program(self, prescription, s: int, us: int, refill=None) -> None:
         """What depends on the pump's present state. `refill`: one that comes with it."""
-        refilled = refill is not None or self.fillings.was_refilled()
+        refilled = refill is not None or self.reservoir_fills.was_refilled()
         if self._bridge.state != IDLE:
-            raise Unacceptable("bridge", "skip or finish it first")
+            raise Refused("bridge", "skip or finish it first")
         prescription.bounds.check_speed(prescription)
         library.check_succession(self.prescription, prescription)
-        self.fillings.check(prescription, refilled)
+        self.reservoir_fills.check(prescription, refilled)
         if prescription.bridge:
             if not refilled:
-                raise Unacceptable("refill_first", "bridge")
-            if prescription.bridge["concentration_ng_per_ml"] != self.fillings.old_concentration():
-                raise Unacceptable("inconsistent", "bridge.concentration")
+                raise Refused("refill_first", "bridge")
+            if prescription.bridge["concentration_ng_per_ml"] != self.reservoir_fills.old_concentration():
+                raise Refused("inconsistent", "bridge.concentration")
         self.boluses.check_halt(prescription, refill)
         if prescription.start_delay_s and self.delivery.flowing:
-            raise Unacceptable("running_therapy", "start_delay")
+            raise Refused("running_therapy", "start_delay")
         if self.prescription is not None and not prescription.bridge:  # its doses are the old filling's
             self._check_windows(prescription, s, us)
 
@@ -105,26 +97,26 @@ class Course:
         try:
             self._refuse_given(windows.exceeded(self, prescription, None, s, us))
         except MemoryError:
-            raise Unacceptable("internal", "memory")
+            raise Refused("internal", "memory")
 
     def _refuse_given(self, passed: str) -> None:
         if passed:
-            raise Unacceptable(passed, "given")
+            raise Refused(passed, "given")
 
     def commit(self, prescription, s: int, us: int, refill=None) -> None:
         """From this microsecond on the new prescription runs; what was running ends, its phase is kept.
         `refill`: the reservoir was filled with what it is for; on record at the same microsecond."""
         self.check_program(prescription, s, us, refill)
         delivery = self.delivery
-        delivery.gate.check_start(refill)
-        s, us = self.interrupt()
+        delivery.interlock.check_start(refill)
+        s, us = self.close_segment()
         ref = self.committed_ref = delivery.take_ref()
         if refill is not None:
             self._fill(refill, s, us, ref)
-        held = delivery.held
-        delivery.held = FREE
+        restriction = delivery.restriction
+        delivery.restriction = FREE
         delivery.cut_all_short(s, us)
-        self.fillings.take(prescription, delivery)
+        self.reservoir_fills.apply_program(prescription, delivery)
         self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
         library.note_committed(prescription, self.log, ref)
@@ -137,9 +129,9 @@ class Course:
         elif prescription.bridge:
             self._prescribe_bridge(prescription)
             delivery.start_source(self._bridge, s, us)
-        delivery.go_on(s, us, True)
-        if held:
-            delivery.hold(held, s, us)
+        delivery.open_segment(s, us, True)
+        if restriction:
+            delivery.restrict(restriction, s, us)
 
     def _prescribe(self, prescription, s: int, us: int) -> None:
         """What may run from now on is what this prescription says."""
@@ -152,11 +144,11 @@ class Course:
         delivery.ceiling = volume_rate(prescription.max_rate_pl_per_day, concentration)
         delivery.scale.set_drug(concentration, prescription.step_volume_pl)
         self._prescribe_boluses(prescription, s, us)
-        delivery.floor = volume_rate(prescription.bounds.floor_pl_per_day, concentration)
+        delivery.keep_open = volume_rate(prescription.bounds.floor_pl_per_day, concentration)
         delivery.max_pause_s = prescription.values["max_pause_s"]
         for source in delivery.exclusive:
             source.withdraw()
-        delivery.gate.prescribe(prescription)
+        delivery.interlock.prescribe(prescription)
 
     def restore(self, prescription, s: int, us: int) -> None:
         """After a reset: this program had been committed. Its progress is the caller's to put back."""
@@ -172,7 +164,7 @@ class Course:
         plan = Plan(first, [(x["after_us"], x["dose_ng_per_day"]) for x in steps])
         plan.start(s, us)
         if prescription.start_delay_s:
-            plan.hold(s, us)
+            plan.pause(s, us)
         return plan
 
     def _prescribe_boluses(self, prescription, s: int, us: int) -> None:
@@ -208,11 +200,11 @@ class Course:
     def skip_bridge(self, s: int, us: int) -> None:
         """Go on with the program at once, although old drug is still in the catheter."""
         if self._bridge.state == IDLE:
-            raise Unacceptable("not_running", "bridge")
-        s, us = self.interrupt()
+            raise Refused("not_running", "bridge")
+        s, us = self.close_segment()
         self.delivery.cut_short(self._bridge, s, us)
         self.log.note(NOTE_BRIDGE_SKIPPED, 0, 0, 0, 0)
-        self.delivery.go_on(s, us, False)
+        self.delivery.open_segment(s, us, False)
 
     def set_implant(self, s: int, us: int) -> None:
         """The implant/revision flag: for one hour a prime may be given."""
@@ -221,25 +213,25 @@ class Course:
         self.log.note(NOTE_IMPLANT, 0, 0, 0, 0)
 
     def check_prime(self, values, s: int, us: int) -> None:
-        """Unacceptable when this prime may not be given now (BOL-10)."""
+        """Refused when this prime may not be given now (BOL-10)."""
         self.need_program()
         if values["dry"] > 1:
-            raise Unacceptable("out_of_range", "dry")
+            raise Refused("out_of_range", "dry")
         if self.delivery.fault:
-            raise Unacceptable("alarm", "fault")
+            raise Refused("alarm", "fault")
         if not self.delivery.flowing:
-            raise Unacceptable("stopped", "")
-        if self.delivery.held:
-            raise Unacceptable("alarm", "")
+            raise Refused("stopped", "")
+        if self.delivery.restriction:
+            raise Refused("alarm", "")
         if self.delivery.exclusive_running() is not None:
-            raise Unacceptable("bridge", "")
+            raise Refused("bridge", "")
         if self._implant_until.by(s, us):
-            raise Unacceptable("implant_flag", "")
+            raise Refused("implant_flag", "")
         if not self._prime_pl(values):
-            raise Unacceptable("out_of_range", "volume")  # there is nothing to fill
+            raise Refused("out_of_range", "volume")  # there is nothing to fill
         above_pl = max(0, self.reservoir_left_pl() - EMPTY_PL)
         if self._prime_pl(values) > above_pl:
-            raise Unacceptable("reservoir", "volume_pl 0 %d" % above_pl)
+            raise Refused("reservoir", "volume_pl 0 %d" % above_pl)
 
     def _prime_pl(self, values) -> int:
         """Dry: the whole dead volume; a pump primed before: the catheter's only."""
@@ -250,7 +242,7 @@ class Course:
         """Fill the catheter at the highest total rate; the basal flow waits. Its number."""
         self.check_prime(values, s, us)
         prescription = self.prescription
-        s, us = self.interrupt()
+        s, us = self.close_segment()
         delivery = self.delivery
         for source in delivery.sources:
             if source.state != IDLE:
@@ -261,7 +253,7 @@ class Course:
         self._prime.prescribe_volume(volume_pl, rate, duration_us)
         self._implant_until.set(0, 0)
         ref = delivery.start_source(self._prime, s, us)
-        delivery.go_on(s, us, True)
+        delivery.open_segment(s, us, True)
         return ref
 
     # --- stop, resume, plan, clock, refill ---
@@ -273,12 +265,12 @@ class Course:
             raise outside("resume_after_s", 0, self.prescription.values["max_pause_s"])
         delivery = self.delivery
         if not delivery.fault:
-            s, us = self.interrupt()
+            s, us = self.close_segment()
             was_to_flow = delivery.flowing or not delivery.resume_at.is_never()
             delivery.halt(s, us)
             if delivery.flowing:  # whatever went wrong: a stop that does not stop is a fault (INT-07)
                 delivery.fail(FAULT_PHASE, s, us)
-                raise Unacceptable("alarm", "fault")
+                raise Refused("alarm", "fault")
             delivery.resume_at.set_never()
             if resume_after_s:
                 delivery.resume_at.set(s, us)
@@ -287,29 +279,29 @@ class Course:
                 delivery.pause_alarm_at.set(s, us)
                 delivery.pause_alarm_at.add(self.prescription.values["max_pause_s"], 0)
             self.log.note(NOTE_STOPPED, 0, 0, resume_after_s, 0)
-            delivery.go_on(s, us, False)
+            delivery.open_segment(s, us, False)
 
     def resume(self, s: int, us: int) -> None:
         self.need_program()
         if self.delivery.fault:
-            raise Unacceptable("alarm", "fault")
+            raise Refused("alarm", "fault")
         if self.delivery.flowing:
-            raise Unacceptable("not_stopped", "")
-        if self.delivery.held:
-            raise Unacceptable("alarm", "")
-        self.delivery.gate.check_start()
-        s, us = self.interrupt()
+            raise Refused("not_stopped", "")
+        if self.delivery.restriction:
+            raise Refused("alarm", "")
+        self.delivery.interlock.check_start()
+        s, us = self.close_segment()
         self.delivery.resume_flow(s, us)
-        self.delivery.go_on(s, us, False)
+        self.delivery.open_segment(s, us, False)
 
     def cancel_plan(self, s: int, us: int) -> None:
         """No further steps of the plan: the dose that holds now stays."""
         if self.delivery.plan is None or self.delivery.plan.is_over():
-            raise Unacceptable("not_running", "plan")
-        s, us = self.interrupt()
+            raise Refused("not_running", "plan")
+        s, us = self.close_segment()
         self.delivery.plan.cancel()
         self.log.note(NOTE_PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
-        self.delivery.go_on(s, us, False)
+        self.delivery.open_segment(s, us, False)
 
     def check_clock(self, values, s: int, us: int) -> None:
         """Local time must lie between 2000-01-01 and LAST_DAY."""
@@ -326,7 +318,7 @@ class Course:
             try:
                 self._refuse_given(windows.by_clock(self, values, s, us).exceeded())
             except MemoryError:
-                raise Unacceptable("internal", "memory")
+                raise Refused("internal", "memory")
 
     def _check_bolus_meets_any_hour(self) -> None:
         """A bolus was accepted with the basal rate of its hours; others must not lift it over the cap."""
@@ -335,16 +327,16 @@ class Course:
             if source.state != IDLE:
                 running.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         if running and not self.prescription.fits_max_rate(running, self.prescription.highest_basal_e9()):
-            raise Unacceptable("max_rate", "a bolus is running")
+            raise Refused("max_rate", "a bolus is running")
 
     def set_clock(self, s: int, us: int, values) -> None:
         """Local time is what it was said to be when this was asked; a flex schedule follows it from now on,
         nothing is given twice or left out."""
         self.check_clock(values, s, us)
-        at_s, at_us = self.interrupt()
+        at_s, at_us = self.close_segment()
         self.move_clock(s, us, values)
         self.log.note(NOTE_CLOCK, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0)
-        self.delivery.go_on(at_s, at_us, False)
+        self.delivery.open_segment(at_s, at_us, False)
 
     def move_clock(self, s: int, us: int, values) -> None:
         local = self.delivery.local
@@ -356,7 +348,7 @@ class Course:
     def check_refill(self, values) -> None:
         self.need_program()
         if self.delivery.fault:  # it could not be put on record
-            raise Unacceptable("alarm", "fault")
+            raise Refused("alarm", "fault")
         most_pl = self.prescription.values["reservoir_pl"]
         if not 0 < values["volume_pl"] <= most_pl:
             raise outside("volume_pl", 1, most_pl)
@@ -366,22 +358,22 @@ class Course:
     def refill(self, values, s: int, us: int) -> None:
         """The reservoir was emptied (residual) and filled (volume); the lockout restarts (BOL-12)."""
         self.check_refill(values)
-        self.delivery.serve(s, us)
+        self.delivery.apply_due(s, us)
         self._fill(values, s, us, 0)
 
     def _fill(self, values, s: int, us: int, ref: int) -> None:
         delivery = self.delivery
         delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
         self.log.note(NOTE_REFILLED, 0, ref, values["volume_pl"], values["residual_pl"])
-        delivery.gate.filled(values, s, ref)
-        self.fillings.refill(values["volume_pl"], delivery)
+        delivery.interlock.filled(values, s, ref)
+        self.reservoir_fills.refill(values["volume_pl"], delivery)
         self.boluses.restart_lockout(s, us)
 
     # --- what is known ---
 
     def reservoir_left_pl(self) -> int:
         """Counted volume left in the reservoir."""
-        return self.fillings.left_pl(self.delivery.steps())
+        return self.reservoir_fills.left_pl(self.delivery.steps())
 
     def basal_ng_per_day(self) -> int:
         """The basal dose rate that is scheduled now (0 at the minimum rate, which is no dose)."""
