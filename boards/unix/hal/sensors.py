@@ -13,8 +13,9 @@ import array
 
 from micropython import const
 
-NAMES = ("temperature", "battery", "upstream", "downstream")
-_NO_READING = const(-(1 << 29))
+from thecal_protocol.sensors import NO_READING, READINGS, SENSORS
+
+NAMES = tuple([row[1] for row in SENSORS if row[2]])
 _DAY_US = const(86_400_000_000)
 _HALF_DAY_US = const(43_200_000_000)
 
@@ -56,7 +57,7 @@ def _millivolts(left_uc: int) -> int:
 class Sensors:
     """Board interface `sensors`. Attributes as docs/reference/board-interface.md names them."""
 
-    NO_READING = _NO_READING
+    NO_READING = NO_READING
 
     def __init__(self, clock, motor, reservoir, seed: int, start_us: int):
         self._clock = clock
@@ -71,10 +72,10 @@ class Sensors:
         self._stuck = [None] * len(NAMES)
         self._missing = bytearray(len(NAMES))
         self._louder = array.array("i", [1] * len(NAMES))
-        self.temperature_mc = _NO_READING
-        self.battery_mv = _NO_READING
-        self.upstream_pa = _NO_READING
-        self.downstream_pa = _NO_READING
+        self.temperature_mc = NO_READING
+        self.battery_mv = NO_READING
+        self.upstream_pa = NO_READING
+        self.downstream_pa = NO_READING
 
     def sample(self) -> None:
         """Read all of them now."""
@@ -92,7 +93,7 @@ class Sensors:
     def _shown(self, sensor: int, value: int, rng: int) -> int:
         """With the sensor's noise, from the last 15 bits of `rng`."""
         if self._missing[sensor]:
-            return _NO_READING
+            return NO_READING
         if self._stuck[sensor] is not None:
             return self._stuck[sensor]
         if self._forced[sensor] is not None:
@@ -125,7 +126,7 @@ class Sensors:
     def shows(self, sensor: int) -> int:
         """What it shows now."""
         self.sample()
-        return (self.temperature_mc, self.battery_mv, self.upstream_pa, self.downstream_pa)[sensor]
+        return getattr(self, READINGS[sensor][1])
 
     def stick(self, sensor: int, value) -> None:
         """It shows this for ever; None: what there is."""

@@ -4,12 +4,12 @@ Raises `Refused` for every refusal. Allocates: commands only.
 """
 
 from pump.safety.alarms import NEVER_S
-from pump.safety.monitor import SUPPLY
 from pump.safety.reservoir import EMPTY_PL
 from pump.therapy.bounds import Refused
 from pump.units import S_PER_DAY
 from thecal_protocol import alarms as alarm
 from thecal_protocol import messages
+from thecal_protocol.sensors import MOTOR_SUPPLY
 
 _ALARMS_A_PAGE = 8
 _CHECKS_A_PAGE = 3
@@ -119,23 +119,20 @@ class GuardCommands:
     def sensors(self, _):
         supervisor = self._supervisor
         monitor = supervisor.monitor
-        values = [sensor.value for sensor in monitor.sensors]
-        states = [
-            {"sensor": index + 1, "state": sensor.state} for index, sensor in enumerate(monitor.sensors)
-        ]
-        states.append({"sensor": SUPPLY, "state": monitor.supply})
         eri_s = monitor.eri_s
-        return {
+        states = []
+        answer = {
             "sampled_s": monitor.sampled_s,
-            "temperature_mc": values[0],
-            "battery_mv": values[1],
-            "upstream_pa": values[2],
-            "downstream_pa": values[3],
             "states": states,
             "missed_steps": supervisor.lost_steps(),
             "missed_pl": monitor.lost_in_a_row() * monitor.step_volume_pl,
             "eri_s": _NONE if eri_s == NEVER_S else eri_s,
         }
+        for sensor in monitor.sensors:
+            answer[sensor.name] = sensor.value
+            states.append({"sensor": sensor.number, "state": sensor.state})
+        states.append({"sensor": MOTOR_SUPPLY, "state": monitor.supply})
+        return answer
 
     def self_test(self, _):
         failed = self._supervisor.self_test()

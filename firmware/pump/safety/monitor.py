@@ -9,6 +9,21 @@ Nothing here allocates.
 
 from pump.safety.alarms import NEVER_S
 from thecal_protocol import alarms as alarm
+from thecal_protocol.sensors import (
+    BATTERY,
+    DOWNSTREAM,
+    GOOD,
+    MISSING,
+    MOTOR_SUPPLY,
+    NO_READING,
+    NOT_FITTED,
+    NOT_READ,
+    OUT_OF_RANGE,
+    READINGS,
+    STUCK,
+    TEMPERATURE,
+    UPSTREAM,
+)
 
 STALL_STEPS = 16  # driven in a row and not seen to move
 RECOVERY_STEPS = 4
@@ -24,15 +39,6 @@ ERI_MV = 2700
 EOS_MV = 2400
 EOS_AFTER_S = 90 * 86_400
 
-GOOD = 0
-MISSING = 1
-OUT_OF_RANGE = 2
-STUCK = 3
-NOT_READ = 4
-NOT_FITTED = 5
-TEMPERATURE, BATTERY, UPSTREAM, DOWNSTREAM = 0, 1, 2, 3
-SUPPLY = 6  # its number; the others' are one more than their places
-
 NOTE_STALLED = 32
 NOTE_RECOVERED = 33
 NOTE_SENSOR_FAILED = 39
@@ -40,9 +46,11 @@ NOTE_SENSOR_BACK = 40
 
 
 class _Sensor:
-    """One sensor, and the lowest and highest reading that it may give."""
+    """One sensor with a reading: a row of `thecal_protocol.sensors.READINGS`."""
 
-    def __init__(self, low: int, high: int):
+    def __init__(self, number: int, name: str, low: int, high: int):
+        self.number = number
+        self.name = name  # of the board's attribute
         self._low = low
         self._high = high
         self.value = 0
@@ -93,12 +101,7 @@ class Monitor:
         self._motor = board.motor
         self._alarms = alarms
         self._log = log
-        self.sensors = (
-            _Sensor(10_000, 60_000),
-            _Sensor(1_500, 5_600),
-            _Sensor(-100_000, 200_000),
-            _Sensor(-100_000, 200_000),
-        )
+        self.sensors = tuple([_Sensor(row[0], row[1], row[2], row[3]) for row in READINGS])
         self.supply = GOOD if board.motor.supply() >= 0 else NOT_FITTED
         self.sampled_s = 0
         self.every_s = CALM_S
@@ -166,26 +169,21 @@ class Monitor:
         sensors = self._board.sensors
         sensors.sample()
         self.sampled_s = s
-        missing = sensors.NO_READING
-        self._judge(TEMPERATURE, sensors.temperature_mc, missing)
-        self._judge(BATTERY, sensors.battery_mv, missing)
-        self._judge(UPSTREAM, sensors.upstream_pa, missing)
-        self._judge(DOWNSTREAM, sensors.downstream_pa, missing)
+        failed = 0
+        for sensor in self.sensors:
+            value = getattr(sensors, sensor.name)
+            if sensor.judge(value, value == NO_READING):
+                self._tell(sensor.number, sensor.state)
+            if sensor.state > GOOD:
+                failed = sensor.number
         self._judge_supply()
-        failed = SUPPLY if self.supply == MISSING else 0
-        for index in range(4):
-            if self.sensors[index].state > GOOD:
-                failed = index + 1
+        if not failed and self.supply == MISSING:
+            failed = MOTOR_SUPPLY
         self._alarms.set(alarm.SENSOR_FAULT, failed, failed)
         self._judge_temperature()
         self._judge_pressures()
         self._judge_battery(s)
         self.every_s = self._interval_s()
-
-    def _judge(self, index: int, value: int, missing: int) -> None:
-        sensor = self.sensors[index]
-        if sensor.judge(value, value == missing):
-            self._tell(index + 1, sensor.state)
 
     def _judge_supply(self) -> None:
         """Of the motor, where a sensor of it is fitted (MOT-08)."""
@@ -193,17 +191,17 @@ class Monitor:
             state = GOOD if self._motor.supply() else MISSING
             if state != self.supply:
                 self.supply = state
-                self._tell(SUPPLY, state)
+                self._tell(MOTOR_SUPPLY, state)
 
     def _tell(self, number: int, state: int) -> None:
         self._log.note(NOTE_SENSOR_FAILED if state else NOTE_SENSOR_BACK, number, state, 0, 0)
 
-    def _value(self, index: int, otherwise: int) -> int:
+    def _value(self, number: int, otherwise: int) -> int:
         """The last sample, where it can be believed."""
-        sensor = self.sensors[index]
-        if sensor.bad or sensor.state > GOOD:
-            return otherwise
-        return sensor.value
+        for sensor in self.sensors:
+            if sensor.number == number and not sensor.bad and sensor.state <= GOOD:
+                return sensor.value
+        return otherwise
 
     def _judge_temperature(self) -> None:
         """MOT-03. A reading that cannot be believed changes nothing: it is a fault of its own."""

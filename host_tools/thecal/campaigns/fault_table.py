@@ -19,6 +19,7 @@ from thecal.campaigns.dose_bound import Line
 from thecal.campaigns.fault_states import Patient
 from thecal.errors import LinkError, Refused
 from thecal.firmware_build import facts
+from thecal_protocol.sensors import SENSORS
 
 # Of the design, repeated here: the firmware's own numbers are not asked.
 RUN = 56  # steps that are handed out at once, when at most 8 are left
@@ -232,6 +233,8 @@ def _released(patient: Patient) -> None:
     patient.released_steps = max(0, patient.pump.truth().left_pl - before) // STEP_PL
 
 
+_SENSORS = tuple(row[1] for row in SENSORS if row[2])  # those with a reading
+
 FAULTS: dict[str, Fault] = {
     "motor_stall": Fault(
         lambda patient: patient.pump.bench.motor_stall(10_000 * US_PER_S),
@@ -273,14 +276,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "battery_low": Fault(_inject("battery_level", percent=5), ("battery_eri",), _THRICE_S),
     "battery_dead": Fault(_inject("battery_level", percent=0), ("battery_eos",), _THRICE_S, goes_on=False),
-    "missing_temperature": _sensor("missing", "temperature", _TWICE_S),
-    "missing_battery": _sensor("missing", "battery", _TWICE_S),
-    "missing_upstream": _sensor("missing", "upstream", _TWICE_S),
-    "missing_downstream": _sensor("missing", "downstream", _TWICE_S),
-    "stuck_temperature": _sensor("stuck", "temperature", _STUCK_S),
-    "stuck_battery": _sensor("stuck", "battery", _STUCK_S),
-    "stuck_upstream": _sensor("stuck", "upstream", _STUCK_S),
-    "stuck_downstream": _sensor("stuck", "downstream", _STUCK_S),
+    **{f"missing_{name}": _sensor("missing", name, _TWICE_S) for name in _SENSORS},
+    **{f"stuck_{name}": _sensor("stuck", name, _STUCK_S) for name in _SENSORS},
     "noisy_temperature": _sensor("noise", "temperature", 0),
     "noisy_downstream": _sensor("noise", "downstream", 0),
     "rate_double": _planner("rate", *_GUARDED),

@@ -28,13 +28,12 @@ from thecal.units.amounts import (
     volume_text,
 )
 from thecal.units.json_numbers import SCHEMA, exact, nl
+from thecal_protocol.sensors import NO_READING, SENSORS
 
 T = TypeVar("T")
 
 NEVER_SET = " (never set: thecal clock set --to now)"
-NO_READING = -(1 << 29)  # of a sensor that does not answer
 SLOW_S = 5  # so long what changes slowly is shown again, unless the pump has something new on record
-_FIELDS = ("temperature_mc", "battery_mv", "upstream_pa", "downstream_pa")
 
 
 @dataclass(frozen=True)
@@ -268,16 +267,13 @@ def _unless_good(state: str) -> str:
 
 
 def _readings(sensors: Sensors) -> list[tuple[str, str]]:
-    readings = (
-        ("temperature", sensors.temperature_mc, ".1f", "C"),
-        ("battery", sensors.battery_mv, ".2f", "V"),
-        ("upstream", sensors.upstream_pa, ".1f", "kPa"),
-        ("downstream", sensors.downstream_pa, ".1f", "kPa"),
-    )
-    return [
-        (name, "no answer" if _silent(value) else f"{value / 1000:{form}} {unit}")
-        for name, value, form, unit in readings
-    ]
+    texts: list[tuple[str, str]] = []
+    for _, name, unit, _, _, shown in SENSORS:
+        if unit:
+            value = sensors.readings[f"{name}_{unit}"]
+            form, _, units = shown.partition(" ")
+            texts.append((name, "no answer" if _silent(value) else f"{value / 1000:{form}} {units}"))
+    return texts
 
 
 def _silent(value: int) -> bool:
@@ -287,7 +283,7 @@ def _silent(value: int) -> bool:
 def sensors_json(sensors: Sensors) -> dict[str, object]:
     """Readings as they came (null: no answer), states by sensor."""
     return {
-        **{name: None if _silent(getattr(sensors, name)) else getattr(sensors, name) for name in _FIELDS},
+        **{name: None if _silent(value) else value for name, value in sensors.readings.items()},
         "states": sensors.states,
         "missed_steps": sensors.missed_steps,
     }

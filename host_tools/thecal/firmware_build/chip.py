@@ -21,11 +21,11 @@ from thecal.errors import FlashError
 from thecal.firmware_build import bundler, dead_code, facts, minify, startup_code, tables
 from thecal.firmware_build.cache import remembered
 from thecal.firmware_build.compiled import mpy_cross
-from thecal_protocol import messages
+from thecal_protocol import messages, sensors
 
 MANIFEST = "manifest"
-# Methods of the pump that are found by the names of commands, and keep them.
-HANDLERS = frozenset(name for _, name in messages.in_sessions())
+# What the pump finds by a name of the protocol: methods for its commands, the board's readings of sensors.
+NAMED = frozenset([*(name for _, name in messages.in_sessions()), *(row[1] for row in sensors.READINGS)])
 _RARE_FILE = "thecal_rare"
 _PUMP = ("pump.pump", "Pump")
 _ONCE_FILE = "thecal_once"  # forgets what only starting needs
@@ -95,7 +95,7 @@ def build(
     found, beside, own = sources(board), dict(more or {}), board.facts
 
     def make() -> dict[str, bytes]:
-        texts = _program({**_chip_texts(found), **beside}, root, HANDLERS, own.modules.rare)
+        texts = _program({**_chip_texts(found), **beside}, root, NAMED, own.modules.rare)
         return _all_compiled({**texts, "pins": _pins(board)}, own.mpy_cross.options)
 
     key = ["chip", _read_all(found), beside, root, _compiler(), dataclasses.asdict(own)]
@@ -115,7 +115,7 @@ def build_for(folders: Iterable[Path]) -> dict[str, bytes]:
     found, own = firmware_sources(), facts.chip().facts
 
     def make() -> dict[str, bytes]:
-        texts = _program(_chip_texts(found), START, names | HANDLERS, own.modules.rare)
+        texts = _program(_chip_texts(found), START, names | NAMED, own.modules.rare)
         return {"main.py": texts.pop(START).encode(), **_all_compiled(texts, own.mpy_cross.options)}
 
     key = ["for", _read_all(found), sorted(names), _compiler(), dataclasses.asdict(own)]
@@ -144,7 +144,7 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str], on_demand: Ite
     """The text of the modules that are compiled, by name."""
     origins: dict[int, str] = {}
     rarely = frozenset(on_demand)
-    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, rarely)
+    tree = bundler.merged({**texts, bundler.LOADER: _LOADER}, root, origins, rarely, NAMED)
     own = {word for node in tree.body if origins.get(id(node)) in rarely for word in dead_code.binds(node)}
     once: list[startup_code.Unit] = []
     if root == START:
@@ -269,8 +269,8 @@ def shares() -> dict[str, int]:
     origins: dict[int, str] = {}
     own = facts.chip().facts
     texts = {**_chip_texts(sources()), bundler.LOADER: _LOADER}
-    tree = bundler.merged(texts, START, origins, frozenset(own.modules.rare))
-    minify.shorten(tree)
+    tree = bundler.merged(texts, START, origins, frozenset(own.modules.rare), NAMED)
+    minify.shorten(tree, NAMED)
     parts: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         if id(node) in origins:

@@ -6,7 +6,7 @@ import pytest
 
 from thecal.firmware_build import chip as chip_build
 from thecal.firmware_build import tables
-from thecal_protocol import codec, messages
+from thecal_protocol import codec, messages, sensors
 
 WORDS = {name for name in dir(messages) if name.isupper()}
 
@@ -61,3 +61,13 @@ def test_everything_that_the_firmware_names_is_there():
         if name.startswith("thecal_protocol/") and "def " not in file.read_text() and "=" in file.read_text():
             module = importlib.import_module(name.replace("/", "."))
             exec(tables.tables_source(module, words), {})
+
+
+def test_what_is_found_by_a_name_of_the_protocol_keeps_it():
+    """Nothing in the text refers to a handler, and the board's readings have names of their own."""
+    texts = chip_build._chip_texts(chip_build.sources())
+    text = chip_build._program(texts, chip_build.START, chip_build.NAMED, ())[chip_build.PROGRAM]
+    for _, name in messages.in_sessions():
+        assert f"    def {name}(" in text, name
+    for _, name, *_ in sensors.READINGS:
+        assert f".{name} = " in text, name

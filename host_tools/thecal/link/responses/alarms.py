@@ -8,7 +8,7 @@ from thecal.link.responses.pump import Instant, Reply, seen
 from thecal_protocol.alarms import ALARMS, CONFIRMED, LIVE
 from thecal_protocol.reservoir import REFILL_REASONS
 from thecal_protocol.self_tests import SELF_TESTS
-from thecal_protocol.sensors import SENSOR_STATES, SENSORS
+from thecal_protocol.sensors import READINGS, SENSOR_STATES, SENSORS
 
 NEVER_S = 0xFFFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF
@@ -42,10 +42,7 @@ class Sensors:
     """What the sensors said last, and what the pump thinks of them."""
 
     sampled_s: int
-    temperature_mc: int
-    battery_mv: int
-    upstream_pa: int
-    downstream_pa: int
+    readings: dict[str, int]  # by name: battery_mv
     states: dict[str, str]  # sensor -> good, missing, out_of_range, stuck, not_read
     missed_steps: int  # since boot: driven, and not seen to move
     missed_pl: int  # since the commit
@@ -112,10 +109,7 @@ def sensors_of(reply: Reply) -> Sensors:
     eri_s = reply.number("eri_s")
     return Sensors(
         sampled_s=reply.number("sampled_s"),
-        temperature_mc=reply.number("temperature_mc"),
-        battery_mv=reply.number("battery_mv"),
-        upstream_pa=reply.number("upstream_pa"),
-        downstream_pa=reply.number("downstream_pa"),
+        readings={name: reply.number(name) for _, name, *_ in READINGS},
         states={s.name("sensor", SENSORS): s.name("state", SENSOR_STATES) for s in reply.group("states")},
         missed_steps=reply.number("missed_steps"),
         missed_pl=reply.number("missed_pl"),

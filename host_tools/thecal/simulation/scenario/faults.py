@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from thecal.simulation.scenario.fields import EXAMPLES, Condition, Lasting, number, one_of
 from thecal.therapy.fields import count, words, wrong
+from thecal_protocol import sensors
 
-SENSORS = ("temperature", "battery", "upstream", "downstream")
+SENSORS = tuple(row[1] for row in sensors.SENSORS if row[2])
 PLANNER_FAULTS = (
     "rate",
     "planner_rate",
