@@ -161,7 +161,7 @@ class GuardCommands:
             "filled_pl": controller.reservoir_fills.reservoir_pl,
             "missed_pl": self.missed_pl(True),
             "low_pl": low_pl,
-            "low_days": controller.prescription.values["low_reservoir_days"],
+            "low_days": reservoir.low_days(),
             "empty_pl": EMPTY_PL,
             "to_low_s": self._span(reservoir.seconds_to(low_pl)),
             "to_empty_s": self._span(reservoir.seconds_to(EMPTY_PL)),

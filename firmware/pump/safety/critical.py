@@ -12,17 +12,15 @@ Only `take_prescription` allocates.
 
 from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
+from pump.therapy.bounds import PLAIN_NUMBERS
 
 VALUES = {}
 
-_PROGRAM = (
+_PROGRAM = PLAIN_NUMBERS + (
     "step_volume_pl",
     "max_rate_pl_per_day",
     "basal_mode",
     "basal_dose_ng_per_day",
-    "low_reservoir_pl",
-    "low_reservoir_days",
-    "max_pause_s",
     "pump_tubing_pl",
     "catheter_length_um",
     "catheter_pl_per_cm",

@@ -65,7 +65,7 @@ class Reservoir:
         step_pl = prescription.step_volume_pl
         self._low_at = self._count(made, left_pl - self.low_pl(), step_pl)
         self._empty_at = self._count(made, left_pl - EMPTY_PL, step_pl)
-        days = prescription.values["low_reservoir_days"]
+        days = self.low_days()
         expiry = self._controller.reservoir_fills.refills["expiry_day"]
         self.due_day = max(1, expiry - days) if expiry else 0
         if not expiry:
@@ -75,10 +75,14 @@ class Reservoir:
         """The motor's count when so much has left the reservoir."""
         return min(_NEVER, made + max(0, -(-pl // step_pl)))
 
+    def low_days(self) -> int:
+        """So many days before the stability ends, and before it is low, the pump says so; 0: never."""
+        return self._controller.prescription.values["low_reservoir_days"]
+
     def low_pl(self) -> int:
         """Volume at which it is low: the program's, or what its low days may take, whichever is more."""
         values = self._controller.prescription.values
-        days_pl = values["low_reservoir_days"] * self._controller.prescription.daily_pl
+        days_pl = self.low_days() * self._controller.prescription.daily_pl
         return max(values["low_reservoir_pl"], days_pl)
 
     def seconds_to(self, level_pl: int):

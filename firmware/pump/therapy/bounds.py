@@ -20,6 +20,9 @@ CONTINUOUS = 1  # modes of the basal flow; 0: none
 FLEX = 2
 MINIMUM = 3  # the lowest flow that the motor holds evenly
 
+# plain numbers of a program: within their bounds whatever the rest of it is, and stored twice (INT-05)
+PLAIN_NUMBERS = ("low_reservoir_pl", "low_reservoir_days", "max_pause_s")
+
 EMPTY_PL = PL_PER_ML // 2  # at this volume the pump halts (RES-02): what is to be given must lie above it
 MAX_LOT = 24  # bytes
 LONGEST_SHIFT_US = 2 * US_PER_DAY  # of the clock, at once

@@ -11,6 +11,7 @@ from pump.therapy.bounds import (
     MAX_FLEX_STEPS_A_DAY,
     MAX_PERIODIC_A_DAY,
     MINIMUM,
+    PLAIN_NUMBERS,
     Refused,
     outside,
 )
@@ -48,7 +49,7 @@ def _check_pump(program) -> None:
     bounds.check("catheter_pl", program.catheter_pl)
     if values["low_reservoir_pl"] >= values["reservoir_pl"]:
         raise Refused("inconsistent", "low_reservoir_pl")
-    for name in ("low_reservoir_pl", "low_reservoir_days", "max_pause_s"):
+    for name in PLAIN_NUMBERS:
         bounds.check(name, values[name])
     bounds.check("start_delay_s", program.start_delay_s)
 
