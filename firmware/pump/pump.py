@@ -23,8 +23,8 @@ from pump.therapy.slots import make_delivery
 from pump.therapy.therapy_controller import TherapyController
 from pump.timebase import Timebase
 from thecal_protocol import codec, messages, version
+from thecal_protocol import events as event
 
-_NOTE_BOOT = 1
 _TICKS_MASK = 0x3FFFFFFF
 _BREATH_US = 250_000  # four times a second: half of what the motor's queue lasts, at most rates
 
@@ -46,7 +46,7 @@ class Pump:
         self.delivery = make_delivery(board.motor, self.log)
         self.delivery.pace.gap_us = board.least_gap_us
         controller = TherapyController(self.delivery, self.log, self._now)
-        self.log.note(_NOTE_BOOT, board.reset_cause(), 0, 0, 0)
+        self.log.note(event.BOOT, board.reset_cause(), 0, 0, 0)
         self.persistence = Persistence(board, self.timebase, controller, self.log, bounds)
         supervisor = Service(
             board, self.timebase, controller, self.log, self.persistence, bounds.floor_pl_per_day

@@ -20,7 +20,8 @@ CLEAN = {
     "firmware/pump/loop.py": (
         "import gc\nfrom pump.dosing import planner\nfrom thecal_protocol import codec\n"
     ),
-    "firmware/pump/dosing/planner.py": "import array\nfrom pump import units\nimport pump.therapy.drugs\n",
+    "firmware/pump/dosing/planner.py": "import array\nfrom pump import units\nimport pump.therapy.drugs\n"
+    "from thecal_protocol import events as event\nfrom thecal_protocol.alarms import STORAGE\n",
     "firmware/pump/therapy/drugs.py": "from pump.units import US_PER_S\nfrom ..dosing import planner\n",
     "firmware/pump/safety/guard.py": "from micropython import const\nimport pump.records.ledger\n",
     "boards/unix/board.py": "import os, select, time\nimport simulated_motor\nif simulated:\n    pass\n",

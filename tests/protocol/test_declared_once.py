@@ -1,5 +1,8 @@
 """A number is declared once, in its row, and the row's name is what firmware and host call it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pump.link.commands import Commands
@@ -40,3 +43,12 @@ def test_what_the_host_may_repeat_and_waits_for_follows_from_the_rows():
     assert reads.isdisjoint(changing)
     assert {"status", "program", "log_key", "alarms", "sensors", "reservoir"} <= reads
     assert {"stop", "abort", "alarm_confirm", "clear_fault", "log_clear"}.isdisjoint(reads)
+
+
+def test_the_firmware_states_no_number_of_a_record_or_an_alarm(repo_root: Path):
+    """Neither as a constant of its own, nor where it notes or raises one."""
+    by_hand = re.compile(
+        r"^_?(?:NOTE|ALARM)_[A-Z_]+ = \d|\.note\(\d|\.(?:raise_|clear|stands)\(\d", re.MULTILINE
+    )
+    for file in (repo_root / "firmware").rglob("*.py"):
+        assert by_hand.findall(file.read_text(encoding="utf-8")) == [], file.name

@@ -2,7 +2,7 @@
 """Who may import whom, checked over the syntax trees: the layering that keeps the dose path pure.
 
     thecal_protocol            imports nothing of ours
-    pump.dosing, pump.therapy  import pump.units and each other, nothing else of ours
+    pump.dosing, pump.therapy  import pump.units, each other, and the protocol's names of records and alarms
     rest of pump               imports pump and thecal_protocol; hardware is passed in
     firmware/main.py           wires pump, thecal_protocol and board together
     boards/*                   alone may touch machine, rp2, time, select, os
@@ -50,13 +50,16 @@ class Layer:
     firmware: bool = True
 
 
+# Tables of the protocol that only give numbers their names: no payload, no codec, nothing of the wire.
+NAMES = ("thecal_protocol.alarms", "thecal_protocol.events")
+
 # The first layer that fits a file holds.
 LAYERS = (
     Layer("thecal_protocol", ("protocol/thecal_protocol/",), ("thecal_protocol",)),
     Layer(
         "dosing and therapy",
         ("firmware/pump/dosing/", "firmware/pump/therapy/"),
-        ("pump.units", "pump.dosing", "pump.therapy"),
+        ("pump.units", "pump.dosing", "pump.therapy", *NAMES),
     ),
     Layer("units", ("firmware/pump/units.py",), ()),
     Layer("pump", ("firmware/pump/",), ("pump", "thecal_protocol")),

@@ -10,8 +10,8 @@ from pump.dosing.infusion_source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
 from pump.units import US_PER_S, Instant
+from thecal_protocol import events as event
 
-NOTE_CUT_SHORT = 9
 _LONG_QUEUE = RUN_STEPS - LOW_WATER
 _MOST_OFF_US = 100_000  # by how much a command may be moved to agree with the motor's count
 # the same back in time amid a catch-up of a motor that keeps a gap: what is later is a fault (the guard's)
@@ -160,7 +160,7 @@ class Delivery(Flow):
         given = bigint.new(VOLUME_LIMBS)
         bigint.load(given, VOLUME_LIMBS, given_pl)
         bigint.add(self.totals[source.kind], given, VOLUME_LIMBS)
-        self.log.note_at(s, us, NOTE_CUT_SHORT, source.kind, source.ref, given_pl, 0)
+        self.log.note_at(s, us, event.BOLUS_CUT_SHORT, source.kind, source.ref, given_pl, 0)
 
     def primed_steps(self) -> int:
         """Steps of primes; those before the last reset are in it too."""

@@ -31,19 +31,9 @@ from pump.dosing.pace import Pace
 from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
 from pump.dosing.schedule import DOSE_LIMBS
 from pump.units import Instant
+from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 
-# Kinds of notes to the log: numbers of thecal_protocol.messages.EVENT_KINDS (a test holds them equal).
-NOTE_RESUMED = 6
-NOTE_STARTED = 7
-NOTE_DELIVERED = 8
-NOTE_FAULT = 13
-NOTE_LEFT_OUT = 17
-NOTE_PLAN_STEP = 18
-NOTE_ALARM = 14
-NOTE_ALARM_CLEARED = 15
-ALARM_MAX_PAUSE = 1
-ALARM_STORAGE = 3  # raised by the records
-ALARM_STOPPED = 16
 _LONGEST_STOP_S = 2 * 86_400
 
 FREE = 0
@@ -149,7 +139,7 @@ class Flow:
             self._look_up_flex(s, us)
         if self.plan is not None and self.plan.next.by(s, us):
             self.plan.step()
-            self.log.note_at(s, us, NOTE_PLAN_STEP, 0, self.plan.index, self.plan.dose_ng_per_day(), 0)
+            self.log.note_at(s, us, event.PLAN_STEP, 0, self.plan.index, self.plan.dose_ng_per_day(), 0)
             self._take_dose(self.plan.dose())
         self._begin(s, us)
 
@@ -206,7 +196,7 @@ class Flow:
             if source.state == RUNNING and source.end.by(s, us):
                 source.finish()
                 bigint.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
-                self.log.note_at(s, us, NOTE_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
+                self.log.note_at(s, us, event.BOLUS_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
                 if source.kind == PATIENT:
                     for other in self.sources:
                         if other.state == SUSPENDED:
@@ -220,7 +210,7 @@ class Flow:
                 if self.flowing and not self.restriction and self.exclusive_running() is None:
                     self.start_source(source, s, us)
                 else:
-                    self.log.note_at(s, us, NOTE_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
+                    self.log.note_at(s, us, event.BOLUS_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
 
     def exclusive_running(self):
         """The prime or bridge that is under way, also while a stop holds it; None when there is none."""
@@ -243,7 +233,7 @@ class Flow:
             for other in self.sources:
                 if other.kind == EXTENDED and other.state == RUNNING:
                     other.suspend(s, us)
-        self.log.note_at(s, us, NOTE_STARTED, source.kind, ref, source.dose_ng, source.duration_us)
+        self.log.note_at(s, us, event.BOLUS_STARTED, source.kind, ref, source.dose_ng, source.duration_us)
         return ref
 
     def resume_flow(self, s: int, us: int) -> None:
@@ -252,7 +242,7 @@ class Flow:
         self.resume_at.set_never()
         self.end_pause(s, us)
         self.resume_bridge_and_plan(s, us)
-        self.log.note_at(s, us, NOTE_RESUMED, 0, 0, 0, 0)
+        self.log.note_at(s, us, event.RESUMED, 0, 0, 0, 0)
 
     def set_flowing(self, flows: bool) -> None:
         """Is therapy to flow? An alarm may still hold it."""
@@ -272,21 +262,21 @@ class Flow:
     def end_pause(self, s: int, us: int) -> None:
         """The stop is over: its alarm clears."""
         if self.stopped_too_long():
-            self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_STOPPED, 0, 0, 0)
+            self.log.note_at(s, us, event.ALARM_CLEARED, alarm.STOPPED_48H, 0, 0, 0)
         self.pause_alarm_at.set_never()
         if self.paused_too_long:
             self.paused_too_long = False
-            self.log.note_at(s, us, NOTE_ALARM_CLEARED, ALARM_MAX_PAUSE, 0, 0, 0)
+            self.log.note_at(s, us, event.ALARM_CLEARED, alarm.MAX_PAUSE, 0, 0, 0)
 
     def _pause_too_long(self, s: int, us: int) -> None:
         """First by the program's limit, then by two days (ALM-06)."""
         if self.paused_too_long:
             self.pause_alarm_at.set_never()
-            self.log.note_at(s, us, NOTE_ALARM, ALARM_STOPPED, 0, 0, 1)
+            self.log.note_at(s, us, event.ALARM_RAISED, alarm.STOPPED_48H, 0, 0, 1)
             return
         self.paused_too_long = True
         self.pause_alarm_at.add(_LONGEST_STOP_S - self.max_pause_s, 0)
-        self.log.note_at(s, us, NOTE_ALARM, ALARM_MAX_PAUSE, 0, 0, 0)
+        self.log.note_at(s, us, event.ALARM_RAISED, alarm.MAX_PAUSE, 0, 0, 0)
 
     def stopped_too_long(self) -> bool:
         """Has a stop lasted two days?"""
@@ -398,10 +388,10 @@ class Flow:
 
     def fail(self, fault: int, s: int, us: int) -> None:
         """Stop for good at (s, us); the first reason stays (INT-08) and is logged at once."""
-        self.motor.cancel()  # allow: length - one subject; its parts share each field
+        self.motor.cancel()
         if self.fault == FAULT_NONE:
             self.fault = fault
-            self.log.note(NOTE_FAULT, fault, 0, 0, 0)
+            self.log.note(event.FAULT, fault, 0, 0, 0)
             self.interlock.failed(fault)
         self.flowing = False
         bigint.clear(self.accumulator.rate, self.accumulator.size)

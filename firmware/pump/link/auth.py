@@ -13,12 +13,11 @@ import hashlib
 
 from pump.therapy.bounds import Refused
 from thecal_protocol import codec, messages, secure
+from thecal_protocol import events as event
+from thecal_protocol.refusals import WRONG_KEY
 
-_NOTE_FAILED = 45
-_NOTE_PAIRED = 48
 _FREE_FAILURES = 2
 _LONGEST_SHIFT = 8
-_WRONG_KEY = 46
 
 
 class Auth:
@@ -105,7 +104,7 @@ class Auth:
         """The new key is used for the first time: it replaces the old one."""
         replaced = self._keys.put(role, key)
         self._pairing.forget()
-        self._log.note(_NOTE_PAIRED, role, 0, 0, 1 if replaced else 0)
+        self._log.note(event.PAIRED, role, 0, 0, 1 if replaced else 0)
 
     def _fail(self, role: int, now_s: int) -> None:
         failures = self._failures = min(self._failures + 1, 0x7FFF)
@@ -113,7 +112,7 @@ class Auth:
         if shift >= 0:
             self._until_s = now_s + (1 << shift)
         if failures & failures - 1 == 0:
-            self._log.note(_NOTE_FAILED, role & 7, failures, 0, _WRONG_KEY)
+            self._log.note(event.AUTHENTICATION_FAILED, role & 7, failures, 0, WRONG_KEY)
 
 
 def _same(a, b) -> bool:

@@ -10,9 +10,9 @@ asked for, so no press for that one serves it.
 from pump.safety.service import CHIRP
 from pump.therapy.bounds import Refused
 from pump.units import Instant
+from thecal_protocol import events as event
 from thecal_protocol.roles import BUTTON_S
 
-_NOTE_PRESSED = 60
 _LEAST_S = 10  # for the host to say it again, however late the press came
 _PAIRING = 5  # opcode of PAIR
 
@@ -45,7 +45,7 @@ class ButtonAuthorization:
         if time.s + _LEAST_S >= self._until.s:
             self._until.set(time.s + _LEAST_S, time.us)
         if self._act[0] != _PAIRING:  # which has a record of its own as it begins
-            self._log.note(_NOTE_PRESSED, self._act[0], 0, 0, 0)
+            self._log.note(event.PRESS_TAKEN, self._act[0], 0, 0, 0)
         self._alarms.sound(CHIRP, time.s)
 
     def _waits(self) -> bool:

@@ -8,15 +8,13 @@ from pump.safety.reservoir import EMPTY_PL
 from pump.therapy.bounds import Refused
 from pump.units import S_PER_DAY
 from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 from thecal_protocol import messages
 from thecal_protocol.sensors import MOTOR_SUPPLY
 
 _ALARMS_A_PAGE = 8
 _CHECKS_A_PAGE = 3
 _NONE = 0xFFFFFFFF
-_NOTE_CONFIRMED = 28
-_NOTE_SILENCED = 29
-_NOTE_TESTED = 30
 _LOW, _STABILITY, _BATTERY = 1, 2, 3
 
 
@@ -97,14 +95,14 @@ class GuardCommands:
         if number >= alarm.COUNT or (number and not self._alarms.stands(number)):
             raise Refused("no_alarm", str(number))
         count = self._alarms.confirm(number)
-        self._log.note(_NOTE_CONFIRMED, number, 0, count, 0)
+        self._log.note(event.ALARM_CONFIRMED, number, 0, count, 0)
         if number == alarm.REFILL_RESIDUAL or (number == 0 and self._alarms.stands(alarm.REFILL_RESIDUAL)):
             self._supervisor.accept_residual()
         return {"confirmed": count}
 
     def alarm_silence(self, _):
         span_s = self._alarms.silence(self._timebase.s)
-        self._log.note(_NOTE_SILENCED, 0, 0, span_s, 0)
+        self._log.note(event.ALARMS_SILENCED, 0, 0, span_s, 0)
         return {"silent_s": span_s}
 
     def alarm_test(self, values):
@@ -113,7 +111,7 @@ class GuardCommands:
             raise Refused("out_of_range", "critical")
         self._alarms.sound(1 + critical, self._timebase.s)
         sounded = self._supervisor.buzzer_works()
-        self._log.note(_NOTE_TESTED, critical, 0, 0, sounded)
+        self._log.note(event.ALARM_TESTED, critical, 0, 0, sounded)
         return {"sounded": sounded}
 
     def sensors(self, _):

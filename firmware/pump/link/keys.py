@@ -5,12 +5,12 @@ read is no key.
 """
 
 from pump.records.documents import Document, DocumentError
+from thecal_protocol import events as event
 from thecal_protocol.secure import KEY_SIZE
 
 _NUMBER = 1
 _SIZE = 4 * KEY_SIZE  # a key of zeros is none
-NOTE_DISTRUSTED = 24
-UNREADABLE = 10  # code of NOTE_DISTRUSTED
+UNREADABLE = 10  # code of event.RECORDS_DISTRUSTED
 
 
 class Keys:
@@ -28,7 +28,7 @@ class Keys:
             damaged = True
         if damaged:
             self._data = bytearray(_SIZE)
-            log.note(NOTE_DISTRUSTED, UNREADABLE, 0, 0, 0)
+            log.note(event.RECORDS_DISTRUSTED, UNREADABLE, 0, 0, 0)
 
     def of(self, role: int) -> bytes:
         """The key of a role; empty: there is none."""

@@ -11,11 +11,11 @@ The agreement is computed in slices (`step`): dosing goes first.
 
 from pump.link.x25519 import BASE, STEPS, X25519
 from pump.therapy.bounds import Refused
+from thecal_protocol import events as event
 from thecal_protocol.messages import PAIR
 from thecal_protocol.roles import BUTTON_S, CLINICIAN
 from thecal_protocol.secure import pairing_key
 
-_NOTE_BEGUN = 47
 _PUBLIC_SIZE = 32
 
 PAIRING_STEPS = 2 * STEPS
@@ -53,7 +53,7 @@ class Pairing:
             raise Refused("not_paired", "clinician")
         self._authorization.need(bytes([PAIR, role]) + public)
         work = X25519(scalar, BASE)
-        self._log.note(_NOTE_BEGUN, role, 0, 0, 0)
+        self._log.note(event.PAIRING_BEGUN, role, 0, 0, 0)
         self.forget()
         self.role = role
         self._theirs = public

@@ -15,10 +15,10 @@ from pump.therapy.prescription import Prescription
 from pump.therapy.worst_case import worst_case_24h
 from pump.units import S_PER_DAY, US_PER_S
 from thecal_protocol import codec, messages
+from thecal_protocol import events as event
 
 MAX_PROPOSAL = 6144
 DIGEST_SIZE = 16
-_NOTE_FIELD = 72
 _PROGRAMS = (messages.PROPOSAL_PROGRAM, messages.PROPOSAL_REFILL_AND_PROGRAM)
 
 
@@ -204,7 +204,7 @@ class Proposals:
         try:
             Changes(log, ref, self.write_log, self._controller.breathe).tell(before, program)
         except (Refused, MemoryError):
-            log.note(_NOTE_FIELD, 0, ref, 0, 0)
+            log.note(event.PROGRAM_FIELD, 0, ref, 0, 0)
 
     def _switch(self, s: int, us: int) -> None:
         self._controller.commit(self._prescription, s, us, self._refill)

@@ -15,14 +15,11 @@ import cryptolib
 
 from pump.therapy.bounds import Refused
 from thecal_protocol import codec, framing, messages, roles, secure
+from thecal_protocol import events as event
 
 CHUNK = 256
 IDLE_S = 180
 AGE_S = 8 * 3600
-_NOTE_SESSION = 2
-_NOTE_REFUSED = 16
-_NOTE_FRAMES_REFUSED = 46
-_NOTE_ENDED = 49
 _ENDED_IDLE = 1
 _ENDED_OLD = 2
 _ACTOR_PUMP = 0
@@ -142,7 +139,7 @@ class Server:
         self._budgets.take_session(role, self._timebase.s)
         log = self._log
         log.actor = role
-        log.note(_NOTE_SESSION, 0, reader.session, 0, 0)
+        log.note(event.SESSION_OPENED, 0, reader.session, 0, 0)
         log.actor = _ACTOR_PUMP
         self._session = reader.session
         self._opener = self._cipher(secrets, 0)
@@ -187,7 +184,7 @@ class Server:
             count = self._refused = (self._refused + 1) & 0x3FFFFFFF
             number = codec.number_of(messages.REFUSALS, reason)
             if count & count - 1 == 0:
-                self._log.note(_NOTE_FRAMES_REFUSED, number, count & 0xFFFF, 0, 0)
+                self._log.note(event.FRAMES_REFUSED, number, count & 0xFFFF, 0, 0)
             self._refuse_plain(reader, reason, "")
 
     def _flaw(self, reader) -> str:
@@ -233,7 +230,7 @@ class Server:
             why = _ENDED_OLD if now_s - self._opened_s >= AGE_S else 0
             why = _ENDED_IDLE if now_s - self._used_s >= IDLE_S else why
             if why:
-                self._log.note(_NOTE_ENDED, why, self._session, 0, 0)
+                self._log.note(event.SESSION_ENDED, why, self._session, 0, 0)
                 commands.role = _EXPIRED
                 commands.new_session()
         self._used_s = now_s
@@ -270,7 +267,7 @@ class Server:
         except Refused as refused:
             number = codec.number_of(messages.REFUSALS, refused.reason)
             if refused.reason not in ("unknown_opcode", "session_expired"):
-                self._log.note(_NOTE_REFUSED, opcode, 0, 0, number)
+                self._log.note(event.COMMAND_REFUSED, opcode, 0, 0, number)
             return self._refuse(reader, refused.reason, refused.detail)
         self._done_session = reader.session
         self._done_seq = reader.seq

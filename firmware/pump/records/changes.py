@@ -10,8 +10,8 @@ The chip holds this on flash until it is needed. Allocates: commands only.
 """
 
 from thecal_protocol import codec, messages
+from thecal_protocol import events as event
 
-NOTE_FIELD = 72
 AT_ONCE = 24  # records that wait at most: fewer than a queue takes
 PIECE = 7
 _PIECES = 8  # of a name, at most
@@ -85,7 +85,7 @@ class Changes:
     def _note(self, last: int) -> None:
         if self._held:
             number, a, b = self._held
-            self._log.note(NOTE_FIELD, number, self._ref, a, last << _TOP | b)
+            self._log.note(event.PROGRAM_FIELD, number, self._ref, a, last << _TOP | b)
             if last or self._log.waiting() >= AT_ONCE:
                 self._write_due()
 

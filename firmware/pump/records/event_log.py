@@ -18,6 +18,8 @@ from pump.records.documents import Document, DocumentError
 from pump.records.event_queue import EventQueue
 from pump.records.event_reader import LogReader
 from pump.records.event_ring import SEGMENT_RECORDS, EventRing
+from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 
 FULL_EVENT_SEGMENTS = 8  # of 512 records
 FULL_FAULT_SEGMENTS = 2
@@ -25,14 +27,6 @@ FULL_DOSE_SEGMENTS = 10
 DOSE_SEGMENT_RECORDS = 510  # with its header and littlefs's own pointers, 8 blocks of flash
 KEY_SIZE = 16
 
-_NOTE_CLOCK = 11
-_NOTE_ALARM = 14
-_NOTE_ALARM_CLEARED = 15
-_NOTE_REFERENCE = 25
-_NOTE_LOST = 26
-_NOTE_BEGUN = 27
-
-ALARM_LOG = 2
 
 # code of a reference time
 _AT_BOOT = 1
@@ -108,11 +102,11 @@ class EventLog(EventQueue):
             if last and not begun and not rings[2].last:  # the log of a firmware that had two rings
                 begun = _WITHOUT_DOSES
             if begun:
-                self.note(_NOTE_BEGUN, begun, 0, last, 0)
+                self.note(event.LOG_BEGUN, begun, 0, last, 0)
         for ring in rings:
             if ring.unreadable:
                 upper = max([each.last for each in rings]) + ring.unreadable
-                self.note(_NOTE_LOST, _UNREADABLE, ring.unreadable, ring.last + 1, upper)
+                self.note(event.RECORDS_LOST, _UNREADABLE, ring.unreadable, ring.last + 1, upper)
                 ring.unreadable = 0
             queue = ring.queue
             while queue.count and queue.sequence(0) <= ring.last:  # a write that failed but got there
@@ -170,9 +164,9 @@ class EventLog(EventQueue):
 
     def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
         EventQueue.note_at(self, s, us, kind, code, ref, a, b)
-        if (kind == _NOTE_ALARM or kind == _NOTE_ALARM_CLEARED) and self.alarms is not None:
+        if (kind == event.ALARM_RAISED or kind == event.ALARM_CLEARED) and self.alarms is not None:
             self.alarms.noted(kind, code)
-        if kind == _NOTE_CLOCK:
+        if kind == event.CLOCK_SET:
             self._reference(s, us, _AT_CLOCK_CHANGE)
 
     def _reference(self, s: int, us: int, why: int) -> None:
@@ -181,7 +175,7 @@ class EventLog(EventQueue):
         self._reference_s = s + _DAY_S
         self._reference_us = us
         local.at(s, us)
-        self.note_at(s, us, _NOTE_REFERENCE, why, local.day & 0xFFFF, local.second, local.us)
+        self.note_at(s, us, event.REFERENCE_TIME, why, local.day & 0xFFFF, local.second, local.us)
 
     def _write_batch(self) -> None:
         """What comes next in the order of the numbers and belongs into one ring. OSError."""
@@ -207,7 +201,7 @@ class EventLog(EventQueue):
         """The flash has taken all that waited: say so when it did not before, and what found no room."""
         if self.failing:
             self.failing = False
-            self.note(_NOTE_ALARM_CLEARED, ALARM_LOG, 0, 0, 0)
+            self.note(event.ALARM_CLEARED, alarm.LOG_FAILING, 0, 0, 0)
         for ring in self.rings:
             self._explain_loss(ring.queue)
 
@@ -215,13 +209,13 @@ class EventLog(EventQueue):
         if queue.lost:
             count = min(queue.lost, 0xFFFF)
             queue.lost = 0
-            self.note(_NOTE_LOST, _QUEUE_FULL, count, queue.lost_first, queue.lost_last)
+            self.note(event.RECORDS_LOST, _QUEUE_FULL, count, queue.lost_first, queue.lost_last)
 
     def _fail(self) -> None:
         self._retry_s = self._timebase.s + _RETRY_S
         if not self.failing:
             self.failing = True
-            self.note(_NOTE_ALARM, ALARM_LOG, 0, 0, 0)
+            self.note(event.ALARM_RAISED, alarm.LOG_FAILING, 0, 0, 0)
 
     # --- commands ---
 

@@ -16,6 +16,7 @@ import struct
 
 from pump.rate_limit import RateLimit
 from pump.records.repeats import Repeats
+from thecal_protocol import events as event
 from thecal_protocol.messages import DOSE_RECORDS, FAULT_RECORDS, REPEATED_RECORDS
 
 # The fields of `messages`' event entry in its order, and how an entry of the queues is laid out.
@@ -36,10 +37,14 @@ _BOLUS_EVERY_S = 600
 OTHER_PLACES = 256
 _OTHER_EVERY_S = 8640  # ten a day
 
-_BOLUS_RECORDS = (7, 8, 9, 17, 23)
+_BOLUS_RECORDS = (
+    event.BOLUS_STARTED,
+    event.BOLUS_DELIVERED,
+    event.BOLUS_CUT_SHORT,
+    event.BOLUS_LEFT_OUT,
+    event.BOLUS_INTERRUPTED,
+)
 _BY_ITSELF = (2, 3)  # bolus kinds: the patient's and periodic ones
-_NOTE_STARTED = 7
-_NOTE_REFUSED = 10
 _PATIENT = 2  # the bolus kind, and the actor
 
 ACTOR_PUMP = 0
@@ -109,8 +114,12 @@ class EventQueue:
         """Record an event at a given instant: what was scheduled happened when it was due. What repeats a
         record of the last hour is counted instead (`pump.records.repeats`)."""
         actor = self.actor
-        if actor == _PATIENT and code == _PATIENT and (kind == _NOTE_STARTED or kind == _NOTE_REFUSED):
-            self.repeats.asked(s, kind == _NOTE_STARTED)
+        if (
+            actor == _PATIENT
+            and code == _PATIENT
+            and (kind == event.BOLUS_STARTED or kind == event.BOLUS_REFUSED)
+        ):
+            self.repeats.asked(s, kind == event.BOLUS_STARTED)
         if kind not in REPEATED_RECORDS or not self.repeats.takes(s, actor, kind, code, b):
             self._put(s, us, kind, actor, code, ref, a, b)
 
@@ -147,7 +156,7 @@ class EventQueue:
         return self.events
 
     def refuse_bolus(self, kind: int, dose_ng: int, reason: str) -> None:
-        self.note(10, kind, 0, dose_ng, self._reason_number(reason))
+        self.note(event.BOLUS_REFUSED, kind, 0, dose_ng, self._reason_number(reason))
 
     def date_from_now(self, recovery_us: int) -> None:
         """Once at boot, when the clock has been restored: all that was noted before happened now. The first

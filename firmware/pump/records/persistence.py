@@ -23,7 +23,7 @@ filled, and commands fill it first (`fill_queue`).
 `write_due`, `reserve` and `save` never allocate.
 """
 
-from pump.dosing.flow import ALARM_STORAGE, FAULT_STORAGE, NOTE_ALARM, NOTE_ALARM_CLEARED
+from pump.dosing.flow import FAULT_STORAGE
 from pump.records import ledger as ledgers
 from pump.records import state as states
 from pump.records.documents import Document, DocumentError
@@ -31,15 +31,15 @@ from pump.records.restarts import Restarts
 from pump.therapy.bounds import MAX_PATIENT_PER_24H, Refused
 from pump.therapy.prescription import Prescription
 from pump.therapy.reservoir_fills import REFILLS, RESERVOIR_FILLS, RESERVOIR_FILLS_OF_0_1
+from thecal_protocol import alarms as alarm
 from thecal_protocol import codec, messages
+from thecal_protocol import events as event
 
 _SAVE_EVERY_S = 1800
 _LAST_NUMBER = 0x7FFE  # even, as the next one is 1: two in a row never share a file
 
-NOTE_RESTORED = 22
-NOTE_DISTRUSTED = 24
 
-# What could not be trusted: code of NOTE_DISTRUSTED (docs/explanation/storage.md). The numbers stay.
+# What could not be trusted: code of event.RECORDS_DISTRUSTED (docs/explanation/storage.md). The numbers stay.
 LEDGER_CORRUPT = ledgers.CORRUPT
 LEDGER_OTHER_VERSION = ledgers.OTHER_VERSION
 PROGRAM_UNREADABLE = 4
@@ -49,7 +49,6 @@ FLASH_FAILS = 7
 ANOTHER_PUMP = 8
 BOLUSES_UNREADABLE = 9  # therapy goes on, the lockout is active
 
-ALARM_FORMAT = 28
 _FORMATTED_OVER = 2  # the store's `found`
 
 
@@ -128,14 +127,14 @@ class Persistence:
         time.update(self._ticks_us())
         if self.failed:
             self.failed = False
-            self._log.note(NOTE_ALARM_CLEARED, ALARM_STORAGE, 0, 0, 0)
+            self._log.note(event.ALARM_CLEARED, alarm.STORAGE, 0, 0, 0)
 
     def _note_failure(self) -> None:
         """A write has failed: the alarm stands until one succeeds."""
         self._timebase.update(self._ticks_us())
         if not self.failed:
             self.failed = True
-            self._log.note(NOTE_ALARM, ALARM_STORAGE, 0, 0, 1)
+            self._log.note(event.ALARM_RAISED, alarm.STORAGE, 0, 0, 1)
 
     # --- commands ---
 
@@ -190,7 +189,7 @@ class Persistence:
         self.distrust = 0
         if self.refused_format:
             self.refused_format = 0
-            self._log.note(NOTE_ALARM_CLEARED, ALARM_FORMAT, 0, 0, 0)
+            self._log.note(event.ALARM_CLEARED, alarm.RECORDS_FORMAT, 0, 0, 0)
         self._delivery.reserve_steps = ledgers.reserve_steps(self._controller.prescription.step_volume_pl)
         self.fill_queue()
         self._delivery.uncommitted = False
@@ -272,7 +271,7 @@ class Persistence:
         time.update(self._ticks_us())
         set_epoch(time.s, time.us)
         if self._store.found == _FORMATTED_OVER:
-            self._log.note(NOTE_DISTRUSTED, FLASH_UNREADABLE, 0, 0, 0)
+            self._log.note(event.RECORDS_DISTRUSTED, FLASH_UNREADABLE, 0, 0, 0)
         try:
             found = self._ledger.load()
             if found == ledgers.EMPTY:
@@ -297,7 +296,7 @@ class Persistence:
             self.refused_format = self._ledger.format
         time = self._timebase
         self._controller.boluses.distrust_history(time.s, time.us)
-        self._log.note(NOTE_DISTRUSTED, why, 0, 0, 0)
+        self._log.note(event.RECORDS_DISTRUSTED, why, 0, 0, 0)
 
     def resets(self) -> int:
         return self._ledger.words[states.RESETS]
@@ -328,7 +327,7 @@ class Persistence:
         delivery.open_segment(time.s, time.us, True)
         unproven_pl = self._state.unproven * self._controller.prescription.step_volume_pl
         resets = self.resets() & 0xFFFF
-        self._log.note(NOTE_RESTORED, 1 if exact else 0, resets, delivery.steps_base, unproven_pl)
+        self._log.note(event.RESTORED, 1 if exact else 0, resets, delivery.steps_base, unproven_pl)
 
     def reload(self) -> None:
         """After a fault: the program as it is on record, its plan where it stood; boluses have ended.
@@ -384,5 +383,5 @@ class Persistence:
             boluses.unpack_given(data)
         else:
             boluses.distrust_history(self._timebase.s, self._timebase.us)
-            self._log.note(NOTE_DISTRUSTED, BOLUSES_UNREADABLE, 0, 0, 0)
+            self._log.note(event.RECORDS_DISTRUSTED, BOLUSES_UNREADABLE, 0, 0, 0)
             self._write_boluses()  # or the alarm stands, and the next start finds the same

@@ -12,6 +12,7 @@ Nothing here allocates.
 from array import array
 
 from pump.rate_limit import RateLimit
+from thecal_protocol import events as event
 
 HOUR_S = 3600
 NEVER_S = 0x3FFFFFFF
@@ -21,8 +22,6 @@ _MOST = 0xFFFF
 _TELLS = 60  # readings of the log that put on record what is being counted; one more every hour
 _PATIENT = 2
 
-_NOTE_REPEATED = 70
-_NOTE_ASKED = 71
 
 # a key: kind, actor, code and refusal
 _ACTOR_AT = 8
@@ -92,7 +91,7 @@ class Repeats:
             key = self._keys[slot]
             self._counts[slot] = 0
             self._queue.note_summary(
-                _NOTE_REPEATED,
+                event.REPEATED,
                 key >> _ACTOR_AT & 7,
                 key >> _CODE_AT & 0xFF,
                 count,
@@ -118,7 +117,7 @@ class Repeats:
         if asked:
             count = asked if asked < _MOST else _MOST
             self._queue.note_summary(
-                _NOTE_ASKED, _PATIENT, 0, count, self._asked_s, self._given, self._refused
+                event.PATIENT_REQUESTS, _PATIENT, 0, count, self._asked_s, self._given, self._refused
             )
             self._given = 0
             self._refused = 0

@@ -7,6 +7,7 @@ below 2^30 each, so that reading them back allocates nothing on a chip with 31-b
 """
 
 from pump.dosing.infusion_source import BRIDGE, IDLE, PERIODIC, RUNNING, SUSPENDED
+from thecal_protocol import events as event
 
 _SMALL = 0x3FFFFFFF  # 30 bits: counts are kept as this and 15 bits more
 _SPLIT = 30
@@ -45,8 +46,6 @@ _PROGRAMMED = 1 << 19
 _BRIDGE_AT = 20  # state of the bridge, 2 bits
 _CLOCK_SET = 1 << 22  # since format 3
 _RUNNING_AT = 22  # one bit per kind of bolus under way
-
-NOTE_INTERRUPTED = 23
 
 
 class State:
@@ -250,4 +249,6 @@ class State:
             under_way = 1 << _RUNNING_AT + source.kind
             if flags & under_way:
                 flags &= ~under_way
-                self._log.note_at(words[TIME_S], words[TIME_US], NOTE_INTERRUPTED, source.kind, 0, 0, 0)
+                self._log.note_at(
+                    words[TIME_S], words[TIME_US], event.BOLUS_INTERRUPTED, source.kind, 0, 0, 0
+                )

@@ -11,6 +11,7 @@ Raising, clearing and `announce_due` allocate nothing.
 
 from array import array
 
+from thecal_protocol import events as event
 from thecal_protocol.alarms import (
     ACTION,
     ANNUNCIATOR,
@@ -32,9 +33,6 @@ _SILENCE_S = 3600
 _REPEATS_S = 600
 _HEAR_S = 4  # a tone is over by then
 NEVER_S = 0x3FFFFFFF
-
-NOTE_RAISED = 14
-NOTE_CLEARED = 15
 
 
 class Alarms:
@@ -73,16 +71,16 @@ class Alarms:
 
     def raise_(self, number: int, detail: int = 0) -> None:
         if self._begin(number, detail):
-            self._log.note(NOTE_RAISED, number, 0, detail, self.critical[number])
+            self._log.note(event.ALARM_RAISED, number, 0, detail, self.critical[number])
 
     def clear(self, number: int) -> None:
         if self.flags[number] & LIVE:
             self._end(number)
-            self._log.note(NOTE_CLEARED, number, 0, 0, 0)
+            self._log.note(event.ALARM_CLEARED, number, 0, 0, 0)
 
     def noted(self, kind: int, number: int) -> None:
         """Another part of the pump has put one of its own alarms into the log."""
-        if kind == NOTE_RAISED:
+        if kind == event.ALARM_RAISED:
             self._begin(number, 0)
         elif self.flags[number] & LIVE:
             self._end(number)

@@ -10,11 +10,11 @@ Allocates: only when there is something new to keep.
 from pump.records.documents import Document, DocumentError
 from pump.safety.alarms import NEVER_S
 from thecal_protocol import codec
+from thecal_protocol import events as event
 
 _NAME = "guard"
 _RECORD = (("fault", "u8"), ("detail", "u32"), ("eri_s", "u32"))
 _DETAIL_BITS = 22  # of the word; 8 for the number
-NOTE_LATCHED = 36
 
 
 class Latch:
@@ -52,7 +52,7 @@ class Latch:
         self.number = number
         self.detail = detail
         self._latch.put(number << _DETAIL_BITS | detail & (1 << _DETAIL_BITS) - 1)
-        self._log.note(NOTE_LATCHED, number, 0, detail, 0)
+        self._log.note(event.FAULT_LATCHED, number, 0, detail, 0)
         self._write()
 
     def clear(self) -> None:

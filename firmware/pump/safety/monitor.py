@@ -9,6 +9,7 @@ Nothing here allocates.
 
 from pump.safety.alarms import NEVER_S
 from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 from thecal_protocol.sensors import (
     BATTERY,
     DOWNSTREAM,
@@ -38,11 +39,6 @@ _BATTERY_SAMPLES = 3
 ERI_MV = 2700
 EOS_MV = 2400
 EOS_AFTER_S = 90 * 86_400
-
-NOTE_STALLED = 32
-NOTE_RECOVERED = 33
-NOTE_SENSOR_FAILED = 39
-NOTE_SENSOR_BACK = 40
 
 
 class _Sensor:
@@ -134,7 +130,7 @@ class Monitor:
             self._row = 0 if lost else self._row + newly
             if self._row >= RECOVERY_STEPS:
                 self._row = 0
-                self._note(NOTE_RECOVERED)
+                self._note(event.MOTOR_RECOVERED)
                 self._alarms.clear(alarm.MOTOR_STALL)
             return
         if lost == newly:
@@ -143,7 +139,7 @@ class Monitor:
             self._row = lost
         if self._row >= STALL_STEPS:
             self._row = 0
-            self._note(NOTE_STALLED)
+            self._note(event.MOTOR_STALLED)
             self._alarms.raise_(alarm.MOTOR_STALL, self.lost_in_a_row())
 
     def _note(self, kind: int) -> None:
@@ -194,7 +190,7 @@ class Monitor:
                 self._tell(MOTOR_SUPPLY, state)
 
     def _tell(self, number: int, state: int) -> None:
-        self._log.note(NOTE_SENSOR_FAILED if state else NOTE_SENSOR_BACK, number, state, 0, 0)
+        self._log.note(event.SENSOR_FAILED if state else event.SENSOR_RECOVERED, number, state, 0, 0)
 
     def _value(self, number: int, otherwise: int) -> int:
         """The last sample, where it can be believed."""

@@ -10,6 +10,7 @@ from pump.dosing.local_time import LAST_DAY
 from pump.therapy.bounds import EMPTY_PL, MAX_LOT, Refused, outside
 from pump.units import PL_PER_ML, S_PER_DAY
 from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 
 RESIDUAL_PL = 2 * PL_PER_ML
 _POCKET_SMALL_PL = PL_PER_ML  # of a reservoir up to 20 mL
@@ -18,10 +19,7 @@ _SMALL_PL = 20 * PL_PER_ML
 KEPT = 8
 _NEVER = 0x3FFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF
-NOTE_CHECKED = 38
 REFILL_LAPSES_S = S_PER_DAY
-NOTE_LAPSED = 43
-NOTE_MEASURED = 80
 
 
 class Reservoir:
@@ -51,7 +49,7 @@ class Reservoir:
             alarms.set(alarm.REFILL_DUE, local.day >= self.due_day, self.due_day)
         if self._controller.reservoir_fills.was_refilled() and s - self.refilled_s > REFILL_LAPSES_S:
             self._controller.reservoir_fills.forget_refill()
-            self._log.note(NOTE_LAPSED, 0, 0, 0, 0)
+            self._log.note(event.REFILL_LAPSED, 0, 0, 0, 0)
 
     # --- commands ---
 
@@ -143,8 +141,8 @@ class Reservoir:
             "checks": [check] + fills.refills["checks"][: KEPT - 1],
         }
         if values["checked"]:
-            self._log.note(NOTE_MEASURED, pocket, ref, values["volume_pl"], values["measured_pl"])
-        self._log.note(NOTE_CHECKED, 2 if pocket else off, ref, counted_pl, residual_pl)
+            self._log.note(event.REFILL_MEASURED, pocket, ref, values["volume_pl"], values["measured_pl"])
+        self._log.note(event.REFILL_CHECKED, 2 if pocket else off, ref, counted_pl, residual_pl)
 
     def show(self) -> None:
         """What the last refill showed, from a refill or a start on."""

@@ -8,12 +8,7 @@ Allocates: start and commands only.
 
 from array import array
 
-PASSED = 0
-CLOCK = 1
-MEMORY = 2
-CODE = 3
-RECORDS = 4
-VALUES = 5
+from thecal_protocol.self_tests import CLOCK, CODE, CRITICAL_VALUES, MEMORY, PASSED, RECORDS
 
 _SCRATCH = 1024
 _TICKS_MASK = 0x3FFFFFFF
@@ -61,5 +56,5 @@ def failed(board, critical, persistence) -> int:
     if persistence.failed and not persistence.distrust:
         return RECORDS
     if critical.damaged_program() or critical.damaged_run():
-        return VALUES
+        return CRITICAL_VALUES
     return PASSED

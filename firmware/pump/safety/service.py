@@ -8,11 +8,10 @@ from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
 from pump.therapy.bounds import Refused
 from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 from thecal_protocol.alarms import FATAL
 
 CHIRP = 3
-NOTE_SELF_TESTED = 31
-NOTE_CLEARED = 37
 
 
 class Service(Supervisor):
@@ -57,7 +56,7 @@ class Service(Supervisor):
         began = board.ticks_us()
         failed = selftest.failed(board, self.critical, self._persistence)
         self.took_us = (board.ticks_us() - began) & 0x3FFFFFFF
-        self._log.note(NOTE_SELF_TESTED, failed, 0, self.took_us, 0)
+        self._log.note(event.SELF_TESTED, failed, 0, self.took_us, 0)
         if failed == selftest.RECORDS:  # nothing to latch: a reset with a sound flash finds what is on record
             self._delivery.fail(FAULT_STORAGE, self._time.s, self._time.us)
         elif failed:
@@ -106,7 +105,7 @@ class Service(Supervisor):
         if not delivery.fault:
             raise Refused("no_alarm", "fault")
         failed = selftest.failed(self._board, self.critical, self._persistence)
-        if failed and failed != selftest.VALUES:
+        if failed and failed != selftest.CRITICAL_VALUES:
             raise Refused("self_test", str(failed))
         number = delivery.fault
         self._persistence.reload()
@@ -121,5 +120,5 @@ class Service(Supervisor):
         self.testing = False
         self.machine.apply(states.CLEAR)
         self._ready()
-        self._log.note(NOTE_CLEARED, number if number > 3 else alarm.FAULT, 0, 0, 0)
+        self._log.note(event.FAULT_CLEARED, number if number > 3 else alarm.FAULT, 0, 0, 0)
         self.alarms.changed = True

@@ -25,6 +25,7 @@ from pump.safety.monitor import SAMPLE_STEPS, Monitor
 from pump.safety.reservoir import Reservoir
 from pump.therapy.bounds import Refused
 from thecal_protocol import alarms as alarm
+from thecal_protocol import events as event
 from thecal_protocol.alarms import HOLD, STOP
 
 EVALUATE_RUNS = 4
@@ -57,11 +58,6 @@ _KINDS = (
     ValueError,
     ZeroDivisionError,
 )
-
-NOTE_HELD = 34
-NOTE_RELEASED = 35
-NOTE_DAMAGED = 41
-NOTE_LATE = 42
 
 
 class Supervisor:
@@ -154,7 +150,7 @@ class Supervisor:
 
     def _damaged(self, which: int) -> bool:
         self._motor.disable()
-        self._log.note(NOTE_DAMAGED, which, 0, 0, 0)
+        self._log.note(event.VALUE_DAMAGED, which, 0, 0, 0)
         self.fatal(alarm.MEMORY, which)
         return False
 
@@ -214,7 +210,7 @@ class Supervisor:
         if self.machine.may_run():
             self._late = True
             late_s = s - self._delivery.wake.s
-            self._log.note(NOTE_LATE, 0, 0, late_s * 1_000_000 if late_s < 1000 else 1_000_000_000, 0)
+            self._log.note(event.WOKEN_LATE, 0, 0, late_s * 1_000_000 if late_s < 1000 else 1_000_000_000, 0)
 
     def evaluate(self, s: int, us: int) -> None:
         """After dosing, when it is due or runs have been handed out."""
@@ -298,9 +294,9 @@ class Supervisor:
             return
         if level > delivery.restriction:
             self._acted_for = alarms.first_of(action)
-            self._log.note(NOTE_HELD, self._acted_for, 0, 0, level)
+            self._log.note(event.DELIVERY_HELD, self._acted_for, 0, 0, level)
         if delivery.restrict(level, s, us) and level == FREE:
-            self._log.note(NOTE_RELEASED, self._acted_for, 0, 0, 0)
+            self._log.note(event.DELIVERY_RELEASED, self._acted_for, 0, 0, 0)
 
     def arrange(self) -> None:
         """When is `evaluate` due, and when must the pump be awake for it?"""

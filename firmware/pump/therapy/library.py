@@ -10,15 +10,13 @@ to the strictest rules. Allocates: commands only.
 """
 
 from pump.therapy.bounds import Refused
+from thecal_protocol import events as event
 
 _MOST_CONFIRMED = 15
 _DIGEST_SIZE = 8
 _NO_PATIENT_BOLUS = 1  # bits of `rules`, as thecal_protocol.therapy has them
 _WITHDRAWAL = 2
 _UNKNOWN = 4
-NOTE_COMMITTED = 3
-NOTE_SOFT_LIMIT = 68
-NOTE_UNKNOWN = 85
 
 
 def check(prescription) -> None:
@@ -84,10 +82,12 @@ def note_committed(prescription, log, ref: int) -> None:
     """That it is in force, by which library, and the soft limits that it passes: onto the log. `ref`: that of
     the refill it came with, 0: of none."""
     version, digest = version_of(prescription)
-    log.note(NOTE_COMMITTED, 0, ref, version, int.from_bytes(digest, "little"))
+    log.note(event.PROGRAM_COMMITTED, 0, ref, version, int.from_bytes(digest, "little"))
     for library in prescription.values["library"]:
         for entry in library["confirmed"]:
-            log.note(NOTE_SOFT_LIMIT, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"])
+            log.note(
+                event.SOFT_LIMIT_PASSED, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"]
+            )
         for index, entry in enumerate(library["drugs"]):
             if entry["rules"] & _UNKNOWN:
-                log.note(NOTE_UNKNOWN, 0, index + 1, 0, 0)
+                log.note(event.UNKNOWN_DRUG, 0, index + 1, 0, 0)

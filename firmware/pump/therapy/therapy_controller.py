@@ -20,18 +20,13 @@ from pump.therapy.boluses import Boluses
 from pump.therapy.bounds import EMPTY_PL, Refused, check_local_time, outside
 from pump.therapy.reservoir_fills import ReservoirFills
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S, Instant
+from thecal_protocol import events as event
 
 UNPROGRAMMED = 0
 INFUSING = 1
 STOPPED = 2
 FAULT = 3
 
-NOTE_STOPPED = 5
-NOTE_CLOCK = 11
-NOTE_REFILLED = 12
-NOTE_IMPLANT = 19
-NOTE_PLAN_CANCELLED = 20
-NOTE_BRIDGE_SKIPPED = 21
 
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
@@ -203,14 +198,14 @@ class TherapyController:
             raise Refused("not_running", "bridge")
         s, us = self.close_segment()
         self.delivery.cut_short(self._bridge, s, us)
-        self.log.note(NOTE_BRIDGE_SKIPPED, 0, 0, 0, 0)
+        self.log.note(event.BRIDGE_SKIPPED, 0, 0, 0, 0)
         self.delivery.open_segment(s, us, False)
 
     def set_implant(self, s: int, us: int) -> None:
         """The implant/revision flag: for one hour a prime may be given."""
         self._implant_until.set(s, us)
         self._implant_until.add(IMPLANT_S, 0)
-        self.log.note(NOTE_IMPLANT, 0, 0, 0, 0)
+        self.log.note(event.IMPLANT_FLAG_SET, 0, 0, 0, 0)
 
     def check_prime(self, values, s: int, us: int) -> None:
         """Refused when this prime may not be given now (BOL-10)."""
@@ -278,7 +273,7 @@ class TherapyController:
             if was_to_flow:  # also out of a start delay: a pump that waits for ever must say so (ALM-06)
                 delivery.pause_alarm_at.set(s, us)
                 delivery.pause_alarm_at.add(self.prescription.values["max_pause_s"], 0)
-            self.log.note(NOTE_STOPPED, 0, 0, resume_after_s, 0)
+            self.log.note(event.STOPPED, 0, 0, resume_after_s, 0)
             delivery.open_segment(s, us, False)
 
     def resume(self, s: int, us: int) -> None:
@@ -300,7 +295,7 @@ class TherapyController:
             raise Refused("not_running", "plan")
         s, us = self.close_segment()
         self.delivery.plan.cancel()
-        self.log.note(NOTE_PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
+        self.log.note(event.PLAN_CANCELLED, 0, self.delivery.plan.index, 0, 0)
         self.delivery.open_segment(s, us, False)
 
     def check_clock(self, values, s: int, us: int) -> None:
@@ -335,7 +330,9 @@ class TherapyController:
         self.check_clock(values, s, us)
         at_s, at_us = self.close_segment()
         self.move_clock(s, us, values)
-        self.log.note(NOTE_CLOCK, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0)
+        self.log.note(
+            event.CLOCK_SET, values["absolute"], 0, abs(values["offset_us"]), values["offset_us"] < 0
+        )
         self.delivery.open_segment(at_s, at_us, False)
 
     def move_clock(self, s: int, us: int, values) -> None:
@@ -364,7 +361,7 @@ class TherapyController:
     def _fill(self, values, s: int, us: int, ref: int) -> None:
         delivery = self.delivery
         delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
-        self.log.note(NOTE_REFILLED, 0, ref, values["volume_pl"], values["residual_pl"])
+        self.log.note(event.REFILLED, 0, ref, values["volume_pl"], values["residual_pl"])
         delivery.interlock.filled(values, s, ref)
         self.reservoir_fills.refill(values["volume_pl"], delivery)
         self.boluses.restart_lockout(s, us)

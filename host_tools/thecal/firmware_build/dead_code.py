@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterator, Set
 
+TABLE = "Rows"  # the class of the tables that `tables` makes of text
+
 
 def binds(node: ast.stmt) -> Iterator[str]:
     """The names that a statement binds, imports apart."""
@@ -61,9 +63,16 @@ def _is_needed(node: ast.stmt, names: set[str]) -> bool:
     if isinstance(node, ast.ImportFrom):
         node.names = [alias for alias in node.names if (alias.asname or alias.name) in names]
         return bool(node.names)
-    if isinstance(node, ast.Assign) and not any(isinstance(n, ast.Call) for n in ast.walk(node.value)):
+    calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+    if isinstance(node, ast.Assign) and all(_makes_a_table(call) for call in calls):
         return any(word in names for word in binds(node))
     return True
+
+
+def _makes_a_table(call: ast.Call) -> bool:
+    """Of text, as `tables` writes it: making it does nothing else."""
+    made = isinstance(call.func, ast.Name) and call.func.id.endswith(f"__{TABLE}")
+    return made and all(isinstance(each, ast.Constant) for each in call.args)
 
 
 def _is_used(node: ast.stmt, names: set[str]) -> bool:

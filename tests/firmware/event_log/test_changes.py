@@ -9,14 +9,14 @@ import pytest
 
 from firmware.dosing import rig
 from firmware.event_log.helpers import pump, whole_log
-from pump.records.changes import NOTE_FIELD, Changes
+from pump.records.changes import Changes
 from support.wire_values import random_values
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.eventlog.program_changes import changes_of
 from thecal.link.client import Client
 from thecal.link.responses.pump import Event, Instant
-from thecal_protocol import messages
+from thecal_protocol import events, messages
 from thecal_protocol.codec import decode, encoded
 from thecal_protocol.events import PIECES, PROGRAM_FIELDS
 from thecal_protocol.therapy import THERAPY
@@ -125,7 +125,7 @@ def check_difference(old: dict[str, Any] | None, new: dict[str, Any]) -> None:
     log = Noted()
     before = encoded(THERAPY, old) if old else b""
     Changes(log, 7, log.write_due, log.breathe).tell(before, encoded(THERAPY, new))
-    assert all((kind, ref) == (NOTE_FIELD, 7) for kind, _, ref, _, _ in log.notes)
+    assert all((kind, ref) == (events.PROGRAM_FIELD, 7) for kind, _, ref, _, _ in log.notes)
     was, now = flat(old) if old else {}, flat(new)
     names = {number: name for name, number in NUMBERS.items()}
     got = {(names[code], a >> 56): (a & MOST, b & MOST) for _, code, _, a, b in log.notes}
