@@ -47,19 +47,27 @@ ClockKind = Literal["virtual", "free", "real", "scaled"]
 class Emulator:
     """One emulated pump. `port`: what to open to talk to it. `bench`: time, truth and faults.
 
-    clock    "virtual": time stands still unless the bench lets it pass; "free": it jumps ahead by itself;
-             "real"; "scaled": `speed` times as fast as real
-    flash    file that holds the pump's flash, made when it is not there; without one the memory lasts as long
-    as
-             this object
-    link     a name for the port that stays the same (a symbolic link), there as soon as the pump is ready
-    seed     makes the pump's random numbers repeatable
-    settings more settings of the board (docs/reference/boards-unix.md), such as ticks_start or fill_pl
-    serial_number   of a new flash; one that holds another pump is refused. Without it one is made up, from
-             the seed where there is one
-    manifest write one of the firmware's files for the pump to check itself by
-    script   what to boot instead of the firmware, for tests of the board itself
-    source   boot the text of the firmware and not what was compiled beforehand (`compiled`)
+    Args:
+        clock: "virtual": time stands still unless the bench lets it pass; "free": it jumps ahead by
+            itself; "real"; "scaled": `speed` times as fast as real.
+        speed: of a scaled clock.
+        seed: makes the pump's random numbers repeatable.
+        flash: file that holds the pump's flash, made when it is not there; None: the memory lasts as
+            long as this object.
+        link: a name for the port that stays the same (a symbolic link), there as soon as the pump is
+            ready.
+        settings: more settings of the board (docs/reference/boards-unix.md), such as ticks_start or
+            fill_pl (pL).
+        script: what to boot instead of the firmware, for tests of the board itself.
+        source: boot the text of the firmware and not what was compiled beforehand (`compiled`).
+        manifest: write one of the firmware's files for the pump to check itself by.
+        paired: keys of every role are there from the first boot on.
+        heap: of MicroPython, as its -X heapsize: "512k"; "": its own.
+        serial_number: of a new flash; one that holds another pump is refused. "": one is made up, from
+            the seed where there is one.
+
+    Raises:
+        SimulationError: thecal's own files are not there; from `start`: the pump does not boot.
     """
 
     def __init__(
@@ -112,7 +120,11 @@ class Emulator:
 
     @property
     def bench(self) -> Bench:
-        """The bench of the running pump."""
+        """The bench of the running pump.
+
+        Raises:
+            SimulationError: no pump runs.
+        """
         if self._bench is None:
             raise SimulationError("the emulated pump is not running")
         return self._bench
@@ -125,7 +137,11 @@ class Emulator:
         return self._process
 
     def start(self) -> None:
-        """Make the port and boot the pump. Returns when it has booted. SimulationError when it does not."""
+        """Make the port and boot the pump; returns when it has booted.
+
+        Raises:
+            SimulationError: the pump does not boot, or its flash holds another one.
+        """
         try:
             self._folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="thecal-")))
             self._firmware = self._closing.enter_context(compiled.firmware(source=self._source))

@@ -55,7 +55,19 @@ class Store:
 
     @classmethod
     def open(cls, path: Path | None = None, *, create: bool = True, busy_s: float = BUSY_S) -> Self:
-        """The store at `path`, or where `where.path` says. StoreError: it cannot be opened."""
+        """Open the store, and make it where it is not there yet.
+
+        Args:
+            path: its file; None: where `where.path` says.
+            create: whether it may be made.
+            busy_s: for how many seconds another program may hold it.
+
+        Returns:
+            The open store; `close`, or the end of a `with`, gives the file back.
+
+        Raises:
+            StoreError: it cannot be opened, is switched off, or is of another version.
+        """
         path = path or where.path()
         if path is None:
             raise StoreError("the store is switched off", f"unset {where.VARIABLE}, or name a file with it")
@@ -117,12 +129,32 @@ class Store:
     # -- adding
 
     def add_pump(self, serial: str, model: str = "", firmware: str = "") -> int:
-        """A pump that was seen; its id."""
+        """Note a pump that was seen.
+
+        Args:
+            serial: its serial number.
+            model: its model.
+            firmware: its firmware's version.
+
+        Returns:
+            The row's id.
+
+        Raises:
+            StoreError: the file cannot be used; nothing was added.
+        """
         with self.writing() as connection:
             return _pump(connection, serial, model, firmware)
 
     def add_session(self, serial: str, values: Mapping[str, Any]) -> None:
-        """A session with a pump: columns of `schema.sessions`, without its id, pump and time."""
+        """Note a session with a pump.
+
+        Args:
+            serial: the pump's serial number.
+            values: columns of `schema.sessions`, without id, pump and time.
+
+        Raises:
+            StoreError: the file cannot be used; nothing was added.
+        """
         with self.writing() as connection:
             row = {"id": uuid.uuid4().hex, "pump_id": _pump(connection, serial), "at": now_utc()}
             connection.execute(insert(sessions), [row | dict(values)])
@@ -150,13 +182,35 @@ class Store:
             return _added(connection.execute(upsert(programs).on_conflict_do_nothing(), [row]))
 
     def add_residual(self, serial: str, values: Mapping[str, Any]) -> bool:
-        """What came out at a refill: columns of `schema.residuals`; whether it is new."""
+        """Note what came out at a refill.
+
+        Args:
+            serial: the pump's serial number.
+            values: columns of `schema.residuals`, volumes in pL.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            StoreError: the file cannot be used; nothing was added.
+        """
         with self.writing() as connection:
             row = {"pump_id": _pump(connection, serial), "seen": now_utc()} | dict(values)
             return _added(connection.execute(upsert(residuals).on_conflict_do_nothing(), [row]))
 
     def add_log(self, serial: str, rows: Iterable[Row]) -> Added:
-        """Records of a pump's log. They join the log of this pump that they fit, or are another."""
+        """Add records of a pump's log: to the log of this pump that they fit, or as another.
+
+        Args:
+            serial: the pump's serial number.
+            rows: records, by `schema.RECORD`.
+
+        Returns:
+            How many are new, and which of the pump's logs they belong to.
+
+        Raises:
+            StoreError: the file cannot be used; nothing was added.
+        """
         with self.writing() as connection:
             pump_id = _pump(connection, serial)
             count = _incoming(connection, rows)
@@ -174,7 +228,17 @@ class Store:
     # -- what is there, as far as adding needs it
 
     def last_record(self, serial: str) -> tuple[int, bytes]:
-        """Number and tag of the newest record of a pump's newest log; (0, b"") when there is none."""
+        """The newest record of a pump's newest log.
+
+        Args:
+            serial: the pump's serial number.
+
+        Returns:
+            Its number and tag; (0, b"") when there is none.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
         with self.reading() as connection:
             row = connection.execute(
                 text(

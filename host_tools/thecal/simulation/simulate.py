@@ -55,9 +55,19 @@ class Outcome:
 
 
 def simulate(plan: Plan, watch: Watch | None = None) -> Outcome:
-    """Carry out the plan. Refusals are part of the outcome.
+    """Carry a plan out on the real firmware in virtual time. Refusals are part of the outcome.
 
-    TherapyError: events that cannot be. SimulationError: the pump or its bench failed.
+    Args:
+        plan: therapy, duration in us, events, and where flash and trace are kept.
+        watch: who looks on meanwhile.
+
+    Returns:
+        What came of it: steps as the motor made them, the pump's ledger in pL, boluses, alarms,
+            refusals.
+
+    Raises:
+        TherapyError: events that cannot be.
+        SimulationError: the pump or its bench failed, or a file cannot be written.
     """
     began_ns = time.monotonic_ns()
     _check(plan)

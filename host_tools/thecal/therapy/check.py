@@ -81,7 +81,19 @@ class CheckReport:
 def check_files(
     path: Path | str, running: Path | str | None = None, start: datetime = DEFAULT_START
 ) -> CheckReport:
-    """Check a therapy file, against another one when given. What cannot be read is reported, not raised."""
+    """Check a therapy file. What cannot be read is reported, not raised.
+
+    Args:
+        path: the therapy.
+        running: the file of the therapy that it would replace; None: of none.
+        start: the pump's local time when it begins, for the refill date.
+
+    Returns:
+        Errors, warnings, figures (doses in ng, volumes in pL, times in s), bridge and changes.
+
+    Raises:
+        LibraryError: the drug library in use is refused.
+    """
     problems: list[Problem] = []
     therapy = _read(path, "", problems)
     old = _read(running, "running", problems) if running is not None else None
@@ -104,9 +116,18 @@ def check(
     running: CheckedTherapy | Mapping[str, Any] | None = None,
     start: datetime = DEFAULT_START,
 ) -> CheckReport:
-    """Check a therapy; `running`: what it would replace, from a file or as the pump reported it (wire table).
+    """Check a therapy: everything about it that can be known without a pump.
 
-    `start`: the pump's local time when it begins, for the refill date.
+    Args:
+        therapy: a file's model, which is judged here, or one that was judged before.
+        running: what it would replace: a therapy, or the program that a pump reported (wire table).
+        start: the pump's local time when it begins, for the refill date.
+
+    Returns:
+        Errors, warnings, figures (doses in ng, volumes in pL, times in s), bridge and changes.
+
+    Raises:
+        LibraryError: the drug library in use is refused.
     """
     verdict = Verdict((), therapy) if isinstance(therapy, CheckedTherapy) else judge(therapy)
     report, judged = CheckReport(list(verdict.errors)), verdict.judged

@@ -18,12 +18,35 @@ from thecal.therapy.toml_file import parse_toml, problems_of, read_text
 
 
 def load_therapy(path: Path | str) -> CheckedTherapy:
-    """The therapy in a file, judged with the drug library in use: it may be sent to a pump."""
+    """The therapy in a file, judged once with the drug library in use: it may be sent to a pump.
+
+    Args:
+        path: a TOML file (docs/reference/therapy-files.md).
+
+    Returns:
+        The therapy and all that was found out about it; amounts in whole wire units (ng, pL, us).
+
+    Raises:
+        TherapyError: the file cannot be read, or is wrong; `problems` names everything that is.
+        LibraryError: the drug library in use is refused.
+    """
     return checked(read_model(path))
 
 
 def parse_therapy(text: str, name: str = "therapy") -> CheckedTherapy:
-    """The therapy in `text`, judged likewise; `name`: what errors call it."""
+    """The therapy in a text, judged once with the drug library in use.
+
+    Args:
+        text: TOML, as in a file.
+        name: what errors call it.
+
+    Returns:
+        The therapy and all that was found out about it; amounts in whole wire units (ng, pL, us).
+
+    Raises:
+        TherapyError: the file cannot be read, or is wrong; `problems` names everything that is.
+        LibraryError: the drug library in use is refused.
+    """
     return checked(parse_model(text, name))
 
 
