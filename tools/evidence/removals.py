@@ -280,7 +280,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "ALM-06",
             DOSING + "flow.py",
-            "            self.log.note_at(s, us, event.ALARM_RAISED, alarm.STOPPED_48H, 0, 0, 1)",
+            "            self.interlock.alarm(s, us, alarm.STOPPED_48H, True)",
             "            pass",
             (
                 "tests/firmware/safety/test_alarms.py",

@@ -5,7 +5,7 @@ the next one (`open_segment`). Allocates: commands only.
 """
 
 from pump.dosing import bigint
-from pump.dosing.flow import FAULT_NONE, FAULT_PHASE, Flow
+from pump.dosing.flow import FAULT_NONE, FAULT_OF_FLOW, PHASE, Flow
 from pump.dosing.infusion_source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
@@ -48,7 +48,7 @@ class Delivery(Flow):
         at_us = self._agreeing(now_us, steps)
         behind_us = _MOST_BEHIND_US if self.pace.gap_us else _MOST_OFF_US
         if not -behind_us <= at_us - now_us <= _MOST_OFF_US:
-            self.fail(FAULT_PHASE, s, us)
+            self.fail(FAULT_OF_FLOW, PHASE, s, us)
             return False
         self.at.set_us(at_us)
         return self._close(self.at.s, self.at.us, steps)
@@ -142,9 +142,9 @@ class Delivery(Flow):
         if self.plan is not None:
             self.plan.pause(s, us)
 
-    def fail(self, fault: int, s: int, us: int) -> None:
+    def fail(self, fault: int, code: int, s: int, us: int) -> None:
         """Stop for good: boluses end, what they gave is recorded (BOL-07). Allocates: once."""
-        Flow.fail(self, fault, s, us)
+        Flow.fail(self, fault, code, s, us)
         self.halt(s, us)
 
     def cut_all_short(self, s: int, us: int) -> None:

@@ -40,9 +40,12 @@ FREE = 0
 KEEP_OPEN = 1  # the keep-open rate (KVO), where that is less
 HALTED = 2  # nothing
 
+# Whose fault ended delivery, and by which code.
 FAULT_NONE = 0
-FAULT_PHASE = 1  # the motor's count is not what the accumulator owes
-FAULT_STORAGE = 2  # no more steps can be put on record
+FAULT_OF_FLOW = 1  # one of the codes below
+FAULT_OF_GUARD = 2  # the code is a fatal alarm's number
+PHASE = 1  # the motor's count is not what the accumulator owes
+STORAGE = 2  # no more steps can be put on record
 
 _FULL_QUEUE = RUN_STEPS - LOW_WATER  # at the highest rate half a second's steps
 _QUIET_S = 1
@@ -66,7 +69,8 @@ class Flow:
         self.interlock = OpenInterlock()
         self.flowing = False  # may anything flow?
         self.restriction = FREE  # by an alarm
-        self.fault = FAULT_NONE
+        self.fault = FAULT_NONE  # whose: with `fault_code` why delivery has ended for good
+        self.fault_code = 0
         self.steps_base = 0  # steps made before the last reset
         self.set_permit(0)  # steps since the reset that are on record and may be handed out
         self.reserve = None  # puts more of them on record: function returning True, or None without records
@@ -146,7 +150,7 @@ class Flow:
     def _close(self, s: int, us: int, steps: int) -> bool:
         """End the segment, `steps` of it having been given; a fault when that is not what was due."""
         if not self.accumulator.close(s, us, steps):
-            self.fail(FAULT_PHASE, s, us)
+            self.fail(FAULT_OF_FLOW, PHASE, s, us)
             return False
         self.interlock.closing(s, us)
         self._steps_before += steps
@@ -181,7 +185,7 @@ class Flow:
         if self.reserve is None or self.steps_left() >= RUN_STEPS or self.reserve():
             return True
         if not self.uncommitted:
-            self.fail(FAULT_STORAGE, s, us)
+            self.fail(FAULT_OF_FLOW, STORAGE, s, us)
         return False
 
     def may_stall(self, s: int, us: int) -> bool:
@@ -262,21 +266,21 @@ class Flow:
     def end_pause(self, s: int, us: int) -> None:
         """The stop is over: its alarm clears."""
         if self.stopped_too_long():
-            self.log.note_at(s, us, event.ALARM_CLEARED, alarm.STOPPED_48H, 0, 0, 0)
+            self.interlock.alarm(s, us, alarm.STOPPED_48H, False)
         self.pause_alarm_at.set_never()
         if self.paused_too_long:
             self.paused_too_long = False
-            self.log.note_at(s, us, event.ALARM_CLEARED, alarm.MAX_PAUSE, 0, 0, 0)
+            self.interlock.alarm(s, us, alarm.MAX_PAUSE, False)
 
     def _pause_too_long(self, s: int, us: int) -> None:
         """First by the program's limit, then by two days (ALM-06)."""
         if self.paused_too_long:
             self.pause_alarm_at.set_never()
-            self.log.note_at(s, us, event.ALARM_RAISED, alarm.STOPPED_48H, 0, 0, 1)
+            self.interlock.alarm(s, us, alarm.STOPPED_48H, True)
             return
         self.paused_too_long = True
         self.pause_alarm_at.add(_LONGEST_STOP_S - self.max_pause_s, 0)
-        self.log.note_at(s, us, event.ALARM_RAISED, alarm.MAX_PAUSE, 0, 0, 0)
+        self.interlock.alarm(s, us, alarm.MAX_PAUSE, True)
 
     def stopped_too_long(self) -> bool:
         """Has a stop lasted two days?"""
@@ -386,13 +390,14 @@ class Flow:
             wake.s = low_s
             wake.us = low_us
 
-    def fail(self, fault: int, s: int, us: int) -> None:
+    def fail(self, fault: int, code: int, s: int, us: int) -> None:
         """Stop for good at (s, us); the first reason stays (INT-08) and is logged at once."""
         self.motor.cancel()
         if self.fault == FAULT_NONE:
             self.fault = fault
-            self.log.note(event.FAULT, fault, 0, 0, 0)
-            self.interlock.failed(fault)
+            self.fault_code = code
+            self.log.note(event.FAULT, code, 0, 0, 0)
+            self.interlock.failed(fault, code)
         self.flowing = False
         bigint.clear(self.accumulator.rate, self.accumulator.size)
         self.planner.begin(self.accumulator)

@@ -1,32 +1,49 @@
-"""The delivery interlock, between the flow and the motor: what the flow tells and asks whoever guards it.
+"""The delivery interlock: the seam between dosing and the guard. Dosing tells it what it is about to do, and
+no run of steps goes to the motor that it does not admit.
 
-The pump's guard is `pump.safety.supervisor`.
+`Flow`, `Delivery` and the therapy controller call it; a pump's own is `pump.safety.supervisor`. In the order
+of a command: `check_start`, `closing`, (`filled`,) `prescribe`, `therapy`, `refit`, `opening`; then, before
+each run, `may_run` and `admits`. None of `closing`, `opening`, `may_run`, `admits`, `alarm` may allocate.
 """
 
 
 class OpenInterlock:
-    """Stands where a pump has its guard (`pump.safety.supervisor`): everything passes."""
+    """Stands where no guard is: everything passes."""
 
-    def prescribe(self, prescription) -> None: ...
+    def check_start(self, refill=None) -> None:
+        """Therapy is to start, with `refill` where one comes with it. Raises Refused: it may not."""
 
-    def refit(self) -> None: ...
+    def prescribe(self, prescription) -> None:
+        """A program is in force from here on, also after a reset."""
 
-    def therapy(self, flows: bool) -> None: ...
+    def refit(self) -> None:
+        """What a source may give has been prescribed anew: its volume, its duration."""
 
-    def restricted(self, level: int) -> None: ...
+    def therapy(self, flows: bool) -> None:
+        """Therapy is to flow, or not: by a command, or by the end of a timed stop."""
 
-    def check_start(self, refill=None) -> None: ...
+    def restricted(self, level: int) -> None:
+        """Delivery is brought down to this level (`flow.FREE`, `KEEP_OPEN`, `HALTED`), as an alarm asked."""
 
-    def filled(self, refill, s: int, ref: int) -> None: ...
+    def filled(self, refill, s: int, ref: int) -> None:
+        """The reservoir was filled, at this second; `ref`: of the program that comes with it, or 0."""
 
-    def closing(self, s: int, us: int) -> None: ...
+    def closing(self, s: int, us: int) -> None:
+        """A segment has ended at (s, us): what was to be made until then is known."""
 
-    def opening(self, s: int) -> None: ...
-
-    def admits(self, run) -> bool:
-        return True
+    def opening(self, s: int) -> None:
+        """The next segment begins, with the rate that the accumulator holds now."""
 
     def may_run(self) -> bool:
+        """May steps be handed out at all? Asked before a run is planned."""
         return True
 
-    def failed(self, fault: int) -> None: ...
+    def admits(self, run) -> bool:
+        """May this run go to the motor?"""
+        return True
+
+    def alarm(self, s: int, us: int, number: int, stands: bool) -> None:
+        """An alarm that dosing itself watches (a stop that lasts too long) comes or goes at (s, us)."""
+
+    def failed(self, fault: int, code: int) -> None:
+        """Delivery has ended for good: whose fault (`flow.FAULT_OF_FLOW`, `FAULT_OF_GUARD`), and its code."""

@@ -35,7 +35,7 @@ class GuardCommands:
         if messages.command(opcode)[2] & messages.KIND == messages.CHANGES:
             self._supervisor.check_values()
             if self._delivery.fault:
-                raise Refused("fault_latched", str(self._delivery.fault))
+                raise Refused("fault_latched", str(self._delivery.fault_code))
         elif opcode == messages.PATIENT_BOLUS:
             self._supervisor.check_values()
 

@@ -64,7 +64,7 @@ class EventLog(EventQueue):
         )
         self._reader = LogReader(self.rings)
         self.key = b""
-        self.alarms = None  # hears of alarms that other parts note (pump.safety.alarms)
+        self.alarms = None  # pump.safety.alarms, before `start_up`
         self.failing = False  # the alarm: what is noted does not get onto flash
         self._numbered = False
         self._retry_s = 0
@@ -164,8 +164,6 @@ class EventLog(EventQueue):
 
     def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
         EventQueue.note_at(self, s, us, kind, code, ref, a, b)
-        if (kind == event.ALARM_RAISED or kind == event.ALARM_CLEARED) and self.alarms is not None:
-            self.alarms.noted(kind, code)
         if kind == event.CLOCK_SET:
             self._reference(s, us, _AT_CLOCK_CHANGE)
 
@@ -201,7 +199,7 @@ class EventLog(EventQueue):
         """The flash has taken all that waited: say so when it did not before, and what found no room."""
         if self.failing:
             self.failing = False
-            self.note(event.ALARM_CLEARED, alarm.LOG_FAILING, 0, 0, 0)
+            self.alarms.clear(alarm.LOG_FAILING)
         for ring in self.rings:
             self._explain_loss(ring.queue)
 
@@ -215,7 +213,7 @@ class EventLog(EventQueue):
         self._retry_s = self._timebase.s + _RETRY_S
         if not self.failing:
             self.failing = True
-            self.note(event.ALARM_RAISED, alarm.LOG_FAILING, 0, 0, 0)
+            self.alarms.raise_(alarm.LOG_FAILING)
 
     # --- commands ---
 

@@ -23,7 +23,7 @@ filled, and commands fill it first (`fill_queue`).
 `write_due`, `reserve` and `save` never allocate.
 """
 
-from pump.dosing.flow import FAULT_STORAGE
+from pump.dosing.flow import FAULT_OF_FLOW, STORAGE
 from pump.records import ledger as ledgers
 from pump.records import state as states
 from pump.records.documents import Document, DocumentError
@@ -74,6 +74,7 @@ class Persistence:
         self.restarts = Restarts(board.store)
         self.refused_format = 0  # of records that are another version's, and were not taken over
         self.program = b""
+        self.alarms = None  # pump.safety.alarms, before anything is written
 
     # --- the steady path ---
 
@@ -127,14 +128,14 @@ class Persistence:
         time.update(self._ticks_us())
         if self.failed:
             self.failed = False
-            self._log.note(event.ALARM_CLEARED, alarm.STORAGE, 0, 0, 0)
+            self.alarms.clear(alarm.STORAGE)
 
     def _note_failure(self) -> None:
         """A write has failed: the alarm stands until one succeeds."""
         self._timebase.update(self._ticks_us())
         if not self.failed:
             self.failed = True
-            self._log.note(event.ALARM_RAISED, alarm.STORAGE, 0, 0, 1)
+            self.alarms.raise_(alarm.STORAGE)
 
     # --- commands ---
 
@@ -173,7 +174,7 @@ class Persistence:
                 self._record_switch(number)
             except Refused:
                 state.program, state.reservoir_fills = before  # as the ledger on flash has them
-                self._delivery.fail(FAULT_STORAGE, self._timebase.s, self._timebase.us)
+                self._delivery.fail(FAULT_OF_FLOW, STORAGE, self._timebase.s, self._timebase.us)
                 raise
         finally:
             self._delivery.uncommitted = False
@@ -189,7 +190,7 @@ class Persistence:
         self.distrust = 0
         if self.refused_format:
             self.refused_format = 0
-            self._log.note(event.ALARM_CLEARED, alarm.RECORDS_FORMAT, 0, 0, 0)
+            self.alarms.clear(alarm.RECORDS_FORMAT)
         self._delivery.reserve_steps = ledgers.reserve_steps(self._controller.prescription.step_volume_pl)
         self.fill_queue()
         self._delivery.uncommitted = False

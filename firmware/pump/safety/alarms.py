@@ -78,12 +78,14 @@ class Alarms:
             self._end(number)
             self._log.note(event.ALARM_CLEARED, number, 0, 0, 0)
 
-    def noted(self, kind: int, number: int) -> None:
-        """Another part of the pump has put one of its own alarms into the log."""
-        if kind == event.ALARM_RAISED:
-            self._begin(number, 0)
+    def set_at(self, s: int, us: int, number: int, stands: bool) -> None:
+        """The same, where the condition came or went at an instant that lies back: the log has that one."""
+        if stands:
+            if self._begin(number, 0):
+                self._log.note_at(s, us, event.ALARM_RAISED, number, 0, 0, self.critical[number])
         elif self.flags[number] & LIVE:
             self._end(number)
+            self._log.note_at(s, us, event.ALARM_CLEARED, number, 0, 0, 0)
 
     def _begin(self, number: int, detail: int) -> bool:
         """False when it stands already."""

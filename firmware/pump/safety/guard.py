@@ -22,6 +22,8 @@ Only `prescribe` and `refit` allocate (commands); values of the steady path stay
 from array import array
 
 from pump.dosing.infusion_source import RUNNING
+from pump.safety.states import MINIMUM
+from pump.therapy.bounds import MINIMUM as BASAL_MINIMUM
 from pump.units import PL_PER_ML, US_PER_DAY
 
 _DAY_S = 86_400
@@ -160,7 +162,7 @@ class DoseGuard:
         self._flex = flex
         self.keep_open.set_per_day(_PARTS * floor_pl_per_day // volume_pl)
         self.most.set_per_day(_PARTS * prescription.max_rate_pl_per_day // volume_pl + 1)
-        if prescription.mode == 3:  # the minimum rate
+        if prescription.mode == BASAL_MINIMUM:
             self.base.copy(self.keep_open)
         else:
             self.base.copy(self._dose_rate(prescription.values["basal_dose_ng_per_day"]))
@@ -228,7 +230,7 @@ class DoseGuard:
             self._take_flex(delivery.schedule.index)
         elif delivery.plan is not None:
             self._take_flex(delivery.plan.index)
-        if flows == 1:
+        if flows == MINIMUM:
             if rate.above(self.keep_open):
                 rate.copy(self.keep_open)
         else:

@@ -3,7 +3,7 @@
 Allocates: start and commands only.
 """
 
-from pump.dosing.flow import FAULT_STORAGE
+from pump.dosing.flow import FAULT_OF_FLOW, FAULT_OF_GUARD, STORAGE
 from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
 from pump.therapy.bounds import Refused
@@ -58,7 +58,7 @@ class Service(Supervisor):
         self.took_us = (board.ticks_us() - began) & 0x3FFFFFFF
         self._log.note(event.SELF_TESTED, failed, 0, self.took_us, 0)
         if failed == selftest.RECORDS:  # nothing to latch: a reset with a sound flash finds what is on record
-            self._delivery.fail(FAULT_STORAGE, self._time.s, self._time.us)
+            self._delivery.fail(FAULT_OF_FLOW, STORAGE, self._time.s, self._time.us)
         elif failed:
             self.fatal(alarm.SELF_TEST, failed)
         return failed
@@ -107,7 +107,7 @@ class Service(Supervisor):
         failed = selftest.failed(self._board, self.critical, self._persistence)
         if failed and failed != selftest.CRITICAL_VALUES:
             raise Refused("self_test", str(failed))
-        number = delivery.fault
+        number = delivery.fault_code if delivery.fault == FAULT_OF_GUARD else alarm.FAULT
         self._persistence.reload()
         self.latch.clear()
         self.testing = True
@@ -120,5 +120,5 @@ class Service(Supervisor):
         self.testing = False
         self.machine.apply(states.CLEAR)
         self._ready()
-        self._log.note(event.FAULT_CLEARED, number if number > 3 else alarm.FAULT, 0, 0, 0)
+        self._log.note(event.FAULT_CLEARED, number, 0, 0, 0)
         self.alarms.changed = True

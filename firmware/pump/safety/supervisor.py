@@ -14,7 +14,7 @@ answers.
 The steady path allocates nothing; alarms that act, and faults, do.
 """
 
-from pump.dosing.flow import FREE, HALTED, KEEP_OPEN
+from pump.dosing.flow import FAULT_OF_FLOW, FAULT_OF_GUARD, FREE, HALTED, KEEP_OPEN, STORAGE
 from pump.safety import guard as g
 from pump.safety import states
 from pump.safety.alarms import Alarms
@@ -93,7 +93,7 @@ class Supervisor:
         self._alert = False
         self._acted_for = 0  # the alarm that restricts delivery
         controller.delivery.interlock = self
-        log.alarms = self.alarms
+        log.alarms = persistence.alarms = self.alarms
 
     # --- the interlock ---
 
@@ -178,14 +178,17 @@ class Supervisor:
         self.fatal(alarm.OVER_INFUSION, 0)
         return False
 
-    def failed(self, fault: int) -> None:
-        """Delivery has failed: with a fault of its own, or by `fatal`."""
+    def alarm(self, s: int, us: int, number: int, stands: bool) -> None:
+        self.alarms.set_at(s, us, number, stands)
+
+    def failed(self, fault: int, code: int) -> None:
+        """Delivery has failed: with a fault of its own, or by `fatal`, which has raised and latched it."""
         self._motor.disable()
         self.machine.apply(states.FATAL)
-        if fault < alarm.LOW_RESERVOIR:  # numbers of its own lie below
-            self.alarms.raise_(alarm.FAULT, fault)
-        if fault != 2:  # without flash there is nothing to latch: a reset goes back to what is on record
-            self.latch.put(fault if fault > 3 else alarm.FAULT, 0 if fault > 3 else fault)
+        if fault == FAULT_OF_FLOW:
+            self.alarms.raise_(alarm.FAULT, code)
+            if code != STORAGE:  # without flash nothing can latch: a reset goes back to what is on record
+                self.latch.put(alarm.FAULT, code)
 
     def check_start(self, refill=None) -> None:
         """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: that of the last
@@ -201,7 +204,7 @@ class Supervisor:
         self.alarms.raise_(number, detail)
         if not self._delivery.fault:
             self.latch.put(number, detail)
-            self._delivery.fail(number, self._time.s, self._time.us)
+            self._delivery.fail(FAULT_OF_GUARD, number, self._time.s, self._time.us)
 
     # --- the steady path ---
 

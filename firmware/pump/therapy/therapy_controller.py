@@ -11,7 +11,7 @@ the basal rate with its phase, and a bridge or plan where it stood; a bridge is 
 skipped by its own command.
 """
 
-from pump.dosing.flow import FAULT_PHASE, FREE
+from pump.dosing.flow import FAULT_OF_FLOW, FREE, PHASE
 from pump.dosing.infusion_source import IDLE, PATIENT
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
@@ -264,7 +264,7 @@ class TherapyController:
             was_to_flow = delivery.flowing or not delivery.resume_at.is_never()
             delivery.halt(s, us)
             if delivery.flowing:  # whatever went wrong: a stop that does not stop is a fault (INT-07)
-                delivery.fail(FAULT_PHASE, s, us)
+                delivery.fail(FAULT_OF_FLOW, PHASE, s, us)
                 raise Refused("alarm", "fault")
             delivery.resume_at.set_never()
             if resume_after_s:

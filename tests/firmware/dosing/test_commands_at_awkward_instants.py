@@ -57,7 +57,7 @@ def test_a_bolus_that_a_fault_ended_shows_sane_figures_for_ever():
     pump.act({"do": "program", "therapy": rig.therapy()})
     pump.act({"do": "bolus", "dose_ng": 100_000, "duration_us": HOUR, "extended": 0})
     pump.run_to(HOUR // 2)
-    pump.delivery.fail(1, *pump.now())
+    pump.delivery.fail(1, 1, *pump.now())
     pump.run_to(9 * HOUR)
     source = pump.controller.shown_source()
     if source is not None:

@@ -187,20 +187,17 @@ class Persistence:
 
 
 class Log(RigLog):
-    """Notes as (s, kind, code, ref, a, b); alarms of other parts go to the guard, as in the pump."""
+    """Notes as (s, kind, code, ref, a, b)."""
 
     def __init__(self, time):
         RigLog.__init__(self)
         self.time = time
-        self.alarms = None
 
     def note(self, kind, code, ref, a, b):
         self.note_at(self.time.s, 0, kind, code, ref, a, b)
 
     def note_at(self, s, us, kind, code, ref, a, b):
         self.notes.append((s, kind, code, ref, a, b))
-        if kind in (14, 15) and self.alarms is not None:
-            self.alarms.noted(kind, code)
 
     def kinds(self, kind):
         return [note for note in self.notes if note[1] == kind]
