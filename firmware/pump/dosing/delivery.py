@@ -21,8 +21,8 @@ _MOST_BEHIND_US = 61 * US_PER_S
 class Delivery(Flow):
     """The flow and the commands on it."""
 
-    def __init__(self, motor, log, sources, exclusive):
-        Flow.__init__(self, motor, log, sources, exclusive)
+    def __init__(self, motor, log, slots):
+        Flow.__init__(self, motor, log, slots)
         self.scale = Scale()
         self.at = Instant(0, 0)  # when the last command took effect
         self.base = Fraction()

@@ -54,13 +54,14 @@ _QUIET_S = 1
 class Flow:
     """Accumulator, planner, sources and schedule under one clock."""
 
-    def __init__(self, motor, log, sources, exclusive):
-        """`sources` add to the basal rate; while one of `exclusive` (prime, bridge) runs, it alone flows."""
+    def __init__(self, motor, log, slots):
+        """`slots.sources` add to the basal rate; while one of `slots.exclusive` runs, it alone flows."""
         self.motor = motor
         self.log = log
-        self.sources = sources
-        self.exclusive = exclusive
-        self.all_sources = sources + exclusive
+        self.slots = slots
+        self.sources = slots.sources
+        self.exclusive = slots.exclusive
+        self.all_sources = slots.sources + slots.exclusive
         self.accumulator = Accumulator()
         self.planner = Planner()
         self.pace = Pace(motor)

@@ -156,7 +156,7 @@ class Commands:
         """Does this request, as things stand, need a press of the pump's button?"""
         if opcode == messages.COMMIT:
             return self._proposals.needs_press(values["digest"])
-        if opcode == messages.SKIP_BRIDGE and self._delivery.exclusive[1].state == IDLE:
+        if opcode == messages.SKIP_BRIDGE and self._delivery.slots.bridge.state == IDLE:
             return False  # there is none: it is refused
         return messages.command(opcode)[1] == messages.BUTTON
 

@@ -19,7 +19,10 @@ class Boluses:
     def __init__(self, controller):
         self._controller = controller
         self._delivery = controller.delivery
-        self._clinician, self._patient, self._extended = controller.delivery.sources[:3]
+        slots = controller.delivery.slots
+        self._clinician = slots.clinician
+        self._patient = slots.patient
+        self._extended = slots.extended
         self.lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
         # ring of accepted patient boluses: seconds, microseconds of each
         self._given = array("I", bytes(8 * MAX_PATIENT_PER_24H))

@@ -13,9 +13,20 @@ from pump.dosing.infusion_source import (
 from pump.therapy.bounds import MAX_PERIODIC
 
 
+class Slots:
+    """By name; `sources` add to the basal rate, `exclusive` ones flow alone."""
+
+    def __init__(self):
+        self.clinician = InfusionSource(CLINICIAN)
+        self.patient = InfusionSource(PATIENT)
+        self.extended = InfusionSource(EXTENDED)
+        self.periodic = [Periodic() for _ in range(MAX_PERIODIC)]
+        self.prime = InfusionSource(PRIME)
+        self.bridge = InfusionSource(BRIDGE)
+        self.sources = tuple([self.clinician, self.patient, self.extended] + self.periodic)
+        self.exclusive = (self.prime, self.bridge)
+
+
 def make_delivery(motor, log):
-    """A delivery with all its slots: clinician, patient, extended and periodic boluses; prime and bridge."""
-    periodic = [Periodic() for _ in range(MAX_PERIODIC)]
-    single = [InfusionSource(kind) for kind in (CLINICIAN, PATIENT, EXTENDED)]
-    exclusive = (InfusionSource(PRIME), InfusionSource(BRIDGE))
-    return Delivery(motor, log, tuple(single + periodic), exclusive)
+    """A delivery with all its slots."""
+    return Delivery(motor, log, Slots())

@@ -44,7 +44,8 @@ class TherapyController:
         self.committed_ref = 0  # ties the records of the last commit together
         self.reservoir_fills = ReservoirFills()
         self.boluses = Boluses(self)
-        self._prime, self._bridge = delivery.exclusive
+        self._prime = delivery.slots.prime
+        self._bridge = delivery.slots.bridge
         self._implant_until = Instant(0, 0)
         self._primed = False
 
@@ -164,14 +165,14 @@ class TherapyController:
 
     def _prescribe_boluses(self, prescription, s: int, us: int) -> None:
         concentration = prescription.concentration_ng_per_ml
-        sources = self.delivery.sources
-        for source in sources:
+        slots = self.delivery.slots
+        for source in slots.sources:
             source.withdraw()
         bolus = prescription.patient_bolus
         if bolus:
-            sources[1].prescribe(bolus["dose_ng"], bolus["duration_us"], concentration)
+            slots.patient.prescribe(bolus["dose_ng"], bolus["duration_us"], concentration)
         boluses = prescription.values["periodic_boluses"]
-        for i, source in enumerate(sources[3:]):
+        for i, source in enumerate(slots.periodic):
             source.cancel()
             if i < len(boluses):
                 bolus = boluses[i]

@@ -166,7 +166,7 @@ def test_its_class_is_the_drugs(name: str, library: list[dict[str, object]], cri
 def test_a_bolus_that_does_not_end_is_stopped():
     found = rig(120)
     found.bolus(100_000, 600)
-    source = found.delivery.sources[0]
+    source = found.delivery.slots.clinician
     found.run_for(300)
     source.end.add(86_400, 0)  # stuck on
     found.delivery.change.set(source.end.s, 0)
