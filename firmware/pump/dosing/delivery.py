@@ -5,8 +5,9 @@ the next one (`open_segment`). Allocates: commands only.
 """
 
 from pump.dosing import bigint
-from pump.dosing.flow import FAULT_NONE, FAULT_OF_FLOW, PHASE, Flow
+from pump.dosing.flow import Flow
 from pump.dosing.infusion_source import BRIDGE, IDLE, RUNNING, VOLUME_LIMBS
+from pump.dosing.interlock import FAULT_NONE, FAULT_OF_FLOW, PHASE
 from pump.dosing.planner import LOW_WATER, RUN_STEPS
 from pump.dosing.scale import Fraction, Scale
 from pump.units import US_PER_S, Instant

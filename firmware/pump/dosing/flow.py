@@ -25,7 +25,7 @@ from pump.dosing.infusion_source import (
     SUSPENDED,
     VOLUME_LIMBS,
 )
-from pump.dosing.interlock import OpenInterlock
+from pump.dosing.interlock import FAULT_NONE, FAULT_OF_FLOW, PHASE, STORAGE, OpenInterlock
 from pump.dosing.local_time import LocalTime
 from pump.dosing.pace import Pace
 from pump.dosing.planner import LOW_WATER, RUN_STEPS, Planner
@@ -39,13 +39,6 @@ _LONGEST_STOP_S = 2 * 86_400
 FREE = 0
 KEEP_OPEN = 1  # the keep-open rate (KVO), where that is less
 HALTED = 2  # nothing
-
-# Whose fault ended delivery, and by which code.
-FAULT_NONE = 0
-FAULT_OF_FLOW = 1  # one of the codes below
-FAULT_OF_GUARD = 2  # the code is a fatal alarm's number
-PHASE = 1  # the motor's count is not what the accumulator owes
-STORAGE = 2  # no more steps can be put on record
 
 _FULL_QUEUE = RUN_STEPS - LOW_WATER  # at the highest rate half a second's steps
 _QUIET_S = 1
@@ -70,8 +63,7 @@ class Flow:
         self.interlock = OpenInterlock()
         self.flowing = False  # may anything flow?
         self.restriction = FREE  # by an alarm
-        self.fault = FAULT_NONE  # whose: with `fault_code` why delivery has ended for good
-        self.fault_code = 0
+        self.fault = self.fault_code = FAULT_NONE  # whose, and why: delivery has ended for good
         self.steps_base = 0  # steps made before the last reset
         self.set_permit(0)  # steps since the reset that are on record and may be handed out
         self.reserve = None  # puts more of them on record: function returning True, or None without records

@@ -6,6 +6,13 @@ of a command: `check_start`, `closing`, (`filled`,) `prescribe`, `therapy`, `ref
 each run, `may_run` and `admits`. None of `closing`, `opening`, `may_run`, `admits`, `alarm` may allocate.
 """
 
+# Whose fault ended delivery, and by which code.
+FAULT_NONE = 0
+FAULT_OF_FLOW = 1  # one of the codes below
+FAULT_OF_GUARD = 2  # the code is a fatal alarm's number
+PHASE = 1  # the motor's count is not what the accumulator owes
+STORAGE = 2  # no more steps can be put on record
+
 
 class OpenInterlock:
     """Stands where no guard is: everything passes."""
@@ -46,4 +53,4 @@ class OpenInterlock:
         """An alarm that dosing itself watches (a stop that lasts too long) comes or goes at (s, us)."""
 
     def failed(self, fault: int, code: int) -> None:
-        """Delivery has ended for good: whose fault (`flow.FAULT_OF_FLOW`, `FAULT_OF_GUARD`), and its code."""
+        """Delivery has ended for good: whose fault (`FAULT_OF_FLOW`, `FAULT_OF_GUARD`), and its code."""

@@ -23,7 +23,7 @@ filled, and commands fill it first (`fill_queue`).
 `write_due`, `reserve` and `save` never allocate.
 """
 
-from pump.dosing.flow import FAULT_OF_FLOW, STORAGE
+from pump.dosing.interlock import FAULT_OF_FLOW, STORAGE
 from pump.records import ledger as ledgers
 from pump.records import state as states
 from pump.records.documents import Document, DocumentError

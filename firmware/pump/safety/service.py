@@ -3,7 +3,7 @@
 Allocates: start and commands only.
 """
 
-from pump.dosing.flow import FAULT_OF_FLOW, FAULT_OF_GUARD, STORAGE
+from pump.dosing.interlock import FAULT_OF_FLOW, FAULT_OF_GUARD, STORAGE
 from pump.safety import selftest, states
 from pump.safety.supervisor import Supervisor
 from pump.therapy.bounds import Refused

@@ -14,7 +14,8 @@ answers.
 The steady path allocates nothing; alarms that act, and faults, do.
 """
 
-from pump.dosing.flow import FAULT_OF_FLOW, FAULT_OF_GUARD, FREE, HALTED, KEEP_OPEN, STORAGE
+from pump.dosing.flow import FREE, HALTED, KEEP_OPEN
+from pump.dosing.interlock import FAULT_OF_FLOW, FAULT_OF_GUARD, STORAGE
 from pump.safety import guard as g
 from pump.safety import states
 from pump.safety.alarms import Alarms

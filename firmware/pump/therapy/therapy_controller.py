@@ -11,8 +11,9 @@ the basal rate with its phase, and a bridge or plan where it stood; a bridge is 
 skipped by its own command.
 """
 
-from pump.dosing.flow import FAULT_OF_FLOW, FREE, PHASE
+from pump.dosing.flow import FREE
 from pump.dosing.infusion_source import IDLE, PATIENT
+from pump.dosing.interlock import FAULT_OF_FLOW, PHASE
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction, volume_rate
 from pump.therapy import library, windows
