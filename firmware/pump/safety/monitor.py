@@ -162,15 +162,11 @@ class Monitor:
 
     def sample(self, s: int) -> None:
         """Read and judge all sensors."""
-        sensors = self._board.sensors
-        sensors.sample()
+        self._board.sensors.sample()
         self.sampled_s = s
         failed = 0
         for sensor in self.sensors:
-            value = getattr(sensors, sensor.name)
-            if sensor.judge(value, value == NO_READING):
-                self._tell(sensor.number, sensor.state)
-            if sensor.state > GOOD:
+            if self._fails(sensor):
                 failed = sensor.number
         self._judge_supply()
         if not failed and self.supply == MISSING:
@@ -180,6 +176,13 @@ class Monitor:
         self._judge_pressures()
         self._judge_battery(s)
         self.every_s = self._interval_s()
+
+    def _fails(self, sensor) -> bool:
+        """Judge its reading: is it at fault?"""
+        value = getattr(self._board.sensors, sensor.name)
+        if sensor.judge(value, value == NO_READING):
+            self._tell(sensor.number, sensor.state)
+        return sensor.state > GOOD
 
     def _judge_supply(self) -> None:
         """Of the motor, where a sensor of it is fitted (MOT-08)."""
