@@ -42,7 +42,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "DEL-04",
             SAFETY + "supervisor.py",
-            "self.alarms.set(alarm.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)",
+            "self.alarms.set(alarm.UNDER_INFUSION, self.guard.under_s >= dose_guard.BAND_S)",
             "self.alarms.set(alarm.UNDER_INFUSION, False)",
             ("tests/firmware/safety/test_guard.py",),
         ),

@@ -16,7 +16,7 @@ The steady path allocates nothing; alarms that act, and faults, do.
 
 from pump.dosing.flow import FREE, HALTED, KEEP_OPEN
 from pump.dosing.interlock import FAULT_OF_FLOW, FAULT_OF_GUARD, STORAGE
-from pump.safety import guard as g
+from pump.safety import guard as dose_guard
 from pump.safety import states
 from pump.safety.alarms import Alarms
 from pump.safety.critical import STATE, Critical
@@ -246,13 +246,13 @@ class Supervisor:
     def _judge(self, s: int, us: int) -> None:
         """By now, is what was made what was prescribed?"""
         found = self.guard.evaluate(s, us)
-        if found == g.OVER:
+        if found == dose_guard.OVER:
             self.fatal(alarm.OVER_INFUSION, 1)
-        elif found == g.LIMIT_1H or found == g.LIMIT_24H:
+        elif found == dose_guard.LIMIT_1H or found == dose_guard.LIMIT_24H:
             self.fatal(alarm.DOSE_GUARD, found)
         if self.alarms.stands(alarm.MOTOR_STALL):  # which says it
             self.guard.under_s = 0
-        self.alarms.set(alarm.UNDER_INFUSION, self.guard.under_s >= g.BAND_S)
+        self.alarms.set(alarm.UNDER_INFUSION, self.guard.under_s >= dose_guard.BAND_S)
 
     def _sample(self, s: int, us: int) -> None:
         """Now and then: sensors, reservoir, what is not looked at before every run."""
