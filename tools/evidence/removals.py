@@ -245,8 +245,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         (
             "ALM-01",
             SAFETY + "alarms.py",
-            '        critical[number] = kind == "critical"',
-            "        critical[number] = 0",
+            "self.critical = bytearray(CRITICAL)",
+            "self.critical = bytearray(len(CRITICAL))",
             ("tests/firmware/safety/test_alarms.py",),
         ),
         (

@@ -12,6 +12,7 @@ from thecal.commands.delivered import Ledger
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client
 from thecal.therapy.encode import to_wire
+from thecal.therapy.judge import replacing
 from thecal.therapy.load import parse_therapy
 
 TEXT = MORPHINE.read_text()
@@ -20,7 +21,8 @@ SECOND = '[[drug]]\nname = "bupivacaine"\nconcentration = "5 mg/mL"\n\n[basal]'
 
 
 def commit(client: Client, text: str) -> None:
-    client.commit(client.propose_program(to_wire(parse_therapy(text), client.running_program())).digest)
+    therapy, running = parse_therapy(text), client.running_program()
+    client.commit(client.propose_program(to_wire(replacing(therapy, running) if running else therapy)).digest)
 
 
 def ledger_of(client: Client) -> Ledger:
