@@ -18,6 +18,7 @@ from micropython import const
 from pio_motor import Motor
 from sleep import Sleep
 
+import driver
 from code_check import Code
 from front_panel import Button, Buzzer, Latch
 from sensors import Sensors
@@ -73,7 +74,7 @@ class Board:
     model = "thecal-rp2040"
     floor_pl_per_day = 48_000_000
     highest_step_pl = 17_361  # a full queue of them, 64 at the floor's flow, lasts 2000 s
-    least_gap_us = pins.LEAST_GAP_US
+    least_gap_us = driver.LEAST_GAP_US
 
     def __init__(self):
         if machine.freq() != _CLOCK_HZ:

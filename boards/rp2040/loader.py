@@ -69,9 +69,9 @@ def _cry(pin):
 def _start():
     slot = "/" + (_text("/active") or "a")
     sys.path[:] = [slot, ".frozen", "/lib"]
-    from pins import BUTTON, BUZZER, ENABLE
+    from pins import BUTTON, BUZZER, ENABLE, MOTOR_OFF
 
-    machine.Pin(ENABLE, machine.Pin.OUT, value=1)
+    machine.Pin(ENABLE, machine.Pin.OUT, value=MOTOR_OFF)
     production = "production=1" in _text("/settings")
     if _held(BUTTON):
         kbd_intr(3)
@@ -86,7 +86,7 @@ def _start():
     try:
         import thecal_main  # noqa: F401 - runs the pump
     except BaseException as error:  # noqa: BLE001  # allow: except - whatever ends the pump, the motor is off
-        machine.Pin(ENABLE, machine.Pin.OUT, value=1)
+        machine.Pin(ENABLE, machine.Pin.OUT, value=MOTOR_OFF)
         sys.print_exception(error)
         _cry(BUZZER)
         if production:

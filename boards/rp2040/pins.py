@@ -6,7 +6,7 @@ UART_TX = const(0)  # the pump's line when the settings say serial=uart0
 UART_RX = const(1)
 STEP = const(2)  # a step on each rising edge
 DIR = const(3)
-ENABLE = const(4)  # low: the driver holds the motor; high, and open while the chip is in reset: it is off
+ENABLE = const(4)  # of the driver, which says the level; open while the chip is in reset: it must be off then
 STALL = const(5)  # high: the motor does not follow (an encoder's comparator)
 MOTOR_FEEDBACK = const(1)  # 0: nothing is wired to STALL, so nobody sees whether the motor moves
 SUPPLY = const(6)  # high: the motor has its supply (a divider); where the settings say motor_supply=1
@@ -20,7 +20,6 @@ DOWNSTREAM = const(28)  # ADC2: pressure behind it
 BATTERY = const(29)  # ADC3: a third of VSYS, on the Pico itself
 
 FORWARD = const(1)  # level of DIR that drives the drug out
-LEAST_GAP_US = const(2000)  # between overdue steps: 500 a second. As long as your motor needs not to lose one
 
 # Analogue scales: microvolts at zero, what a millivolt means, and the least that the sensor gives.
 TEMPERATURE_ZERO_UV = const(500_000)  # TMP36: 0.5 V at 0 C, 10 mV per degree

@@ -18,6 +18,8 @@ import uctypes
 from machine import Pin
 from micropython import const
 
+from driver import Driver
+
 _MAX_STEPS = const(64)
 _LIMBS = const(48)
 _FAR_S = const(2000)  # instants are compared mod 2^32 us
@@ -38,19 +40,19 @@ _RX1 = const(5)
 
 
 class Motor:
-    """Steps, direction and enable line of a stepper driver."""
+    """Steps of a motor, by its driver (`driver`)."""
 
     def __init__(self, watches_supply: bool):
         mem32 = machine.mem32
         mem32[_PIO] = 0  # whoever ran before
-        self.feedback = pins.MOTOR_FEEDBACK != 0
         self._steps_before_reset = self._take_count() if machine.reset_cause() == machine.WDT_RESET else -1
-        mem32[_SCRATCH_KEPT] = max(0, self._steps_before_reset)
+        kept = max(0, self._steps_before_reset)
+        mem32[_SCRATCH_KEPT] = kept
         mem32[_SCRATCH_COUNT] = 0
-        mem32[_SCRATCH_MARK] = _OURS ^ max(0, self._steps_before_reset)
-        self._enable = Pin(pins.ENABLE, Pin.OUT, value=1)
-        self._direction = Pin(pins.DIR, Pin.OUT, value=pins.FORWARD)
-        self._stall = Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
+        mem32[_SCRATCH_MARK] = _OURS ^ kept
+        self._driver = Driver()
+        self.feedback = self._driver.feedback
+        Pin(pins.STALL, Pin.IN, Pin.PULL_DOWN)
         self._supply = Pin(pins.SUPPLY, Pin.IN, Pin.PULL_DOWN) if watches_supply else None
         self._looked_made = 0
         self._looked_missed = 0
@@ -88,11 +90,9 @@ class Motor:
 
     def _load_programs(self) -> None:
         registers.load_program(pio_programs.PULSE, 0)
-        follow = [word | (pins.STEP if word & 0xFF1F == 0x2000 else 0) for word in pio_programs.FOLLOW]
-        registers.load_program(follow, pio_programs.FOLLOW_AT)
-        end = pio_programs.FOLLOW_AT + len(pio_programs.FOLLOW) - 1
-        self._set_up(0, 0, len(pio_programs.PULSE) - 1)
-        self._set_up(1, pio_programs.FOLLOW_AT, end)
+        registers.load_program(pio_programs.FOLLOW, pio_programs.FOLLOW_AT)
+        self._set_up(0, 0, pio_programs.PULSE_END)
+        self._set_up(1, pio_programs.FOLLOW_AT, pio_programs.FOLLOW_END)
 
     def _set_up(self, machine_number: int, start: int, end: int) -> None:
         """Divider, wrap, JMP pin and SET pin; y all ones; ready to start."""
@@ -155,7 +155,7 @@ class Motor:
 
     def disable(self) -> None:
         """Cut the enable line: nothing moves any more, whatever PIO does."""
-        self._enable.value(1)
+        self._driver.disable()
         self._look_at_supply()
         if not self._off:
             self._off = True
@@ -168,7 +168,7 @@ class Motor:
         if self._off:
             self._unmoved += self._unmoved_now()
             self._off = False
-        self._enable.value(0)
+        self._driver.enable()
 
     def lost_steps(self) -> int:
         """Steps driven that the feedback did not see move, those driven while the line was cut or without

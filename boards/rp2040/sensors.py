@@ -28,17 +28,20 @@ class Sensors:
 
     def sample(self) -> None:
         """Read all of them now: about 0.2 ms."""
-        uv = self._microvolts(self._temperature, pins.TEMPERATURE_LEAST_UV)
-        self.temperature_mc = uv if uv < 0 else (uv - pins.TEMPERATURE_ZERO_UV) * pins.MC_PER_MV // 1000
-        uv = self._microvolts(self._battery, pins.BATTERY_LEAST_UV)
-        self.battery_mv = uv if uv < 0 else uv * pins.BATTERY_DIVIDER // 1000
-        uv = self._microvolts(self._upstream, pins.PRESSURE_LEAST_UV)
-        self.upstream_pa = uv if uv < 0 else (uv - pins.PRESSURE_ZERO_UV) * pins.PA_PER_MV // 1000
-        uv = self._microvolts(self._downstream, pins.PRESSURE_LEAST_UV)
-        self.downstream_pa = uv if uv < 0 else (uv - pins.PRESSURE_ZERO_UV) * pins.PA_PER_MV // 1000
+        self.temperature_mc = self._read(
+            self._temperature, pins.TEMPERATURE_LEAST_UV, pins.TEMPERATURE_ZERO_UV, pins.MC_PER_MV
+        )
+        self.battery_mv = self._read(self._battery, pins.BATTERY_LEAST_UV, 0, pins.BATTERY_DIVIDER)
+        self.upstream_pa = self._pressure(self._upstream)
+        self.downstream_pa = self._pressure(self._downstream)
 
-    def _microvolts(self, adc, least_uv: int) -> int:
+    def _pressure(self, adc) -> int:
+        return self._read(adc, pins.PRESSURE_LEAST_UV, pins.PRESSURE_ZERO_UV, pins.PA_PER_MV)
+
+    def _read(self, adc, least_uv: int, zero_uv: int, per_mv: int) -> int:
         """By 3.3 V and 12 bits; NO_READING below the least and at the upper end."""
         raw = adc.read_u16() >> 4
         uv = raw * 8057 // 10
-        return uv if least_uv <= uv and raw <= _HIGH else self.NO_READING
+        if uv < least_uv or raw > _HIGH:
+            return self.NO_READING
+        return (uv - zero_uv) * per_mv // 1000

@@ -7,7 +7,9 @@ allocates.
 
 import micropython
 from micropython import const
-from pins import LEAST_GAP_US
+from pio_programs import PERIOD_US
+
+from driver import LEAST_GAP_US
 
 _TIMER = const(0x40054028)  # low word of the microseconds
 _COUNT = const(0x40058018)  # PIO's count of steps, kept there by DMA
@@ -27,7 +29,6 @@ PREVIOUS = const(1)  # when the last of them rises
 EPOCH = const(2)  # the timer at the pump's instant zero
 STATE_WORDS = const(3)
 
-_PERIOD_US = const(9)
 _START_US = const(4)
 _HAND_OVER_US = const(40)  # from reading the timer until PIO has the first word, at most
 _SOON_US = const(60)  # a queue that is about to run dry is waited for
@@ -124,7 +125,7 @@ def hand_over(words: ptr32, steps: int, state: ptr32, channels: int):  # noqa: F
             when = words[index]
             if when - at < int(LEAST_GAP_US):
                 when = at + int(LEAST_GAP_US)
-        words[index] = when - at - _PERIOD_US
+        words[index] = when - at - int(PERIOD_US)
         at = when
         index += 1
         if index == steps:

@@ -34,7 +34,7 @@ class WatchdogFeeder:
         mem32[_PIO_CTRL_CLEAR] = _BIT
         registers.load_program(pio_programs.FEED, pio_programs.FEED_AT)
         mem32[_SM2] = pio_programs.FEED_DIVIDER << 16
-        mem32[_SM2 + 4] = pio_programs.FEED_AT + len(pio_programs.FEED) - 1 << 12 | pio_programs.FEED_AT << 7
+        mem32[_SM2 + 4] = pio_programs.FEED_END << 12 | pio_programs.FEED_AT << 7
         mem32[_SM2 + 8] = 3 << 18  # shift right, nothing by itself
         self._dma = rp2.DMA()
         registers.copy_for_ever(self._dma.channel, _RXF2, _WATCHDOG_LOAD, _RX2)

@@ -12,6 +12,7 @@ import sys
 from bench import Bench
 from clock import FreeClock, RealClock, ScaledClock, VirtualClock
 from code_check import Code
+from driver import Driver
 from flash import Flash
 from front_panel import Button, Buzzer, Latch
 from poller import Poller
@@ -117,8 +118,8 @@ class Board:
         clock = _make_clock(settings, poller, self.serial)
         self._clock = clock
         self.trace = Trace()
-        seen = settings["feedback"] != 0
-        self.motor = Motor(clock, self.trace, settings["survived"], settings["motor_supply"], seen)
+        driver = Driver(settings["feedback"] != 0, settings["least_gap_us"])
+        self.motor = Motor(clock, self.trace, driver, settings["survived"], settings["motor_supply"])
         self.reservoir = Reservoir(settings["fill_pl"])
         self.sensors = Sensors(clock, self.motor, self.reservoir, seed, settings["start_us"])
         self.watchdog = Watchdog(clock)
@@ -142,7 +143,7 @@ class Board:
         self.serial_number = settings["serial_number"] or self._number_of_flash(settings)
         self.floor_pl_per_day = settings["floor_pl_per_day"]
         self.highest_step_pl = 10_000_000
-        self.least_gap_us = settings["least_gap_us"]  # as stated: this motor itself keeps none
+        self.least_gap_us = driver.least_gap_us
         self._reset_cause = settings["reset_cause"]
         self._random = _Random(settings["seed"], settings["start_us"])
 

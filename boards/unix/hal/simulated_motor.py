@@ -115,12 +115,12 @@ class _Slot:
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
-    def __init__(self, clock, trace, steps_before_reset: int = -1, supply: int = -1, feedback: bool = True):
+    def __init__(self, clock, trace, driver, steps_before_reset: int = -1, supply: int = -1):
         self._clock = clock
         self._supply = supply
         self._steps_before_reset = steps_before_reset
-        self.feedback = feedback  # are steps seen to move?
-        self._disabled = False
+        self._driver = driver
+        self.feedback = driver.feedback
         self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
         self._trace = trace
         self._front = _Slot()
@@ -134,6 +134,7 @@ class Motor:
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
         self.unmoved_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
         self.late_runs = 0  # runs whose first step was already overdue when they came
+        driver.enable()
 
     def set_epoch(self, s: int, us: int) -> None:
         """The pump's clock stands at (s, us) now: the times of runs are read by it."""
@@ -182,12 +183,12 @@ class Motor:
     def disable(self) -> None:
         """Cut the enable line: nothing moves any more, whatever is driven."""
         self.settle()
-        self._disabled = True
+        self._driver.disable()
 
     def enable(self) -> None:
         """Close the enable line again."""
         self.settle()
-        self._disabled = False
+        self._driver.enable()
 
     def lost_steps(self) -> int:
         """Steps driven since boot that the feedback did not see move."""
@@ -209,7 +210,7 @@ class Motor:
 
     def enabled(self) -> bool:
         """For the bench: is the enable line closed?"""
-        return not self._disabled
+        return self._driver.on
 
     def stall(self, for_us: int) -> None:
         """For the bench: every step due in the next for_us microseconds is driven but not made."""
@@ -235,7 +236,7 @@ class Motor:
             if now_us <= self._stall_end_us:
                 return
             self._stall_end_us = 0
-        if self._disabled:
+        if not self._driver.on:
             self._drive_in_vain(now_us)
         elif self._jam_at >= 0:
             self._drive(now_us, self._trace.on, self._jam_at - self._made + self.unmoved_steps)

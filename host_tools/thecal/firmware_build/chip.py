@@ -67,6 +67,7 @@ def sources(board: facts.Chip | None = None) -> dict[str, Path]:
         found[file.stem] = file
     for name in modules.common:
         found[name] = board.folder.parent / "common" / f"{name}.py"
+    found["driver"] = board.folder.parent / "drivers" / f"{modules.driver}.py"
     del found[modules.loader]
     names = {_dotted(name) for name in found}
     for name in modules.rare:
@@ -175,9 +176,16 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str], on_demand: Ite
 
 
 def _pins(board: facts.Chip) -> str:
-    """Of the table of pins, those that the loader looks at."""
-    lines = sources(board)["pins"].read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if line.split(" =")[0] in board.facts.modules.loader_pins]
+    """Of the table of pins, and of the driver, what the loader looks at. BoardError."""
+    found = sources(board)
+    lines: dict[str, str] = {}
+    for module in ("pins", "driver"):
+        for line in found[module].read_text(encoding="utf-8").splitlines():
+            lines[line.split(" =")[0]] = line
+    for name in board.facts.modules.loader_pins:
+        if name not in lines:
+            raise facts.no_module(board.folder, f"modules.loader_pins names {name}", "such pin")
+    kept = [lines[name] for name in board.facts.modules.loader_pins]
     return "\n".join(["from micropython import const", *kept, ""])
 
 

@@ -21,17 +21,20 @@ FILE = "build.toml"
 CHIP = "rp2040"  # the board that `thecal flash` is for, where nobody names another
 PROCESS = "unix"
 COMMON = "boards/common"
+DRIVERS = "boards/drivers"
 Facts = TypeVar("Facts")
 
 
 @dataclass(frozen=True)
 class ChipModules:
     """`common`: modules of boards/common that go on. `loader`: the module that starts the firmware, which is
-    no part of it; `loader_pins`: what it takes from pins.py. `rare`: modules that are loaded on demand."""
+    no part of it; `loader_pins`: what it takes from pins.py and the driver. `driver`: the motor's, of
+    boards/drivers. `rare`: modules that are loaded on demand."""
 
     common: tuple[str, ...]
     loader: str
     loader_pins: tuple[str, ...]
+    driver: str
     rare: tuple[str, ...]
 
 
@@ -157,13 +160,13 @@ def chip(name: str = CHIP) -> Chip:
     """The board of that folder of boards/. BoardError."""
     folder = _folder(name)
     facts = _read(folder, "chip", ChipFacts)
-    for module in facts.modules.common:
-        if not (folder.parent / "common" / f"{module}.py").is_file():
-            raise no_module(folder, f"modules.common names {module}", f"{COMMON}/{module}.py")
-    if not (folder / f"{facts.modules.loader}.py").is_file():
-        raise no_module(
-            folder, f"modules.loader is {facts.modules.loader}", f"boards/{name}/{facts.modules.loader}.py"
-        )
+    modules = facts.modules
+    wanted = [(f"modules.common names {module}", f"{COMMON}/{module}.py") for module in modules.common]
+    wanted.append((f"modules.driver is {modules.driver}", f"{DRIVERS}/{modules.driver}.py"))
+    wanted.append((f"modules.loader is {modules.loader}", f"boards/{name}/{modules.loader}.py"))
+    for says, file in wanted:
+        if not (folder.parents[1] / file).is_file():
+            raise no_module(folder, says, file)
     return Chip(folder, facts)
 
 

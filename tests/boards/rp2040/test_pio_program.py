@@ -18,8 +18,10 @@ STALL_PIN = 5
 ALL_ONES = 0xFFFFFFFF
 
 
-def _programs() -> ModuleType:
-    """The module as the chip has it; `micropython.const` is the identity."""
+def _programs(pulse_us: int = 5) -> ModuleType:
+    """The module as the chip has it, with a driver of this pulse; `micropython.const` is the identity."""
+    sys.modules["driver"] = SimpleNamespace(PULSE_US=pulse_us)  # type: ignore[assignment]
+    sys.modules["pins"] = SimpleNamespace(STEP=STEP_PIN)  # type: ignore[assignment]
     sys.modules.setdefault("micropython", SimpleNamespace(const=lambda value: value))  # type: ignore[arg-type]
     spec = importlib.util.spec_from_file_location("pio_programs", ROOT / "boards/rp2040/pio_programs.py")
     assert spec is not None
@@ -32,12 +34,12 @@ def _programs() -> ModuleType:
 PROGRAMS = _programs()
 
 
-def run(words: list[int]) -> Iterator[State]:
+def run(words: list[int], programs: ModuleType = PROGRAMS) -> Iterator[State]:
     """State after each cycle of the pulse program, fed these words."""
     state = State(y_register=ALL_ONES)
     state.transmit_fifo.extend(words)
     steps = emulate(
-        list(PROGRAMS.PULSE),
+        list(programs.PULSE),
         stop_when=lambda _, state: False,
         initial_state=state,
         shift_osr_right=True,
@@ -48,13 +50,15 @@ def run(words: list[int]) -> Iterator[State]:
         yield after
 
 
-def edges(words: list[int], cycles: int) -> tuple[list[int], list[int], list[int]]:
+def edges(
+    words: list[int], cycles: int, programs: ModuleType = PROGRAMS
+) -> tuple[list[int], list[int], list[int]]:
     """Clock of every rise and fall of STEP, and the counts pushed."""
     rises: list[int] = []
     falls: list[int] = []
     high = False
     state = None
-    for state in run(words):
+    for state in run(words, programs):
         level = bool(state.pin_values >> STEP_PIN & 1)
         if level and not high:
             rises.append(state.clock)
@@ -77,6 +81,26 @@ def test_each_word_is_one_pulse_after_its_delay(words):
     assert gaps == [word + PROGRAMS.PERIOD_US for word in words[1:]]
     assert [fall - rise for rise, fall in zip(rises, falls, strict=True)] == [5] * len(words)
     assert counts == list(range(1, len(words) + 1))
+
+
+@pytest.mark.parametrize("pulse_us", [4, 5, 20, 35])
+def test_a_pulse_is_as_long_as_the_driver_wants(pulse_us: int):
+    programs = _programs(pulse_us)
+    words = [0, 3, 50]
+    rises, falls, counts = edges(words, 60 + 50 * len(words), programs)
+    assert [fall - rise for rise, fall in zip(rises, falls, strict=True)] == [pulse_us] * len(words)
+    assert [later - sooner for sooner, later in pairwise(rises)] == [w + pulse_us + 4 for w in words[1:]]
+    assert pulse_us + 4 == programs.PERIOD_US
+    assert counts == [1, 2, 3]
+
+
+def test_every_program_ends_where_it_says():
+    begin = 0
+    for program, end in ((PROGRAMS.PULSE, 7), (PROGRAMS.FOLLOW, 14), (PROGRAMS.FEED, 22)):
+        assert begin + len(program) - 1 == end
+        begin = end + 1
+    assert (PROGRAMS.PULSE_END, PROGRAMS.FOLLOW_END, PROGRAMS.FEED_END) == (7, 14, 22)
+    assert (PROGRAMS.FOLLOW_AT, PROGRAMS.FEED_AT) == (8, 15)
 
 
 def test_the_first_edge_comes_as_long_after_the_word_as_the_board_reckons():

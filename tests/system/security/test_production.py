@@ -95,7 +95,7 @@ class Chip:
                 "poll": lambda: SimpleNamespace(register=lambda *_: None, poll=self.poll),  # pyright: ignore
             },
             "gc": {"threshold": lambda _: None},  # pyright: ignore
-            "pins": {"BUTTON": 5, "ENABLE": 6, "BUZZER": 7},
+            "pins": {"BUTTON": 5, "ENABLE": 6, "BUZZER": 7, "MOTOR_OFF": 1},
         }
         made: dict[str, ModuleType] = {}
         for name, members in names.items():
