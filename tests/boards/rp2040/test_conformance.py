@@ -7,7 +7,7 @@ import pytest
 from boards.rp2040.chip import Chip, slot
 from thecal.firmware_build import chip as chip_build
 
-SUITE = Path(__file__).resolve().parents[2] / "board" / "conformance.py"
+SUITE = Path(__file__).resolve().parents[1] / "unix" / "conformance.py"
 ROOT = """
 import conformance
 from board import Board
