@@ -75,7 +75,8 @@ def test_the_count_outlives_a_watchdog_reset(pump):
     """The processor is caught in an endless loop: the motor goes on for its queue, no further."""
     chip = pump.chip
     core = chip.mcu.core
-    chip.run_until(lambda: not core.waiting and core.registers[15] >> 28 == 1, 15)
+    # It is awake for milliseconds of each run, and only looked at now and then.
+    chip.run_until(lambda: not core.waiting and core.registers[15] >> 28 == 1, 20 * RUN_S)
     kept = _hang(chip)
     core.pm = True
     chip.run_until(lambda: chip.resets == 1, WATCHDOG_S)
