@@ -52,6 +52,18 @@ def run_command(
     """
     words = ["thecal", *map(str, arguments)]
     environment = {**(os.environ if env is None else env)}
+    if _of_python(environment) != _of_python(_STARTED_IN):  # what a Python heeds only when it starts
+        command = [str(Path(sys.executable).with_name("thecal")), *words[1:]]
+        return subprocess.run(
+            command,
+            input=input,
+            env=environment,
+            cwd=cwd,
+            timeout=timeout,
+            check=check,
+            capture_output=True,
+            text=True,
+        )
     told = {"arguments": words[1:], "env": environment, "cwd": str(cwd or Path.cwd())}
     with (
         tempfile.TemporaryFile() as stdin,
@@ -82,6 +94,12 @@ def run_command(
 
 
 _address: list[str] = []
+_STARTED_IN = dict(os.environ)
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of an environment, what decides on encodings and the like."""
+    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
 
 
 def _helper() -> str:
@@ -97,6 +115,7 @@ def _helper() -> str:
             [sys.executable, __file__, str(listener.fileno()), str(ends)],
             pass_fds=[listener.fileno(), ends],
             stdin=subprocess.DEVNULL,
+            env=_STARTED_IN,
         )
         listener.close()
         os.close(ends)

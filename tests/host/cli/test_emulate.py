@@ -112,9 +112,9 @@ while True:
 
 def test_a_pump_that_was_reset_starts_again(tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "firmware").mkdir()
-    (tmp_path / "protocol" / "thecal_protocol").mkdir(parents=True)
     (tmp_path / "firmware" / "main.py").write_text(RESETS_ONCE)
-    (tmp_path / "boards").symlink_to(repo_root / "boards")
+    for name in ("boards", "protocol"):
+        (tmp_path / name).symlink_to(repo_root / name)
     monkeypatch.setenv("THECAL_HOME", str(tmp_path))
     with emulating("--unpaired") as process:
         port = os.open(first_line(process), os.O_RDWR | os.O_NOCTTY)

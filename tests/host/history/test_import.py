@@ -239,7 +239,7 @@ def test_a_disk_that_is_full(place: Path):
 
     done = subprocess.run(
         [THECAL, "store", "import", file, "--pump", "P-1"],
-        env={**os.environ, "THECAL_STORE": str(place)},
+        env={**os.environ, "THECAL_STORE": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=small,
         capture_output=True,
         text=True,
