@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 import uuid
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from thecal.errors import ThecalError
 from thecal.history import where
 from thecal.history.schema import RECORD, VERSION, logs, metadata, programs, pumps, residuals, sessions
 
+_AGAIN_S = 0.02
 BUSY_S = 5.0  # for so long another program may write before this one gives up
 _BATCH = 20_000
 _SAME = " AND ".join(f"old.{name} = new.{name}" for name in RECORD)
@@ -331,9 +333,24 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
     """
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    _take_wal(cursor)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _take_wal(cursor: sqlite3.Cursor) -> None:
+    """SQLite does not wait, here alone, for another that makes the same store at this moment."""
+    (busy_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+    deadline = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _begin(connection: Connection) -> None:
