@@ -13,6 +13,13 @@ from hypothesis import strategies as st
 from firmware.dosing.oracle import Course
 from host.therapy.samples import CONSTANT, HEAD, MORPHINE
 from thecal.simulation.scenario.load import parse_events
+from thecal.simulation.scenario.models import (
+    ClinicianBolusEvent,
+    PrimeEvent,
+    ProgramEvent,
+    SetClockEvent,
+    StopEvent,
+)
 from thecal.simulation.simulate import Outcome, Plan, simulate
 from thecal.therapy.encode import to_wire
 from thecal.therapy.judge import replacing
@@ -41,17 +48,17 @@ def expected_steps(plan: Plan, outcome: Outcome) -> list[int]:
     for event in plan.events:
         known: dict[str, Any] = {"at_us": event.at_us, "do": event.what}
         what = event.what
-        if event.what == "program":
+        if isinstance(event, ProgramEvent):
             known["therapy"] = therapy = to_wire(replacing(event.therapy, therapy))
-        if event.what == "prime":
+        if isinstance(event, PrimeEvent):
             known["dry"] = int(event.dry)
-        if event.what == "stop":
+        if isinstance(event, StopEvent):
             known["resume_after_s"] = event.resume_after_s
-        if event.what == "clinician_bolus":
+        if isinstance(event, ClinicianBolusEvent):
             known |= {"do": "bolus", "extended": int(event.extended)}
             known |= {"dose_ng": event.dose_ng, "duration_us": event.duration_us}
             what = "extended_bolus" if event.extended else "clinician_bolus"
-        elif event.what == "set_clock":
+        elif isinstance(event, SetClockEvent):
             known |= {"do": "clock", "absolute": 0, "offset_us": event.offset_us}
         events.append(known)
         was_refused = (event.at_us, what) in refused
