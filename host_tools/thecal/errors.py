@@ -202,7 +202,7 @@ REFUSAL_TEXTS = {
         "wait so many seconds, and open one session for many questions",
     ),
     "over_budget": (
-        "this key has asked more than the pump keeps in store: 20,000 requests, and 5 more each second",
+        "this key has asked more than the pump keeps in store: 20 000 requests, and 5 more each second",
         "nothing was changed; ask less often: to spare the battery it answers nobody for a moment",
     ),
     "bad_public_key": (

@@ -9,7 +9,7 @@ from thecal.link.client import Client
 from thecal.link.responses.pump import Proposal
 from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy.rules import commands
-from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, span_text
+from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, rounded_text, span_text
 from thecal.units.json_numbers import SCHEMA
 
 
@@ -28,7 +28,7 @@ class Proposed:
         lines = [f"The pump understood: a {kind} of {mass_text(dose_ng)} over {duration_text(duration_us)}."]
         if self.basal_ng_per_day:
             percent, basal = 100 * dose_ng / self.basal_ng_per_day, dose_rate_text(self.basal_ng_per_day)
-            lines.append(f"That is {percent:.3g} % of the basal dose of a day, {basal}.")
+            lines.append(f"That is {rounded_text(percent, 3)} % of the basal dose of a day, {basal}.")
         return lines
 
     def commit(self) -> dict[str, object]:

@@ -20,8 +20,11 @@ from thecal.link.responses.alarms import Alarms, Reservoir, Sensors
 from thecal.link.responses.pump import Accounts, Hello, Status
 from thecal.units import local_time
 from thecal.units.amounts import (
+    PL_PER_ML,
     US_PER_S,
+    count_text,
     dose_rate_text,
+    fixed_text,
     mass_text,
     span_text,
     volume_rate_text,
@@ -158,8 +161,16 @@ class Snapshot:
         status = self.status
         if status.bolus is None:
             return "none"
-        given, left = volume_text(status.bolus_given_pl), span_text(status.bolus_left_us // US_PER_S)
-        return f"{status.bolus.replace('_', ' ')}: {given} given, {left} left"
+        left = span_text(status.bolus_left_us // US_PER_S)
+        return f"{status.bolus.replace('_', ' ')}: {self._bolus_given_text()} given, {left} left"
+
+    def _bolus_given_text(self) -> str:
+        """As it was ordered, in mass of the primary drug; in volume where that is not known, or no dose."""
+        pl = self.status.bolus_given_pl
+        if self.program is None or self.status.bolus == "prime":
+            return volume_text(pl)
+        ng = Fraction(pl * self.program["drugs"][0]["concentration_ng_per_ml"], PL_PER_ML)
+        return mass_text(round(ng)) if ng >= 1 else mass_text(ng)
 
     def rows(self) -> list[tuple[str, str]]:
         """The whole of it in words."""
@@ -177,7 +188,7 @@ class Snapshot:
             ("bolus", self.bolus_text()),
             ("delivered", delivered or ("nothing" if self.accounts else "not told to this role")),
             *([("missed", text)] if (text := self.missed_text()) else []),
-            ("motor steps", f"{status.steps:,}".replace(",", " ")),
+            ("motor steps", count_text(status.steps)),
             ("reservoir", self.reservoir_text()),
             ("refill by", self.refill_text()),
             ("sensors", sensors_text(self.sensors) if self.sensors else "not known"),
@@ -272,7 +283,8 @@ def _readings(sensors: Sensors) -> list[tuple[str, str]]:
         if unit:
             value = sensors.readings[f"{name}_{unit}"]
             form, _, units = shown.partition(" ")
-            texts.append((name, "no answer" if _silent(value) else f"{value / 1000:{form}} {units}"))
+            reading = f"{fixed_text(value / 1000, int(form[1]))} {units}"
+            texts.append((name, "no answer" if _silent(value) else reading))
     return texts
 
 

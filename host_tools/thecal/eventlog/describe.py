@@ -13,6 +13,7 @@ from thecal.eventlog.repeats import repeats_of, requests_of
 from thecal.link.responses.pump import Event
 from thecal.units.amounts import (
     concentration_text,
+    count_text,
     dose_rate_text,
     duration_text,
     mass_text,
@@ -98,7 +99,7 @@ def _clock_set(event: Event) -> str:
 
 
 def _missing(event: Event) -> str:
-    return f"{event.a} steps, {volume_text(event.b)} missing since the program"
+    return f"{count_text(event.a)} steps, {volume_text(event.b)} missing since the program"
 
 
 def _count(event: Event) -> str:
@@ -179,7 +180,7 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "plan_step": lambda x: f"step {x.ref + 1}: {dose_rate_text(x.a)}",
     "plan_cancelled": lambda x: f"the dose of step {x.ref + 1} stays",
     "restored": lambda x: (
-        f"after reset {x.ref}, {x.a} steps on the ledger{', exactly' if x.code else ''}"
+        f"after reset {x.ref}, {count_text(x.a)} steps on the ledger{', exactly' if x.code else ''}"
         + (f", {volume_text(x.b)} of them counted as given that perhaps was not" if x.b else "")
     ),
     "reference_time": _local_time,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta, timezone
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from thecal.history.collect import collect, told
 from thecal.history.database import Store
 from thecal.history.queries import RefillCheck, Trend, history, known_pumps, one_pump, trend
 from thecal.pump import Pump
-from thecal.units.amounts import exact_or_whole, volume_rate_text, volume_text
+from thecal.units.amounts import PL_PER_ML, exact_or_whole, fixed_text, volume_rate_text, volume_text
 from thecal.units.json_numbers import SCHEMA, nl
 
 FORMATS = ("csv", "parquet", "fhir")
@@ -75,7 +76,7 @@ def show_trend(serial: str, put_json: Callable[[dict[str, Any]], None] | None) -
         flag = "  ATTENTION: more than 2 mL apart" if check.suspicious else ""
         print(f"{check.local_time[:16].replace('T', ' ')}  {amounts}  {_percent(check)}{flag}")
     if found.ratio is not None:
-        print(f"Over all refills the pump gave {100 * float(found.ratio):.2f} % of what it counted.")
+        print(f"Over all refills the pump gave {fixed_text(100 * found.ratio, 2)} % of what it counted.")
     if len(found.reservoir) > 1:
         (first, then_pl), (last, now_pl) = found.reservoir[0], found.reservoir[-1]
         print(f"Reservoir: {volume_text(then_pl)} on {first[:16]}, {volume_text(now_pl)} on {last[:16]}.")
@@ -102,11 +103,11 @@ def _trend_json(found: Trend) -> dict[str, object]:
 
 
 def _ml(pl: int) -> str:
-    return f"{pl / 1_000_000_000:.3f} mL"
+    return f"{fixed_text(Fraction(pl, PL_PER_ML), 3)} mL"
 
 
 def _percent(check: RefillCheck) -> str:
-    return "-" if check.ratio is None else f"{100 * float(check.ratio):.2f} %"
+    return "-" if check.ratio is None else f"{fixed_text(100 * check.ratio, 2)} %"
 
 
 def import_files(files: list[Path], serial: str, port: str) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from fractions import Fraction
 from thecal.eventlog.text import details
 from thecal.monitor.look import Look, Window
 from thecal.units.amounts import (
+    PL_PER_ML,
     US_PER_S,
+    count_text,
     dose_rate_text,
     duration_text,
+    fixed_text,
     mass_text,
     span_text,
     volume_rate_text,
@@ -60,7 +63,7 @@ def state_lines(look: Look, ascii_only: bool) -> list[str]:
         f"therapy    {(snapshot.therapy or 'none')[:26]}",
         f"rate       {volume_rate_text(status.rate_pl_per_day)}",
         f"basal dose {dose_rate_text(status.basal_ng_per_day)}",
-        f"steps      {status.steps:,}".replace(",", " "),
+        f"steps      {count_text(status.steps)}",
         f"delivered  {(delivered or 'nothing')[:26]}",
         f"reservoir  {bar(share, ascii_only, 10)} {_ml(status.reservoir_pl)}",
         f"bolus      {_bolus(look)}",
@@ -76,7 +79,7 @@ def _bolus(look: Look) -> str:
 
 
 def _ml(pl: int) -> str:
-    return f"{pl / 1_000_000_000:.3f} mL"
+    return f"{fixed_text(Fraction(pl, PL_PER_ML), 3)} mL"
 
 
 def window_lines(look: Look, ascii_only: bool) -> list[str]:

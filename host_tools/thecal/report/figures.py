@@ -21,7 +21,7 @@ from thecal.eventlog.repeats import count_of, repeats_of
 from thecal.report.course import Course, local_of
 from thecal.report.summary import Report
 from thecal.simulation.plot_style import STYLE
-from thecal.units.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
+from thecal.units.amounts import PL_PER_ML, US_PER_DAY, US_PER_S, fixed_text
 
 _POINTS = 1500
 _PRINT_DPI = 180
@@ -191,7 +191,7 @@ def _trumpet(report: Report) -> Figure:
     axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="highest error of a window")
     axis.plot(minutes, low, color=_GIVEN, marker="s", ms=4, lw=1.6, label="lowest error of a window")
     mean = float(curve.mean_error)
-    axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all: {mean:+.3f} %")
+    axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all: {fixed_text(mean, 3, '+')} %")
     axis.set_xscale("log")
     axis.set_xticks(minutes, [f"{m:g}" for m in minutes])
     axis.minorticks_off()

@@ -26,7 +26,9 @@ from thecal.therapy.settings_diff import from_wire
 from thecal.units.amounts import (
     PL_PER_ML,
     US_PER_S,
+    count_text,
     duration_text,
+    fixed_text,
     mass_text,
     volume_rate_text,
     volume_text,
@@ -169,7 +171,7 @@ def _delivery_blocks(report: Report) -> Iterator[Block]:
     record, course = report.record, report.course
     if course is not None and course.end_us > course.start_us:
         [programmed], [delivered] = course.volumes([course.end_us])
-        share = f" ({100 * delivered / programmed:.2f} %)" if programmed else ""
+        share = f" ({fixed_text(100 * delivered / programmed, 2)} %)" if programmed else ""
         yield Figure(
             "delivery",
             f"Volume since the program began {when(record, course.start_us)}. Programmed: schedule and "
@@ -197,7 +199,7 @@ def _how_delivered(report: Report) -> str:
 
 
 def _ml(pl: float) -> str:
-    return f"{float(pl) / PL_PER_ML:.4f} mL"
+    return f"{fixed_text(pl / PL_PER_ML, 4)} mL"
 
 
 def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
@@ -224,9 +226,8 @@ def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
         [(name.replace("_", " "), volume_text(pl)) for name, pl in sources],
         right=(1,),
     )
-    yield Text(
-        f"Counted by the pump's ledger: {accounts['steps']} motor steps in all, {accounts['resets']} resets."
-    )
+    steps = count_text(accounts["steps"])
+    yield Text(f"Counted by the pump's ledger: {steps} motor steps in all, {accounts['resets']} resets.")
 
 
 def _missed(accounts: dict[str, Any], filling: dict[str, Any], concentration_ng_per_ml: int) -> str:
@@ -320,9 +321,8 @@ def _reservoir_blocks(report: Report) -> Iterator[Block]:
             check = checks.get(event.at.total_us)
             counted = volume_text(check.a) if check else "-"
             apart = volume_text(event.b - check.a) if check else "-"
-            rows.append(
-                (when(record, event.at.total_us), volume_text(event.a), volume_text(event.b), counted, apart)
-            )
+            amounts = (volume_text(event.a), volume_text(event.b), counted, apart)
+            rows.append((when(record, event.at.total_us), *amounts))
     if rows:
         yield Table(("refilled", "filled in", "came out", "counted", "apart"), rows, right=(1, 2, 3, 4))
     else:
@@ -370,12 +370,13 @@ def _measured_blocks(report: Report, measured: MeasuredFlow) -> Iterator[Block]:
 
 
 def _windows(curve: Trumpet, span: str) -> Iterator[Block]:
-    rows = [
-        (f"{float(w.minutes):g} min", f"{float(w.highest):+.4f} %", f"{float(w.lowest):+.4f} %")
-        for w in curve.windows
-    ]
+    rows = [(f"{float(w.minutes):g} min", _percent(w.highest), _percent(w.lowest)) for w in curve.windows]
     yield Table(("window", "highest", "lowest"), rows, right=(0, 1, 2))
-    yield Facts([(f"error over all {span}", f"{float(curve.mean_error):+.4f} %")])
+    yield Facts([(f"error over all {span}", _percent(curve.mean_error))])
+
+
+def _percent(error: Fraction) -> str:
+    return f"{fixed_text(error, 4, '+')} %"
 
 
 def _log_blocks(record: Record) -> Iterator[Block]:

@@ -14,7 +14,7 @@ from thecal.simulation.document import simulation_json
 from thecal.simulation.simulate import Outcome, Plan, Watch, simulate
 from thecal.therapy.load import load_therapy
 from thecal.therapy.refill_check import percent_text
-from thecal.units.amounts import US_PER_S, duration_text, mass_text, volume_text
+from thecal.units.amounts import US_PER_S, count_text, duration_text, mass_text, volume_text
 
 if TYPE_CHECKING:
     from thecal.simulation.scenario.models import Event
@@ -91,12 +91,13 @@ def _progress(duration_us: int) -> Generator[Callable[[int], None] | None]:
 def summary(outcome: Outcome) -> list[str]:
     """The outcome in a few lines."""
     plan, ledger = outcome.plan, outcome.ledger
-    times = plan.duration_us / US_PER_S / outcome.wall_s
-    took = f"{duration_text(plan.duration_us)} in {outcome.wall_s:.2f} s ({times:,.0f} x real time)"
+    times = count_text(round(plan.duration_us / US_PER_S / outcome.wall_s))
+    took = f"{duration_text(plan.duration_us)} in {outcome.wall_s:.2f} s ({times} x real time)"
+    made, accounted = count_text(outcome.steps), count_text(ledger.accounted_steps)
     lines = [
         f"{plan.therapy.name}: {took}",
         f"  state         {outcome.state}",
-        f"  motor steps   {outcome.steps} made, {ledger.accounted_steps} accounted for by the pump",
+        f"  motor steps   {made} made, {accounted} accounted for by the pump",
         f"  volume        {volume_text(ledger.volume_pl)}; {volume_text(ledger.reservoir_pl)} left",
     ]
     for name, ng in ledger.delivered_ng.items():

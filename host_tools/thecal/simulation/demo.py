@@ -26,6 +26,7 @@ from thecal.simulation.scenario.models import ClinicianBolusEvent, Event, Patien
 from thecal.simulation.simulate import Outcome, Plan, Watch, simulate
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.load import load_therapy
+from thecal.units.amounts import count_text
 
 _DAY_US = 86_400_000_000
 _SAMPLE_US = 1_800_000_000
@@ -81,7 +82,7 @@ def _run(console: Console, plan: Plan) -> tuple[Outcome, list[tuple[int, int]]]:
 
     outcome = simulate(plan, Watch(propose=propose, sample=sample, every_us=_SAMPLE_US))
     times = plan.duration_us / 1e6 / outcome.wall_s
-    console.print(f"... in {outcome.wall_s:.2f} s, {times:,.0f} times as fast as they are.\n")
+    console.print(f"... in {outcome.wall_s:.2f} s, {count_text(round(times))} times as fast as they are.\n")
     return outcome, reservoir
 
 

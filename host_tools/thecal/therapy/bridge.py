@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from thecal.units.amounts import PL_PER_UL, dose_rate_text, exact_or_whole
+from thecal.units.amounts import PL_PER_UL, dose_rate_text, exact_or_whole, fixed_text, rounded_text
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class BridgedDrug:
     def in_words(self) -> str:
         """ "morphine 5 mg/day (100 % of the intended dose)"."""
         percent = self.percent
-        of = "none is intended" if percent is None else f"{float(percent):.4g} % of the intended dose"
+        of = "none is intended" if percent is None else f"{rounded_text(percent, 4)} % of the intended dose"
         return f"{self.name} {about_text(self.bridge_ng_per_day)} ({of})"
 
 
@@ -83,16 +83,16 @@ class Bridge:
 
     def in_words(self) -> str:
         """The error without a bridge, for people."""
-        hours = float(self.unbridged_s) / 3600
-        percent = float(self.unbridged_percent)
-        return f"without a bridge, {percent:.4g} % of the intended dose for {hours:.1f} h"
+        hours = fixed_text(self.unbridged_s / 3600, 1)
+        percent = rounded_text(self.unbridged_percent, 4)
+        return f"without a bridge, {percent} % of the intended dose for {hours} h"
 
     def with_in_words(self) -> str:
         """What the bridge does, for people, with the dose of every drug."""
-        rate, hours = float(self.rate_pl_per_day) / PL_PER_UL, float(self.duration_s) / 3600
-        volume = float(self.volume_pl) / PL_PER_UL
+        rate, hours = rounded_text(self.rate_pl_per_day / PL_PER_UL, 4), fixed_text(self.duration_s / 3600, 1)
+        volume = rounded_text(Fraction(self.volume_pl) / PL_PER_UL, 4)
         doses = ", ".join(drug.in_words() for drug in self.drugs)
-        flow = f"{volume:.4g} uL of {self.old_filling} at {rate:.4g} uL/day for {hours:.1f} h"
+        flow = f"{volume} uL of {self.old_filling} at {rate} uL/day for {hours} h"
         return f"with a bridge, {flow}: {doses}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from thecal.units.amounts import PL_PER_ML, ratio_text, volume_text
+from thecal.units.amounts import PL_PER_ML, fixed_text, ratio_text, volume_text
 from thecal.units.json_numbers import nl
 
 APART_PL = 2 * PL_PER_ML  # a residual further than this from the count is flagged
@@ -93,7 +93,7 @@ def pocket_fill_bound_pl(reservoir_pl: int) -> int:
 
 def percent_text(ratio: Fraction | None) -> str:
     """A ratio as a difference in percent: "+20.0 %"."""
-    return "not known" if ratio is None else f"{float((ratio - 1) * 100):+.1f} %"
+    return "not known" if ratio is None else f"{fixed_text((ratio - 1) * 100, 1, '+')} %"
 
 
 def signed_text(pl: int) -> str:

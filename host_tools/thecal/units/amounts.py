@@ -1,11 +1,12 @@
 """Exact amounts as text: integers in wire units (ng, pL, us ...) to readable strings with a unit.
 
-Every function here is exact: what it prints, `thecal.units.quantities.parse` reads back to the same number.
-It imports nothing heavy, so that `thecal status` and `thecal monitor` may use it.
+Every function here with a unit is exact: what it prints, `thecal.units.quantities.parse` reads back
+to the same number. It imports nothing heavy, so that `thecal status` and `thecal monitor` may use it.
 """
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 PL_PER_ML = 10**9
@@ -41,6 +42,25 @@ def exact_decimal(value: Fraction | int) -> str | None:
     return f"-{text}" if value < 0 else text
 
 
+def fixed_text(value: Fraction | float, places: int, sign: str = "") -> str:
+    """So many decimals, and never "-0.0": what rounds to zero has no sign. `sign` "+": others do."""
+    text = f"{float(value):{sign}.{places}f}"
+    return text if text.strip("+-0.") else f"{0:.{places}f}"
+
+
+def rounded_text(value: Fraction | float, digits: int, sign: str = "") -> str:
+    """So many significant digits, written out: never "2e+06", "nan" aside."""
+    size = abs(float(value))
+    places = 0 if size == 0 else digits - 1 - math.floor(math.log10(size))
+    text = fixed_text(round(float(value), places), max(0, places), sign)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def count_text(count: int) -> str:
+    """A count with its thousands apart: "1 440 000". The only way that thecal groups digits."""
+    return f"{count:,}".replace(",", " ")
+
+
 def exact_or_whole(value: Fraction | int) -> str:
     """The exact decimal; a number that has none is rounded to a whole unit (CONTRACT, check)."""
     return exact_decimal(value) or str(round(value))
@@ -49,16 +69,17 @@ def exact_or_whole(value: Fraction | int) -> str:
 def ratio_text(ratio: Fraction) -> str:
     """A ratio for people and scripts: "2.0", "1.25"; what is not exact has three decimals."""
     exact = exact_decimal(ratio)
-    text = exact if exact is not None and len(exact) <= 12 else f"{float(ratio):.3f}"
+    text = exact if exact is not None and len(exact) <= 12 else fixed_text(ratio, 3)
     return text if "." in text else f"{text}.0"
 
 
 def _in_largest(amount: Fraction | int, units: tuple[tuple[str, int], ...], per: str = "") -> str:
-    """In the largest unit that makes the number at least 1 (the smallest one when none does)."""
+    """In the largest unit that makes the number at least 1 (the smallest one when none does; the largest for
+    none at all: nobody thinks of 0 pL)."""
     for unit, size in units:
-        if abs(amount) >= size or size == 1:
+        if abs(amount) >= size or size == 1 or not amount:
             number = exact_decimal(Fraction(amount, size))
-            return f"{number or f'about {float(amount / size):.4g}'} {unit}{per}"
+            return f"{number or f'about {rounded_text(Fraction(amount, size), 4)}'} {unit}{per}"
     raise ValueError("a table of units ends with size 1")
 
 

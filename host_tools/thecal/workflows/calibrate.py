@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.uncertain_delivery import withdraw
-from thecal.units.amounts import PL_PER_ML
+from thecal.units.amounts import PL_PER_ML, count_text
 from thecal.units.quantities import CONCENTRATION, DURATION, MASS, VOLUME, parse_whole
 from thecal.workflows.calibration import Calibration, Run, calibrate, check_density
 from thecal.workflows.counted import CountedRun
@@ -63,8 +63,8 @@ def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibrat
         withdraw(client)
         raise
     steps = counted.give()
-    print(f"  {steps} steps were made", file=sys.stderr)
-    prompter.done = f"{steps} steps were made"
+    prompter.done = f"{count_text(steps)} steps were made"
+    print(f"  {prompter.done}", file=sys.stderr)
     runs.append(Run(steps, mass_ng or prompter.quantity("Mass on the balance", MASS, "--mass")))
     return found(runs, counted.set_pl)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from thecal.errors import ThecalError
 from thecal.therapy.limits import STEP_VOLUME
-from thecal.units.amounts import PL_PER_ML, volume_text
+from thecal.units.amounts import PL_PER_ML, count_text, fixed_text, rounded_text, volume_text
 
 _AIR_NG_PER_ML = 1_200_000
 _WEIGHTS_NG_PER_ML = 8_000_000_000
@@ -50,15 +50,15 @@ class Calibration:
     def words(self) -> list[str]:
         """Result and recommendation."""
         percent = 100 * self.uncertainty_pl / self.step_volume_pl
-        lines = [f"run {number}: {pl:.1f} pL a step" for number, pl in enumerate(self.runs_pl, 1)]
+        lines = [f"run {number}: {fixed_text(pl, 1)} pL a step" for number, pl in enumerate(self.runs_pl, 1)]
         lines.append(
-            f"step volume {volume_text(self.step_volume_pl)}, uncertainty {self.uncertainty_pl:.1f} pL "
-            f"({percent:.2g} %, k = 2)"
+            f"step volume {volume_text(self.step_volume_pl)}, "
+            f"uncertainty {fixed_text(self.uncertainty_pl, 1)} pL ({rounded_text(percent, 2)} %, k = 2)"
         )
         if self.set_pl is None:
             return [*lines, f'in the therapy file: step_volume = "{volume_text(self.step_volume_pl)}"']
-        apart = 100 * (self.step_volume_pl / self.set_pl - 1)
-        lines.append(f"set is {volume_text(self.set_pl)}: the flow is {apart:+.3g} % off what is counted")
+        apart = rounded_text(100 * (self.step_volume_pl / self.set_pl - 1), 3, "+")
+        lines.append(f"set is {volume_text(self.set_pl)}: the flow is {apart} % off what is counted")
         if not 0.5 < self.step_volume_pl / self.set_pl < 2:
             lines.append("ATTENTION: more than twofold. Check the units of the mass before you believe it.")
         if self.differs:
@@ -97,7 +97,8 @@ def calibrate(
     for run in runs:
         if run.steps < _FEW_STEPS:
             raise ThecalError(
-                f"{run.steps} steps are too few to weigh", f"let the pump make {_FEW_STEPS} or more"
+                f"{count_text(run.steps)} steps are too few to weigh",
+                f"let the pump make {count_text(_FEW_STEPS)} or more",
             )
     check_density(density_ng_per_ml)
     buoyancy = (1 - _AIR_NG_PER_ML / _WEIGHTS_NG_PER_ML) / (1 - _AIR_NG_PER_ML / density_ng_per_ml)

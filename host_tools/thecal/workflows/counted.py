@@ -14,6 +14,7 @@ from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.units.amounts import (
     PL_PER_ML,
     US_PER_S,
+    count_text,
     dose_rate_text,
     duration_text,
     mass_text,
@@ -76,7 +77,7 @@ class CountedRun:
         beside = f", beside the basal {dose_rate_text(basal)}" if basal else ""
         return [
             f"The pump would give {volume}, {dose} of {self.drug}, over {duration_text(self.duration_us)}"
-            f"{beside}: {self.least_steps} steps or more.",
+            f"{beside}: {count_text(self.least_steps)} steps or more.",
             "Do this on the bench only: whatever is connected to the pump gets it.",
         ]
 

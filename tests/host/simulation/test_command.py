@@ -67,9 +67,9 @@ def test_for_people(tmp_path: Path):
     done = thecal("simulate", MORPHINE, "--for", "24h", "--events", "events.toml", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == "1 of 2 events lie after the end and did not happen\n"
-    assert "  motor steps   48000 made, 48000 accounted for by the pump\n" in done.stdout
+    assert "  motor steps   48 000 made, 48 000 accounted for by the pump\n" in done.stdout
     assert "  morphine      2.4 mg\n" in done.stdout
-    assert "  bolus         0 d 01:30:00  patient refused (lockout), 0 pL\n" in done.stdout
+    assert "  bolus         0 d 01:30:00  patient refused (lockout), 0 mL\n" in done.stdout
 
 
 def test_bad_events(tmp_path: Path):

@@ -37,7 +37,7 @@ def test_calibration_finds_what_the_motor_displaced(
         flags += ("--mass-uncertainty", "0.01 mg", "--json", "--yes")
         done = quick_thecal("calibrate", *flags, port=emulator.port)
         assert done.code == 0, done.err
-        assert "40000 steps were made" in done.err
+        assert "40 000 steps were made" in done.err
     found = json.loads(done.out)
     assert found["set_pl"] == 2500
     assert found["step_volume_pl"] == 2500 * num // den

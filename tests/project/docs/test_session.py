@@ -41,7 +41,7 @@ def test_simulate(page: str, repo_root: Path, tmp_path: Path):
     [head, *shown] = printed(page, f"thecal {command}")
     [first, *rest] = run(repo_root, tmp_path, *command.split())
     assert rest == shown
-    assert re.sub(r"[\d.,]+ (s|x)", r"N \1", first) == re.sub(r"[\d.,]+ (s|x)", r"N \1", head)
+    assert re.sub(r"[\d., ]+ (s|x)", r"N \1", first) == re.sub(r"[\d., ]+ (s|x)", r"N \1", head)
 
 
 def test_json(page: str, repo_root: Path, tmp_path: Path):

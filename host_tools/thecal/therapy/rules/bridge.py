@@ -17,7 +17,7 @@ from thecal.therapy.dose_math import dead_volume_pl, mean_basal_ng_per_day
 from thecal.therapy.limits import BASAL_RATE
 from thecal.therapy.models import Therapy
 from thecal.therapy.program_math import intended_dose
-from thecal.units.amounts import PL_PER_ML, S_PER_DAY, concentration_text, mass_text
+from thecal.units.amounts import PL_PER_ML, S_PER_DAY, concentration_text, mass_text, rounded_text
 
 _ASK = "[bridge] asks the pump to bridge it"
 
@@ -123,20 +123,20 @@ def _others_warnings(bridge: Bridge, therapy: Therapy) -> Iterator[Problem]:
             yield Problem(
                 "drug",
                 f"a bridge is exact for {therapy.primary.name} only: meanwhile {name} is at "
-                f"{float(percent):.4g} % of the intended dose",
+                f"{rounded_text(percent, 4)} % of the intended dose",
             )
 
 
 def _rate_faults(bridge: Bridge, therapy: Therapy) -> Iterator[Problem]:
     highest = therapy.limits.max_rate_pl_per_day
-    rate = float(bridge.rate_pl_per_day) / PL_PER_ML
     if bridge.rate_pl_per_day < BASAL_RATE.low:
         side = "below the lowest basal rate"
     elif bridge.rate_pl_per_day > highest:
         side = "above limits.max_rate"
     else:
         return
-    yield Problem("bridge", f"its rate of {rate:.4g} mL/day is {side}: the pump cannot deliver it")
+    rate = rounded_text(bridge.rate_pl_per_day / PL_PER_ML, 4)
+    yield Problem("bridge", f"its rate of {rate} mL/day is {side}: the pump cannot deliver it")
 
 
 def _limit_faults(bridge: Bridge, therapy: CheckedTherapy) -> Iterator[Problem]:

@@ -36,6 +36,7 @@ from thecal.units.amounts import (
     duration_text,
     exact_decimal,
     mass_text,
+    rounded_text,
     time_of_day_text,
     volume_rate_text,
     volume_text,
@@ -149,8 +150,7 @@ def _basal_rate(field: str, dose_ng_per_day: int, therapy: Therapy) -> Iterator[
 
 def _about(rate_pl_per_day: Fraction) -> str:
     """A rate with three significant digits: for the eye, beside exact bounds."""
-    ml = float(rate_pl_per_day) / ranges.PL_PER_ML
-    return f"{ml:.4g} mL/day"
+    return f"{rounded_text(rate_pl_per_day / ranges.PL_PER_ML, 4)} mL/day"
 
 
 def _flex_order(steps: list[BasalStep]) -> Iterator[Problem]:
@@ -285,7 +285,9 @@ def _bolus_rate(therapy: Therapy, volume: Fraction, duration_us: int, field: str
 
 def _ml(volume: Fraction) -> str:
     exact = exact_decimal(volume / ranges.PL_PER_ML)
-    return f"{exact if exact and len(exact) < 12 else f'{float(volume) / ranges.PL_PER_ML:.4g}'} mL"
+    return (
+        f"{exact if exact and len(exact) < 12 else rounded_text(Fraction(volume) / ranges.PL_PER_ML, 4)} mL"
+    )
 
 
 def _limits(therapy: Therapy) -> Iterator[Problem]:
