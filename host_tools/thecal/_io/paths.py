@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from thecal.errors import SimulationError
+from thecal.errors import SimulationError, ThecalError
 
 _START_PACKAGE = (
     "import sys; sys.path.append(sys.argv.pop(1)); sys.argv[0] = 'micropython'; "
@@ -33,6 +33,27 @@ def cache() -> Path:
     """The user's folder for what can be made again. RuntimeError: this user has no home."""
     named = os.environ.get("XDG_CACHE_HOME")
     return (Path(named) if named else Path.home() / ".cache") / "thecal"
+
+
+def config(variable: str) -> Path:
+    """The user's configuration folder. ThecalError: this user has no home; `variable` names another place."""
+    named = os.environ.get("XDG_CONFIG_HOME")
+    return Path(named) if named else _home(variable) / ".config"
+
+
+def data(variable: str) -> Path:
+    """The user's data folder. ThecalError: this user has no home; `variable` names another place."""
+    named = os.environ.get("XDG_DATA_HOME")
+    return Path(named) if named else _home(variable) / ".local" / "share"
+
+
+def _home(variable: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise ThecalError(
+            "this user has no home folder", f"set HOME, or {variable} to a place of your own"
+        ) from None
 
 
 def other_micropython() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from thecal._io import atomic_write, private
 from thecal.campaigns.base import Campaign, Row
 from thecal.errors import ThecalError
 
@@ -61,16 +62,14 @@ class Results:
         """Add a part with these rows. ThecalError when it cannot be written; the parts there are stay."""
         part = self.folder / _PART.format(rows[0]["run"])
         table: Any = _arrow().Table.from_pylist(list(rows), schema=self._schema)
-        draft = part.with_suffix(".draft")
-        with self._writing():
+        with self._writing(), atomic_write.whole(part) as draft:
             _arrow().parquet.write_table(table, draft)
-            draft.replace(part)
         return part
 
     def make_folder(self) -> None:
         """Before the first run: a folder that cannot be made is told at once."""
         with self._writing():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private.folder(self.folder)
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[None]:

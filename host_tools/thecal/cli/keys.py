@@ -29,10 +29,12 @@ def pair(
     from thecal.commands import keys as keys_command
 
     paired = keys_command.pair(port, role.value, at_the_button())
+    entry = paired.entry
     if as_json:
-        print_json({"schema": 1, "serial": paired.serial, "role": paired.role, "file": str(paired.path)})
+        document = {"schema": 1, "serial": entry.serial, "role": entry.role, "file": str(entry.path)}
+        print_json({**document, "old_key": paired.old})
     else:
-        print(f"{paired.serial}: paired as {paired.role}; the key is in {paired.path}")
+        print(f"{entry.serial}: paired as {entry.role}; the key is in {entry.path}")
 
 
 keys = group(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from thecal._io import atomic_write
+from thecal._io import atomic_write, private
 from thecal.therapy.drug_library import signing, store
 from thecal.therapy.drug_library.model import DrugEntry, LibraryFile, read_model
 from thecal.therapy.drug_library.signing import LibraryError
@@ -36,7 +36,7 @@ def make(path: Path, name: str, issuer: str, version: int) -> None:
     ):
         text = re.sub(rf"^{field} = .*$", lambda _, f=field, v=value: f"{f} = {v}", text, count=1, flags=re.M)
     read_model(parse_toml(text, str(path)))  # the name may be none that a file can hold
-    atomic_write.write(path, text, LibraryError)
+    atomic_write.write(path, text, LibraryError, shared=True)
 
 
 def sign(path: Path, key: Path) -> tuple[str, LibraryFile]:
@@ -47,7 +47,7 @@ def sign(path: Path, key: Path) -> tuple[str, LibraryFile]:
     file = read_model(content)
     check_issued(file)
     public, signature = signing.sign(document, signing.read_key(key))
-    atomic_write.write(path, signing.with_signature(text, public, signature), LibraryError)
+    atomic_write.write(path, signing.with_signature(text, public, signature), LibraryError, shared=True)
     return public, file
 
 
@@ -75,7 +75,7 @@ def use(path: Path) -> Library:
             f"{path} is version {new.version}, older than the one in use, {old.version}",
             "pumps refuse to go back: give it a higher version",
         )
-    store.folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    private.folder(store.folder())
     atomic_write.write(store.folder() / "library.toml", read_text(path), LibraryError)
     return new
 

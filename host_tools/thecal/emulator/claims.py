@@ -11,6 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from thecal._io import private
 from thecal.errors import SimulationError
 
 _DEVICES = "/dev/"
@@ -19,7 +20,7 @@ _DEVICES = "/dev/"
 def claim_flash(flash: Path) -> int:
     """The descriptor that holds the flash file, made when it is missing. The pump's process inherits it."""
     try:
-        descriptor = os.open(flash, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = private.opened(flash)  # all keys are on it
     except OSError as error:
         raise SimulationError(
             f"the flash {flash} cannot be opened: {error.strerror}", "name a file that you may write"
@@ -81,7 +82,7 @@ class PortLink:
 
     def _claimed(self) -> int:
         while True:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = private.opened(self._lock)
             if not _locked(descriptor):
                 os.close(descriptor)
                 raise SimulationError(

@@ -84,7 +84,7 @@ def keep_key(pump: Emulator) -> None:
     key = pump.key(CLINICIAN)
     if key is None:
         raise SimulationError("the emulated pump did not pair", "its flash may be failing; try --unpaired")
-    keyring.store(serial, "clinician", key)
+    keyring.prefer(serial, "clinician", key)
 
 
 @contextlib.contextmanager
@@ -102,16 +102,19 @@ def _forgotten(pump: Emulator, flash: Path | None) -> Generator[None]:
     """Keys of a pump without a flash file go with it: they open nothing any more. What was there before, of
     a pump of the same number (by the same seed, on a flash), is there again."""
     serial = pump.serial_number
-    before = {role: keyring.stored_or_none(serial, role) for _, role in ROLES}
-    had_log_key = log_keys.path_of(serial).exists()
+    before = {role: keyring.keys(serial, role) for _, role in ROLES}
+    log_keys_before = log_keys.keys(serial)
     try:
         yield
     finally:
         if flash is None:
-            for role, key in before.items():
-                keyring.restore(serial, role, key)
-            if not had_log_key:
-                log_keys.path_of(serial).unlink(missing_ok=True)
+            for role, keys in before.items():
+                for key in keyring.keys(serial, role):
+                    if key not in keys:
+                        keyring.drop(serial, role, key)
+            for key in log_keys.keys(serial):
+                if key not in log_keys_before:
+                    log_keys.drop(serial, key)
 
 
 @contextlib.contextmanager

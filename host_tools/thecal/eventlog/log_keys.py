@@ -25,23 +25,33 @@ def path_of(serial: str) -> Path:
     return _FILES.path_of(serial)
 
 
+def keys(serial: str) -> list[bytes]:
+    """What this pump ever told, its first key first. NoLogKey when the file is not safe to use."""
+    return _FILES.keys(serial)
+
+
 def stored(serial: str) -> bytes | None:
-    """The key that is kept for this pump, if there is one. NoLogKey when the file is not safe to use."""
-    return _FILES.read(serial)
+    """The key that this pump told first, if it told one."""
+    return next(iter(keys(serial)), None)
 
 
 def store(serial: str, key: bytes) -> Path:
-    """Keep a pump's key, in place of an older one; the file. NoLogKey when that fails."""
-    return _FILES.write(serial, key)
+    """Keep this key alone, in place of those before; the file. NoLogKey when that fails."""
+    return _FILES.keep(serial, [key])
+
+
+def drop(serial: str, key: bytes) -> None:
+    """Forget this key, and none beside it."""
+    _FILES.drop(serial, key)
 
 
 def learn(client: Client, serial: str) -> bytes | None:
-    """Ask the pump for its log key and keep it; None when it does not tell."""
+    """Ask the pump for its log key and keep it beside what it told before; None when it does not tell."""
     try:
         key = client.log_key()
     except Refused:
         return None
-    store(serial, key)
+    _FILES.add(serial, key)
     return key
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from thecal._io import atomic_write
 from thecal.errors import FlashError
 from thecal.therapy.drug_library.signing import SIGNATURE, canonical, public_hex
 
@@ -51,12 +52,13 @@ def make(target: Path, files: Mapping[str, bytes], firmware: str, key: Ed25519Pr
     document[SIGNATURE] = {"key": public_hex(key), "value": signature}
     contents = {ABOUT: json.dumps(document, indent=1).encode()}
     contents |= {_FILES + name: data for name, data in sorted(files.items())}
-    draft = target.with_name(target.name + "~")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        with (
+            atomic_write.whole(target) as draft,
+            zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
             for name, data in contents.items():
                 archive.writestr(zipfile.ZipInfo(name, _WHEN), data, zipfile.ZIP_DEFLATED)
-        draft.replace(target)
     except OSError as error:
         raise FlashError(f"{target} cannot be written: {error.strerror}", "name another file") from error
     return Bundle(public_hex(key), firmware, dict(files))

@@ -6,13 +6,14 @@ loader.
 """
 
 import contextlib
+import os
 import struct
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from thecal._io import interruption
+from thecal._io import interruption, private
 from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
 from thecal.firmware_build import bundle, chip, facts
 from thecal.firmware_build import console as chip_console
@@ -350,8 +351,10 @@ def write_image(
     pages = uf2_pages(micropython, board) if micropython is not None else {}
     pages |= pages_of(file_system(built, settings, board), board.facts.file_system.offset, board)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(uf2(pages, board))
+        private.folder(target.parent)
+        # In place: a board that shows itself as a drive takes what is written there, under whatever name.
+        with os.fdopen(private.opened(target, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+            file.write(uf2(pages, board))
     except OSError as error:
         raise FlashError(f"cannot write {target}: {error.strerror}", "name another file") from error
     what = "MicroPython and the firmware" if micropython else "the firmware, for a board that has MicroPython"

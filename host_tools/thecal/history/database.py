@@ -22,6 +22,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from thecal._io import private
 from thecal.errors import ThecalError
 from thecal.history import where
 from thecal.history.schema import RECORD, VERSION, logs, metadata, programs, pumps, residuals, sessions
@@ -78,7 +79,8 @@ class Store:
                 f"there is no store {path} yet", "it begins with the first program, log, refill or import"
             )
         with clear_words(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(path.parent)
+            private.ready(path)  # SQLite gives its journals the same mode
             engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
             event.listen(engine, "connect", _prepare)
             event.listen(engine, "begin", _begin)

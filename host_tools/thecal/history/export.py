@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from thecal._io import atomic_write, private
 from thecal.errors import ThecalError
 from thecal.history.database import Store
 from thecal.history.queries import rows
@@ -89,15 +90,11 @@ def _batches(source: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]
 def _write(folder: Path, suffix: str, put: Callable[[Table, Path], None]) -> list[Path]:
     written: list[Path] = []
     with in_words(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        private.folder(folder)
         for table in TABLES:
             path = folder / f"{table.name}.{suffix}"
-            draft = path.with_name(f".{path.name}.draft")
-            try:
+            with atomic_write.whole(path) as draft:
                 put(table, draft)
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
             written.append(path)
     return written
 

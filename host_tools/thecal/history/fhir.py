@@ -23,6 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from thecal._io import atomic_write, private
 from thecal.history.database import Store
 from thecal.history.export import in_words
 from thecal.history.queries import one_pump, rows
@@ -64,13 +65,9 @@ def write(store: Store, path: Path, serial: str, zone: timezone, subject: str = 
     """`bundle` as a JSON file, put there when it is whole."""
     text = json.dumps(bundle(store, serial, zone, subject), ensure_ascii=False, indent=1)
     with in_words(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        try:
+        private.folder(path.parent)
+        with atomic_write.whole(path) as draft:
             draft.write_text(text + "\n", encoding="utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
     return path
 
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from thecal._io import paths
+
 VARIABLE = "THECAL_STORE"
 OFF = "off"
 
@@ -14,5 +16,4 @@ def path() -> Path | None:
         return None
     if named:
         return Path(named)
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "thecal" / "store.sqlite"
+    return paths.data(VARIABLE) / "thecal" / "store.sqlite"

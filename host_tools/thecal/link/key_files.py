@@ -1,20 +1,31 @@
-"""Files of secret keys: one key of 16 bytes each, for nobody else's eyes.
+"""Files of secret keys, 16 bytes each, for nobody else's eyes (SEC-21, SEC-22).
 
     folder, mode 0700     $THECAL_KEYS, or the user's configuration folder (XDG_CONFIG_HOME counts)
-        NAME              32 hexadecimal digits, mode 0600
+        NAME              lines of 32 hexadecimal digits, mode 0600
 
-A file that others may read is not used.
+The first line is the key that counts; those below are kept beside it, until it is known that nobody needs
+them any more. A file changes in one step. One that others may read, that is a link or another's, or that
+lies in a folder that others may write to, is not used.
 """
 
+import contextlib
+import errno
 import os
 import re
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
+from thecal._io import atomic_write, paths, private
+from thecal._io.file_names import file_name
 from thecal.errors import ThecalError
 
 KEY_SIZE = 16
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
-_OTHERS = 0o077
+VARIABLE = "THECAL_KEYS"
+_NOT_IN_OLD_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_LINE = re.compile(rf"[0-9A-Fa-f]{{{2 * KEY_SIZE}}}")
+_MOST_BYTES = 4096
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class KeyFiles:
@@ -30,55 +41,110 @@ class KeyFiles:
 
     def folder(self) -> Path:
         """Where the files are."""
-        named = os.environ.get("THECAL_KEYS")
-        if named:
-            return Path(named)
-        config = os.environ.get("XDG_CONFIG_HOME")
-        return (Path(config) if config else Path.home() / ".config") / "thecal" / self._folder_name
+        named = os.environ.get(VARIABLE)
+        return Path(named) if named else paths.config(VARIABLE) / "thecal" / self._folder_name
 
     def path_of(self, name: str) -> Path:
-        """The file of the key of this name."""
-        return self.folder() / (_NOT_IN_NAMES.sub("_", name) + self._suffix)
+        """The file of the keys of this name."""
+        return self.folder() / (file_name(name) + self._suffix)
 
-    def read(self, name: str) -> bytes | None:
-        """The key, if there is one. The error given when the file holds none or is not safe to use."""
-        path = self.path_of(name)
+    def ready(self) -> None:
+        """Make the folder, if it is not there. The error given when no key could be kept in it."""
+        folder = self.folder()
         try:
-            mode = path.stat().st_mode
-            text = path.read_text(encoding="ascii", errors="replace")
-        except FileNotFoundError:
-            return None
+            private.folder(folder)
         except OSError as error:
+            raise self._unwritable(folder, error) from None
+        self._check_folder()
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise self._unwritable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+    def keys(self, name: str) -> list[bytes]:
+        """The keys of this name, the one that counts first. The error given when a file holds none, or is not
+        safe to use."""
+        self._check_folder()
+        found = self._read(self.path_of(name))
+        before = self.folder() / (_NOT_IN_OLD_NAMES.sub("_", name) + self._suffix)  # as 0.1.0 named it
+        if before != self.path_of(name):
+            found += [key for key in self._read(before) if key not in found]
+        return found
+
+    def keep(self, name: str, keys: Sequence[bytes]) -> Path:
+        """Have these keys and no others; the file. The error given when that fails: those before stand
+        then."""
+        path = self.path_of(name)
+        if not keys:
+            path.unlink(missing_ok=True)
+            return path
+        self.ready()
+        text = "".join(f"{key.hex()}\n" for key in keys)
+        try:
+            with atomic_write.whole(path) as draft:
+                draft.write_text(text, encoding="ascii")
+        except OSError as error:
+            raise self._unwritable(path, error) from None
+        return path
+
+    def prefer(self, name: str, key: bytes) -> Path:
+        """Have this key count, and keep what there was beside it; the file."""
+        return self.keep(name, [key, *(other for other in self.keys(name) if other != key)])
+
+    def add(self, name: str, key: bytes) -> Path:
+        """Keep this key beside those there are; the file."""
+        kept = self.keys(name)
+        return self.path_of(name) if key in kept else self.keep(name, [*kept, key])
+
+    def drop(self, name: str, key: bytes) -> None:
+        """Forget this key alone."""
+        self.keep(name, [other for other in self.keys(name) if other != key])
+
+    def _check_folder(self) -> None:
+        folder = self.folder()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = folder.stat()
+            if found.st_mode & private.WRITABLE or not _ours(found):
+                raise self._error(
+                    f"others may write to the folder {folder}, so the keys in it may be theirs",
+                    f"if nobody did: chmod 700 {folder}; otherwise name another folder with {VARIABLE}",
+                )
+
+    def _read(self, path: Path) -> list[bytes]:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(path, flags), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode) or not _ours(found):
+                    raise self._error(f"{path} is no file of yours", self._remedy)
+                text = file.read(_MOST_BYTES).decode("ascii", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._error(
+                    f"{path} is a link to another place, which may be anybody's",
+                    f"put the file itself there, or {self._remedy}",
+                ) from None
             raise self._error(
                 f"{path} cannot be read: {error.strerror}", "it should belong to you, mode 0600"
             ) from None
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b""
-        if len(key) != KEY_SIZE:
+        lines = text.split()
+        if not lines or not all(_LINE.fullmatch(line) for line in lines):
             raise self._error(f"{path} holds no {self._what}", self._remedy)
-        if mode & _OTHERS:
+        if found.st_mode & private.OTHERS:
             raise self._error(
                 f"others may read {path}", f"if nobody did: chmod 600 {path}; otherwise {self._remedy}"
             )
-        return key
+        return [bytes.fromhex(line) for line in lines]
 
-    def write(self, name: str, key: bytes) -> Path:
-        """Keep a key, in place of an older one; the file. The error given when that fails: the older one
-        stands then."""
-        path = self.path_of(name)
-        draft = path.with_suffix(f".{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(key.hex() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as error:
-            raise self._error(
-                f"the {self._what} cannot be kept in {path}: {error.strerror}", "make room, then try again"
-            ) from None
-        return path
+    def _unwritable(self, path: Path, error: OSError) -> ThecalError:
+        hint = (
+            "make room, then try again"
+            if error.errno in _NO_ROOM
+            else f"set {VARIABLE} to a folder that you may write to"
+        )
+        return self._error(f"the {self._what} cannot be kept in {path}: {error.strerror}", hint)
+
+
+def _ours(found: os.stat_result) -> bool:
+    """Whether nobody else owns it; root, who may do anything anyway, may look at everybody's."""
+    return os.geteuid() in (0, found.st_uid) or found.st_uid == 0

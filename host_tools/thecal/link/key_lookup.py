@@ -6,6 +6,7 @@ port that the pump is on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -32,6 +33,8 @@ class OnALink(Protocol):
         ...
 
 
+_BESIDE = 2  # the third failure in a row slows a pump down (docs/reference/security.md)
+
 # The key of a role (1 to 4), asked for with the session that is about to be opened.
 Provider = Callable[[Any, Hello, int], bytes | None]
 _providers: dict[str, Provider] = {}
@@ -48,6 +51,21 @@ def find(session: OnALink, hello: Hello, role: int) -> bytes:
             f"pair with it: thecal pair --role {name}",
         )
     return key
+
+
+def beside(session: OnALink, serial: str, role: int, key: bytes) -> list[bytes]:
+    """The keys that are kept beside this one, which the pump has not taken: the next to be tried, as many as
+    a pump hears before it slows down."""
+    if provider_of(session.link.name):
+        return []
+    kept = keyring.keys(serial, keyring.role_name(role))
+    return [other for other in kept if other != key][:_BESIDE]
+
+
+def proved(serial: str, role: int, key: bytes) -> None:
+    """The pump has taken this key, and not the first one: from now on it is the first."""
+    with contextlib.suppress(keyring.NoKey):  # the folder may be one that nobody writes to
+        keyring.prefer(serial, keyring.role_name(role), key)
 
 
 def provide(port: str, provider: Provider) -> None:

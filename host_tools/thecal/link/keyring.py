@@ -1,15 +1,18 @@
 """Where this host keeps the keys of its pumps: one file for each pump and role, for nobody else's eyes.
 
     $THECAL_KEYS or ~/.config/thecal/link-keys (XDG_CONFIG_HOME counts)     folder, mode 0700
-        SERIAL.ROLE.link                                                    32 hexadecimal digits, mode 0600
+        SERIAL.ROLE.link                    lines of 32 hexadecimal digits, mode 0600 (`key_files`)
 
-A file that others may read is not used. A key stands in no command line, no log and no exception. Pumps that
-live in this process have theirs elsewhere: `key_lookup`.
+The first key is the one that last opened a session. Those below it are tried when a pump does not take it:
+a pairing that was broken off, or made with a device that only says the same serial number, costs no key
+(SEC-21). A key stands in no command line, no log and no exception. Pumps that live in this process have
+theirs elsewhere: `key_lookup`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from thecal._io.file_names import name_of
 from thecal.errors import ThecalError
 from thecal.link.key_files import KeyFiles
 from thecal_protocol.roles import ROLES
@@ -52,23 +55,48 @@ def role_name(number: int) -> str:
 
 
 def path_of(serial: str, role: str) -> Path:
-    """The file of the key of this pump and role."""
-    return _FILES.path_of(f"{serial}.{role}")
+    """The file of the keys of this pump and role."""
+    return _FILES.path_of(_name(serial, role))
+
+
+def ready() -> None:
+    """NoKey when no key could be kept here: said before anybody is asked for one."""
+    _FILES.ready()
+
+
+def keys(serial: str, role: str) -> list[bytes]:
+    """The keys that are kept for this pump and role, the one that counts first. NoKey when the file is not
+    safe to use."""
+    return _FILES.keys(_name(serial, role))
 
 
 def stored(serial: str, role: str) -> bytes | None:
-    """The key that is kept for this pump and role, if there is one. NoKey when the file is not safe to
-    use."""
-    return _FILES.read(f"{serial}.{role}")
+    """The first of `keys`, if there is one."""
+    return next(iter(keys(serial, role)), None)
 
 
 def store(serial: str, role: str, key: bytes) -> Path:
-    """Keep a key, in place of an older one; the file. NoKey when that fails."""
-    return _FILES.write(f"{serial}.{role}", key)
+    """Keep this key alone, in place of those before; the file. NoKey when that fails."""
+    return _FILES.keep(_name(serial, role), [key])
+
+
+def prefer(serial: str, role: str, key: bytes) -> Path:
+    """Have this key be the first to be tried, and keep the others; the file. NoKey when that fails."""
+    return _FILES.prefer(_name(serial, role), key)
+
+
+def add(serial: str, role: str, key: bytes) -> Path:
+    """Keep this key beside those that are kept; the file. NoKey when that fails."""
+    return _FILES.add(_name(serial, role), key)
+
+
+def drop(serial: str, role: str, key: bytes) -> None:
+    """Forget this key, and none beside it."""
+    _FILES.drop(_name(serial, role), key)
 
 
 def remove(serial: str, role: str) -> bool:
-    """Forget a key; whether there was one."""
+    """Forget the keys; whether there were any."""
     try:
         path_of(serial, role).unlink()
     except FileNotFoundError:
@@ -76,20 +104,8 @@ def remove(serial: str, role: str) -> bool:
     return True
 
 
-def stored_or_none(serial: str, role: str) -> bytes | None:
-    """As `stored`; None too when what is kept cannot be used."""
-    try:
-        return stored(serial, role)
-    except NoKey:
-        return None
-
-
-def restore(serial: str, role: str, key: bytes | None) -> None:
-    """Take a `store` back: keep what was kept before, if anything was."""
-    if key is None:
-        remove(serial, role)
-    else:
-        store(serial, role, key)
+def _name(serial: str, role: str) -> str:
+    return f"{serial}.{role}"
 
 
 def kept() -> list[Entry]:
@@ -98,5 +114,5 @@ def kept() -> list[Entry]:
     for path in sorted(folder().glob(f"*{_SUFFIX}")):
         serial, _, role = path.name.removesuffix(_SUFFIX).rpartition(".")
         if any(role == name for _, name in ROLES):
-            entries.append(Entry(serial, role, path))
+            entries.append(Entry(name_of(serial), role, path))
     return entries

@@ -116,11 +116,29 @@ class Session:
             if self._offered != hello.session:  # to find the key took sessions of its own
                 hello = self.greet()
             try:
-                return self.open(hello, role, key)
+                return self._open_with_any(hello, role, key)
             except Refused as refused:
                 if refused.name != "no_session":
                     raise
         raise SessionLost("auth", self.link.name)
+
+    def _open_with_any(self, hello: Hello, role: int, key: bytes) -> Hello:
+        """`open` with this key, or with one that is kept beside it and that the pump takes."""
+        try:
+            return self.open(hello, role, key)
+        except Refused as refused:
+            if refused.name != "wrong_key":
+                raise
+            for other in key_lookup.beside(self, hello.serial, role, key):
+                try:
+                    opened = self.open(self.greet(), role, other)
+                except Refused as again:
+                    if again.name != "wrong_key":
+                        raise
+                    continue
+                key_lookup.proved(hello.serial, role, other)
+                return opened
+            raise
 
     def greet(self) -> Hello:
         """Who is there, and its offer of a session; nothing is proved yet, nothing has changed."""

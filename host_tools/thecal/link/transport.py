@@ -10,11 +10,14 @@ import errno
 import grp
 import os
 import select
+import socket
+import termios
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 import serial
 
@@ -27,6 +30,8 @@ _CHUNK = 4096
 _SAMPLE = 24
 _GLANCE_S = 0.03  # how often a probe is asked whether waiting makes sense
 _AGREEING = 2  # probes in a row that must say so
+
+_BY_NETWORK = ("socket", "rfc2217")
 
 _probes: dict[str, Callable[[], bool]] = {}
 
@@ -220,8 +225,37 @@ def _open_error(url: str, error: OSError) -> PortError:
         return PortError(
             f"the port {url} is in use", "close the other program that has it open, then try again"
         )
-    if Path(url).exists() and not Path(url).is_char_device():
+    cause = error.__context__
+    if "://" in url:
+        return _url_error(url, error, cause)
+    if isinstance(cause, termios.error) or (Path(url).exists() and not Path(url).is_char_device()):
         return PortError(f"{url} is no serial port", _what_ports_there_are())
+    return PortError(f"cannot open {url}: {error}", _what_ports_there_are())
+
+
+def _url_error(url: str, error: OSError, cause: BaseException | None) -> PortError:
+    """`cause`: what pyserial met, which says more than its own exception."""
+    scheme, _, rest = url.partition("://")
+    try:
+        parts = urlsplit(url)
+        host, number = parts.hostname, parts.port
+    except ValueError:
+        host = number = None
+    if scheme in _BY_NETWORK and not (host and number):
+        hint = f"write it like {scheme}://localhost:3333; ports are numbered 1 to 65535"
+        return PortError(f"{rest!r} is no host with the number of a port", hint)
+    if isinstance(cause, ConnectionRefusedError):
+        return PortError(
+            f"nobody listens at {url}: connection refused",
+            "start what has the pump there, or correct the port",
+        )
+    if isinstance(cause, socket.gaierror):
+        return PortError(f"there is no host {host}", "correct its name, or give its address")
+    if isinstance(cause, OSError):
+        return PortError(
+            f"{url} cannot be reached: {(cause.strerror or str(cause)).lower()}",
+            "is it the right host and port?",
+        )
     return PortError(f"cannot open {url}: {error}", _what_ports_there_are())
 
 

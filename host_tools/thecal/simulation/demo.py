@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from thecal._io import paths
+from thecal._io import paths, private
 from thecal.commands.review import Review
 from thecal.errors import ThecalError
 from thecal.link.responses.pump import Proposal, Status
@@ -48,7 +48,7 @@ def main() -> int:
     try:
         root = paths.project_root()
         build = root / "build"
-        build.mkdir(exist_ok=True)
+        private.folder(build)
         therapy = load_therapy(root / _EXAMPLE)
         plan = Plan(therapy, _DAY_US, _EVENTS, seed=1, trace=build / "run.trace")
         outcome, reservoir = _run(console, plan)

@@ -19,6 +19,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from thecal._io import atomic_write, private
 from thecal.simulation.plot_style import STYLE
 from thecal.simulation.reference_model import Segment
 from thecal.units.amounts import PL_PER_ML
@@ -137,8 +138,9 @@ def _draw_steps(
 
 
 def _save(figure: Any, path: Path, dpi: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi, metadata={"Software": None})
+    private.folder(path.parent)
+    with atomic_write.whole(path) as draft:
+        figure.savefig(draft, dpi=dpi, metadata={"Software": None})
 
 
 def _clock(at_us: int) -> str:

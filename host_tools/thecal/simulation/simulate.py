@@ -6,6 +6,7 @@ events at exactly their instants, and answers with everything that was delivered
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thecal._io import private
 from thecal.commands.delivered import Ledger
 from thecal.errors import SimulationError, TherapyError
 from thecal.link.responses.pump import Status
@@ -131,7 +133,7 @@ def _try_writing(path: Path | None, what: str) -> None:
     if path is None:
         return
     try:
-        path.write_bytes(b"")
+        os.close(private.opened(path, os.O_WRONLY | os.O_TRUNC))
     except OSError as error:
         raise SimulationError(
             f"the {what} {path} cannot be written: {(error.strerror or str(error)).lower()}",

@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from thecal._io import private
 from thecal.errors import ThecalError
 
 PREFIX = b"thecal drug library v1\0"
@@ -100,7 +101,7 @@ def new_key(path: Path) -> str:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = private.opened(path, os.O_WRONLY | os.O_EXCL)
     except FileExistsError:
         raise LibraryError(
             f"{path} exists already", "name another file: keys are never overwritten"

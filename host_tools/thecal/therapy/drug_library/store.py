@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from thecal._io import atomic_write, paths, private
+from thecal._io.file_names import file_name, name_of
 from thecal.errors import TherapyError
 from thecal.therapy.drug_library import names, signing
 from thecal.therapy.drug_library.model import DrugEntry, LibraryFile, read_model
@@ -64,8 +66,7 @@ class Library:
 
 def folder() -> Path:
     """thecal's configuration folder."""
-    config = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else Path.home() / ".config") / "thecal"
+    return paths.config("XDG_CONFIG_HOME") / "thecal"
 
 
 def keys_folder() -> Path:
@@ -82,7 +83,7 @@ def trusted() -> dict[str, str]:
             raise LibraryError(
                 f"{path} holds no public key", "it is 64 hexadecimal digits: mend or remove it"
             )
-        keys[found[0]] = path.stem
+        keys[found[0]] = name_of(path.stem)
     return keys
 
 
@@ -90,9 +91,14 @@ def trust(public: str, name: str) -> Path:
     """Take libraries of this key from now on; the file that says so."""
     if not _KEY.fullmatch(public):
         raise LibraryError(f'"{public}" is no public key', "it is the 64 hexadecimal digits of make-key")
-    path = keys_folder() / (re.sub(r"[^A-Za-z0-9._-]", "_", name) + ".pub")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.write_text(public + "\n", encoding="ascii")
+    path = keys_folder() / (file_name(name) + ".pub")
+    try:
+        private.folder(path.parent)
+    except OSError as error:
+        raise LibraryError(
+            f"{path.parent} cannot be made: {error.strerror}", "set XDG_CONFIG_HOME to a folder of your own"
+        ) from None
+    atomic_write.write(path, public + "\n", LibraryError)
     return path
 
 
