@@ -27,8 +27,10 @@ from hypothesis import settings
 from thecal.firmware_build import compiled
 
 ROOT = Path(__file__).resolve().parent.parent
-# The tests start hundreds of commands, and each would compile all of thecal again.
+# The tests start hundreds of commands, and each would compile all of thecal again; and each run of pytest
+# would work out anew what its asserts say, most of what collecting takes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 WASM_RUNNER = ROOT / "tests" / "support" / "wasm_runner.py"
 
 # ci: the same examples every time, so that red means the change. dev: new ones, so that bugs turn up.

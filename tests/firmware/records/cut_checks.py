@@ -115,7 +115,7 @@ class Day:
     def __init__(self, folder: Path, acts: list[Act] = DAY, end_s: int = END_S):
         self._folder = folder
         self._acts = acts
-        self._trace_s = end_s + ON_S + 60
+        self._ends_s = [*(act.at_s for act in acts), end_s]  # of what only the first 0, 1, ... commands led to
         self._futures: dict[int, Future] = {}
         log = folder / "operations"
         with pump_at_day(folder / "day.flash", flash_log=str(log)) as pump:
@@ -124,12 +124,12 @@ class Day:
         self.flash = (folder / "day.flash").read_bytes()
 
     def future(self, count: int) -> Future:
-        """The day with its first `count` commands only."""
+        """The day with its first `count` commands only, for as long as a cut before the next can look ahead."""
         if count not in self._futures:
             flash = self._folder / f"future-{count}.flash"
             trace = self._folder / f"future-{count}.trace"
             with pump_at_day(flash, trace) as pump:
-                play(pump, self._acts[:count], self._trace_s)
+                play(pump, self._acts[:count], self._ends_s[count] + ON_S + 60)
             self._futures[count] = Future(self._acts[:count], array.array("Q", trace.read_bytes()))
             flash.unlink()
             trace.unlink()
