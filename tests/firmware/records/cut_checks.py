@@ -115,7 +115,7 @@ class Day:
     def __init__(self, folder: Path, acts: list[Act] = DAY, end_s: int = END_S):
         self._folder = folder
         self._acts = acts
-        self._ends_s = [*(act.at_s for act in acts), end_s]  # of what only the first 0, 1, ... commands led to
+        self._ends_s = [*(act.at_s for act in acts), end_s]  # of the first 0, 1, ... commands
         self._futures: dict[int, Future] = {}
         log = folder / "operations"
         with pump_at_day(folder / "day.flash", flash_log=str(log)) as pump:
@@ -124,7 +124,7 @@ class Day:
         self.flash = (folder / "day.flash").read_bytes()
 
     def future(self, count: int) -> Future:
-        """The day with its first `count` commands only, for as long as a cut before the next can look ahead."""
+        """The day with its first `count` commands only, as far as a cut before the next can look."""
         if count not in self._futures:
             flash = self._folder / f"future-{count}.flash"
             trace = self._folder / f"future-{count}.trace"
