@@ -274,9 +274,15 @@ def size_table() -> dict[str, int]:
 def shares() -> dict[str, int]:
     """Bytes of every module's part of the program, compiled by itself: in all a little more than the whole,
     in which names and constants stand once."""
+    found, own = sources(), facts.chip().facts
+    key = ["shares", _read_all(found), _compiler(), dataclasses.asdict(own)]
+    return {name: len(part) for name, part in remembered(key, lambda: _parts(found, own)).items()}
+
+
+def _parts(found: Mapping[str, Path], own: facts.ChipFacts) -> dict[str, bytes]:
+    """Every module's part of the program, compiled by itself."""
     origins: dict[int, str] = {}
-    own = facts.chip().facts
-    texts = {**_chip_texts(sources()), bundler.LOADER: _LOADER}
+    texts = {**_chip_texts(found), bundler.LOADER: _LOADER}
     tree = bundler.merged(texts, START, origins, frozenset(own.modules.rare), NAMED)
     minify.shorten(tree, NAMED)
     parts: dict[str, list[ast.stmt]] = {}
@@ -285,6 +291,6 @@ def shares() -> dict[str, int]:
             parts.setdefault(origins[id(node)], []).append(node)
     with tempfile.TemporaryDirectory(prefix="thecal-build-") as folder:
         return {
-            name: len(compiled(name, ast.unparse(ast.Module(body, [])), Path(folder), own.mpy_cross.options))
+            name: compiled(name, ast.unparse(ast.Module(body, [])), Path(folder), own.mpy_cross.options)
             for name, body in parts.items()
         }

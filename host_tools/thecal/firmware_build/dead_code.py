@@ -1,7 +1,7 @@
 """What nothing of a program refers to."""
 
 import ast
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 
 TABLE = "Rows"  # the class of the tables that `tables` makes of text
 
@@ -40,19 +40,21 @@ def drop(tree: ast.Module, prefix: str, called: Set[str] = frozenset()) -> None:
     """Leave out functions, classes, methods and tables that nothing refers to, until nothing changes.
     `prefix` begins the names of globals; `called`: methods that are found by their names."""
     _Unread(tree, prefix).visit(tree)
+    nodes = list(ast.walk(tree))
     while True:
-        names = {*_loaded(tree), *called}
-        before = sum(1 for _ in ast.walk(tree))
+        names = {*_loaded(nodes), *called}
         tree.body = [node for node in tree.body if _is_needed(node, names)]
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 node.body = [each for each in node.body if _is_used(each, names)] or [ast.Pass()]
-        if sum(1 for _ in ast.walk(tree)) == before:
+        left = list(ast.walk(tree))
+        if len(left) == len(nodes):
             return
+        nodes = left
 
 
-def _loaded(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _loaded(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
             yield node.id if isinstance(node, ast.Name) else node.attr
 
@@ -63,9 +65,10 @@ def _is_needed(node: ast.stmt, names: set[str]) -> bool:
     if isinstance(node, ast.ImportFrom):
         node.names = [alias for alias in node.names if (alias.asname or alias.name) in names]
         return bool(node.names)
-    calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
-    if isinstance(node, ast.Assign) and all(_makes_a_table(call) for call in calls):
-        return any(word in names for word in binds(node))
+    if isinstance(node, ast.Assign):
+        calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+        if all(_makes_a_table(call) for call in calls):
+            return any(word in names for word in binds(node))
     return True
 
 

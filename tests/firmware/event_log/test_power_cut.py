@@ -157,7 +157,7 @@ def test_a_cut_in_a_later_boot(prepared: Prepared, tmp_path: Path):
     while booted_until(tmp_path, flash, operation):
         with pump(flash) as emulator, Client.connect(emulator.port) as client:
             assert whole_log(client, prepared.key)[: len(prepared.events)] == prepared.events
-        operation += 1 if SOAK else 3
+        operation += 1 if SOAK else 5
         flash.write_bytes(prepared.image)
     assert operation > 5
 

@@ -11,7 +11,7 @@ from support.pressing import presses
 from thecal.emulator.emulator import Emulator
 from thecal.link.client import Client
 
-from .conftest import MORPHINE, Thecal, program
+from .conftest import MORPHINE, Thecal, changed, program
 
 DAY_US = 86_400_000_000
 SET = ("--volume", "40 mL", "--residual")
@@ -22,6 +22,16 @@ def filled() -> Iterator[Emulator]:
     """A pump that runs the morphine example, on 2026-01-05, its reservoir full."""
     with Emulator(seed=1) as emulator:
         program(emulator, MORPHINE)
+        yield emulator
+
+
+@pytest.fixture
+def quickly(tmp_path: Path) -> Iterator[Emulator]:
+    """The same with a fifth of the concentration, so in a fifth of the days, and in large steps."""
+    path = changed(tmp_path, '"20 mg/mL"', '"4 mg/mL"')
+    path.write_text(path.read_text().replace('"2.5 nL"', '"25 nL"'))
+    with Emulator(seed=1) as emulator:
+        program(emulator, path)
         yield emulator
 
 
@@ -44,10 +54,10 @@ def test_a_refill_that_is_off_is_flagged_before_it_is_recorded(quick_thecal: The
     assert status["reservoir_nl"] == "40000000"  # nothing was recorded
 
 
-def test_the_document(quick_thecal: Thecal, filled: Emulator):
-    filled.bench.advance_by(100 * DAY_US)
+def test_the_document(quick_thecal: Thecal, quickly: Emulator):
+    quickly.bench.advance_by(20 * DAY_US)
     document = refilled(
-        quick_thecal, filled, *SET, "28.1 mL", "--lot", "A-17", "--stable", "40 d", "--measured", "39.8 mL"
+        quick_thecal, quickly, *SET, "28.1 mL", "--lot", "A-17", "--stable", "40 d", "--measured", "39.8 mL"
     )
     day = document.pop("stable_until")
     assert document == {
@@ -68,19 +78,19 @@ def test_the_document(quick_thecal: Thecal, filled: Emulator):
         "refill_by": f"{day}T00:00:00",
         "refill_reason": "stability",
     }
-    status = json.loads(quick_thecal("status", "--json", port=filled.port).out)
+    status = json.loads(quick_thecal("status", "--json", port=quickly.port).out)
     assert status["reservoir_nl"] == "40000000"
     assert status["refill_reason"] == "stability"
-    shown = json.loads(quick_thecal("refill", "--show", "--json", port=filled.port).out)
+    shown = json.loads(quick_thecal("refill", "--show", "--json", port=quickly.port).out)
     assert (shown["lot"], shown["filled_nl"]) == ("A-17", "40000000")
     assert [check["ratio"] for check in shown["checks"]] == ["0.992"]
 
 
 @pytest.mark.req("RES-03", part="small differences that all go one way show in the trend")
-def test_the_trend(quick_thecal: Thecal, filled: Emulator):
-    for days in (30, 30, 30):  # 3.6 mL by count, a fifth more in truth
-        filled.bench.advance_by(days * DAY_US)
-        document = refilled(quick_thecal, filled, *SET, "35.68 mL")
+def test_the_trend(quick_thecal: Thecal, quickly: Emulator):
+    for days in (6, 6, 6):  # 3.6 mL by count, a fifth more in truth
+        quickly.bench.advance_by(days * DAY_US)
+        document = refilled(quick_thecal, quickly, *SET, "35.68 mL")
     assert document["suspicious"] is False
     assert document["trend"] == {
         "refills": 3,
@@ -88,7 +98,7 @@ def test_the_trend(quick_thecal: Thecal, filled: Emulator):
         "suspicious": True,
         "ratios": ["1.2", "1.2", "1.2"],
     }
-    words = quick_thecal("refill", "--show", port=filled.port).out
+    words = quick_thecal("refill", "--show", port=quickly.port).out
     assert "Flow over the last 3 refills: +20.0 %" in words
     assert "ATTENTION" in words
 

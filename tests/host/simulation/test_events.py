@@ -188,11 +188,11 @@ def test_a_log_much_longer_than_the_pump_keeps():
 
 def test_a_lost_record_is_no_secret(monkeypatch: pytest.MonkeyPatch):
     def expect_none(pump: SimulatedPump, therapy: object) -> None:
-        pump._piece_us = 60 * DAY_US
+        pump._piece_us = 30 * DAY_US
 
     monkeypatch.setattr(SimulatedPump, "_expect_records", expect_none)
     with pytest.raises(SimulationError, match="the pump's log wrapped: records"):
-        simulate(Plan(parse_therapy(CONSTANT + PERIODIC), 60 * DAY_US, seed=1))
+        simulate(Plan(parse_therapy(CONSTANT + PERIODIC), 30 * DAY_US, seed=1))
 
 
 def test_many_requests_at_one_instant():

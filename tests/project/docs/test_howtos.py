@@ -97,16 +97,10 @@ def test_write_a_therapy(follow: Callable[..., str], folder: Path, repo_root: Pa
 
 
 def test_a_therapy_in_ci(follow: Callable[..., str], folder: Path):
-    """Twice: the same result, but for how long it took."""
     (folder / "therapy.toml").write_text((folder / "examples" / "morphine-constant.toml").read_text())
-    results: list[dict[str, object]] = []
-    for _ in range(2):
-        follow("ci.md")
-        assert json.loads((folder / "checked.json").read_text())["ok"] is True
-        results.append(json.loads((folder / "result.json").read_text()))
-    timed = {name for name in results[0] if results[0][name] != results[1][name]}
-    assert results[0]["steps"] == 30 * 48_000
-    assert timed <= {"wall_s"}
+    follow("ci.md")
+    assert json.loads((folder / "checked.json").read_text())["ok"] is True
+    assert json.loads((folder / "result.json").read_text())["steps"] == 30 * 48_000
 
 
 def test_flash_a_pico(follow: Callable[..., str], micropython: Path, repo_root: Path):

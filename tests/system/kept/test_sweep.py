@@ -2,8 +2,8 @@
 the wire, their kinds' and the bounds' ends. What cannot be kept is refused."""
 
 import copy
-import itertools
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ def bases() -> list[dict[str, Any]]:
     ]
 
 
+@cache
 def programs() -> list[dict[str, Any]]:
     """Few programs that together hold every end that any accepted program may hold."""
     found: list[dict[str, Any]] = []
@@ -112,9 +113,6 @@ def programs() -> list[dict[str, Any]]:
     return found
 
 
-PROGRAMS = programs()
-
-
 def committed(client: Client, values: dict[str, Any]) -> bool:
     """False: refused, by name."""
     try:
@@ -130,7 +128,7 @@ def committed(client: Client, values: dict[str, Any]) -> bool:
 @pytest.mark.req("DEL-07", part="programs with every field at its ends")
 def test_every_end_of_every_field_of_a_program_is_kept(tmp_path: Path):
     kept = 0
-    for number, values in enumerate(PROGRAMS):
+    for number, values in enumerate(programs()):
         with Emulator(flash=tmp_path / str(number), settings={"seed": 3}) as pump:
             with Client.connect(pump.port) as client:
                 if not committed(client, values):
@@ -145,7 +143,7 @@ def test_every_end_of_every_field_of_a_program_is_kept(tmp_path: Path):
                 client.accounts()
                 client.reservoir()
                 kept += 1
-    assert kept >= len(PROGRAMS) - 2, (kept, len(PROGRAMS))
+    assert kept >= len(programs()) - 2, (kept, len(programs()))
 
 
 # --- clock, refill, stop, bolus ---
@@ -295,4 +293,4 @@ def test_the_sweep_looks_at_every_field():
 
     bridge = {leaf for leaf in leaves(THERAPY) if leaf[0] == "bridge"}  # needs a refill first: images test it
     assert set(leaves(THERAPY)) - flat == bridge
-    assert len(list(itertools.chain(PROGRAMS))) >= 3
+    assert len(programs()) >= 3

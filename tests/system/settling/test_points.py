@@ -72,6 +72,10 @@ APART = (
     "skip-bridge",
     "fault clear",
 )  # on a pump of their own: others would miss what they leave
+# What ends within the hour and has no rule of a day; the others wait a day.
+SOON = {
+    "program", "bolus", "stop", "resume", "clock set", "refill", "alarms confirm", "alarms silence", *APART,
+}  # fmt: skip
 PARTS = {"replace": 2, "implant": 2}  # records of a change that it makes; of replace in one commit
 # What changes no pump; `pair` and a first program have tests of their own below, what a monitor does has its
 # own in tests/host/monitor, and `flash` in tests/host/firmware_build.
@@ -107,7 +111,7 @@ class Rig:
         return [*shlex.split(COMMANDS[name].format(other=other, dose=f"'{dose}'")), "--json"]
 
     def ready(self, name: str) -> None:
-        """A day later; what the command ends or notes has begun."""
+        """An hour or a day later; what the command ends or notes has begun."""
         self.line.clean()
         with Client.connect(self.line.port) as client:
             client.button = presser(self.emulator)
@@ -129,7 +133,7 @@ class Rig:
                 self.bridge(client)
         if name == "fault clear":
             self.emulator.bench.inject("planner_fault", kind="runaway")
-        self.emulator.bench.advance_by(HOUR_US if name in ("skip-bridge", "fault clear") else DAY_US)
+        self.emulator.bench.advance_by(HOUR_US if name in SOON else DAY_US)
         if name == "resume":
             with Client.connect(self.line.port) as client:
                 client.stop()
