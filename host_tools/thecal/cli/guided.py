@@ -112,7 +112,7 @@ def _report(pump: "Pump", prompter: "Prompter", path: Path | None) -> "dict[str,
         if not prompter.done:
             raise
         raise ThecalError(f"{prompter.done}; of the report: {error.message}", error.hint) from error
-    return command.as_json(made, wanted) | {"chain_words": made.chain.words}
+    return command.as_json(made, wanted)
 
 
 @command(

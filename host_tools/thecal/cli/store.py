@@ -8,6 +8,7 @@ import typer
 
 from thecal.cli.common import Json, Port, note, print_json
 from thecal.cli.declare import STORE, command, examples, group
+from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
     from thecal.pump import Pump
@@ -45,6 +46,19 @@ def remember(
     said = into_store(pump, command, committed_us=committed_us, refill=refill)
     if said:
         note(said)
+
+
+def tags_seen(serial: str, no_store: bool) -> "dict[int, bytes]":
+    """What the store knows of a pump's log. Trouble with the store is a remark on stderr."""
+    if no_store:
+        return {}
+    from thecal.history.collect import tags_seen as in_store  # heavy, and only who verifies needs it
+
+    try:
+        return in_store(serial)
+    except ThecalError as error:
+        note(f"not compared with this computer's store: {error.message}")
+        return {}
 
 
 @command(STORE, "thecal history --last 20", "thecal history --pump UNIX-C4494050 --json")

@@ -6,7 +6,7 @@ import typer
 
 from thecal.cli.common import Json, Port, need_port, open_pump, print_json, quantity
 from thecal.cli.declare import WATCH, command
-from thecal.cli.store import NoStore, remember
+from thecal.cli.store import NoStore, remember, tags_seen
 
 
 @command(WATCH, "thecal status --port /dev/ttyACM0", "thecal status --json")
@@ -84,7 +84,8 @@ def log(
     with open_pump(port) as pump:
         client = pump.client
         if verify:
-            log_command.verify(client, pump.serial, as_json=as_json)
+            seen = tags_seen(pump.serial, no_store)
+            log_command.verify(client, pump.serial, seen=seen, as_json=as_json)
         elif as_json:
             print_json(log_command.document(client, pump.serial, selection))
         else:

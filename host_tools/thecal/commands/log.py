@@ -4,12 +4,14 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, Self
 
 from thecal.errors import ThecalError
 from thecal.eventlog import integrity, log_keys, text
+from thecal.eventlog.integrity import Flaw, Verdict
 from thecal.link.client import LAST_EVENT, Client
 from thecal.link.responses.pump import Event
 from thecal.units.json_numbers import SCHEMA
@@ -100,25 +102,40 @@ def run(client: Client, selection: Selection, *, follow: bool, form: Form) -> No
         return
 
 
-def verify(client: Client, serial: str, *, as_json: bool) -> None:
-    """Check the chain of the whole log, say what was found. LogBroken, with the first record at fault."""
+def verify(
+    client: Client, serial: str, *, seen: Mapping[int, bytes] = MappingProxyType({}), as_json: bool
+) -> None:
+    """Check the chain of the whole log, say what was found. LogBroken, with the first record at fault.
+
+    `seen`: tags by number of what this computer has read before.
+    """
     key = log_keys.obtain(client, serial)
     state = client.log_state()
-    verdict = integrity.verify(key, state, client.events(0))
+    events = client.events(0)
+    verdict = integrity.verify(key, state, events)
+    verdict = replace(verdict, flaws=(*verdict.flaws, *_gone(verdict, events, seen)))
     if as_json:
         flaws = [{"sequence": flaw.sequence, "what": flaw.what} for flaw in verdict.flaws]
         lost = [{"first": event.a, "last": event.b, "count": event.ref} for event in verdict.lost]
         print(
             json.dumps(
-                {"schema": SCHEMA, "ok": verdict.ok, "records": verdict.records, "flaws": flaws, "lost": lost}
+                {
+                    "schema": SCHEMA,
+                    "ok": verdict.ok,
+                    "records": verdict.records,
+                    "flaws": flaws,
+                    "lost": lost,
+                    "checked": text.verdict_as_json(verdict),
+                    "seen_to": max(seen, default=0),
+                }
             )
         )
     else:
-        print(f"{verdict.records} records checked")
+        print(f"{verdict.records} records checked: {verdict.words}")
+        if not seen:
+            print("not checkable: whether newer ones were taken off its flash; none was read here before")
         for event in verdict.lost:
             print(f"lost, and on record as lost: {text.details(event)}")
-        if verdict.unchecked_to:
-            print(f"not checkable: records up to {verdict.unchecked_to}, from before the pump lost its key")
         for flaw in verdict.flaws:
             print(f"record {flaw.sequence}: {flaw.what}")
     if not verdict.ok:
@@ -127,6 +144,21 @@ def verify(client: Client, serial: str, *, as_json: bool) -> None:
             f"the log is not as the pump wrote it, first at record {flaw.sequence}: {flaw.what}",
             "keep a copy (thecal log --jsonl) and find out who had access to the pump",
         )
+
+
+def _gone(verdict: Verdict, events: list[Event], seen: Mapping[int, bytes]) -> list[Flaw]:
+    """What this computer has read before and the pump does not have any more, or has otherwise: the newest
+    records of a pump that was off can be taken off its flash, and only who saw them can tell."""
+    both = [event for event in events if event.sequence in seen]
+    others = [event.sequence for event in both if seen[event.sequence] != event.tag]
+    if both and len(others) == len(both):
+        return [Flaw(others[0], "all of it is another log than this computer has read of this pump")]
+    newest = max(seen, default=0)
+    flaws = [Flaw(number, "it is another than this computer has read") for number in others[:1]]
+    if newest > verdict.last:
+        what = f"records up to {newest}, which this computer has read, are missing"
+        flaws.append(Flaw(verdict.last + 1, what))
+    return flaws
 
 
 def _printer(form: Form) -> Callable[[Event], None]:

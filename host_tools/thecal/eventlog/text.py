@@ -32,6 +32,19 @@ def details(event: Event) -> str:
     return ""
 
 
+def verdict_as_json(verdict: integrity.Verdict) -> dict[str, object]:
+    """What was checked, and what could not be; flaws are another matter."""
+    return {
+        "first": verdict.first,
+        "last": verdict.last,
+        "begins": verdict.begins,
+        "ends": verdict.ends,
+        "whole": verdict.whole,
+        "unchecked": list(verdict.untied),
+        "unchecked_to": verdict.unchecked_to,
+    }
+
+
 def as_json(event: Event) -> dict[str, object]:
     """One record as a JSON object, by COLUMNS; the instant in whole microseconds of the pump's clock."""
     return {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thecal.errors import ThecalError
-from thecal.history import log_files
+from thecal.history import log_files, where
 from thecal.history.database import Added, Store
 from thecal.units.json_numbers import exact
 
@@ -44,6 +44,15 @@ def remember(
             f"this computer's store lacks it: {error.message}; what the pump did stands, so do not say it "
             f"again: thecal store import --port {pump.port} brings it in later"
         )
+
+
+def tags_seen(serial: str) -> dict[int, bytes]:
+    """What this computer has read before of this pump's log: tags by number. Without a store: nothing."""
+    path = where.path()
+    if path is None or not path.exists():
+        return {}
+    with Store.open(path) as store:
+        return store.tags(serial)
 
 
 def collect(

@@ -1,56 +1,89 @@
-"""Can the log of a record be trusted? One verdict, whatever is known of its chain."""
+"""Can the log of a record be trusted? One verdict, whatever is known of its chain.
+
+`whole` is said only where both ends are known: from the pump itself, or by the seal that was put on a saved
+record when its log came from the pump (`seal_of`). What a file says of its own ends proves nothing (REC-15).
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import hmac
+import json
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from thecal.eventlog import integrity
-from thecal.link.responses.pump import Event, LogRing, LogState
+from thecal.eventlog.integrity import Flaw, Verdict
+from thecal.link.responses.pump import Event
 from thecal.report.record import Record
-from thecal_protocol.messages import RINGS
 
-_MORE_THAN_KEPT = 1 << 32  # records of a ring of which a file shows no more than a part
+_SEAL = b"thecal record ends v1\0"
 
-Standing = Literal["whole", "broken", "unchecked"]
+Standing = Literal["whole", "part", "broken", "unchecked"]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """`words` says what was checked; `flaws`: (number of the record, what is wrong with it)."""
+    """`words` says what was checked and what could not be; `flaws`: (number of the record, what is wrong with
+    it). `verdict` None: the tags were not checked at all.
+    """
 
     standing: Standing
     words: str
     flaws: tuple[tuple[int, str], ...]
     digest: str
+    verdict: Verdict | None = None
 
 
 def check(record: Record, key: bytes | None) -> Chain:
     """By the pump's log key, where it is known; without one the tags prove nothing and the report says so."""
     events = record.events
     digest = log_digest(events)
-    order = _order(events)
     if not events:
         return Chain("unchecked", "there is no log", (), digest)
     if key is None:
-        flaws = tuple(order)
+        flaws = tuple((flaw.sequence, flaw.what) for flaw in integrity.misplaced(events))
         words = (
             "the key of this pump's log is not known here, so nothing shows whether it was changed; "
             "`thecal log --verify` with the pump at hand fetches the key"
         )
         return Chain("broken" if flaws else "unchecked", words, flaws, digest)
-    if record.log_state is not None:
-        verdict = integrity.verify(key, record.log_state, events)
-        words = f"{verdict.records} records checked with the pump's log key, up to both ends"
-        if verdict.unchecked_to:
-            words += f"; records up to {verdict.unchecked_to} are from before the pump lost its key"
-        flaws = tuple((flaw.sequence, flaw.what) for flaw in verdict.flaws)
+    if record.log_state is None:
+        verdict = integrity.verify_part(key, events)
     else:
-        verdict = integrity.verify(key, _state_of(events), events)
-        words = f"{verdict.records} records checked with the pump's log key; of a file of lines not the ends"
-        flaws = tuple((flaw.sequence, flaw.what) for flaw in verdict.flaws)
-    return Chain("broken" if flaws else "whole", words, flaws, digest)
+        verdict = integrity.verify(key, record.log_state, events, known=_ends_known(record, key))
+    flaws = tuple((flaw.sequence, flaw.what) for flaw in (*verdict.flaws, *_past_the_end(record)))
+    standing: Standing = "broken" if flaws else "whole" if verdict.whole else "part"
+    return Chain(standing, f"by the pump's log key, {verdict.words}", flaws, digest, verdict)
+
+
+def _past_the_end(record: Record) -> list[Flaw]:
+    """What no verdict looks at: while a pump is asked it may write more, but a file holds what it says."""
+    if record.log_state is None:
+        return []
+    end = record.log_state.next_event
+    return [
+        Flaw(event.sequence, f"the record says that the log ends before {end}")
+        for event in record.events
+        if event.sequence >= end
+    ]
+
+
+def seal_of(record: Record, key: bytes | None) -> str:
+    """What ties a record to where the pump's log began and ended when it was asked; "": nobody can tell."""
+    return _seal(record, key) if key is not None and _ends_known(record, key) else ""
+
+
+def _ends_known(record: Record, key: bytes) -> bool:
+    """Whether the pump itself said where its log begins and ends, here or to whoever sealed the record."""
+    return record.from_pump or hmac.compare_digest(_seal(record, key), record.seal)
+
+
+def _seal(record: Record, key: bytes) -> str:
+    state = asdict(record.log_state) if record.log_state else None
+    said = [record.serial, record.now_us, record.local.isoformat() if record.local else None, state]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=bytes.hex)
+    return hmac.digest(key, _SEAL + text.encode(), "sha256").hex()
 
 
 def log_digest(events: list[Event]) -> str:
@@ -59,32 +92,3 @@ def log_digest(events: list[Event]) -> str:
     for event in events:
         sha.update(integrity.record_bytes(event) + event.tag)
     return sha.hexdigest()
-
-
-def _order(events: list[Event]) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    before = 0
-    for event in events:
-        if event.sequence <= before:
-            found.append((event.sequence, f"it stands after record {before}"))
-        before = event.sequence
-    return found
-
-
-def _state_of(events: list[Event]) -> LogState:
-    """What a file of lines shows of the rings. One that begins later than the log is trusted up to there."""
-    rings: list[LogRing] = []
-    before = integrity.NO_TAG if events and events[0].sequence == 1 else integrity.NOT_KNOWN
-    for _, name in RINGS:
-        mine = [event for event in events if integrity.ring_of(event) == name]
-        last = mine[-1] if mine else None
-        rings.append(
-            LogRing(
-                mine[0].sequence if mine else 0,
-                last.sequence if last else 0,
-                _MORE_THAN_KEPT,
-                before,
-                last.tag if last else before,
-            )
-        )
-    return LogState((events[-1].sequence if events else 0) + 1, 0, False, rings[0], rings[1], rings[2])

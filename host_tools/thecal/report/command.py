@@ -12,8 +12,9 @@ from pathlib import Path
 
 from thecal._io import atomic_write
 from thecal.errors import ThecalError
-from thecal.eventlog import log_keys
+from thecal.eventlog import log_keys, text
 from thecal.link.client import Client
+from thecal.report import chain
 from thecal.report import record as records
 from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import Flow, Record
@@ -132,6 +133,7 @@ def write(
 
             atomic_write.write(wanted.pdf, pdf(report, made))
     if wanted.save is not None:
+        record.seal = chain.seal_of(record, key)
         records.save(record, wanted.save)
     return report
 
@@ -139,11 +141,11 @@ def write(
 def words(report: Report, wanted: Wanted) -> list[str]:
     """What was written, and whether the log is to be trusted."""
     paths = [str(path) for path in vars(wanted).values() if path]
-    chain = report.chain
-    lines = [*paths, f"log: {chain.standing}, {chain.words}"]
-    if chain.flaws:
-        number, what = chain.flaws[0]
-        more = f" ({len(chain.flaws) - 1} more in the report)" if len(chain.flaws) > 1 else ""
+    found = report.chain
+    lines = [*paths, f"log: {found.standing}, {found.words}"]
+    if found.flaws:
+        number, what = found.flaws[0]
+        more = f" ({len(found.flaws) - 1} more in the report)" if len(found.flaws) > 1 else ""
         lines.append(f"log: NOT as the pump wrote it, first at record {number}: {what}{more}")
     return lines
 
@@ -159,6 +161,8 @@ def as_json(report: Report, wanted: Wanted) -> dict[str, object]:
         "records": len(report.record.events),
         "log_digest": report.chain.digest,
         "chain": report.chain.standing,
+        "chain_words": report.chain.words,
+        "checked": text.verdict_as_json(report.chain.verdict) if report.chain.verdict else None,
         "flaws": [{"sequence": number, "what": what} for number, what in report.chain.flaws],
         "trumpet": None
         if curve is None

@@ -34,7 +34,7 @@ _KINDS = frozenset(name for _, name in EVENT_KINDS)
 _ACTORS = frozenset(name for _, name in ACTORS)
 _RINGS = frozenset(name for _, name in RINGS)
 _NUMBERS = struct.Struct("<IQBHQQH")  # of a record: its packing tells what is no number, or has too many bits
-_AT_BITS = 52
+_AT_END_US = (1 << 32) * 1_000_000  # a pump's clock counts seconds in 32 bits: 136 years
 
 
 @dataclass
@@ -52,6 +52,8 @@ class Record:
     program: dict[str, Any] | None = None
     accounts: dict[str, Any] | None = None
     log_state: LogState | None = None
+    from_pump: bool = False  # it was asked just now, so its word for where the log begins and ends counts
+    seal: str = ""  # of a file: what proves that its log state is the pump's (`chain.seal_of`)
     flow: Flow | None = None
     notes: list[Problem] = field(default_factory=list[Problem])
 
@@ -84,11 +86,12 @@ def of_pump(client: Client, source: str) -> Record:
         program=client.running_program(),
         accounts=asdict(accounts),
         log_state=state,
+        from_pump=True,
     )
 
 
 def as_document(record: Record) -> dict[str, object]:
-    """The JSON document."""
+    """The JSON document; `seal` is the caller's to make."""
     return {
         "kind": KIND,
         "schema": SCHEMA,
@@ -102,6 +105,7 @@ def as_document(record: Record) -> dict[str, object]:
         "program": _plain(record.program),
         "accounts": record.accounts,
         "log_state": _plain(asdict(record.log_state)) if record.log_state else None,
+        "seal": record.seal,
         "flow": asdict(record.flow) if record.flow else None,
         "events": [as_json(event) for event in record.events],
     }
@@ -163,6 +167,7 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
         program=_program(document["program"]),
         accounts=document["accounts"],
         log_state=_log_state(state) if state else None,
+        seal=str(document.get("seal", "")),  # since 0.2
         flow=Flow(flow["start_us"], flow["every_us"], flow["volumes_pl"], flow["how"]) if flow else None,
     )
 
@@ -173,13 +178,16 @@ def event_of(x: Mapping[str, Any], what: str, where: int) -> Event:
     a, b, boot, kind, actor = x["a"], x["b"], x["boot"], x["kind"], x["actor"]
     try:
         _NUMBERS.pack(sequence, at_us, code, ref, a, b, boot)
-        numbers = at_us >> _AT_BITS == 0
+        numbers = at_us < _AT_END_US
     except struct.error:
         numbers = False
+    if isinstance(at_us, int) and at_us >= _AT_END_US:
+        raise ValueError(f"{what} {where} is dated past the 136 years that a pump's clock can count")
     if not numbers:
         raise ValueError(f"{what} {where} holds a number that is none")
     for word, known in ((kind, _KINDS), (actor, _ACTORS)):
-        if word not in known and not word.removeprefix(UNKNOWN).isdecimal():
+        number = word.removeprefix(UNKNOWN)
+        if word not in known and not (number.isdecimal() and len(number) < 4 and int(number) < 256):
             raise ValueError(f"{what} {where} holds the word {word!r}, which no log has")
     at = Instant(*divmod(at_us, 1_000_000))
     ring = x.get("ring", "")

@@ -145,6 +145,11 @@ def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
         yield Table(("record", "what is wrong"), rows, right=(0,))
     elif chain.standing == "whole":
         yield Text(f"The log is as the pump wrote it: {chain.words}.", "good")
+    elif chain.standing == "part":
+        yield Text(
+            f"What there is of the log is as the pump wrote it, but NOT ALL COULD BE CHECKED: {chain.words}.",
+            "warning",
+        )
     else:
         yield Text(f"The log was NOT checked: {chain.words}.", "warning")
 

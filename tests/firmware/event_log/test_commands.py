@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware.event_log.helpers import flood_events, flood_faults, program, pump, therapy
+from firmware.event_log.image import EVENTS, Image
 from support.ready_command import run_command
 from thecal.emulator.emulator import Emulator
 from thecal.eventlog import log_keys
@@ -97,6 +98,32 @@ def test_verify_says_that_all_is_well_and_where_it_is_not(emulator: Emulator, tm
     assert len(bad.stderr.splitlines()) == 1
     log_keys.path_of("UNIX-89626EAE").unlink()
     assert thecal(emulator, "--verify").returncode == 0  # the pump tells a clinician again
+
+
+@pytest.mark.req("REC-15", part="thecal log --verify: both ends, and what this computer has read before")
+def test_verify_says_how_far_it_went_and_misses_what_was_cut_off(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fill(emulator)
+    monkeypatch.setenv("THECAL_STORE", str(tmp_path / "store.sqlite"))
+    before = thecal(emulator, "--verify")
+    assert "records checked: records 1 to " in before.stdout
+    assert "was the newest that the pump had" in before.stdout
+    assert "not checkable: whether newer ones were taken off its flash" in before.stdout
+    document = json.loads(thecal(emulator, "--verify", "--json").stdout)  # it was remembered meanwhile
+    assert (document["checked"]["whole"], document["checked"]["unchecked"]) == (True, [])
+    assert document["checked"]["last"] >= document["seen_to"] > 30
+    emulator.close()
+
+    image = Image(tmp_path / "flash")
+    count = len(image.records(EVENTS))
+    image.change(EVENTS, dict.fromkeys(range(count - 4, count)))
+    image.save()
+    with pump(tmp_path / "flash") as again:
+        assert thecal(again, "--verify", "--no-store").returncode == 0  # the pump itself cannot tell
+        done = thecal(again, "--verify")
+        assert done.returncode == 1
+        assert "this computer has read" in done.stderr
 
 
 def test_a_key_is_nobody_elses_to_read(emulator: Emulator, tmp_path: Path):

@@ -97,6 +97,97 @@ def test_any_removal_exchange_or_copy_shows(log: Log):
         assert log.flaws(log.events[size + 1 :]), size  # the beginning cut off
 
 
+def places(events: list[Event]) -> list[int]:
+    """Where something is changed: the first, second, middle and last record of all, and of each ring."""
+    found: set[int] = set()
+    for ring in ("", *sorted({event.ring for event in events})):
+        mine = [index for index, event in enumerate(events) if ring in ("", event.ring)]
+        found |= {mine[0], mine[1], mine[len(mine) // 2], mine[-1]}
+    return sorted(found)
+
+
+@pytest.mark.req("REC-15", part="a file of lines: whatever its beginning and end")
+@pytest.mark.parametrize("begins", [0, 1, 7, 20])
+def test_of_a_part_it_is_said_what_was_not_checked(log: Log, begins: int):
+    part = log.events[begins:-4]
+    verdict = integrity.verify_part(log.key, part)
+    assert (verdict.flaws, verdict.whole) == ((), False)
+    assert (verdict.first, verdict.last, verdict.ends) == (part[0].sequence, part[-1].sequence, "not known")
+    assert verdict.begins == ("not known" if begins else "first record")
+    assert f"whether any followed {verdict.last} is not known" in verdict.words
+    firsts = {next(event.sequence for event in part if event.ring == ring) for ring in {e.ring for e in part}}
+    assert set(verdict.untied) <= firsts
+    for index in places(part):
+        for field in ("a", "at", "kind", "boot", "tag"):
+            events = [*part[:index], changed(part[index], field), *part[index + 1 :]]
+            found = integrity.verify_part(log.key, events)
+            told = bool(found.flaws) or part[index].sequence in found.untied
+            assert told, (part[index], field)
+            assert not found.whole
+
+
+@pytest.mark.req("REC-15", part="records taken out, put elsewhere, doubled, of another pump")
+def test_what_was_done_to_the_order_is_said_as_it_was(log: Log):
+    events = log.events
+    other = [
+        event._replace(tag=tag)
+        for event, tag in zip(
+            events, integrity.tags_of(bytes(16), [event.tag for event in events], events), strict=True
+        )
+    ]
+    half = len(events) // 2
+    for made, sequence, words in (
+        (events[::-1], 1, "the records stand in reverse order, the newest first"),
+        ([*events[:half], *events[half - 1 :]], events[half - 1].sequence, "it stands twice"),
+        ([*events[half:], *events[:half]], 1, f"it stands after record {events[-1].sequence}"),
+        ([*events[:half], *other[half:]], events[half].sequence, "is another pump's"),
+        (
+            [*events[:half], other[half - 1], *events[half:]],
+            events[half - 1].sequence,
+            "two different records",
+        ),
+        ([*events[:half], *events[half + 1 :]], events[half].sequence, "is missing, and no record says why"),
+    ):
+        for verdict in (integrity.verify(log.key, log.state, made), integrity.verify_part(log.key, made)):
+            assert not verdict.whole
+            first = verdict.flaws[0]
+            assert (first.sequence, words in first.what) == (sequence, True), (first, words)
+    assert len(integrity.verify(log.key, log.state, events[::-1]).flaws) == 1  # and nothing else is wrong
+
+
+@pytest.mark.req("REC-15", part="a date that was changed")
+def test_a_changed_date_is_called_one(log: Log):
+    for index in places(log.events):
+        event = log.events[index]
+        later = event._replace(at=Instant(event.at.s + 100 * 365 * 86_400, 0))
+        flaws = integrity.verify_part(log.key, [*log.events[:index], later, *log.events[index + 1 :]]).flaws
+        assert "its tag does not fit" in flaws[0].what
+        assert "it is dated day 36500 of the pump's clock, the record " in flaws[0].what
+
+
+@pytest.mark.req("REC-15", part="the pump's own word for its ends")
+def test_a_whole_log_says_where_it_begins_and_ends(log: Log):
+    verdict = integrity.verify(log.key, log.state, log.events)
+    assert (verdict.whole, verdict.begins, verdict.ends, verdict.untied) == (
+        True,
+        "first record",
+        "newest",
+        (),
+    )
+    last = log.events[-1].sequence
+    assert verdict.words == (
+        f"records 1 to {last} ({len(log.events)}) were checked; the first is the pump's very first; "
+        f"{last} was the newest that the pump had"
+    )
+    for missing in (1, 5, 30):
+        at_the_end = integrity.verify(log.key, log.state, log.events[:-missing])
+        assert "records are missing at the end" in at_the_end.flaws[0].what
+        at_the_start = integrity.verify(log.key, log.state, log.events[missing:])
+        assert {"records before it are missing, from 1 on"} & {flaw.what for flaw in at_the_start.flaws} or (
+            at_the_start.flaws[0].sequence == 1
+        )
+
+
 @pytest.mark.req("REC-04", part="another key finds every record at fault")
 def test_with_another_key_nothing_fits(log: Log):
     other = Log(bytes(16), log.state, log.events)

@@ -11,6 +11,7 @@ from datetime import datetime
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,15 +194,80 @@ def test_a_broken_chain_is_red_and_never_hidden(quick_thecal: Thecal, tmp_path: 
         assert '<p class="bad">THE LOG IS NOT AS THE PUMP WROTE IT' in out.read_text()
         assert ".bad { background: #fbe3df; border: 2px solid #a61c00; color: #a61c00" in out.read_text()
     path = write_lines(tmp_path / "log.jsonl", lines)
-    done = quick_thecal("report", "--log", path, "--serial", "P1", "--out", tmp_path / "r", "--json")
-    assert json.loads(done.out)["chain"] == "whole"
-    # a later part of it, which begins somewhere
-    path = write_lines(tmp_path / "log.jsonl", lines[100:])
-    done = quick_thecal("report", "--log", path, "--serial", "P1", "--out", tmp_path / "r", "--json")
-    assert json.loads(done.out)["chain"] == "whole", done.out
     done = quick_thecal("report", "--log", path, "--out", tmp_path / "r", "--json")
     assert json.loads(done.out)["chain"] == "unchecked"
     assert "The log was NOT checked" in (tmp_path / "r").read_text()
+
+
+@pytest.mark.req("REC-15", part="a report of a file of lines")
+def test_of_a_file_of_lines_the_ends_are_not_known(quick_thecal: Thecal, tmp_path: Path, keys: None):
+    log_keys.store("P1", KEY)
+    lines = a_month(400)
+    for part, begins, unchecked in (
+        (lines, "first record", []),
+        (lines[:-50], "first record", []),
+        (lines[55:], "not known", [56, 90]),
+    ):
+        path, out = write_lines(tmp_path / "log.jsonl", part), tmp_path / "r.html"
+        done = quick_thecal("report", "--log", path, "--serial", "P1", "--out", out, "--json")
+        document = json.loads(done.out)
+        assert (document["chain"], document["flaws"]) == ("part", [])
+        assert document["checked"] == {
+            "first": part[0]["sequence"],
+            "last": part[-1]["sequence"],
+            "begins": begins,
+            "ends": "not known",
+            "whole": False,
+            "unchecked": unchecked,
+            "unchecked_to": 0,
+        }
+        assert f"whether any followed {part[-1]['sequence']} is not known" in document["chain_words"]
+        assert "NOT ALL COULD BE CHECKED" in text_of(out)
+        said = quick_thecal("report", "--log", path, "--serial", "P1", "--out", out).out
+        assert "log: part, by the pump's log key, records" in said
+        assert "whole" not in said
+
+
+@pytest.mark.req("REC-15", part="a saved record: its ends are the pump's by a seal, and by nothing else")
+def test_the_ends_of_a_saved_record_are_sealed(quick_thecal: Thecal, tmp_path: Path, keys: None):
+    kept, again, out = (tmp_path / name for name in ("kept.json", "again.json", "r.html"))
+    with Emulator(seed=1) as emulator:
+        with Client.connect(emulator.port) as client:
+            assert log_keys.learn(client, client.hello().serial)
+        done = quick_thecal("report", "--out", out, "--save", kept, port=emulator.port)
+        assert "log: whole" in done.out, done
+
+    def standing(path: Path) -> str:
+        done = quick_thecal("report", "--log", path, "--out", out, "--json")
+        assert done.code == 0, done
+        return json.loads(done.out)["chain"]
+
+    assert standing(kept) == "whole"
+    quick_thecal("report", "--log", kept, "--out", out, "--save", again)
+    assert standing(again) == "whole"
+    whole = json.loads(kept.read_text())
+
+    def without_seal(x: dict[str, Any]) -> None:  # as 0.1.0 wrote it
+        del x["seal"]
+
+    def shorter(x: dict[str, Any]) -> None:
+        last = x["events"].pop()
+        x["log_state"]["next_event"] = last["sequence"]
+        ring = x["log_state"][last["ring"]]
+        mine = [event for event in x["events"] if event["ring"] == last["ring"]]
+        ring.update(last=mine[-1]["sequence"], tag=mine[-1]["tag"], records=ring["records"] - 1)
+
+    def later(x: dict[str, Any]) -> None:
+        x["local"] = "2090-01-01T00:00:00"
+
+    def more(x: dict[str, Any]) -> None:
+        x["events"].append({**x["events"][-1], "sequence": x["log_state"]["next_event"]})
+
+    for spoil, what in ((without_seal, "part"), (shorter, "part"), (later, "part"), (more, "broken")):
+        spoilt = json.loads(json.dumps(whole))
+        spoil(spoilt)
+        again.write_text(json.dumps(spoilt))
+        assert standing(again) == what, spoil
 
 
 def test_the_log_digest_by_hand(tmp_path: Path):
@@ -224,6 +290,8 @@ BAD = [
     (json.dumps(line(1, -5, "boot", tag="")) + "\n", "line 1 holds a number that is none"),
     (json.dumps(line(1, 5, "boot", tag="", a=1 << 64)) + "\n", "line 1 holds a number that is none"),
     (json.dumps(line(1, 5, "feast", tag="")) + "\n", "line 1 holds the word 'feast'"),
+    (json.dumps(line(1, 5, "unknown_256", tag="")) + "\n", "line 1 holds the word 'unknown_256'"),
+    (json.dumps(line(1, 1 << 52, "boot", tag="")) + "\n", "line 1 is dated past the 136 years"),
     ('{"kind": "thecal-record", "schema": 9}', "schema 9 is not known"),
     ('{"kind": "thecal-record"', "is neither a record nor a log"),
 ]
