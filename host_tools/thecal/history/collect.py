@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from thecal.errors import ThecalError
 from thecal.history import log_files, where
 from thecal.history.database import Added, Store
+from thecal.history.queries import tags
 from thecal.units.json_numbers import exact
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def tags_seen(serial: str) -> dict[int, bytes]:
     if path is None or not path.exists():
         return {}
     with Store.open(path) as store:
-        return store.tags(serial)
+        return tags(store, serial)
 
 
 def collect(

@@ -254,28 +254,6 @@ class Store:
             ).first()
         return (int(row[0]), bytes(row[1])) if row else (0, b"")
 
-    def tags(self, serial: str) -> dict[int, bytes]:
-        """The tags of a pump's newest log.
-
-        Args:
-            serial: the pump's serial number.
-
-        Returns:
-            By number of the record; nothing where none is known.
-
-        Raises:
-            StoreError: the file cannot be used.
-        """
-        with self.reading() as connection:
-            found = connection.execute(
-                text(
-                    "SELECT sequence, tag FROM records WHERE log_id = (SELECT logs.id FROM logs JOIN pumps "
-                    "ON pumps.id = logs.pump_id WHERE serial = :serial ORDER BY number DESC LIMIT 1)"
-                ),
-                {"serial": serial},
-            )
-            return {int(sequence): bytes(tag) for sequence, tag in found}
-
 
 def now_utc() -> str:
     """The computer's time."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, text
 
 from thecal.errors import ThecalError
 from thecal.eventlog.program_changes import changes_of
@@ -181,3 +181,16 @@ def _ratio(filled_pl: int, now: Mapping[str, Any]) -> Fraction | None:
     """(V_fill - V_actual) / (V_fill - V_expected), CLINICAL; None when nothing was counted."""
     counted = filled_pl - now["counted_pl"]
     return Fraction(filled_pl - now["residual_pl"], counted) if counted > 0 else None
+
+
+def tags(store: Store, serial: str) -> dict[int, bytes]:
+    """The tags of a pump's newest log, by number of the record; nothing where none is known."""
+    with store.reading() as connection:
+        found = connection.execute(
+            text(
+                "SELECT sequence, tag FROM records WHERE log_id = (SELECT logs.id FROM logs JOIN pumps "
+                "ON pumps.id = logs.pump_id WHERE serial = :serial ORDER BY number DESC LIMIT 1)"
+            ),
+            {"serial": serial},
+        )
+        return {int(sequence): bytes(tag) for sequence, tag in found}

@@ -34,6 +34,18 @@ class Chain:
     digest: str
     verdict: Verdict | None = None
 
+    @property
+    def headline(self) -> tuple[str, Literal["good", "warning", "bad"]]:
+        """What a report says first, and how it looks."""
+        if self.standing == "broken":
+            return f"THE LOG IS NOT AS THE PUMP WROTE IT. What follows rests on it. {self.words}.", "bad"
+        if self.standing == "whole":
+            return f"The log is as the pump wrote it: {self.words}.", "good"
+        if self.standing == "part":
+            text = "What there is of the log is as the pump wrote it, but NOT ALL COULD BE CHECKED"
+            return f"{text}: {self.words}.", "warning"
+        return f"The log was NOT checked: {self.words}.", "warning"
+
 
 def check(record: Record, key: bytes | None) -> Chain:
     """By the pump's log key, where it is known; without one the tags prove nothing and the report says so."""

@@ -137,21 +137,12 @@ def when(record: Record, at_us: int) -> str:
 
 
 def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
+    yield Text(*chain.headline)
     if chain.standing == "broken":
-        yield Text(f"THE LOG IS NOT AS THE PUMP WROTE IT. What follows rests on it. {chain.words}.", "bad")
         rows = [(str(number), what) for number, what in chain.flaws[:_FLAWS_SHOWN]]
         if len(chain.flaws) > _FLAWS_SHOWN:
             rows.append(("...", f"{len(chain.flaws) - _FLAWS_SHOWN} more"))
         yield Table(("record", "what is wrong"), rows, right=(0,))
-    elif chain.standing == "whole":
-        yield Text(f"The log is as the pump wrote it: {chain.words}.", "good")
-    elif chain.standing == "part":
-        yield Text(
-            f"What there is of the log is as the pump wrote it, but NOT ALL COULD BE CHECKED: {chain.words}.",
-            "warning",
-        )
-    else:
-        yield Text(f"The log was NOT checked: {chain.words}.", "warning")
 
 
 def _pump_blocks(record: Record, digest: str) -> Iterator[Block]:
