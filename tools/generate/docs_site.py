@@ -12,6 +12,7 @@ from mkdocs.structure.files import File, Files
 
 from thecal.cli.app import app
 from thecal.cli.declare import EXAMPLES
+from thecal.cli.option_rules import sentences
 
 PAGE = "reference/commands.md"
 _OUTSIDE = re.compile(
@@ -42,7 +43,9 @@ def page() -> str:
         parts += [f"## thecal {path}\n", " ".join((command.help or "").split()) + "\n"]
         rows = [row for parameter in command.params if (row := _row(parameter))]
         if rows:
-            parts += ["| | |\n|---|---|\n" + "\n".join(rows) + "\n"]
+            parts += ["| option or argument | what it is |\n|---|---|\n" + "\n".join(rows) + "\n"]
+        if said := list(sentences(path)):
+            parts += ["\n".join(f"- {one}" for one in said) + "\n"]
         if path in EXAMPLES:
             parts += ["\n".join(f"    {line}" for line in EXAMPLES[path]) + "\n"]
     return "\n".join(parts)

@@ -4,12 +4,11 @@ Read them with anything that reads Parquet: `pyarrow.parquet.read_table(folder)`
 """
 
 import contextlib
-import importlib
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from thecal._io import atomic_write, private
+from thecal._io import atomic_write, extras, private
 from thecal.campaigns.base import Campaign, Row
 from thecal.errors import ThecalError
 
@@ -93,19 +92,13 @@ def of_other_code(rows: Iterable[Row], version: str) -> int:
 
 
 def _arrow() -> Any:
-    """pyarrow, which has no types, and which nothing but a campaign needs."""
-    importlib.import_module("pyarrow.parquet")
-    return importlib.import_module("pyarrow")
+    """pyarrow, which nothing but a campaign needs."""
+    extras.load("pyarrow.parquet", extras.CAMPAIGN, "a campaign")
+    return extras.load("pyarrow", extras.CAMPAIGN, "a campaign")
 
 
 def _schema(campaign: Campaign, seed: int) -> Any:
-    try:
-        pa = _arrow()
-    except ImportError:
-        raise ThecalError(
-            "campaigns need packages that are not installed",
-            "say: make setup, or pip install 'thecal[campaign]'",
-        ) from None
+    pa = _arrow()
     types: dict[str, Any] = {"int": pa.int64(), "text": pa.string(), "real": pa.float64()}
     columns = _COMMON | dict(campaign.columns)
     fields = [pa.field(name, types[kind]) for name, kind in columns.items()]

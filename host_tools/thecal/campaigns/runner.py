@@ -4,13 +4,13 @@ Which worker makes a run, and when, changes nothing about it (`base`).
 """
 
 import contextlib
-import importlib
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from thecal._io import extras
 from thecal.campaigns import base, catalog
 from thecal.campaigns.base import Row
 from thecal.campaigns.results import Results, of_other_code
@@ -91,7 +91,7 @@ class Runner:
 
 
 def _on_dask(scheduler: str, name: str, batches: Iterable[Batch]) -> Iterator[list[Row]]:
-    distributed: Any = importlib.import_module("distributed")
+    distributed: Any = extras.load("distributed", extras.CAMPAIGN, "a campaign")
     with _client(scheduler) as client:
         futures: Any = [client.submit(run_batch, name, batch, pure=False) for batch in batches]
         done: Any = distributed.as_completed(futures)
@@ -107,7 +107,7 @@ def _on_dask(scheduler: str, name: str, batches: Iterable[Batch]) -> Iterator[li
 @contextlib.contextmanager
 def _client(scheduler: str) -> Generator[Any]:
     """A client of the named scheduler, or of a cluster of our own over all cores."""
-    distributed: Any = importlib.import_module("distributed")
+    distributed: Any = extras.load("distributed", extras.CAMPAIGN, "a campaign")
     if scheduler:
         try:
             client = distributed.Client(scheduler, timeout=_CONNECT_S)

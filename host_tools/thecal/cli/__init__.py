@@ -136,9 +136,10 @@ def _run_typer(arguments: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # typer does not export it
             print(error.message)
             return error.exit_code
-        message = error.format_message().replace(": Value error, ", ": ")
-        stop = "" if message.endswith((".", "?")) else "."
-        text = f"{command}: {message}{stop} See `{command} --help`." if message else ""
+        from thecal.cli import usage
+
+        message = error.format_message()
+        text = f"{command}: {usage.words(message, wanted)} See `{command} --help`." if message else ""
         return _say(text, error.exit_code)
     finally:
         os.environ[NO_INPUT_VARIABLE] = before

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, Yes, ask, need_yes_for_json, open_pump, print_json
+from thecal._io.wrapped import say
+from thecal.cli.common import (
+    Json,
+    Port,
+    Yes,
+    ask,
+    need_yes_for_json,
+    open_pump,
+    print_json,
+    refuse_json_before,
+)
 from thecal.cli.declare import CHANGE, WATCH, examples, group
 
 alarms = group(
@@ -25,10 +35,11 @@ def alarms_list(context: typer.Context, port: Port = "", as_json: Json = False) 
     if context.invoked_subcommand is not None:
         if port:
             context.obj = port
+        refuse_json_before(context, as_json)
         return
     with open_pump(port) as pump:
         view = pump.alarms()
-    print_json(view.as_json()) if as_json else print("\n".join(view.words()))
+    print_json(view.as_json()) if as_json else say(*view.words())
 
 
 @alarms.command("confirm")
@@ -91,7 +102,7 @@ def fault_show(port: Port = "", as_json: Json = False) -> None:
     if as_json:
         print_json({"schema": SCHEMA, "state": view.status.state, "fault": fault_json(view.alarms)})
     else:
-        print("\n".join(fault_words(view)))
+        say(*fault_words(view))
 
 
 @fault.command("clear")
@@ -103,8 +114,10 @@ def fault_clear(port: Port = "", yes: Yes = False, as_json: Json = False) -> Non
     from thecal.commands.alarm_view import fault_words
 
     with open_pump(port) as pump:
+        view = pump.alarms()
+        alarms_command.need_fault(view.alarms)
         if not as_json:
-            print("\n".join(fault_words(pump.alarms())))
+            say(*fault_words(view))
         ask("Clear the fault?", yes)
         done = alarms_command.clear_fault(pump.client)
     print_json(done) if as_json else print(done["text"])

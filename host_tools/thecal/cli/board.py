@@ -8,6 +8,7 @@ import typer
 
 from thecal.cli.common import Json, Port, WrongUsage, check_serial_number, print_json, words_for_people
 from thecal.cli.declare import OFFLINE, command
+from thecal.cli.option_rules import apart, needs, rules
 from thecal_protocol.version import VERSION
 
 if TYPE_CHECKING:
@@ -35,6 +36,26 @@ class Line(StrEnum):
 
 
 @command(OFFLINE, "thecal flash --port /dev/ttyACM0", "thecal flash --image thecal.uf2")
+@rules(
+    "flash",
+    apart(
+        "--make-bundle",
+        "--image",
+        "--port",
+        "--bundle",
+        "--line",
+        "--production",
+        "--serial-number",
+        "--motor-supply",
+        why="a bundle holds firmware alone, and no board is written.",
+    ),
+    apart("--image", "--port", why="the one writes a file, the other a board; choose one."),
+    needs("--micropython", "--image", why="over the line the board keeps its MicroPython."),
+    apart("--bundle", "--image", why="--bundle goes with --port: an image holds this checkout's firmware."),
+    needs("--signer", "--bundle"),
+    needs("--key", "--make-bundle"),
+    needs("--wait", "--port", why="there is no board to wait for."),
+)
 def flash(
     port: Port = "",
     image: Annotated[
@@ -71,9 +92,9 @@ def flash(
     else:
         text = _settings(line, production, serial_number, motor_supply)
         if image is not None:
-            done = _image(image, text, micropython, from_bundle, tell, onto)
+            done = _image(image, text, micropython, tell, onto)
         else:
-            done = _by_line(port, text, micropython, _bundle(from_bundle), signer, wait_s, tell, onto)
+            done = _by_line(port, text, _bundle(from_bundle), signer, wait_s, tell, onto)
     if as_json:
         print_json({"schema": 1, **done})
 
@@ -97,21 +118,17 @@ def _image(
     target: Path,
     settings: bytes,
     micropython: Path | None,
-    from_bundle: Path | None,
     tell: "Tell",
     board: "Chip",
 ) -> dict[str, object]:
     from thecal.firmware_build import install as chip_flash
 
-    if from_bundle is not None:
-        raise WrongUsage("--bundle goes with --port: an image holds this checkout's firmware.")
     return chip_flash.write_image(target, settings, micropython, tell, board=board)
 
 
 def _by_line(
     port: str,
     settings: bytes,
-    micropython: Path | None,
     signed: "Bundle | None",
     signer: str,
     wait_s: float,
@@ -120,8 +137,6 @@ def _by_line(
 ) -> dict[str, object]:
     from thecal.firmware_build import install as chip_flash
 
-    if micropython is not None:
-        raise WrongUsage("--micropython goes with --image: over the line the board keeps its MicroPython.")
     if not port:
         raise WrongUsage("which board? Give its --port, such as /dev/ttyACM0, or --image FILE.")
     return chip_flash.flash(

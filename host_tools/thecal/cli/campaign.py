@@ -7,9 +7,14 @@ import typer
 
 from thecal.cli.common import Json, print_json
 from thecal.cli.declare import OFFLINE, command
+from thecal.cli.option_rules import apart, rules
 
 
 @command(OFFLINE, "thecal campaign power-cuts --runs 1000 --seed 7")
+@rules(
+    "campaign",
+    apart("--replay", "--runs", "--seed", "--scheduler", "--out", "--resume", why="it makes one run alone."),
+)
 def campaign(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: faults, power-cuts.")],
     runs: Annotated[int, typer.Option(min=1, help="How many runs.")] = 1000,

@@ -127,6 +127,13 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def refuse_json_before(context: typer.Context, as_json: bool) -> None:
+    """--json of a group that has a command of its own: it would be left unheard."""
+    if as_json:
+        path = f"{context.command_path} {context.invoked_subcommand}"
+        raise WrongUsage(f"say --json at the end: {path} ... --json.")
+
+
 @contextlib.contextmanager
 def only_json(as_json: bool) -> "Generator[None]":
     """Words for people, which stand on stdout otherwise, go nowhere: the document alone is wanted."""
@@ -157,22 +164,9 @@ def ask(question: str, yes: bool) -> None:
     if not answer.endswith("\n"):  # nobody there
         print(file=sys.stderr)
     if answer.strip().lower() not in ("y", "yes"):
-        raise ThecalError("not confirmed: nothing was changed", "answer y to go on, or say --yes in scripts")
+        from thecal.workflows.prompts import to_go_on
 
-
-def optional_answer_to(question: str) -> str:
-    """What a person answers; "" when nothing, or when nobody is there."""
-    sys.stdout.flush()
-    print(f"{question} ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()
-
-
-def answer_to(question: str, option: str, yes: bool) -> str:
-    """What a person answers to a question that needs one. WrongUsage: a script left the option out."""
-    answer = "" if yes else optional_answer_to(question)
-    if not answer:
-        raise WrongUsage(f"{option} is missing: nothing was changed.")
-    return answer
+        raise ThecalError("not confirmed: nothing was changed", to_go_on("--yes"))
 
 
 def agreed_or_withdraw(pump: "Pump", review: "Review", *, large: bool, soft: bool) -> None:

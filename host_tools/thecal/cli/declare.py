@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import typer
 
+from thecal.cli.option_rules import enforce
+
 OFFLINE = "Without a pump"
 WATCH = "Look at a pump"
 CHANGE = "Change what a pump does"
@@ -67,13 +69,14 @@ def examples(path: str, *lines: str) -> Callable[[F], F]:
 
 
 def dress(command: Any, path: str) -> Any:
-    """Put its examples below the help of a command, or of all of a group, and let a flag be a flag: no
-    "<bool>" beside it."""
+    """Put its examples below the help of a command, or of all of a group, let a flag be a flag (no "<bool>"
+    beside it), and hold it to the rules of its options."""
     for option in getattr(command, "params", ()):
         if getattr(option, "is_flag", False) and option.metavar is None:
             option.metavar = ""
     for name, part in getattr(command, "commands", {}).items():
         dress(part, f"{path} {name}")
+    enforce(command, path)
     if path in EXAMPLES:
         shown = (f"  {line}" for line in EXAMPLES[path])
         lines = "\n".join(("\b", "Examples:", *shown))  # \b: lines as they are

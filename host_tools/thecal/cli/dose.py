@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from thecal._io.wrapped import say
 from thecal.cli.common import (
     Json,
     Large,
@@ -111,7 +112,7 @@ def bolus(
         with open_pump(port) as pump:
             proposed = pump.propose_bolus(dose, over=duration, extended=extended)
             if not as_json:
-                print("\n".join(proposed.words()))
+                say(*proposed.words())
             ask_or_withdraw(pump, "Give this bolus now?", yes)
             answer = proposed.commit()
             remember(pump, "bolus", no_store)
@@ -130,23 +131,22 @@ def stop(
     """Stop delivery at once; a running bolus ends, and what it gave is recorded."""
     from thecal.units.quantities import SECONDS
 
-    if lasting:
-        quantity("--for", lasting, SECONDS)
-    _switch("stop", port, as_json, no_store, lambda pump: pump.stop(lasting), _what_a_stop_means)
+    lasting_s = quantity("--for", lasting, SECONDS) if lasting else None
+
+    def what_it_means(pump: "Pump") -> None:
+        """It is stopped already; this is for whoever did it: on stderr."""
+        from thecal.workflows.stopped import words
+
+        for line in words(pump.therapy(), lasting_s):
+            note(line)
+
+    _switch("stop", port, as_json, no_store, lambda pump: pump.stop(lasting), what_it_means)
 
 
 @command(CHANGE, "thecal resume")
 def resume(port: Port = "", no_store: NoStore = False, as_json: Json = False) -> None:
     """Resume delivery at the basal rate that is scheduled now."""
     _switch("resume", port, as_json, no_store, lambda pump: pump.resume())
-
-
-def _what_a_stop_means(pump: "Pump") -> None:
-    """It is stopped already; this is for whoever did it: on stderr."""
-    from thecal.workflows.stopped import words
-
-    for line in words(pump.therapy()):
-        note(line)
 
 
 def _switch(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from thecal._io import interruption
+from thecal._io.wrapped import say
 from thecal.cli.common import (
     CameOut,
     FilledIn,
@@ -22,6 +23,7 @@ from thecal.cli.common import (
     quantity,
 )
 from thecal.cli.declare import CHANGE, command
+from thecal.cli.option_rules import apart, needs, rules
 from thecal.cli.store import NoStore, remember
 from thecal.errors import ThecalError
 
@@ -47,6 +49,20 @@ def prompter_of(no_input: bool, as_json: bool) -> "Prompter":
 
 
 @command(CHANGE, "thecal session", 'thecal session --dose "2.6 mg/day" --report today.html --no-input --yes')
+@rules(
+    "session",
+    apart(
+        "--therapy",
+        "--dose",
+        "--change",
+        "--bolus-dose",
+        "--lockout",
+        "--limit-24h",
+        "--low-reservoir",
+        why="a therapy file says all of it; choose one.",
+    ),
+    apart("--dose", "--change", why="both set the basal dose; choose one."),
+)
 def session(
     port: Port = "",
     dose: Annotated[str, typer.Option(metavar="DOSE", help='New basal dose: "2.6 mg/day".')] = "",
@@ -56,7 +72,9 @@ def session(
     limit_24h: Annotated[str, typer.Option(metavar="MASS", help="Dose limit of 24 h.")] = "",
     low_reservoir: Annotated[str, typer.Option(metavar="VOLUME", help="Of the low-reservoir alarm.")] = "",
     therapy: Annotated[Path | None, typer.Option(metavar="THERAPY.toml", help="A whole therapy.")] = None,
-    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Where the report goes.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html|FILE.pdf", help="Where the report goes.")
+    ] = None,
     yes: Yes = False,
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
@@ -69,6 +87,7 @@ def session(
     from thecal.workflows import session as guided
 
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
+    _report_path(str(report or ""))  # before anything is changed
     answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)
     prompter = prompter_of(no_input, as_json)
     with open_pump(port) as pump:
@@ -79,40 +98,49 @@ def session(
         committed = programmed[0] if programmed else None
         _remember(pump, "session", no_store, committed)
         prompter.done = f"{name} runs" if programmed else ""
-        made = _report(pump, prompter, report)
+        made = _report(pump, prompter, report, asks=prompter.allowed and not yes)
     if as_json:
         program = programmed[1].as_json(committed) if programmed else None
         print_json({"schema": 1, "changed": programmed is not None, "program": program, "report": made})
     elif made:
-        print(f"{made['html']}: log {made['chain']}, {made['chain_words']}")
+        print(f"{made['path']}: log {made['chain']}, {made['chain_words']}")
 
 
 def _remember(pump: "Pump", command: str, no_store: bool, committed: "Committed | None") -> None:
     remember(pump, command, no_store, committed_us=committed.at.total_us if committed else None)
 
 
-def _report(pump: "Pump", prompter: "Prompter", path: Path | None) -> "dict[str, Any] | None":
-    """Written to `path`, or to where a person says; None: nowhere."""
+def _report_path(name: str) -> Path | None:
+    """ThecalError: no report is written under such a name."""
+    from thecal.report import command
+
+    if not name:
+        return None
+    command.wanted(Path(name))
+    return Path(name)
+
+
+def _report(pump: "Pump", prompter: "Prompter", path: Path | None, *, asks: bool) -> "dict[str, Any] | None":
+    """Written to `path`, or to where a person says (`asks`); None: nowhere."""
     if path is None:
-        if not prompter.allowed:
+        if not asks:
             return None
-        name = prompter.line("Report to which file (empty: none)?", "--report")
-        if not name:
+        path = prompter.answer("Report to which file, .html or .pdf (empty: none)?", "--report", _report_path)
+        if path is None:
             return None
-        path = Path(name)
     from datetime import datetime
 
     from thecal.report import command
 
     try:
         record, key = command.from_pump(pump.client, pump.port)
-        wanted = command.Wanted(path)
+        wanted = command.wanted(path)
         made = command.write(record, key, wanted, datetime.now())
     except ThecalError as error:
         if not prompter.done:
             raise
         raise ThecalError(f"{prompter.done}; of the report: {error.message}", error.hint) from error
-    return command.as_json(made, wanted)
+    return command.as_json(made, wanted) | {"path": str(path)}
 
 
 @command(
@@ -213,6 +241,12 @@ def implant(
     'thecal calibrate --volume "100 uL" --duration "20 min"',
     'thecal calibrate --run "40000:99.8 mg" --density "0.9982 g/mL" --mass-uncertainty "0.02 mg"',
 )
+@rules(
+    "calibrate",
+    needs("--mass", "--volume", why="a run that was weighed before has its mass in --run."),
+    needs("--duration", "--volume", why="without it the pump makes no steps."),
+    needs("--port", "--volume", why="runs alone are worked out without a pump."),
+)
 def calibrate(
     port: Port = "",
     runs: Annotated[
@@ -247,4 +281,4 @@ def calibrate(
             remember(pump, "calibrate", no_store)
     else:
         found = guided.run(None, prompter, entered)
-    print_json(found.as_json()) if as_json else print("\n".join(found.words()))
+    print_json(found.as_json()) if as_json else say(*found.words())

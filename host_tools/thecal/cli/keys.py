@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_json
+from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_json, refuse_json_before
 from thecal.cli.declare import WATCH, command, examples, group
 
 
@@ -51,6 +51,7 @@ keys = group(
 def listing(context: typer.Context, as_json: Json = False) -> None:
     """List the pumps and roles that this user has keys for."""
     if context.invoked_subcommand is not None:
+        refuse_json_before(context, as_json)
         return
     from thecal.link import keyring
 

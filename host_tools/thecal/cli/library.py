@@ -29,9 +29,6 @@ def show(
     from thecal.therapy.drug_library import store
 
     used = store.current()
-    if as_json:
-        print_json(commands.as_json(used))
-        return
     drugs = used.file.drugs
     if drug:
         found = used.drug(drug)
@@ -40,6 +37,9 @@ def show(
                 f'"{drug}" is not in the drug library', f"it holds {', '.join(x.name for x in drugs)}"
             )
         drugs = [found]
+    if as_json:
+        print_json(commands.as_json(used, drugs))
+        return
     print("\n".join(commands.head(used)))
     for entry in drugs:
         print(f"\n{entry.name}" + (f"  ({entry.note})" if entry.note else ""))

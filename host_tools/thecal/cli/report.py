@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from thecal._io.wrapped import say
 from thecal.cli.common import Json, Port, local_time, open_pump, print_json, quantity
 from thecal.cli.declare import WATCH, command
+from thecal.cli.option_rules import apart, needs, rules
 
 if TYPE_CHECKING:
     from thecal.report.flow_file import MeasuredFlow
@@ -23,8 +25,11 @@ Save = Annotated[
     Path | None,
     typer.Option("--save", metavar="FILE.json", help="Keep the record, to make the report again."),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The report.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="FILE.html|FILE.pdf", help="The report; its ending says its form.")
+]
 Rate = Annotated[str, typer.Option("--rate", metavar="RATE", help='That was set for it: "0.5 mL/day".')]
+_OF_A_SIMULATION = ("--for", "--events", "--start", "--seed")
 
 
 @command(
@@ -33,6 +38,14 @@ Rate = Annotated[str, typer.Option("--rate", metavar="RATE", help='That was set 
     "thecal report --log log.jsonl --serial UNIX-C4494050",
     "thecal report --simulate examples/morphine-constant.toml --for 3d",
     'thecal report --flow weighed.csv --rate "0.5 mL/day"',
+)
+@rules(
+    "report",
+    apart("--log", "--simulate", "--port"),
+    apart("--simulate", "--port"),
+    needs("--rate", "--flow"),
+    needs("--serial", "--log", why="a pump, and a simulation, say theirs themselves."),
+    *(needs(name, "--simulate", why="it is of a simulation.") for name in _OF_A_SIMULATION),
 )
 def report(
     out: Out = Path("report.html"),
@@ -56,10 +69,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
-    if log and simulate:
-        raise typer.BadParameter("stands beside --simulate: choose one.", param_hint="--log")
     from thecal.report import command
 
+    wanted = command.wanted(out, pdf, save)
     measured = _measured(flow, rate)
     if simulate is not None:
         record, key = _simulated(simulate, duration, events, start, seed)
@@ -69,12 +81,11 @@ def report(
         record, key = command.of_flow(measured), None
     else:
         record, key = _of_pump(port)
-    wanted = command.Wanted(out, pdf, save)
     made = command.write(record, key, wanted, datetime.now(), measured)
     if as_json:
         print_json(command.as_json(made, wanted))
     else:
-        print("\n".join(command.words(made, wanted)))
+        say(*command.words(made, wanted))
 
 
 def _of_pump(port: str) -> "tuple[Record, bytes | None]":
@@ -86,8 +97,6 @@ def _of_pump(port: str) -> "tuple[Record, bytes | None]":
 
 def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":
     if flow is None:
-        if rate:
-            raise typer.BadParameter("goes with --flow.", param_hint="--rate")
         return None
     if not rate:
         raise typer.BadParameter('needs the rate that was set: --rate "0.5 mL/day".', param_hint="--flow")

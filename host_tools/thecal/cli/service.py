@@ -1,11 +1,13 @@
 """The commands around reservoir, catheter and plan: refill, prime, cancel-plan, skip-bridge."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from thecal._io.wrapped import say
 from thecal.cli.common import (
     CameOut,
     FilledIn,
@@ -13,18 +15,18 @@ from thecal.cli.common import (
     Large,
     Port,
     Soft,
+    WrongUsage,
     Yes,
     agreed_or_withdraw,
-    answer_to,
     ask_or_withdraw,
     local_time,
     need_yes_for_json,
     open_pump,
-    optional_answer_to,
     print_json,
     quantity,
 )
 from thecal.cli.declare import CHANGE, command
+from thecal.cli.option_rules import apart, rules
 from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
@@ -34,6 +36,20 @@ if TYPE_CHECKING:
 
 
 @command(CHANGE, 'thecal refill --volume "40 mL" --residual "3.1 mL"')
+@rules(
+    "refill",
+    apart(
+        "--show",
+        "--volume",
+        "--residual",
+        "--lot",
+        "--expiry",
+        "--stable",
+        "--measured",
+        "--program",
+        why="it records nothing; leave it out to record.",
+    ),
+)
 def refill(
     volume: FilledIn = "",
     residual: CameOut = "",
@@ -69,10 +85,10 @@ def refill(
     with open_pump(port) as pump:
         before = refill_command.Before.ask(pump.client)
         if show:
-            print_json(refill_command.show_json(before)) if as_json else print("\n".join(before.words()))
+            print_json(refill_command.show_json(before)) if as_json else say(*before.words())
             return
         if not as_json:
-            print("\n".join(before.words()))
+            say(*before.words())
         refilling = before.propose(given.completed(yes).wanted(), therapy)
         _agree(pump, refilling, as_json, yes, large=confirm_large_change, soft=confirm_soft_limits)
         _record(pump, refilling, as_json, no_store)
@@ -84,7 +100,7 @@ def _agree(pump: "Pump", refilling: "Refill", as_json: bool, yes: bool, *, large
     if review and not as_json:
         review.print_tables()
     if not as_json:
-        print("\n".join(refilling.words()))
+        say(*refilling.words())
     if review:
         agreed_or_withdraw(pump, review, large=large, soft=soft)
     ends = ", which ends the stop" if review and review.prepared.starts else ""
@@ -125,12 +141,23 @@ class _Given:
 
     def completed(self, yes: bool) -> "_Given":
         """With what is missing asked for; a script that says --yes is asked nothing."""
-        residual = self.residual or answer_to('What came out ("3.1 mL")?', "--residual", yes)
-        volume = self.volume or answer_to('What was filled in ("40 mL")?', "--volume", yes)
-        asks = not (self.volume and self.residual) and not yes
-        lot = self.lot or (optional_answer_to("The drug's lot (empty: none)?") if asks else "")
-        expiry = self.expiry or (
-            optional_answer_to("Its expiry date (2026-09-30; empty: none)?") if asks else ""
+        if self.volume and self.residual:
+            return self
+        for option, text in (("--residual", self.residual), ("--volume", self.volume)):
+            if yes and not text:
+                raise WrongUsage(f"{option} is missing: nothing was changed.")
+        from thecal.units.amounts import volume_text
+        from thecal.units.quantities import VOLUME
+        from thecal.workflows.prompts import Prompter
+
+        prompter = Prompter(not os.environ.get("THECAL_NO_INPUT"))
+        residual = self.residual or volume_text(
+            prompter.quantity("What came out", VOLUME, "--residual", zero=True)
+        )
+        volume = self.volume or volume_text(prompter.quantity("What was filled in", VOLUME, "--volume"))
+        lot = self.lot or prompter.answer("The drug's lot (empty: none)?", "--lot", _lot)
+        expiry = self.expiry or prompter.answer(
+            "Its expiry date (for example 2026-09-30; empty: none)?", "--expiry", _date
         )
         return replace(self, residual=residual, volume=volume, lot=lot, expiry=expiry)
 
@@ -152,6 +179,23 @@ class _Given:
         )
 
 
+def _date(text: str) -> str:
+    """A date as it was typed, or nothing. ThecalError: it is none."""
+    from thecal.units.local_time import parse_start
+
+    if text:
+        parse_start(text)
+    return text
+
+
+def _lot(text: str) -> str:
+    """A lot's name. ThecalError: the pump does not take it."""
+    from thecal.therapy.rules.commands import lot_problems, refuse
+
+    refuse("the lot", lot_problems(text))
+    return text
+
+
 @command(CHANGE, "thecal prime --implant --dry")
 def prime(
     port: Port = "",
@@ -170,7 +214,7 @@ def prime(
     with open_pump(port) as pump:
         priming = pump.propose_prime(dry=dry, implant=implant)
         if not as_json:
-            print("\n".join(priming.words()))
+            say(*priming.words())
         ask_or_withdraw(pump, "Prime now?", yes)
         priming.commit()
         remember(pump, "prime", no_store)

@@ -8,6 +8,7 @@ import typer
 
 from thecal.cli.common import Json, Port, note, print_json
 from thecal.cli.declare import STORE, command, examples, group
+from thecal.cli.option_rules import apart, rules
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ def trend(pump: Serial = "", as_json: Json = False) -> None:
     "thecal store import log.jsonl --pump UNIX-C4494050",
     "thecal store import --port /dev/ttyACM0",
 )
+@rules(
+    "store import",
+    apart("--port", "FILE...", "--pump", why="what comes from a pump is of that pump; choose one."),
+)
 def import_(
     files: Annotated[
         list[Path] | None,
@@ -140,6 +145,8 @@ def export(
 
     if form not in store_command.FORMATS:
         raise typer.BadParameter(f"{form!r} is none of csv, parquet, fhir.", param_hint="--format")
+    if form != "fhir" and (subject or offset != "+00:00"):
+        raise typer.BadParameter("and --utc-offset are for --format fhir alone.", param_hint="--subject")
     done = store_command.export(form, out, pump, _minutes(offset), subject)
     if as_json:
         print_json(done)

@@ -6,6 +6,7 @@ import typer
 
 from thecal.cli.common import Json, Port, need_port, open_pump, print_json, quantity
 from thecal.cli.declare import WATCH, command
+from thecal.cli.option_rules import apart, rules
 from thecal.cli.store import NoStore, remember, tags_seen
 
 
@@ -19,11 +20,14 @@ def status(port: Port = "", as_json: Json = False) -> None:
 
 
 @command(WATCH, "thecal monitor --port /tmp/pump", "thecal monitor --plain --interval 10s >> pump.txt")
+@rules("monitor", apart("--once", "--interval"), apart("--json", "--plain", "--ascii"))
 def monitor(
     port: Port = "",
     interval: Annotated[str, typer.Option(metavar="DURATION", help="How often to look.")] = "1 s",
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="A line per look, on a terminal too.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="A line per look, on a terminal and with --once too.")
+    ] = False,
     ascii_only: Annotated[
         bool, typer.Option("--ascii", help="Only ASCII; by itself where the locale is not UTF-8.")
     ] = False,
@@ -44,12 +48,31 @@ def monitor(
         if as_json:
             print_json(watching.look().as_json())
         elif once:
-            watching.show_once()
+            watching.show_once(line=plain, ascii_only=ascii_only)
         else:
             watching.run(every_us / 1_000_000, lines=plain, ascii_only=ascii_only)
 
 
 @command(WATCH, "thecal log --count 20", "thecal log --jsonl --from 1 > log.jsonl", "thecal log --verify")
+@rules(
+    "log",
+    apart(
+        "--verify",
+        "--from",
+        "--range",
+        "--count",
+        "--faults",
+        "--doses",
+        "--follow",
+        "--jsonl",
+        "--csv",
+        why="the whole log is verified; choose one.",
+    ),
+    apart("--json", "--follow", "--jsonl", "--csv", why="it is one document; for a stream use --jsonl."),
+    apart("--jsonl", "--csv"),
+    apart("--faults", "--doses", why="they are parts of the log; choose one."),
+    apart("--range", "--from", "--follow", why="it has its own beginning and end; choose one."),
+)
 def log(
     port: Port = "",
     first: Annotated[
@@ -70,14 +93,6 @@ def log(
     as_json: Json = False,
 ) -> None:
     """Print the pump's log: every record, with its number, time on the pump's clock and actor."""
-    if as_json and (follow or lines or csv):
-        raise typer.BadParameter("is one document; for a stream of records use --jsonl.", param_hint="--json")
-    if lines and csv:
-        raise typer.BadParameter("is another form than --jsonl: choose one.", param_hint="--csv")
-    if faults and doses:
-        raise typer.BadParameter(
-            "is another part of the log than --faults: choose one.", param_hint="--doses"
-        )
     from thecal.commands import log as log_command
 
     selection = log_command.Selection.parse(first, wanted, count or 0, faults=faults, doses=doses)

@@ -24,7 +24,7 @@ TEXTS: dict[str, AlarmText] = {
         "resume it with `thecal resume`, or see to the patient's drug by other means",
     ),
     "log_failing": AlarmText(
-        "what happens does not get onto the flash; therapy goes on",
+        "what happens does not get onto the flash",
         "read the log with `thecal log` while it is in memory; if the alarm stays, the pump needs service",
     ),
     "storage": AlarmText(
@@ -36,8 +36,8 @@ TEXTS: dict[str, AlarmText] = {
         "refill soon, and record it with `thecal refill`",
     ),
     "empty_reservoir": AlarmText(
-        "the counted volume has reached 0.5 mL: delivery has stopped",
-        "refill, record it with `thecal refill`, then `thecal resume`",
+        "the counted volume has reached 0.5 mL: nothing flows",
+        "refill and record it with `thecal refill`; with that, therapy goes on by itself",
     ),
     "motor_stall": AlarmText(
         f"steps were driven that the motor did not make (a strong magnetic field, an obstacle): {_HOLD}",
@@ -63,8 +63,8 @@ TEXTS: dict[str, AlarmText] = {
         "the pump is colder than 35 C or warmer than 40 C", "look for fever, a heat pad, a cold bath"
     ),
     "temperature_high": AlarmText(
-        "the pump is warmer than 42 C: delivery has stopped",
-        "cool the place; when it has passed, `thecal resume`",
+        "the pump is warmer than 42 C: nothing flows",
+        "cool the place; when it has passed, therapy goes on by itself",
     ),
     "sensor_fault": AlarmText(
         "a sensor is stuck, missing or shows what cannot be",
@@ -91,7 +91,7 @@ TEXTS: dict[str, AlarmText] = {
     "code": AlarmText("the firmware differs from what was built and checked", "flash the firmware again"),
     "repeated_fault": AlarmText(
         "the same fault came and went three times within 10 min: delivery has stopped",
-        "find out what caused it (`thecal log --faults`) before `thecal resume`",
+        "find out what caused it (`thecal log --faults`) before `thecal fault clear`",
     ),
     "dose_guard": AlarmText(
         "the dose guard, which counts by itself, found more steps than therapy allows: delivery has stopped",
@@ -114,8 +114,8 @@ TEXTS: dict[str, AlarmText] = {
         "treat as an overdose under the skin; watch the patient now",
     ),
     "resets": AlarmText(
-        "the pump was reset, or without power, three times within an hour; therapy goes on, and what each "
-        "reset may have cost is on record",
+        "the pump was reset, or without power, three times within an hour; what each reset may have cost is "
+        "on record",
         "see to its supply and to what stands in `thecal log --faults` before each restart",
     ),
     "records_format": AlarmText(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from thecal.commands import going_on
 from thecal.commands.alarm_texts import cause_of, text_of
 from thecal.link.client import Client
 from thecal.link.responses.alarms import Alarms, StandingAlarm
@@ -17,9 +18,8 @@ from thecal.units.amounts import span_text
 from thecal_protocol.alarms import ACTIONS, ALARMS
 
 _ACTIONS = {name: dict(ACTIONS)[action] for _, name, _, action in ALARMS}
-_ACTION_WORDS = {
-    "none": "therapy goes on",
-    "hold": "therapy gives way to the minimum rate",
+_HELD = {
+    "hold": "therapy gives way to the minimum rate until it clears",
     "stop": "nothing flows until it clears",
     "fatal": "nothing flows until the fault is cleared",
 }
@@ -31,11 +31,13 @@ class AlarmView:
 
     alarms: Alarms
     status: Status
+    stop_left_s: int | None = None  # of a stop for a time
 
     @classmethod
     def take(cls, client: Client) -> AlarmView:
         """Ask the pump."""
-        return cls(client.alarms(), client.status())
+        alarms, status = client.alarms(), client.status()
+        return cls(alarms, status, going_on.stop_left_s(client, status) if alarms.standing else None)
 
     def since(self, alarm: StandingAlarm) -> datetime:
         """When it was raised, in the pump's local time."""
@@ -57,7 +59,7 @@ class AlarmView:
                 f"{alarm.name}  {kind_of(alarm)}{_marks(self.alarms, alarm)}",
                 f"  since    {self.since(alarm):%a %Y-%m-%d %H:%M:%S}, {age} ago",
                 f"  cause    {cause_of(alarm.name, alarm.detail)}",
-                f"  pump     {_ACTION_WORDS[_ACTIONS[alarm.name]]}",
+                f"  pump     {self._goes_on(_ACTIONS[alarm.name])}",
                 f"  do       {text.do}",
             ]
         if self.alarms.silent_s and lines:
@@ -68,6 +70,13 @@ class AlarmView:
                 "`thecal fault show` says what to do."
             )
         return lines or ["no alarm"]
+
+    def _goes_on(self, action: str) -> str:
+        """What an alarm of this action does to this pump: one that is stopped stays so."""
+        stands = going_on.words(self.status.state, self.stop_left_s)
+        if action == "none":
+            return stands
+        return _HELD[action] + (f"; {stands}" if self.status.state == "stopped" else "")
 
     def as_json(self) -> dict[str, object]:
         """The document of `thecal alarms --json`."""

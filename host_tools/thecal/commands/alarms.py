@@ -5,8 +5,10 @@ A confirmation takes note and never clears a condition (ALM-04).
 
 from __future__ import annotations
 
+from thecal.commands import going_on
 from thecal.errors import ThecalError
 from thecal.link.client import Client
+from thecal.link.responses.alarms import Alarms
 from thecal.link.uncertain_delivery import certain_delivery
 from thecal.units.amounts import span_text
 from thecal.units.json_numbers import SCHEMA
@@ -44,12 +46,16 @@ def test(client: Client, *, critical: bool) -> dict[str, object]:
     return {"schema": SCHEMA, "critical": critical, "sounded": sounded, "text": text}
 
 
+def need_fault(alarms: Alarms) -> str:
+    """The fault that is latched. ThecalError: none is, so nobody need be asked whether to clear it."""
+    if alarms.fault is None:
+        raise ThecalError("no fault is latched, so there is nothing to clear", "see `thecal alarms`")
+    return alarms.fault
+
+
 def clear_fault(client: Client) -> dict[str, object]:
     """The one way back from a fatal fault."""
-    before = client.alarms().fault
-    if before is None:
-        raise ThecalError("no fault is latched, so there is nothing to clear", "see `thecal alarms`")
+    before = need_fault(client.alarms())
     state = certain_delivery(client, "clearing the fault", client.clear_fault) or client.status().state
-    text = f"{before} is cleared; the pump is {state}. "
-    text += "Resume it with `thecal resume`." if state == "stopped" else "See `thecal status`."
+    text = f"{before} is cleared: {going_on.words(state)}"
     return {"schema": SCHEMA, "cleared": before, "state": state, "text": text}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -80,8 +80,8 @@ def use(path: Path) -> Library:
     return new
 
 
-def as_json(library: Library) -> dict[str, object]:
-    """The document of verify and show."""
+def as_json(library: Library, drugs: Sequence[DrugEntry] | None = None) -> dict[str, object]:
+    """The document of verify and show. `drugs`: these only."""
     return {
         "schema": 1,
         "path": str(library.path),
@@ -92,7 +92,7 @@ def as_json(library: Library) -> dict[str, object]:
         "digest": library.digest.hex(),
         "signer": library.signer,
         "trusted_as": store.trusted()[library.signer],
-        "drugs": [drug.model_dump(exclude_none=True) for drug in library.file.drugs],
+        "drugs": [drug.model_dump(exclude_none=True) for drug in drugs or library.file.drugs],
     }
 
 

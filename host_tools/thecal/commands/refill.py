@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from thecal.commands import going_on
 from thecal.errors import Refused, ThecalError
 from thecal.link.client import Client, refill_values
 from thecal.link.responses.alarms import Reservoir
@@ -246,7 +247,8 @@ class Refill:
                 "stop the pump first if it shall not."
             )
         elif status.state == "stopped":
-            yield "The pump stays stopped; it goes on with: thecal resume"
+            left_s = going_on.stop_left_s(self.before.client, status)
+            yield f"The pump stays stopped; {going_on.after_a_stop(left_s)}"
 
     def words(self) -> list[str]:
         """The refill check, and what follows from the new filling."""

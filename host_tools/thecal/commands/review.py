@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from thecal._io import interruption
+from thecal._io.wrapped import Unparted
 from thecal.commands.clock import CLOCK
 from thecal.commands.clock import Change as ClockChange
 from thecal.commands.program import PreparedProgram, prepare_program
@@ -126,11 +127,9 @@ class Review:
         console.print(self._worst_table())
         if self.sets_clock:
             text = "note: its clock was never set, and is set to this computer's local time first"
-            console.print(
-                f"{text}, {datetime.now():{CLOCK}} (--keep-clock: not)", markup=False, highlight=False
-            )
+            console.print(Unparted(f"{text}, {datetime.now():{CLOCK}} (--keep-clock: not)"))
         for warning in self.prepared.warnings:
-            console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
+            console.print(Unparted(f"note: {warning.field} {warning.message}"))
 
     def _worst_table(self) -> Table:
         table = _table("The most that any 24 h can bring")
@@ -177,14 +176,15 @@ class Review:
 def print_start(prepared: PreparedProgram, console: Console) -> None:
     """What happens to a stop: the first line of every review."""
     if prepared.starts:
-        style = None if prepared.running is None else "bold red"
-        console.print(prepared.starts, style=style, markup=False, highlight=False, soft_wrap=True)
+        style = "" if prepared.running is None else "bold red"
+        if console.is_terminal:
+            console.print(Unparted(prepared.starts, style))
+        else:
+            console.print(prepared.starts, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def settings_table(prepared: PreparedProgram) -> Table:
     """Every setting: now, new, change."""
-    from rich.text import Text
-
     title = (
         "What the pump would do (it has no program yet)"
         if prepared.running is None
@@ -193,12 +193,12 @@ def settings_table(prepared: PreparedProgram) -> Table:
     table = _table(title)
     table.add_column("setting", no_wrap=True)
     for name in ("now", "new", "change"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name)
     for change in prepared.changes:
         words = "" if prepared.running is None else change_words(change)
         style = "" if not words else "bold red" if change.large else "bold"
         cells = (change.field, change.old or "-", change.new or "-", words)
-        table.add_row(*(Text(cell, style=style) for cell in cells))
+        table.add_row(*(Unparted(cell, style) for cell in cells))
     return table
 
 

@@ -6,7 +6,7 @@ It is proposed, shown and committed like a dose, because it changes what the pat
 from dataclasses import dataclass
 from fractions import Fraction
 
-from thecal.errors import ThecalError
+from thecal.errors import Refused, ThecalError
 from thecal.link.client import Client
 from thecal.link.responses.pump import Proposal
 from thecal.link.uncertain_delivery import before_commit, certain_delivery
@@ -33,7 +33,15 @@ class Prime:
         commands.refuse("the prime", commands.prime_problems(program, dry, left_pl))
         if implant:
             certain_delivery(client, "setting the implant flag", client.set_implant_flag, dose=False)
-        proposal = before_commit("the proposal", lambda: client.propose_prime(dry=dry))
+        try:
+            proposal = before_commit("the proposal", lambda: client.propose_prime(dry=dry))
+        except Refused as refused:
+            if refused.name != "implant_flag":
+                raise
+            raise ThecalError(
+                "implant_flag: a prime is for an implant or a revision; nothing was changed",
+                "if this is one, say so with --implant",
+            ) from refused
         names = ("pump_tubing_pl", "catheter_length_um", "catheter_pl_per_cm")
         tubing_pl, length_um, per_cm_pl = (_whole(program, name) for name in names)
         catheter_pl = Fraction(length_um * per_cm_pl, 10_000)

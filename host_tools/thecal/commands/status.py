@@ -11,7 +11,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from thecal.commands import record_errors
+from thecal.commands import going_on, record_errors
 from thecal.commands.alarm_view import AlarmView, fault_json, kind_of
 from thecal.commands.delivered import Ledger, missed_json
 from thecal.errors import Refused
@@ -54,6 +54,7 @@ class Snapshot:
     distrusted: list[
         int
     ]  # without a program: what the last start could not trust (`thecal.commands.record_errors`)
+    stop_left_s: int | None  # of a stop for a time, at `slow`
     slow: Status  # when what changes slowly was asked: accounts, program, sensors, reservoir, distrusted
 
     @classmethod
@@ -77,6 +78,7 @@ class Snapshot:
             []
             if status.program_digest
             else _unless_refused(lambda: record_errors.of_last_start(client)) or [],
+            going_on.stop_left_s(client, status),
             status,
         )
 
@@ -130,8 +132,13 @@ class Snapshot:
         )
 
     def next_change_text(self) -> str:
-        """When the rate changes next by schedule."""
+        """When the rate changes next by schedule; of a pump that is stopped, when it goes on by itself."""
         seconds = self.status.next_change_s
+        if self.status.state == "stopped":
+            if self.stop_left_s is None:
+                return "none while it is stopped"
+            passed_s = self.status.now.s - self.slow.now.s
+            return f"goes on in {span_text(max(0, self.stop_left_s - passed_s))}"
         return "none scheduled" if seconds is None else f"in {span_text(seconds)}"
 
     def alarms_text(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from thecal._io import private
@@ -36,7 +37,8 @@ def claim_flash(flash: Path) -> int:
 def give_back_flash(flash: Path, descriptor: int) -> None:
     """The file that a pump never wrote, because it did not start, goes too."""
     with contextlib.suppress(OSError):
-        if os.fstat(descriptor).st_size == 0:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_size == 0:
             flash.unlink()
     os.close(descriptor)
 

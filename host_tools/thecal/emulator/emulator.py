@@ -270,6 +270,8 @@ class Emulator:
             self._closing.callback(key_lookup.withdraw, self.port)
 
     def _claim(self, flash: Path) -> None:
+        if flash.exists() and not flash.is_file():
+            raise SimulationError(f"{flash} is no file that could hold a pump's flash", "name another file")
         descriptor = claims.claim_flash(flash)
         self._inherited.append(descriptor)
         self._closing.callback(claims.give_back_flash, flash, descriptor)

@@ -17,6 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
+from thecal.emulator.last_words import died
 from thecal.emulator.truth import Truth
 from thecal.errors import SimulationError
 
@@ -356,7 +357,7 @@ class Bench:
         if lines:
             where = [line for line in lines[:-1] if line.startswith("File")]
             why = f": {lines[-1]}" + (f" ({where[-1]})" if where else "")
-        error = SimulationError(f"the emulated pump ended by itself, exit code {code}{why}")
+        error = died(lines, f"the emulated pump ended by itself, exit code {code}{why}")
         if text:
             error.add_note(text)
         return error

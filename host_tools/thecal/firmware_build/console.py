@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from thecal._io import extras
 from thecal.errors import FlashError, PortError, ProtocolMismatch, ThecalError
 from thecal.link.session import Session
 from thecal.link.transport import Transport
@@ -71,8 +72,9 @@ def _is_a_pump(port: str) -> bool:
 
 
 def _open_console(port: str, patience_s: int, image: str) -> Any:
-    from mpremote.transport import TransportError  # pyright: ignore[reportMissingTypeStubs]
-    from mpremote.transport_serial import SerialTransport  # pyright: ignore[reportMissingTypeStubs]
+    with extras.of(extras.FLASH, "the line to a board"):
+        from mpremote.transport import TransportError  # pyright: ignore[reportMissingTypeStubs]
+        from mpremote.transport_serial import SerialTransport  # pyright: ignore[reportMissingTypeStubs]
 
     Transport(port).close()  # the plain errors of a port: not there, no permission, in use
     try:

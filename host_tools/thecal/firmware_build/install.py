@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from thecal._io import interruption, private
+from thecal._io import extras, interruption, private
 from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
 from thecal.firmware_build import bundle, chip, facts
 from thecal.firmware_build import console as chip_console
@@ -258,7 +258,8 @@ def _words(pump: Mapping[str, object], port: str) -> str:
 
 def file_system(built: Mapping[str, bytes], settings: bytes, board: facts.Chip | None = None) -> bytes:
     """The littlefs of the stock image, with the firmware in slot a."""
-    import littlefs
+    with extras.of(extras.FLASH, "an image"):
+        import littlefs
 
     board = board or facts.chip()
     page_bytes = board.facts.flash.page_bytes

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import importlib
 import json
 from collections.abc import Callable, Generator, Iterator
 from itertools import islice
@@ -16,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from thecal._io import atomic_write, private
+from thecal._io import atomic_write, extras, private
 from thecal.errors import ThecalError
 from thecal.history.database import Store
 from thecal.history.queries import rows
@@ -46,8 +45,8 @@ def write_csv(store: Store, folder: Path, pump_id: int | None) -> list[Path]:
 
 def write_parquet(store: Store, folder: Path, pump_id: int | None) -> list[Path]:
     """Every table as Parquet (zstd), read back exactly by pandas, polars, DuckDB and the like."""
-    pa: Any = importlib.import_module("pyarrow")
-    pq: Any = importlib.import_module("pyarrow.parquet")
+    pa = extras.load("pyarrow", extras.EXCHANGE, "Parquet")
+    pq = extras.load("pyarrow.parquet", extras.EXCHANGE, "Parquet")
 
     def put(table: Table, path: Path) -> None:
         kinds: dict[str, Any] = {

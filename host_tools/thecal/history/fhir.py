@@ -14,7 +14,6 @@ has none for an implanted pump's reservoir, so concepts bear text and a code sys
 
 from __future__ import annotations
 
-import importlib
 import json
 import uuid
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from thecal._io import atomic_write, private
+from thecal._io import atomic_write, extras, private
 from thecal.history.database import Store
 from thecal.history.export import in_words
 from thecal.history.queries import one_pump, rows
@@ -234,7 +233,7 @@ class _Resources:
 
 
 def _model(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(f"fhir.resources.R4B.{module}"), name)
+    return getattr(extras.load(f"fhir.resources.R4B.{module}", extras.EXCHANGE, "FHIR"), name)
 
 
 def _concept(code: str, words: str) -> dict[str, Any]:

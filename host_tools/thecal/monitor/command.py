@@ -8,6 +8,7 @@ import time
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from thecal._io.wrapped import Unparted
 from thecal.commands.status import Snapshot
 from thecal.monitor.pace import Pace
 from thecal.pump import Pump
@@ -36,11 +37,14 @@ class Monitor:
         self._last = Snapshot.take(self._port, self._client, self._hello, self._last)
         return self._last
 
-    def show_once(self) -> None:
-        """One look, printed."""
+    def show_once(self, *, line: bool = False, ascii_only: bool = False) -> None:
+        """One look, printed; `line`: as one line."""
+        if line:
+            print(self.look().line())
+            return
         from rich.console import Console
 
-        Console().print(self._panel(self.look(), ""))
+        Console().print(self._panel(self.look(), ascii_only=ascii_only))
 
     def run(self, interval_s: float, *, lines: bool = False, ascii_only: bool = False) -> None:
         """Until Ctrl-C or q. PortError when the port vanishes. On a terminal the live screen, else, and with
@@ -71,28 +75,23 @@ class Monitor:
         if app.unsaid:
             print(app.unsaid, file=sys.stderr)
 
-    def _panel(self, snapshot: Snapshot, trouble: str) -> Panel:
+    def _panel(self, snapshot: Snapshot, *, ascii_only: bool) -> Panel:
+        from rich.box import ASCII, ROUNDED
         from rich.panel import Panel
         from rich.table import Table
-        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
-        table.add_column(overflow="fold")
+        table.add_column()
         for name, text in snapshot.rows():
-            shown = Text(text)
+            style = ""
             if name == "state" and snapshot.status.state != "infusing":
-                shown.stylize("bold yellow")
+                style = "bold yellow"
             if name == "alarms" and snapshot.status.alarms:
-                shown.stylize("bold red")
-            if name == "reservoir":
-                shown = self._reservoir(snapshot)
-            table.add_row(name, shown)
-        if trouble:
-            table.add_row("trouble", Text(trouble, style="bold red"))
-        return Panel(
-            table, title=f"thecal on {self._port}", subtitle="Ctrl-C ends the monitor, not the pump", width=78
-        )
+                style = "bold red"
+            table.add_row(name, self._reservoir(snapshot) if name == "reservoir" else Unparted(text, style))
+        box = ASCII if ascii_only else ROUNDED
+        return Panel(table, title=f"thecal on {self._port}", width=78, box=box)
 
     def _reservoir(self, snapshot: Snapshot) -> Text:
         from rich.text import Text

@@ -78,7 +78,7 @@ class Looking:
         snapshot = self._last = Snapshot.take(pump.port, client, pump.hello, self._last)
         program = dict(snapshot.program) if snapshot.program else None
         events = self._new_events(snapshot)
-        alarms = AlarmView(snapshot.alarms, snapshot.status)
+        alarms = AlarmView(snapshot.alarms, snapshot.status, snapshot.stop_left_s)
         windows = windows_of(snapshot, program, events)
         return Look(snapshot, alarms, program, events, windows, patient_of(snapshot, program, events))
 

@@ -7,12 +7,16 @@ import os
 import sys
 from collections.abc import Sequence
 
+from thecal._io.wrapped import say
+
 
 def quick(arguments: Sequence[str]) -> bool:
     """Carry out `status [--port PORT] [--json]`; False when this is anything else, or no port is known."""
     if not arguments or arguments[0] != "status":
         return False
     port, as_json, rest = os.environ.get("THECAL_PORT", ""), False, list(arguments[1:])
+    if sum(argument.startswith("--port") for argument in rest) > 1:
+        return False
     while rest:
         argument = rest.pop(0)
         if argument == "--json":
@@ -45,4 +49,4 @@ def run(port: str, as_json: bool) -> None:
         print(json_text(snapshot.as_json()))
         return
     for name, text in snapshot.rows():
-        print(f"{name:<12}  {text}")
+        say(f"{name:<12}  {text}")

@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from fractions import Fraction
 
+from thecal._io.wrapped import shortened
 from thecal.eventlog.text import details
+from thecal.link.responses.pump import Event
 from thecal.monitor.look import Look, Window
 from thecal.units.amounts import (
     PL_PER_ML,
@@ -22,6 +24,8 @@ from thecal.units.amounts import (
 
 WIDTH, HEIGHT = 80, 24  # the smallest window
 _BAR = 14
+_PANEL = 36
+_ROOM = 25  # characters of an entry beside its label, in a panel of half the smallest window
 
 
 def speaks_utf8(environment: Mapping[str, str] | None = None) -> bool:
@@ -55,16 +59,17 @@ def head(look: Look) -> str:
 def state_lines(look: Look, ascii_only: bool) -> list[str]:
     """What the pump does."""
     snapshot, status = look.snapshot, look.snapshot.status
-    delivered = ", ".join(f"{mass_text(ng)} {name}" for name, ng in snapshot.delivered_ng.items())
+    amounts = [(mass_text(_four_digits(round(ng))), name) for name, ng in snapshot.delivered_ng.items()]
+    delivered = ", ".join(f"{amount} {name}" for amount, name in amounts)
     full_pl = look.program["reservoir_pl"] if look.program else 0
     share = Fraction(status.reservoir_pl, full_pl) if full_pl else Fraction(0)
     return [
         f"state      {status.state}",
-        f"therapy    {(snapshot.therapy or 'none')[:26]}",
+        f"therapy    {shortened(snapshot.therapy or 'none', _ROOM)}",
         f"rate       {volume_rate_text(status.rate_pl_per_day)}",
         f"basal dose {dose_rate_text(status.basal_ng_per_day)}",
         f"steps      {count_text(status.steps)}",
-        f"delivered  {(delivered or 'nothing')[:26]}",
+        f"delivered  {shortened(delivered or 'nothing', _ROOM)}",
         f"reservoir  {bar(share, ascii_only, 10)} {_ml(status.reservoir_pl)}",
         f"bolus      {_bolus(look)}",
     ]
@@ -75,7 +80,7 @@ def _bolus(look: Look) -> str:
     if status.bolus is None:
         return "none"
     left = span_text(status.bolus_left_us // US_PER_S)
-    return f"{status.bolus.removesuffix('_bolus')}, {left} left"[:26]
+    return f"{status.bolus.removesuffix('_bolus')}, {left} left"
 
 
 def _ml(pl: int) -> str:
@@ -103,9 +108,11 @@ def _window(window: Window, ascii_only: bool) -> str:
     given = given if window.whole else f"over {given}"
     name = f"{window.drug[:9]:<9} {window.hours:>2} h"
     if not window.limit_ng:
-        return f"{name} {given}, no limit"
+        return shortened(f"{name} {given}, no limit", _PANEL)
     share = Fraction(round(window.given_ng), window.limit_ng)
-    return f"{name} {bar(share, ascii_only, 5)} {given} / {mass_text(window.limit_ng)}"
+    amounts = f"{given} / {mass_text(window.limit_ng)}"
+    shown = f"{name} {bar(share, ascii_only, 5)} {amounts}"
+    return shown if len(shown) <= _PANEL else shortened(f"{name} {amounts}", _PANEL)
 
 
 def _four_digits(number: int) -> int:
@@ -133,12 +140,20 @@ def alarm_lines(look: Look) -> list[str]:
 def event_lines(look: Look, count: int, width: int) -> list[str]:
     """The newest records."""
     lines: list[str] = []
-    told = [event for event in look.events if event.kind != "program_field"]  # `thecal log` has each field
+    told = [event for event in look.events if _is_told(event)]
     for event in told[-count:]:
         seconds = (look.snapshot.status.now.total_us - event.at.total_us) // US_PER_S
         ago = span_text(max(0, seconds))
-        lines.append(f"{event.sequence:>6} {ago:>11} ago {event.kind:<17} {details(event)}"[:width])
-    return lines
+        lines.append(f"{event.sequence:>6} {ago:>11} ago {event.kind:<17} {details(event)}")
+    return [shortened(line, width) for line in lines]
+
+
+def _is_told(event: Event) -> bool:
+    """Not what only says that somebody looked, as this monitor does, nor each field of a program: `thecal
+    log` has it all."""
+    if event.kind == "repeated":
+        return not details(event).startswith("session")
+    return event.kind not in ("program_field", "session_opened", "session_ended")
 
 
 def bolus_question(look: Look) -> str:

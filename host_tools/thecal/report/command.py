@@ -31,6 +31,28 @@ class Wanted:
     save: Path | None = None
 
 
+def ending(path: Path, *known: str) -> str:
+    """How a file's name ends, which decides on its form. ThecalError: no form that is written there."""
+    found = path.suffix.lower()
+    if found not in known:
+        raise ThecalError(
+            f'"{path}" does not end in {" or ".join(known)}', "its ending says which form it has"
+        )
+    return found
+
+
+def wanted(out: Path, pdf: Path | None = None, save: Path | None = None) -> Wanted:
+    """By the endings of their names. ThecalError: one has another, or two are the same form."""
+    as_pdf = ending(out, ".html", ".pdf") == ".pdf"
+    if pdf is not None:
+        ending(pdf, ".pdf")
+        if as_pdf:
+            raise ThecalError(f"{out} and {pdf} would be the same PDF", "name one of them")
+    if save is not None:
+        ending(save, ".json")
+    return Wanted(None if as_pdf else out, out if as_pdf else pdf, save)
+
+
 @contextlib.contextmanager
 def no_collector() -> Generator[None]:
     """Without the garbage collector: it would look at a hundred thousand records again and again, and a
@@ -53,6 +75,10 @@ def from_file(path: Path, serial: str) -> tuple[Record, bytes | None]:
     """A record or a log, and the key of its log; `serial`: whose log it is, if the file does not say."""
     with no_collector():
         record = records.of_file(path)
+    if serial and record.serial and serial != record.serial:
+        raise ThecalError(
+            f"{path} is of the pump {record.serial}, not of {serial}", "leave out --serial, or name that file"
+        )
     record.serial = record.serial or serial or None
     return record, _stored(record.serial)
 

@@ -23,6 +23,7 @@ VOLUMES = {"nL": 1000, "uL": 1_000_000, "mL": PL_PER_ML}
 BENCH_WINDOWS_MIN = (2, 5, 11, 19, 31)  # of samples a minute apart or closer
 _LONGEST_BENCH_US = US_PER_MIN
 _START_UP = {True: 60 * US_PER_MIN, False: 24 * 60 * US_PER_MIN}  # by whether it is a bench's
+_ANALYSED_US = 25 * 60 * US_PER_MIN  # of what is no bench's, like that of a simulation
 _MOST_ROWS = 1_000_000
 
 
@@ -52,6 +53,8 @@ class MeasuredFlow:
         minutes = BENCH_WINDOWS_MIN if self.bench else AMBULATORY_WINDOWS_MIN
         lengths = [int(wide / sample_min) for wide in minutes if (wide / sample_min).denominator == 1]
         shown = self.volumes_pl[skipped:]
+        if not self.bench:
+            shown = shown[: _ANALYSED_US // self.every_us + 1]
         if not lengths or len(shown) <= lengths[0]:
             first = self.start_up_us // US_PER_MIN
             raise ThecalError(

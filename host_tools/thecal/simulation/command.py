@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thecal._io.wrapped import say
 from thecal.simulation.document import simulation_json
 from thecal.simulation.simulate import Outcome, Plan, Watch, simulate
 from thecal.therapy.load import load_therapy
@@ -57,7 +58,7 @@ def run(request: Request, print_json: Callable[[dict[str, Any]], None] | None) -
         print_json(simulation_json(outcome))
         return
     for line in summary(outcome):
-        print(line)
+        say(line)
 
 
 def _events(path: Path | None) -> Sequence[Event]:

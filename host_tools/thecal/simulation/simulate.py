@@ -132,6 +132,8 @@ def _in_the_dark(events: Sequence[Event]) -> list[tuple[str, str]]:
 def _try_writing(path: Path | None, what: str) -> None:
     if path is None:
         return
+    if path.exists() and not path.is_file():
+        raise SimulationError(f"the {what} {path} cannot be written: it is no file", "name another file")
     try:
         os.close(private.opened(path, os.O_WRONLY | os.O_TRUNC))
     except OSError as error:

@@ -6,6 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+from thecal._io.wrapped import say
 from thecal.therapy.check import CheckReport
 from thecal.therapy.figures import Figures
 from thecal.therapy.settings_diff import change_words
@@ -14,8 +15,7 @@ from thecal.units.amounts import mass_text, span_text, volume_rate_text, volume_
 
 def print_report(report: CheckReport, path: Path) -> None:
     """The whole report on stdout."""
-    for line in report_lines(report, path):
-        print(line)
+    say(*report_lines(report, path))
 
 
 def report_lines(report: CheckReport, path: Path) -> list[str]:

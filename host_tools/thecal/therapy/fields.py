@@ -54,10 +54,13 @@ def amount(
 
     def read(value: object) -> int:
         try:
-            number = quantities.parse_whole(value, kind, zero=allowed.low == 0)
+            exact = quantities.parse(value, kind)
+            between = exact > 0 and exact.denominator != 1  # two wire units: both may lie out of range
+            complaint = allowed.complaint(exact) if between else None
+            number = 0 if complaint else quantities.parse_whole(value, kind, zero=allowed.low == 0)
         except quantities.QuantityError as error:
             raise wrong(str(error)) from error
-        complaint = allowed.complaint(number)
+        complaint = complaint or allowed.complaint(number)
         if complaint is not None:
             raise wrong(complaint)
         return number

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from thecal.units import amounts
 
@@ -23,9 +24,9 @@ class Range:
     what: str
     low: int
     high: int
-    text: Callable[[int], str]
+    text: Callable[..., str]
 
-    def complaint(self, amount: int) -> str | None:
+    def complaint(self, amount: int | Fraction) -> str | None:
         """What is wrong with `amount`, the bound named, or None."""
         if amount < self.low:
             return f"{self.text(amount)} is below the lowest {self.what}, {self.text(self.low)}"

@@ -98,6 +98,11 @@ def concentration_text(ng_per_ml: Fraction | int) -> str:
     return _in_largest(ng_per_ml, _MASS, "/mL")
 
 
+def density_text(ng_per_ml: Fraction | int) -> str:
+    """ng/mL, shown per mL in g, and below 1 g in mg."""
+    return _in_largest(ng_per_ml, (("g", 10**9), *_MASS), "/mL")
+
+
 def volume_text(pl: Fraction | int) -> str:
     """pL, shown in mL, uL, nL or pL."""
     return _in_largest(pl, _VOLUME)

@@ -35,6 +35,7 @@ class Kind:
 MASS = Kind("a mass", "ng", "0.1 mg")
 DOSE_RATE = Kind("a dose per time", "ng/day", "2.4 mg/day")
 CONCENTRATION = Kind("a concentration", "ng/mL", "20 mg/mL")
+DENSITY = Kind("a density", "ng/mL", "0.9982 g/mL")
 VOLUME = Kind("a volume", "pL", "40 mL")
 STEP_VOLUME = Kind("a volume", "pL", "2.5 nL")
 VOLUME_RATE = Kind("a volume per time", "pL/day", "24 mL/day")

@@ -9,7 +9,7 @@ from thecal.errors import ThecalError
 from thecal.link.client import Client
 from thecal.link.uncertain_delivery import withdraw
 from thecal.units.amounts import PL_PER_ML, count_text
-from thecal.units.quantities import CONCENTRATION, DURATION, MASS, VOLUME, parse_whole
+from thecal.units.quantities import DENSITY, DURATION, MASS, VOLUME, parse_whole
 from thecal.workflows.calibration import Calibration, Run, calibrate, check_density
 from thecal.workflows.counted import CountedRun
 from thecal.workflows.prompts import Prompter
@@ -35,8 +35,10 @@ def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibrat
     volume_pl = parse_whole(entered.volume, VOLUME) if entered.volume else 0
     duration_us = parse_whole(entered.duration, DURATION)
     mass_ng = parse_whole(entered.mass, MASS) if entered.mass else 0
-    u_density = parse_whole(entered.density_uncertainty, CONCENTRATION)
-    density = prompter.quantity("Density of the fluid", CONCENTRATION, "--density", entered.density)
+    u_density = parse_whole(entered.density_uncertainty, DENSITY)
+    density = prompter.quantity(
+        "Density of the fluid", DENSITY, "--density", entered.density, check=check_density
+    )
     u_mass = prompter.quantity(
         "Uncertainty of a weighing", MASS, "--mass-uncertainty", entered.mass_uncertainty
     )
@@ -50,7 +52,6 @@ def run(client: Client | None, prompter: Prompter, entered: Entered) -> Calibrat
             set_pl=set_pl,
         )
 
-    check_density(density)
     if client is None:
         return found(runs, None)
     counted = CountedRun.propose(client, volume_pl, duration_us)

@@ -18,11 +18,20 @@ from dataclasses import dataclass
 
 from thecal.errors import ThecalError
 from thecal.therapy.limits import STEP_VOLUME
-from thecal.units.amounts import PL_PER_ML, count_text, fixed_text, rounded_text, volume_text
+from thecal.units.amounts import (
+    PL_PER_ML,
+    count_text,
+    density_text,
+    fixed_text,
+    mass_text,
+    rounded_text,
+    volume_text,
+)
 
 _AIR_NG_PER_ML = 1_200_000
 _WEIGHTS_NG_PER_ML = 8_000_000_000
 _FEW_STEPS = 1000
+_SHARE = 10  # an uncertainty above a tenth of its amount is a slip of the unit
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Calibration:
             "uncertainty_pl": self.uncertainty_pl,
             "runs_pl": list(self.runs_pl),
             "set_pl": self.set_pl,
-            "change_it": self.differs or self.set_pl is None,
+            "change_it": None if self.set_pl is None else self.differs,
         }
 
 
@@ -83,6 +92,25 @@ def check_density(density_ng_per_ml: int) -> None:
     """ThecalError: no fluid for a pump has it."""
     if not 500_000_000 <= density_ng_per_ml <= 2_000_000_000:
         raise ThecalError("no drug's solution has this density", 'water of 20 C has "0.9982 g/mL"')
+
+
+def _check_uncertainties(
+    runs: Sequence[Run], density_ng_per_ml: int, mass_uncertainty_ng: int, density_uncertainty_ng_per_ml: int
+) -> None:
+    """ThecalError: one that is a slip of its unit."""
+    for run in runs:
+        if mass_uncertainty_ng * _SHARE > run.mass_ng:
+            raise ThecalError(
+                f"an uncertainty of {mass_text(mass_uncertainty_ng)} is over a tenth of what was weighed, "
+                f"{mass_text(run.mass_ng)}",
+                "check its unit, or weigh more",
+            )
+    if density_uncertainty_ng_per_ml * _SHARE > density_ng_per_ml:
+        raise ThecalError(
+            f"an uncertainty of {density_text(density_uncertainty_ng_per_ml)} is over a tenth of the "
+            f"density, {density_text(density_ng_per_ml)}",
+            "check its unit",
+        )
 
 
 def calibrate(
@@ -101,6 +129,7 @@ def calibrate(
                 f"let the pump make {count_text(_FEW_STEPS)} or more",
             )
     check_density(density_ng_per_ml)
+    _check_uncertainties(runs, density_ng_per_ml, mass_uncertainty_ng, density_uncertainty_ng_per_ml)
     buoyancy = (1 - _AIR_NG_PER_ML / _WEIGHTS_NG_PER_ML) / (1 - _AIR_NG_PER_ML / density_ng_per_ml)
     volumes = [buoyancy * run.mass_ng * PL_PER_ML / density_ng_per_ml / run.steps for run in runs]
     errors = [

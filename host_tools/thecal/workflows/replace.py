@@ -6,6 +6,7 @@ at no moment does the old program's rate give the new filling (DEL-13).
 
 from __future__ import annotations
 
+from thecal._io.wrapped import Unparted, say
 from thecal.commands.program import PreparedProgram, prepare_program
 from thecal.commands.refill import Before, Refill, Wanted
 from thecal.commands.review import print_start, settings_table
@@ -59,11 +60,20 @@ def _bridged(
 ) -> tuple[CheckedTherapy, PreparedProgram]:
     """With the bridge asked for, or knowingly without (DEL-11)."""
     found = prepared.bridge
+    if bridge is False and therapy.model.bridge is not None:
+        raise ThecalError(
+            "the therapy file asks for a bridge, and --no-bridge for none: nothing was changed",
+            "take [bridge] out of the file, or leave out --no-bridge",
+        )
+    if bridge and found is None:
+        raise ThecalError(
+            "there is nothing to bridge: the filling is the same, or no basal dose runs before or after it",
+            "nothing was changed; leave out --bridge",
+        )
     if found is None or therapy.model.bridge is not None:
         return therapy, prepared
-    print(f"The catheter still holds {found.old_filling}:")
-    print(f"  b  {found.with_in_words()}")
-    print(f"  n  {found.in_words()}")
+    say(f"The catheter still holds {found.old_filling}:")
+    say(f"  b  {found.with_in_words()}", f"  n  {found.in_words()}")
     if bridge is None:
         options = [("b", "bridge it"), ("n", "no bridge: the dose error above is meant")]
         bridge = prompter.choice("Bridge the old filling?", options, "--bridge or --no-bridge") == "b"
@@ -80,8 +90,8 @@ def _show(prepared: PreparedProgram, refill: Refill) -> None:
     print_start(prepared, console)
     console.print(settings_table(prepared))
     for warning in prepared.warnings:
-        console.print(f"note: {warning.field} {warning.message}", markup=False, highlight=False)
-    print("\n".join(refill.words()))
+        console.print(Unparted(f"note: {warning.field} {warning.message}"))
+    say(*refill.words())
 
 
 def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) -> Prime:
@@ -93,7 +103,7 @@ def implant(client: Client, prompter: Prompter, *, dry: bool | None, yes: bool) 
         ]
         dry = prompter.choice("Is the pump dry or primed?", options, "--dry or --primed") == "d"
     prime = Prime.propose(client, dry=dry, implant=True)
-    print("\n".join(prime.words()))
+    say(*prime.words())
     try:
         prompter.confirm("Prime now?", "--yes", yes)
         prime.commit()

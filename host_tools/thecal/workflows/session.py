@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from thecal._io.wrapped import say
 from thecal.commands.program import PreparedProgram
 from thecal.commands.review import Review
 from thecal.commands.status import Snapshot
@@ -148,9 +149,9 @@ def interrogate(client: Client, port: str) -> tuple[Snapshot, Document | None]:
 def show(snapshot: Snapshot, program: Document | None) -> None:
     """The pump and every setting of its program."""
     for name, text in snapshot.rows():
-        print(f"  {name:<12}  {text}")
+        say(f"  {name:<12}  {text}")
     for setting in from_wire(program) if program else ():
-        print(f"    {setting.field:<30}  {setting.text}")
+        say(f"    {setting.field:<30}  {setting.text}")
 
 
 def adjusted(prompter: Prompter, program: Document | None, answers: Answers) -> CheckedTherapy | None:

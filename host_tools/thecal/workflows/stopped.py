@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from thecal.commands import going_on
 from thecal.units.amounts import US_PER_S, duration_text
 from thecal_protocol.therapy import WITHDRAWAL
 
 
-def words(program: Mapping[str, Any] | None) -> Iterator[str]:
-    """Lines for people; none without a program."""
+def words(program: Mapping[str, Any] | None, lasting_s: int | None = None) -> Iterator[str]:
+    """Lines for people; none without a program. `lasting_s`: the stop ends by itself after that."""
     if program is None:
         return
-    pause = duration_text(program["max_pause_s"] * US_PER_S)
-    yield f"The pump alerts when the stop lasts longer than {pause}. It goes on with: thecal resume"
+    goes_on = going_on.after_a_stop(lasting_s)
+    yield f"{goes_on[:1].upper()}{goes_on[1:]}."
+    if lasting_s is None:
+        pause = duration_text(program["max_pause_s"] * US_PER_S)
+        yield f"It alerts when the stop lasts longer than {pause}."
     for library in program["library"]:
         for drug, entry in zip(program["drugs"], library["drugs"], strict=True):
             if entry["rules"] & WITHDRAWAL:

@@ -74,8 +74,8 @@ def test_a_fault_is_cleared(quick_thecal: Thecal):
         done = quick_thecal("fault", "clear", "--yes", "--json", port=emulator.port)
         assert (done.code, done.err) == (0, "")
         document = json.loads(done.out)
-        assert document.pop("text") == f"{fault['id']} is cleared; the pump is stopped. " + (
-            "Resume it with `thecal resume`."
+        assert document.pop("text") == (
+            f"{fault['id']} is cleared: the pump is stopped; it goes on with: thecal resume"
         )
         assert document.pop("outcome") == "carried_out"
         assert document == {"schema": 1, "cleared": fault["id"], "state": "stopped"}

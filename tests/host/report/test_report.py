@@ -146,7 +146,7 @@ def test_the_course_by_the_log_is_what_the_motor_did(
         "--save",
         kept,
         "--out",
-        tmp_path / "r",
+        tmp_path / "r.html",
     )
     assert done.code == 0, done.err
     record = records.of_file(kept)
@@ -194,9 +194,9 @@ def test_a_broken_chain_is_red_and_never_hidden(quick_thecal: Thecal, tmp_path: 
         assert '<p class="bad">THE LOG IS NOT AS THE PUMP WROTE IT' in out.read_text()
         assert ".bad { background: #fbe3df; border: 2px solid #a61c00; color: #a61c00" in out.read_text()
     path = write_lines(tmp_path / "log.jsonl", lines)
-    done = quick_thecal("report", "--log", path, "--out", tmp_path / "r", "--json")
+    done = quick_thecal("report", "--log", path, "--out", tmp_path / "r.html", "--json")
     assert json.loads(done.out)["chain"] == "unchecked"
-    assert "The log was NOT checked" in (tmp_path / "r").read_text()
+    assert "The log was NOT checked" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.req("REC-15", part="a report of a file of lines")
@@ -301,14 +301,15 @@ BAD = [
 def test_what_is_no_log(text: str, said: str, quick_thecal: Thecal, tmp_path: Path):
     path = tmp_path / "x"
     path.write_text(text)
-    assert said in quick_thecal("report", "--log", path, "--out", tmp_path / "r").error
-    assert not (tmp_path / "r").exists()
+    assert said in quick_thecal("report", "--log", path, "--out", tmp_path / "r.html").error
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_places_that_cannot_be_written(quick_thecal: Thecal, tmp_path: Path):
     path = write_lines(tmp_path / "l", a_month(40))
-    for option in ("--out", "--pdf", "--save"):
-        done = quick_thecal("report", "--log", path, "--out", tmp_path / "r", option, tmp_path / "none" / "f")
+    for option, name in (("--out", "f.html"), ("--pdf", "f.pdf"), ("--save", "f.json")):
+        places = {"--out": tmp_path / "r.html", option: tmp_path / "none" / name}
+        done = quick_thecal("report", "--log", path, *(word for pair in places.items() for word in pair))
         assert "cannot be written" in done.error
     assert "cannot be read" in quick_thecal("report", "--log", tmp_path / "none").error
     assert quick_thecal("report").code == 2
@@ -320,7 +321,7 @@ def test_what_a_log_says_is_escaped(quick_thecal: Thecal, tmp_path: Path):
     lines[5]["kind"] = "unknown_77"
     lines[8].update(kind="bolus_refused", code=77, b=1 << 60)  # numbers that no table has
     lines[9].update(kind="bolus_started", code=78)
-    path, out = write_lines(tmp_path / "<script>x.jsonl", lines), tmp_path / "r"
+    path, out = write_lines(tmp_path / "<script>x.jsonl", lines), tmp_path / "r.html"
     assert quick_thecal("report", "--log", path, "--out", out).code == 0
     assert "<script>" not in out.read_text()
 
@@ -332,7 +333,7 @@ def test_a_long_log_costs_in_proportion(tmp_path: Path, keys: None):
 
     def calls(records: int) -> int:
         record, key = command.from_file(write_lines(tmp_path / f"{records}.jsonl", a_month(records)), "P1")
-        page = tmp_path / "r"
+        page = tmp_path / "r.html"
         profile = cProfile.Profile()
         profile.runcall(command.write, record, key, command.Wanted(page), datetime(2026, 2, 1))
         assert page.stat().st_size < 1_000_000

@@ -98,7 +98,7 @@ def test_the_questions_of_a_dose_change_are_counted(
 
 def test_after_the_commit_nobody_says_that_nothing_was_changed(quick_thecal: Thecal, therapy: Emulator):
     """The input ends at the last question, which is about the report."""
-    done = quick_thecal("session", "--dose", "2.6 mg/day", "--yes", port=therapy.port)
+    done = quick_thecal("session", "--dose", "2.6 mg/day", port=therapy.port, stdin="y\n")
     assert done.code == 1
     assert "Constant morphine runs, and nothing after that was done" in done.err
     assert "nothing was changed" not in done.err
@@ -236,8 +236,7 @@ def test_a_port_that_vanishes_at_any_question(
                     emulator.kill()
                 return next((text for start, text in replies.items() if question.startswith(start)), "")
 
-            monkeypatch.setattr("thecal.cli.common.optional_answer_to", reply)
-            monkeypatch.setattr("thecal.cli.service.optional_answer_to", reply)
+            monkeypatch.setattr(Prompter, "line", lambda self, question, flag: reply(question))
             monkeypatch.setattr("thecal.cli.common.ask", reply)
         else:
             presses(monkeypatch, emulator)

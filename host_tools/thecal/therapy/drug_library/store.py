@@ -26,6 +26,7 @@ SHIPPED = Path(__file__).with_name("default.toml")
 # Signed with a key that was thrown away then (tools/generate/sign_default_library.py): a new library comes
 # with a new key here, so what is trusted is the installed thecal itself.
 SHIPPED_KEY = "8b10e58f5538e2a226fe5fa7a255e1c3119b5307251ccfe342824ecc666e73ff"
+_LONGEST_NAME = 60
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,7 +92,17 @@ def trust(public: str, name: str) -> Path:
     """Take libraries of this key from now on; the file that says so."""
     if not _KEY.fullmatch(public):
         raise LibraryError(f'"{public}" is no public key', "it is the 64 hexadecimal digits of make-key")
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise LibraryError(
+            f"the name of a key has 1 to {_LONGEST_NAME} letters, and this has {len(name.strip())}",
+            "say whose key it is: --name pharmacy",
+        )
     path = keys_folder() / (file_name(name) + ".pub")
+    if path.exists() and path.read_text(encoding="ascii", errors="replace").strip() != public:
+        raise LibraryError(
+            f"another key is trusted under this name already, in {path}",
+            "give this one another name, or remove that file",
+        )
     try:
         private.folder(path.parent)
     except OSError as error:

@@ -52,14 +52,18 @@ def refill_problems(refill: Mapping[str, Any], reservoir_pl: int, today: int) ->
             f"measured after filling: {volume_text(measured_pl)}, but of {volume_text(volume_pl)} filled in "
             f"at most {volume_text(most_pl)} can be found; measure again"
         )
-    size = len(refill["lot"].encode())
-    if size > MAX_LOT_BYTES:
-        found.append(f"the lot has {size} bytes; at most {MAX_LOT_BYTES}")
+    found += lot_problems(refill["lot"])
     day = refill["expiry_day"]
     if day and not today <= day <= local_time.LAST_DAY:
         good, first, last = map(local_time.date_text, (day, today, local_time.LAST_DAY))
         found.append(f"the drug is good until {good}; it must be from the pump's today, {first}, to {last}")
     return found
+
+
+def lot_problems(lot: str) -> list[str]:
+    """What is wrong with the name of a lot."""
+    size = len(lot.encode())
+    return [f"the lot has {size} bytes; at most {MAX_LOT_BYTES}"] if size > MAX_LOT_BYTES else []
 
 
 def prime_problems(program: Mapping[str, Any], dry: bool, left_pl: int) -> list[str]:
