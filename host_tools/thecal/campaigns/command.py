@@ -56,7 +56,7 @@ def run(
                     told.failure(row)
                 progress.advance(told.failures)
 
-            runner.run(scheduler, finished)
+            runner.run(scheduler, finished, lambda text: print(text, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
         told.say(_summary(runner, before, time.monotonic() - began_s))
         kept = f"{len(runner.rows)} of {runs} runs are kept in {folder}; go on with --resume"

@@ -4,7 +4,10 @@ Read them with anything that reads Parquet: `pyarrow.parquet.read_table(folder)`
 """
 
 import contextlib
-from collections.abc import Generator, Iterable, Sequence
+import fcntl
+import os
+import weakref
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ _COMMON = {
     "wall_s": "real",
     "version": "text",
 }
+_LOCK = ".lock"  # who reads the folder as Parquet passes over names that begin with a dot
 _PART = "part-{:07d}.parquet"
 
 
@@ -35,6 +39,7 @@ class Results:
         self._campaign = campaign
         self._seed = seed
         self._schema: Any = _schema(campaign, seed)
+        self._claimed: Callable[[], object] | None = None
 
     def parts(self) -> list[Path]:
         """The parts there are."""
@@ -65,10 +70,26 @@ class Results:
             _arrow().parquet.write_table(table, draft)
         return part
 
-    def make_folder(self) -> None:
-        """Before the first run: a folder that cannot be made is told at once."""
+    def claim(self) -> None:
+        """Before anything is read or run: make the folder, and have it until `give_back`, or until this
+        process ends, however. ThecalError: it cannot be made, or another campaign has it."""
         with self._writing():
             private.folder(self.folder)
+            lock = private.opened(self.folder / _LOCK)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise ThecalError(
+                f"another campaign is at work in {self.folder}",
+                "wait for its end and go on with --resume, or name another folder with --out",
+            ) from None
+        self._claimed = weakref.finalize(self, os.close, lock)  # closed, it is free
+
+    def give_back(self) -> None:
+        """Let others have the folder. Harmless when they may."""
+        if self._claimed is not None:
+            self._claimed()
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[None]:

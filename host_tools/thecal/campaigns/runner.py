@@ -6,7 +6,9 @@ Which worker makes a run, and when, changes nothing about it (`base`).
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from thecal.errors import ThecalError
 
 BATCH = 50
 _CONNECT_S = 10
+_WORKERS_S = 60.0  # for so long a scheduler may have no worker
+_ASK_EVERY_S = 1.0
+_GLANCE_S = 0.02
 IN_PROCESS = "sync"  # `scheduler`: no cluster, everything in this process
 
 Batch = list[tuple[int, int]]  # run number, seed
@@ -42,7 +47,17 @@ class Runner:
         self.rows: list[Row] = []  # finished, of this and of earlier goes
 
     def take_up(self, *, resume: bool) -> int:
-        """Find what is finished already; how many runs. ThecalError when there is something unexpected."""
+        """Find what is finished already; how many runs. ThecalError when there is something unexpected. The
+        folder is this runner's until `run` has ended."""
+        self.results.claim()
+        try:
+            self._look(resume=resume)
+        except BaseException:
+            self.results.give_back()
+            raise
+        return len(self.rows)
+
+    def _look(self, *, resume: bool) -> None:
         if self.results.parts() and not resume:
             raise ThecalError(
                 f"{self.results.folder} holds results already",
@@ -55,12 +70,16 @@ class Runner:
                 f"{others} runs in {self.results.folder} were made with other code than this",
                 "begin anew in another folder, named with --out",
             )
-        self.results.make_folder()
-        return len(self.rows)
 
-    def run(self, scheduler: str, on_row: OnRow) -> None:
-        """Make every run that is missing. Ctrl-C: the finished batches stay."""
-        for rows in self._batches_done(scheduler):
+    def run(self, scheduler: str, on_row: OnRow, tell: Callable[[str], None] = lambda text: None) -> None:
+        """Make every run that is missing. Ctrl-C: the finished batches stay. `tell`: why nothing happens."""
+        try:
+            self._run(scheduler, on_row, tell)
+        finally:
+            self.results.give_back()
+
+    def _run(self, scheduler: str, on_row: OnRow, tell: Callable[[str], None]) -> None:
+        for rows in self._batches_done(scheduler, tell):
             others = of_other_code(rows, base.code_version())
             if others:
                 raise ThecalError(
@@ -79,7 +98,7 @@ class Runner:
         pairs = [(number, base.seed_of(name, self.seed, number, cells)) for number in numbers]
         return [pairs[at : at + self.batch] for at in range(0, len(pairs), self.batch)]
 
-    def _batches_done(self, scheduler: str) -> Iterator[list[Row]]:
+    def _batches_done(self, scheduler: str, tell: Callable[[str], None]) -> Iterator[list[Row]]:
         batches = self._missing()
         if not batches:
             return
@@ -87,21 +106,63 @@ class Runner:
             for batch in batches:
                 yield run_batch(self.campaign.name, batch)
         else:
-            yield from _on_dask(scheduler, self.campaign.name, batches)
+            yield from _on_dask(scheduler, self.campaign.name, batches, tell)
 
 
-def _on_dask(scheduler: str, name: str, batches: Iterable[Batch]) -> Iterator[list[Row]]:
+def _on_dask(
+    scheduler: str, name: str, batches: Iterable[Batch], tell: Callable[[str], None]
+) -> Iterator[list[Row]]:
     distributed: Any = extras.load("distributed", extras.CAMPAIGN, "a campaign")
     with _client(scheduler) as client:
+        workers = _Workers(client, scheduler, tell)
+        workers.look()
         futures: Any = [client.submit(run_batch, name, batch, pure=False) for batch in batches]
         done: Any = distributed.as_completed(futures)
         try:
-            for future in done:
+            while not done.is_empty():
+                if not done.has_ready():
+                    workers.look()
+                    time.sleep(_GLANCE_S)
+                    continue
+                future = next(done)
                 yield future.result()
                 future.release()
+        except (OSError, CancelledError) as error:
+            raise ThecalError(
+                f"the dask scheduler at {scheduler or 'this computer'} went away: {error}",
+                "start it again, and go on with --resume",
+            ) from None
         except BaseException:
             client.cancel(futures)
             raise
+
+
+class _Workers:
+    """Whether anybody works: a scheduler takes work without one, and says nothing."""
+
+    def __init__(self, client: Any, scheduler: str, tell: Callable[[str], None]) -> None:
+        self._client = client
+        self._scheduler = scheduler
+        self._tell = tell
+        self._asked_s = -_ASK_EVERY_S
+        self._none_since_s = -1.0  # there is one, or it was not asked yet
+
+    def look(self) -> None:
+        """ThecalError: there has been none for a minute."""
+        now_s = time.monotonic()
+        if 0 <= now_s - self._asked_s < _ASK_EVERY_S:
+            return
+        self._asked_s = now_s
+        if self._client.nthreads():
+            self._none_since_s = -1.0
+        elif self._none_since_s < 0:
+            self._none_since_s = now_s
+            self._tell(f"no dask worker at {self._scheduler}: waiting {_WORKERS_S:g} s for one ...")
+        elif now_s > self._none_since_s + _WORKERS_S:
+            raise ThecalError(
+                f"the dask scheduler at {self._scheduler} has had no worker for {_WORKERS_S:g} s",
+                f"start one with: dask worker {self._scheduler}; then go on with --resume",
+            )
 
 
 @contextlib.contextmanager

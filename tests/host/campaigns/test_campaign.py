@@ -1,11 +1,14 @@
 """Campaigns: the same runs whatever carries them out, kept as they come, every failure with its replay."""
 
 import dataclasses
+import importlib
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -226,6 +229,42 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("thecal.campaigns.runner._CONNECT_S", 0.5)
     with pytest.raises(ThecalError, match=r"no dask scheduler at tcp://127\.0\.0\.1:1"):
         command.run(NAME, runs=2, scheduler="tcp://127.0.0.1:1", out=tmp_path)
+
+
+@pytest.mark.usefixtures("dice")
+@pytest.mark.req("HOST-19", part="two campaigns in one folder")
+def test_a_folder_is_one_campaigns(tmp_path: Path):
+    gone_through(tmp_path, 3)
+    first = Runner("dice", 20, 1, tmp_path)
+    assert first.take_up(resume=True) == 3
+    child = os.fork()  # another process, such as another terminal
+    if child == 0:
+        try:
+            Runner("dice", 20, 1, tmp_path).take_up(resume=True)
+        except ThecalError as error:
+            os._exit(7 if str(error).startswith(f"another campaign is at work in {tmp_path}; ") else 1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    first.run(IN_PROCESS, lambda row: None)
+    second = Runner("dice", 20, 1, tmp_path)
+    assert second.take_up(resume=True) == 20
+    assert sorted(int(row["run"] or 0) for row in second.rows) == list(range(20))  # each once
+
+
+@pytest.mark.req("HOST-19", part="a scheduler that nobody works for")
+def test_a_scheduler_without_a_worker_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("thecal.campaigns.runner._WORKERS_S", 0.3)
+    monkeypatch.setattr("thecal.campaigns.runner._ASK_EVERY_S", 0.05)
+    distributed: Any = importlib.import_module("distributed")
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(ThecalError, match=r"has had no worker for 0\.3 s; start one with: dask worker"),
+    ):
+        command.run(NAME, runs=2, scheduler=cluster.scheduler_address, out=tmp_path)
+    assert f"no dask worker at {cluster.scheduler_address}: waiting 0.3 s" in capsys.readouterr().err
+    Runner(NAME, 2, 1, tmp_path).take_up(resume=True)  # nobody has the folder any more
 
 
 # --- power cuts, on real pumps ---
