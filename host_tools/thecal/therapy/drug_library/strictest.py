@@ -6,7 +6,7 @@ Of every limit the lowest, of every stability the shortest, and every rule.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from thecal.therapy.drug_library.model import (
     ConcentrationLimits,
@@ -18,6 +18,8 @@ from thecal.therapy.drug_library.model import (
     StartDose,
 )
 
+_Limits = TypeVar("_Limits", bound=Figure)
+
 
 def strictest(entries: Sequence[DrugEntry]) -> DrugEntry:
     """One entry in the place of several; of one, itself."""
@@ -27,10 +29,12 @@ def strictest(entries: Sequence[DrugEntry]) -> DrugEntry:
         name=" and ".join(entry.name for entry in entries),
         note=None,
         supplied=None,
-        concentration=_concentration(entries),
-        dose=_dose(entries),
-        start=_start(entries),
-        step=_step(entries),
+        concentration=_lowest(
+            ConcentrationLimits, (x.concentration for x in entries), "soft_ng_per_ml", "hard_ng_per_ml"
+        ),
+        dose=_lowest(DoseLimits, (x.dose for x in entries), "soft_ng_per_day", "hard_ng_per_day"),
+        start=_lowest(StartDose, (x.start for x in entries), "high_ng_per_day"),
+        step=_lowest(DoseStep, (x.step for x in entries), "rise_ng_per_day", "percent"),
         stability=_stability(entries),
         rules=[
             next(rule for rule in (entry.rule(name) for entry in entries) if rule is not None)
@@ -39,36 +43,13 @@ def strictest(entries: Sequence[DrugEntry]) -> DrugEntry:
     )
 
 
-def _concentration(entries: Sequence[DrugEntry]) -> ConcentrationLimits | None:
-    found = [entry.concentration for entry in entries if entry.concentration]
-    if not found:
+def _lowest(kind: type[_Limits], found: Iterable[_Limits | None], *names: str) -> _Limits | None:
+    """Of each of these limits the lowest; the others are not known. None: nothing says any."""
+    said = [figure for figure in found if figure]
+    if not said:
         return None
-    soft, hard = _least(x.soft_ng_per_ml for x in found), _least(x.hard_ng_per_ml for x in found)
-    return ConcentrationLimits.model_construct(**_cited(found), soft_ng_per_ml=soft, hard_ng_per_ml=hard)
-
-
-def _dose(entries: Sequence[DrugEntry]) -> DoseLimits | None:
-    found = [entry.dose for entry in entries if entry.dose]
-    if not found:
-        return None
-    soft, hard = _least(x.soft_ng_per_day for x in found), _least(x.hard_ng_per_day for x in found)
-    return DoseLimits.model_construct(**_cited(found), soft_ng_per_day=soft, hard_ng_per_day=hard)
-
-
-def _start(entries: Sequence[DrugEntry]) -> StartDose | None:
-    found = [entry.start for entry in entries if entry.start]
-    if not found:
-        return None
-    high = _least(x.high_ng_per_day for x in found)
-    return StartDose.model_construct(**_cited(found), low_ng_per_day=None, high_ng_per_day=high)
-
-
-def _step(entries: Sequence[DrugEntry]) -> DoseStep | None:
-    found = [entry.step for entry in entries if entry.step]
-    if not found:
-        return None
-    rise, percent = _least(x.rise_ng_per_day for x in found), _least(x.percent for x in found)
-    return DoseStep.model_construct(**_cited(found), rise_ng_per_day=rise, percent=percent)
+    values: dict[str, Any] = {name: _least(getattr(figure, name) for figure in said) for name in names}
+    return kind.model_construct(**_cited(said), **values)
 
 
 def _stability(entries: Sequence[DrugEntry]) -> list[Stability]:
