@@ -22,7 +22,6 @@ import copy
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from firmware.dosing import rig
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import PowerCut, PumpReset
 from thecal.errors import LinkError, Refused
@@ -41,337 +39,27 @@ from thecal.link.client import Client, refill_values
 from thecal.link.transport import Transport
 from thecal_protocol import messages
 
+from .no_press_changes import (
+    CHANGES,
+    DAY_US,
+    HOUR_US,
+    LOOSEN,
+    ML,
+    SCALES,
+    STEP_PL,
+    Changed,
+    S,
+    Values,
+    attempts,
+    changes,
+    first_program,
+    indices,
+    loosening,
+    scales,
+)
+from .no_press_truth import Agreed, Numbers, Truth
+
 SOAK = bool(os.environ.get("THECAL_SOAK"))
-Values = dict[str, Any]
-Numbers = np.ndarray[Any, np.dtype[np.int64]]
-
-S = 1_000_000
-HOUR_US = 3600 * S
-DAY_US = 24 * HOUR_US
-ML = 1_000_000_000  # pL; and 10^-9 ng in one ng
-STEP_PL = 25_000
-_NO_LIMIT = 1 << 62
-DRUG: Values = {
-    "name": "morphine",
-    "concentration_ng_per_ml": 20_000_000,
-    "max_dose_24h_ng": 4_000_000,
-    "max_dose_1h_ng": 500_000,
-}
-BUPIVACAINE: Values = {
-    "name": "bupivacaine",
-    "concentration_ng_per_ml": 5_000_000,
-    "max_dose_24h_ng": 1_000_000,
-    "max_dose_1h_ng": 125_000,
-}
-LIBRARY: Values = {
-    "version": 5,
-    "digest": b"12345678",
-    "drugs": [
-        {"max_concentration_ng_per_ml": 25_000_000, "max_dose_24h_ng": 5_000_000, "rules": 2},
-        {"max_concentration_ng_per_ml": 7_500_000, "max_dose_24h_ng": 1_250_000, "rules": 0},
-    ],
-    "confirmed": [],
-}
-PATIENT: Values = {"dose_ng": 100_000, "duration_us": 300 * S, "lockout_us": HOUR_US, "max_per_24h": 6}
-
-
-def first_program(drugs: int, library: bool, limits: bool) -> Values:
-    """Without `limits` of the dose only the highest rate holds it."""
-    values = rig.therapy(
-        step_volume_pl=STEP_PL,
-        basal_dose_ng_per_day=2_400_000,
-        drugs=[DRUG, BUPIVACAINE][:drugs],
-        patient_bolus=[PATIENT] if library else [],  # without a library the strictest rules hold
-        max_rate_pl_per_day=2 * ML,
-        library=[{**LIBRARY, "drugs": LIBRARY["drugs"][:drugs]}] if library else [],
-        pump_tubing_pl=20_000_000,
-        catheter_length_um=300_000,
-        catheter_pl_per_cm=1_000_000,
-    )
-    values = copy.deepcopy(values)
-    if not limits:
-        values.update(max_rate_pl_per_day=ML // 5, patient_bolus=[])
-        for entry in [*values["drugs"], *(one for x in values["library"] for one in x["drugs"])]:
-            entry["max_dose_24h_ng"] = 0
-        for entry in values["drugs"]:
-            entry["max_dose_1h_ng"] = 0
-    return values
-
-
-# -- what may be different in the next program
-
-
-def _scaled(value: int, by: tuple[int, int]) -> int:
-    return value * by[0] // by[1]
-
-
-SCALES = [(1, 25), (1, 10), (1, 2), (9, 10), (11, 10), (2, 1), (10, 1), (25, 1)]
-NAMES = ["Morphine", "MORPHINE", "morphine ", "morphine.", "mor-phine", "morphine-2", "baclofen", "x"]
-scales = st.sampled_from(SCALES)
-indices = st.integers(0, 1)
-
-
-def _drug(values: Values, index: int) -> Values:
-    found: Values = values["drugs"][index % len(values["drugs"])]
-    return found
-
-
-def _set(name: str) -> Callable[[Values, int, tuple[int, int]], None]:
-    def change(values: Values, index: int, by: tuple[int, int]) -> None:
-        values[name] = _scaled(values[name], by)
-
-    return change
-
-
-def _set_drug(name: str) -> Callable[[Values, int, tuple[int, int]], None]:
-    def change(values: Values, index: int, by: tuple[int, int]) -> None:
-        drug = _drug(values, index)
-        drug[name] = 0 if by == (25, 1) and name != "concentration_ng_per_ml" else _scaled(drug[name], by)
-
-    return change
-
-
-def _name(values: Values, index: int, by: tuple[int, int]) -> None:
-    _drug(values, index)["name"] = NAMES[SCALES.index(by)]
-
-
-def _another_drug(values: Values, index: int, by: tuple[int, int]) -> None:
-    """One more, one less, or in the other order."""
-    if len(values["drugs"]) > 1:
-        values["drugs"] = values["drugs"][:1] if index else values["drugs"][::-1]
-        for library in values["library"]:
-            library["drugs"] = library["drugs"][:1] if index else library["drugs"][::-1]
-    else:
-        values["drugs"] += [copy.deepcopy(BUPIVACAINE)]
-        for library in values["library"]:
-            library["drugs"] += copy.deepcopy(LIBRARY["drugs"][1:])
-
-
-def _limits_follow(values: Values, index: int, by: tuple[int, int]) -> None:
-    """Concentration and limits together: what the pump counts stays the same."""
-    for drug in values["drugs"]:
-        for name in ("concentration_ng_per_ml", "max_dose_24h_ng", "max_dose_1h_ng"):
-            drug[name] = _scaled(drug[name], by)
-
-
-def _steps_and_dose(values: Values, index: int, by: tuple[int, int]) -> None:
-    values["step_volume_pl"] = _scaled(values["step_volume_pl"], (by[1], by[0]))
-    values["max_rate_pl_per_day"] = _scaled(values["max_rate_pl_per_day"], by)
-
-
-def _dose(values: Values, index: int, by: tuple[int, int]) -> None:
-    if values["basal_mode"] == 1:
-        values["basal_dose_ng_per_day"] = _scaled(values["basal_dose_ng_per_day"], by)
-    for step in values["basal_steps"]:
-        step["dose_ng_per_day"] = _scaled(step["dose_ng_per_day"], by)
-
-
-def _flex(values: Values, index: int, by: tuple[int, int]) -> None:
-    values.update(basal_mode=2, basal_dose_ng_per_day=0, plan=[], bridge=[])
-    values["basal_steps"] = [
-        {"start_min": 0, "days": 127, "dose_ng_per_day": 2_000_000},
-        {"start_min": 600, "days": 127, "dose_ng_per_day": _scaled(2_000_000, by)},
-        {"start_min": 600 + 120 // by[0], "days": 127, "dose_ng_per_day": 2_400_000},
-    ]
-
-
-def _continuous(values: Values, index: int, by: tuple[int, int]) -> None:
-    values.update(basal_mode=1, basal_dose_ng_per_day=2_400_000, basal_steps=[], bridge=[])
-
-
-def _minimum(values: Values, index: int, by: tuple[int, int]) -> None:
-    values.update(basal_mode=3, basal_dose_ng_per_day=0, basal_steps=[], plan=[])
-
-
-def _plan(values: Values, index: int, by: tuple[int, int]) -> None:
-    _continuous(values, index, by)
-    dose = values["basal_dose_ng_per_day"]
-    values["plan"] = [
-        {"after_us": (k + 1) * 6 * HOUR_US, "dose_ng_per_day": dose + (k + 1) * _scaled(100_000, by)}
-        for k in range(4)
-    ]
-
-
-def _periodic(values: Values, index: int, by: tuple[int, int]) -> None:
-    one = {
-        "dose_ng": _scaled(40_000, by),
-        "duration_us": 600 * S,
-        "every_us": 6 * HOUR_US,
-        "first_us": 60 * S,
-    }
-    values["periodic_boluses"] = [one, one][: 1 + index]
-
-
-def _patient(values: Values, index: int, by: tuple[int, int]) -> None:
-    bolus = {
-        **PATIENT,
-        "dose_ng": _scaled(100_000, by),
-        "lockout_us": _scaled(HOUR_US, by),
-        "max_per_24h": 90,
-    }
-    values["patient_bolus"] = [bolus] if index else []
-
-
-def _bridge(values: Values, index: int, by: tuple[int, int]) -> None:
-    _continuous(values, index, by)
-    values["plan"] = []
-    old = values["drugs"][0]["concentration_ng_per_ml"]
-    if index:
-        values["drugs"][0]["concentration_ng_per_ml"] = _scaled(old, by)
-    values["bridge"] = [{"dose_ng_per_day": _scaled(2_400_000, by), "concentration_ng_per_ml": old}]
-
-
-def _library(values: Values, index: int, by: tuple[int, int]) -> None:
-    """Changed, dropped, older, far newer; with a looser limit."""
-    at = SCALES.index(by)
-    if at == 0:
-        values.update(library=[], patient_bolus=[])
-        return
-    library = copy.deepcopy(values["library"][0] if values["library"] else LIBRARY)
-    library["drugs"] = library["drugs"][: len(values["drugs"])]
-    library["version"] = [5, 4, 6, 7, 500, 1006, 2**31, 2**32 - 1][at]
-    library["digest"] = b"1234567" + bytes((at,))
-    if index:
-        entry = library["drugs"][0]
-        entry.update(max_dose_24h_ng=0, rules=0) if at % 2 else entry.update(max_dose_24h_ng=50_000_000)
-        values["drugs"][0]["max_dose_24h_ng"] = 40_000_000
-    values["library"] = [library]
-
-
-CHANGES: dict[str, Callable[[Values, int, tuple[int, int]], None]] = {
-    "step volume": _set("step_volume_pl"),
-    "steps and rate": _steps_and_dose,
-    "concentration": _set_drug("concentration_ng_per_ml"),
-    "concentration and limits": _limits_follow,
-    "limit of 24 h": _set_drug("max_dose_24h_ng"),
-    "limit of 1 h": _set_drug("max_dose_1h_ng"),
-    "rate": _set("max_rate_pl_per_day"),
-    "name": _name,
-    "drugs": _another_drug,
-    "library": _library,
-    "dose": _dose,
-    "flex": _flex,
-    "continuous": _continuous,
-    "minimum": _minimum,
-    "plan": _plan,
-    "periodic": _periodic,
-    "patient": _patient,
-    "bridge": _bridge,
-    "dead volume": _set("catheter_length_um"),
-    "reservoir": _set("reservoir_pl"),
-}
-Changed = list[tuple[str, int, tuple[int, int]]]
-_LOOSEN = 11  # so many of them may loosen something: tried more often
-_names = st.sampled_from([*list(CHANGES)[:_LOOSEN] * 2, *CHANGES])
-_loosening = st.sampled_from(list(CHANGES)[:_LOOSEN])
-changes = st.lists(st.tuples(_names, indices, scales), min_size=1, max_size=2)
-attempts = st.lists(changes, min_size=1, max_size=4)
-
-
-# -- what is so
-
-
-@dataclass(frozen=True)
-class Drug:
-    """As it was last vouched for."""
-
-    concentration: int
-    limits: tuple[tuple[int, int], ...]  # (window, ng), 0: none
-
-
-@dataclass(frozen=True)
-class Agreed:
-    """What a press vouched for."""
-
-    from_us: int
-    first_step: int  # from which its step volume and drugs are the truth
-    step_pl: int
-    rate_pl_per_day: int
-    drugs: dict[str, Drug]
-
-    @classmethod
-    def of(cls, values: Values, from_us: int, first_step: int) -> "Agreed":
-        return cls(
-            from_us,
-            first_step,
-            values["step_volume_pl"],
-            values["max_rate_pl_per_day"],
-            {
-                x["name"].casefold(): Drug(
-                    x["concentration_ng_per_ml"],
-                    ((HOUR_US, x["max_dose_1h_ng"]), (DAY_US, x["max_dose_24h_ng"])),
-                )
-                for x in values["drugs"]
-            },
-        )
-
-
-class Truth:
-    """Every step that the motor made, and what was agreed on when."""
-
-    def __init__(self, agreed: Agreed) -> None:
-        self.agreed = [agreed]
-        self.times = np.zeros(0, dtype=np.int64)
-
-    def check(self) -> None:
-        """No window of an hour or a day holds more than was agreed on."""
-        for window_us in (HOUR_US, DAY_US):
-            self._check(window_us)
-
-    def _check(self, window_us: int) -> None:
-        first = np.searchsorted(self.times, self.times - window_us, side="right")
-        volumes = self._volumes(None)
-        bound = self._bound(lambda a: a.rate_pl_per_day * window_us // DAY_US + 2 * a.step_pl, window_us)
-        self._compare("volume", volumes, bound, first, window_us)
-        for name in {name for agreed in self.agreed for name in agreed.drugs}:
-
-            def limit(a: Agreed, name: str = name) -> int | None:
-                drug = a.drugs.get(name)
-                ng = dict(drug.limits)[window_us] if drug else 0
-                return ng * ML + 2 * a.step_pl * drug.concentration if drug and ng else None
-
-            self._compare(name, self._volumes(name), self._bound(limit, window_us), first, window_us)
-
-    def _volumes(self, name: str | None) -> Numbers:
-        """What each step held: volume, or dose of a drug in 10^-9 ng."""
-        held = np.zeros(len(self.times), dtype=np.int64)
-        for agreed in self.agreed:
-            drug = agreed.drugs.get(name) if name else None
-            concentration = drug.concentration if drug else 0
-            held[agreed.first_step :] = agreed.step_pl * (concentration if name else 1)
-        return held
-
-    def _bound(self, limit: Callable[[Agreed], int | None], window_us: int) -> Numbers:
-        """For a window that ends with each step: the highest that counted within it."""
-        ends = [agreed.from_us for agreed in self.agreed[1:]] + [_NO_LIMIT]
-        bounds = np.zeros(len(self.times), dtype=np.int64)
-        for agreed, end in zip(self.agreed, ends, strict=True):
-            counted = (agreed.from_us <= self.times) & (end >= self.times - window_us)
-            most = limit(agreed)
-            bounds[counted] = np.maximum(bounds[counted], _NO_LIMIT if most is None else most)
-        return bounds
-
-    def _compare(
-        self,
-        what: str,
-        held: Numbers,
-        allowed: Numbers,
-        first: Numbers,
-        window_us: int,
-    ) -> None:
-        sums = np.concatenate(([0], np.cumsum(held)))
-        got = sums[1:] - sums[first]
-        over = np.nonzero(got > allowed)[0]
-        if len(over):
-            at = over[0]
-            unit = "pL" if what == "volume" else "10^-9 ng"
-            raise AssertionError(
-                f"{what}: {got[at]} {unit} in {window_us // HOUR_US} h at {self.times[at] / HOUR_US:.3f} h, "
-                f"and {allowed[at]} was pressed for"
-            )
-
-
-# -- who does what
 
 
 class WithoutPress(RuleBasedStateMachine):
@@ -537,7 +225,7 @@ class WithoutPress(RuleBasedStateMachine):
             self._commit(messages.PROPOSAL_PROGRAM, partial(self._next_program, wanted))
         self.wait(3 * HOUR_US)
 
-    @rule(looser=st.lists(st.tuples(_loosening, indices, scales), min_size=2, max_size=4))
+    @rule(looser=st.lists(st.tuples(loosening, indices, scales), min_size=2, max_size=4))
     def loosen_and_use(self, looser: Changed) -> None:
         """Each in every way, then as high a dose as is taken, by basal rate and bolus; then as it was."""
         for change in looser:
@@ -711,7 +399,7 @@ def test_no_single_change_opens_a_way(held_by: str):
     machine = WithoutPress()
     try:
         machine.first(drugs=1, library=held_by == "library", limits=held_by != "rate")
-        for name in list(CHANGES)[:_LOOSEN]:
+        for name in list(CHANGES)[:LOOSEN]:
             for by in SCALES if SOAK or name in ("name", "library") else [(1, 10), (10, 1)]:
                 machine.loosen_and_use([(name, int(name == "library"), by)])
     finally:
