@@ -51,30 +51,6 @@ class Run:
 Runner = Callable[..., Run]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def keys_of_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nor does any keep the keys of emulated pumps where real ones are kept."""
-    before = os.environ.get("THECAL_KEYS")
-    os.environ["THECAL_KEYS"] = str(tmp_path_factory.mktemp("log-keys"))
-    yield
-    if before is None:
-        del os.environ["THECAL_KEYS"]
-    else:
-        os.environ["THECAL_KEYS"] = before
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_store() -> Iterator[None]:
-    """No test writes to the store of whoever runs it; those of the store name a file of their own."""
-    before = os.environ.get("THECAL_STORE")
-    os.environ["THECAL_STORE"] = "off"
-    yield
-    if before is None:
-        del os.environ["THECAL_STORE"]
-    else:
-        os.environ["THECAL_STORE"] = before
-
-
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """The project's folder."""
@@ -151,10 +127,12 @@ def _one_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _private_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees or touches the keys of whoever runs it."""
+def _private_keys_and_no_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or touches keys, real or of emulated pumps, nor the store of whoever runs it; those of the
+    store name a file of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THECAL_KEYS", str(tmp_path_factory.mktemp("keys")))
+        patch.setenv("THECAL_STORE", "off")
         yield
 
 
