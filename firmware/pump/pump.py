@@ -10,14 +10,16 @@ from pump.link.auth import Auth
 from pump.link.budgets import Budgets
 from pump.link.button_authorization import ButtonAuthorization
 from pump.link.commands import Commands
+from pump.link.guard_commands import GuardCommands
 from pump.link.keys import Keys
 from pump.link.pairing import Pairing
 from pump.link.proposals import Proposals
 from pump.link.server import Server
 from pump.records.event_log import EventLog
+from pump.records.event_queue import EventQueue
 from pump.records.persistence import Persistence
-from pump.safety.service import Service
-from pump.safety.supervisor import DOSING, EVALUATE_RUNS, LATE_S, LINK, RECORDS
+from pump.safety.readiness import Readiness
+from pump.safety.supervisor import DOSING, EVALUATE_RUNS, LATE_S, LINK, RECORDS, Supervisor
 from pump.therapy.bounds import Bounds
 from pump.therapy.slots import make_delivery
 from pump.therapy.therapy_controller import TherapyController
@@ -41,39 +43,46 @@ class Pump:
         self._board = board
         began_ticks = board.ticks_us()
         self.timebase = Timebase(began_ticks)
-        self.log = EventLog(self.timebase, _reason_number, board.store, board.random_bytes)
+        queue = EventQueue(self.timebase, _reason_number)
+        self.log = EventLog(self.timebase, queue, board.store, board.random_bytes)
         bounds = Bounds(board.floor_pl_per_day, board.highest_step_pl, board.least_gap_us)
-        self.delivery = make_delivery(board.motor, self.log)
+        self.delivery = make_delivery(board.motor, queue)
         self.delivery.pace.gap_us = board.least_gap_us
-        controller = TherapyController(self.delivery, self.log, self._now)
-        self.log.note(event.BOOT, board.reset_cause(), 0, 0, 0)
-        self.persistence = Persistence(board, self.timebase, controller, self.log, bounds)
-        supervisor = Service(
-            board, self.timebase, controller, self.log, self.persistence, bounds.floor_pl_per_day
+        controller = TherapyController(self.delivery, queue, self._now)
+        queue.note(event.BOOT, board.reset_cause(), 0, 0, 0)
+        self.persistence = Persistence(board, self.timebase, controller, queue, bounds)
+        supervisor = Supervisor(
+            board, self.timebase, controller, queue, self.persistence, bounds.floor_pl_per_day
         )
         self.supervisor = supervisor
         self._breathed_ticks = began_ticks
         controller.breathe = self._breathe
         self.timebase.update(board.ticks_us())
         self.persistence.start_up()
-        self.log.start_up(self.delivery.local, board.ticks_us, began_ticks)
-        supervisor.start_up()
+        self.log.start_up(self.delivery.local, supervisor.alarms, board.ticks_us, began_ticks)
+        readiness = Readiness(supervisor, board, self.timebase, controller, queue, self.persistence)
+        readiness.start_up()
+        self._server = self._make_link(controller, bounds, supervisor, readiness)
+
+    def _make_link(self, controller, bounds, supervisor, readiness):
+        """Who is heard, and what they may ask."""
+        board = self._board
+        queue = self.log.queue
         proposals = Proposals(controller, bounds, self.persistence, supervisor)
-        button = ButtonAuthorization(board.button, self.timebase, self.log, supervisor.alarms)
+        button = ButtonAuthorization(board.button, self.timebase, queue, supervisor.alarms)
+        guard = GuardCommands(self.timebase, controller, queue, supervisor, readiness, self.persistence)
         commands = Commands(
-            self.timebase, controller, proposals, self.log, bounds, self.persistence, supervisor, button
+            self.timebase, controller, proposals, self.log, bounds, self.persistence, guard, button
         )
         self.persistence.fill_queue()  # the motor first: flash takes its time
         self.log.write_due()  # this boot's number is on flash before anybody is answered
-        keys = Keys(board.store, self.persistence, self.log)
-        pairing = Pairing(keys, button, self.timebase, self.log, board.serial_number)
-        boots = self.persistence.resets() << 16 | self.log.boot
-        auth = Auth(board, keys, pairing, button, self.log, self.timebase, boots)
-        budgets = Budgets(self.timebase.s, self.log.boot == 1)
+        keys = Keys(board.store, self.persistence, queue)
+        pairing = Pairing(keys, button, self.timebase, queue, board.serial_number)
+        boots = self.persistence.resets() << 16 | queue.boot
+        auth = Auth(board, keys, pairing, button, queue, self.timebase, boots)
+        budgets = Budgets(self.timebase.s, queue.boot == 1)
         identity = {"model": board.model, "firmware": version.VERSION}
-        self._server = Server(
-            board.serial, self.log, self.timebase, commands, button, auth, pairing, budgets, identity
-        )
+        return Server(board.serial, queue, self.timebase, commands, button, auth, pairing, budgets, identity)
 
     def _now(self):
         """The timebase, of this very moment."""

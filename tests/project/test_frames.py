@@ -19,8 +19,9 @@ STEADY = {
     "pump/pump.py": "turn _sleep _may_write",
     "pump/timebase.py": "until until_s",
     "pump/units.py": "by is_never subtract",
-    "pump/dosing/flow.py": "apply_due _all_planned _feed _may_hand_out _wake_at_low_water steps_left"
+    "pump/dosing/delivery.py": "apply_due _all_planned _feed _may_hand_out _wake_at_low_water steps_left"
     " may_stall",
+    "pump/dosing/step_count.py": "steps dose_steps primed_steps lost_steps primed_lost_steps",
     "pump/dosing/planner.py": "plan _reaches _advance _set_last is_fast",
     "pump/dosing/bigint.py": "less subtract used",
     "pump/link/server.py": "poll _regain_wakes",

@@ -63,5 +63,5 @@ def test_what_is_beyond_is_named():
 @pytest.mark.timeout(300)
 def test_every_module_has_its_share(table: dict[str, int]):
     shares = chip.shares()
-    assert {"pump.pump", "pump.dosing.flow", "thecal_protocol.messages", "pio_motor"} <= set(shares)
+    assert {"pump.pump", "pump.dosing.delivery", "thecal_protocol.messages", "pio_motor"} <= set(shares)
     assert sum(shares.values()) > table["thecal.mpy"]

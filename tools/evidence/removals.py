@@ -83,8 +83,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "DEL-08",
-            DOSING + "flow.py",
-            "        if self.restriction and bigint.less(self._keep_open, rate, size):",
+            DOSING + "scale.py",
+            "        if held and bigint.less(self._keep_open_parts, rate, size):",
             "        if False:",
             ("tests/firmware/safety/test_monitor.py",),
         ),
@@ -195,8 +195,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "INT-01",
-            SAFETY + "service.py",
-            "        elif failed:\n            self.fatal(alarm.SELF_TEST, failed)",
+            SAFETY + "readiness.py",
+            "        elif failed:\n            self._supervisor.fatal(alarm.SELF_TEST, failed)",
             "        elif failed:\n            pass",
             ("tests/firmware/safety/test_selftest.py",),
         ),
@@ -279,8 +279,8 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "ALM-06",
-            DOSING + "flow.py",
-            "            self.interlock.alarm(s, us, alarm.STOPPED_48H, True)",
+            DOSING + "pause.py",
+            "            interlock.alarm(s, us, alarm.STOPPED_48H, True)",
             "            pass",
             (
                 "tests/firmware/safety/test_alarms.py",
@@ -297,9 +297,9 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ),
         (
             "DEL-02",
-            DOSING + "delivery.py",
-            "bigint.load(self._base_parts, size, scale.parts(self.base))",
-            "bigint.load(self._base_parts, size, scale.parts(self.base) * 94 // 100)",
+            DOSING + "scale.py",
+            "bigint.load(self.base_parts, size, scale.parts(self.base))",
+            "bigint.load(self.base_parts, size, scale.parts(self.base) * 94 // 100)",
             ("tests/firmware/dosing/test_exactness.py::test_a_month_of_everything",),
         ),
         (

@@ -3,15 +3,15 @@
 ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "RES-06 dose",
-        "firmware/pump/dosing/flow.py",
-        "            self.prime_lost += missed - self._lost_before",
+        "firmware/pump/dosing/step_count.py",
+        "            self.lost_primes += lost - self._lost_before",
         "            pass",
         ("tests/host/simulation/test_missed.py",),
     ),
     (
         "RES-06 kept",
         "firmware/pump/records/state.py",
-        "        self._share(_MISSED, delivery.lost_steps())",
+        "        self._share(_MISSED, delivery.count.lost_steps())",
         "        pass",
         ("tests/host/simulation/test_missed.py",),
     ),

@@ -122,15 +122,15 @@ class FirmwareFaults:
         den = self._den
 
         def make(original):
-            def _add_up_rates(flow):
-                original(flow)
-                accumulator = flow.accumulator
+            def _add_up_rates(delivery):
+                original(delivery)
+                accumulator = delivery.accumulator
                 rate = limbs.to_int(accumulator.rate, accumulator.size) * num // den
                 limbs.load(accumulator.rate, accumulator.size, rate)
 
             return _add_up_rates
 
-        self._replace(_module("pump.dosing.flow").Flow, "_add_up_rates", make)
+        self._replace(_module("pump.dosing.delivery").Delivery, "_add_up_rates", make)
 
     def _planner_rate(self) -> None:
         limbs = _module("pump.dosing.bigint")
@@ -178,15 +178,15 @@ class FirmwareFaults:
 
     def _stuck_on(self) -> None:
         def make(original):
-            def _end_sources(flow, s, us):
-                for source in flow.all_sources:
+            def end_due(sources, s, us):
+                for source in sources.all:
                     if source.state == _RUNNING and source.end.by(s, us):
                         source.end.add(_HOUR_S, 0)
-                original(flow, s, us)
+                original(sources, s, us)
 
-            return _end_sources
+            return end_due
 
-        self._replace(_module("pump.dosing.flow").Flow, "_end_sources", make)
+        self._replace(_module("pump.dosing.infusion_source").Sources, "end_due", make)
 
     def _stuck_off(self) -> None:
         self._replace(
@@ -197,16 +197,16 @@ class FirmwareFaults:
         limbs = _module("pump.dosing.bigint")
 
         def make(original):
-            def _add_up_rates(flow):
-                original(flow)
-                accumulator = flow.accumulator
-                for source in flow.all_sources:
+            def _add_up_rates(delivery):
+                original(delivery)
+                accumulator = delivery.accumulator
+                for source in delivery.sources.all:
                     if source.state == _RUNNING:
                         limbs.add(accumulator.rate, source.parts, accumulator.size)
 
             return _add_up_rates
 
-        self._replace(_module("pump.dosing.flow").Flow, "_add_up_rates", make)
+        self._replace(_module("pump.dosing.delivery").Delivery, "_add_up_rates", make)
 
     def _no_stop(self) -> None:
         self._replace(
@@ -227,7 +227,9 @@ class FirmwareFaults:
 
     def _unledgered(self) -> None:
         self._replace(
-            _module("pump.dosing.flow").Flow, "_may_hand_out", lambda original: lambda flow, s, us: True
+            _module("pump.dosing.delivery").Delivery,
+            "_may_hand_out",
+            lambda original: lambda delivery, s, us: True,
         )
 
     # --- memory ---

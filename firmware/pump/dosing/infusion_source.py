@@ -8,6 +8,7 @@ from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
 from pump.dosing.scale import Fraction, bolus_rate
 from pump.units import PL_PER_ML, Instant
+from thecal_protocol import events as event
 
 CLINICIAN = 1
 PATIENT = 2
@@ -135,3 +136,90 @@ class Periodic(InfusionSource):
         self.withdraw()
         self.state = IDLE
         self.next.set_never()
+
+
+class Sources:
+    """All sources of a delivery: starts and ends them, puts that on record, adds up what each kind gave."""
+
+    def __init__(self, slots, log):
+        self.log = log
+        self.adding = slots.sources  # to the basal rate;
+        self.exclusive = slots.exclusive  # while one of these runs, it alone flows
+        self.all = slots.sources + slots.exclusive
+        self.next_ref = 1
+        self.totals = tuple([bigint.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
+
+    def end_due(self, s: int, us: int) -> None:
+        """Those that have given all are over; what gave way to a patient's bolus goes on."""
+        for source in self.all:
+            if source.state == RUNNING and source.end.by(s, us):
+                source.finish()
+                bigint.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
+                self.log.note_at(s, us, event.BOLUS_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
+                if source.kind == PATIENT:
+                    for other in self.adding:
+                        if other.state == SUSPENDED:
+                            other.resume(s, us)
+
+    def start_due(self, s: int, us: int, flows: bool) -> None:
+        """Periodic boluses that are due; in a stop, prime or bridge they are left out (BOL-06, -09)."""
+        for source in self.adding:
+            if source.kind == PERIODIC and source.next.by(s, us):
+                source.move_on()
+                if flows and self.exclusive_running() is None:
+                    self.start(source, s, us)
+                else:
+                    self.log.note_at(s, us, event.BOLUS_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
+
+    def exclusive_running(self):
+        """The prime or bridge that is under way, also while a stop holds it; None when there is none."""
+        for source in self.exclusive:
+            if source.state:
+                return source
+        return None
+
+    def take_ref(self) -> int:
+        """A new number, that ties records of the log together."""
+        ref = self.next_ref
+        self.next_ref = ref + 1 if ref < 0xFFFF else 1
+        return ref
+
+    def start(self, source, s: int, us: int) -> int:
+        """Let a prescribed source run from here; its number. The caller begins a new segment."""
+        ref = self.take_ref()
+        source.start(s, us, ref)
+        if source.kind == PATIENT:
+            for other in self.adding:
+                if other.kind == EXTENDED and other.state == RUNNING:
+                    other.suspend(s, us)
+        self.log.note_at(s, us, event.BOLUS_STARTED, source.kind, ref, source.dose_ng, source.duration_us)
+        return ref
+
+    def interrupt(self, s: int, us: int) -> None:
+        """Boluses end, a bridge holds where it is."""
+        for source in self.all:
+            if source.kind == BRIDGE:
+                if source.state == RUNNING:
+                    source.suspend(s, us)
+            elif source.state != IDLE:
+                self.cut_short(source, s, us)
+
+    def resume_bridge(self, s: int, us: int) -> None:
+        for source in self.exclusive:
+            if source.kind == BRIDGE and source.state == SUSPENDED:
+                source.resume(s, us)
+
+    def cut_all_short(self, s: int, us: int) -> None:
+        """End every source that runs or waits."""
+        for source in self.all:
+            if source.state != IDLE:
+                self.cut_short(source, s, us)
+
+    def cut_short(self, source, s: int, us: int) -> None:
+        """End a bolus before its time; what it gave is recorded (BOL-07). Allocates."""
+        given_pl = source.given_pl(s, us)
+        source.finish()
+        given = bigint.new(VOLUME_LIMBS)
+        bigint.load(given, VOLUME_LIMBS, given_pl)
+        bigint.add(self.totals[source.kind], given, VOLUME_LIMBS)
+        self.log.note_at(s, us, event.BOLUS_CUT_SHORT, source.kind, source.ref, given_pl, 0)

@@ -1,7 +1,7 @@
 """The delivery interlock: the seam between dosing and the guard. Dosing tells it what it is about to do, and
 no run of steps goes to the motor that it does not admit.
 
-`Flow`, `Delivery` and the therapy controller call it; a pump's own is `pump.safety.supervisor`. In the order
+`Delivery` and the therapy controller call it; a pump's own is `pump.safety.supervisor`. In the order
 of a command: `check_start`, `closing`, (`filled`,) `prescribe`, `therapy`, `refit`, `opening`; then, before
 each run, `may_run` and `admits`. None of `closing`, `opening`, `may_run`, `admits`, `alarm` may allocate.
 """
@@ -12,6 +12,11 @@ FAULT_OF_FLOW = 1  # one of the codes below
 FAULT_OF_GUARD = 2  # the code is a fatal alarm's number
 PHASE = 1  # the motor's count is not what the accumulator owes
 STORAGE = 2  # no more steps can be put on record
+
+# What an alarm leaves of delivery.
+FREE = 0
+KEEP_OPEN = 1  # the keep-open rate (KVO), where that is less
+HALTED = 2  # nothing
 
 
 class OpenInterlock:
@@ -30,7 +35,7 @@ class OpenInterlock:
         """Therapy is to flow, or not: by a command, or by the end of a timed stop."""
 
     def restricted(self, level: int) -> None:
-        """Delivery is brought down to this level (`flow.FREE`, `KEEP_OPEN`, `HALTED`), as an alarm asked."""
+        """Delivery is brought down to this level (`FREE`, `KEEP_OPEN`, `HALTED`), as an alarm asked."""
 
     def filled(self, refill, s: int, ref: int) -> None:
         """The reservoir was filled, at this second; `ref`: of the program that comes with it, or 0."""

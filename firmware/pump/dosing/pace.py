@@ -1,7 +1,7 @@
 """The pace of a motor that is behind: what is overdue it makes no faster than its least gap (MOT-07).
 
-A motor without one (the unix board's) makes what is overdue at once, so there is nothing to wait for. Called
-by: `pump.dosing.flow`. Nothing here allocates after construction."""
+A motor without one (the unix board's) makes what is overdue at once, so there is nothing to wait for. Nothing
+here allocates after construction."""
 
 from pump.dosing.planner import LOW_WATER
 from pump.units import US_PER_S

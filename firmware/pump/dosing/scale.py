@@ -17,6 +17,7 @@ own measure: less than 1/(432 C V) of one step is given up, never given twice, a
 
 from pump.dosing import bigint
 from pump.dosing.accumulator import CAPACITY
+from pump.dosing.schedule import DOSE_LIMBS
 
 _SPARE_LIMBS = 1
 _PARTS = 432
@@ -106,3 +107,61 @@ class Scale:
     def pl_per_day(self, parts: int, step_volume_pl: int) -> int:
         """A rate in parts per microsecond as pL/day, rounded down."""
         return parts * 86_400_000_000 * step_volume_pl // (self.base_unit * self.factor)
+
+
+class Rates:
+    """Those of a therapy that are not a bolus's, as prescribed and as whole numbers in the scale that
+    all share: base rate, ceiling, keep-open rate. Only `prescribe` and `fit` allocate."""
+
+    def __init__(self, accumulator):
+        self._accumulator = accumulator
+        self.scale = Scale()
+        self.base = Fraction()
+        self.ceiling = Fraction()  # the total rate is never above it
+        self.keep_open = Fraction()  # KVO: the most that flows while an alarm of action `hold` stands
+        self.base_parts = bigint.new(CAPACITY)  # what holds now: it may be that of a week's or plan's step
+        self.ceiling_parts = bigint.new(CAPACITY)
+        self._keep_open_parts = bigint.new(CAPACITY)
+        self._dose_factor = bigint.new(CAPACITY)
+        self._product = bigint.new(CAPACITY + DOSE_LIMBS)
+
+    def prescribe(self, prescription) -> None:
+        """What a program says; `fit` follows."""
+        concentration = prescription.concentration_ng_per_ml
+        self.base = prescription.base_rate()
+        self.ceiling = volume_rate(prescription.max_rate_pl_per_day, concentration)
+        self.keep_open = volume_rate(prescription.bounds.floor_pl_per_day, concentration)
+        self.scale.set_drug(concentration, prescription.step_volume_pl)
+
+    def fit(self, sources) -> None:
+        """Choose the scale anew for these rates and those of the sources, and express them in it."""
+        scale = self.scale
+        scale.fit(self._accumulator, [self.base] + [source.rate for source in sources])
+        size = self._accumulator.size
+        bigint.load(self.base_parts, size, scale.parts(self.base))
+        bigint.load(self._dose_factor, size, scale.dose_factor())
+        bigint.load(self.ceiling_parts, size, scale.parts_below(self.ceiling))
+        bigint.load(self._keep_open_parts, size, scale.parts_below(self.keep_open))
+        for source in sources:
+            bigint.load(source.parts, size, scale.parts(source.rate))
+
+    def take_dose(self, dose) -> None:
+        """The base rate from a dose in ng/day."""
+        size = self._accumulator.size
+        bigint.multiply(self._product, self._dose_factor, size, dose, DOSE_LIMBS)
+        bigint.copy(self.base_parts, self._product, size)
+
+    def bound(self, held: bool) -> None:
+        """The accumulator's rate is no higher than the ceiling, nor, `held` by an alarm, than the keep-open
+        rate."""
+        rate = self._accumulator.rate
+        size = self._accumulator.size
+        if bigint.less(self.ceiling_parts, rate, size):  # BOL-01; a guard that acceptance keeps from acting
+            bigint.copy(rate, self.ceiling_parts, size)
+        if held and bigint.less(self._keep_open_parts, rate, size):
+            bigint.copy(rate, self._keep_open_parts, size)
+
+    def pl_per_day(self, step_volume_pl: int) -> int:
+        """The total rate that holds now, rounded down."""
+        parts = bigint.to_int(self._accumulator.rate, self._accumulator.size)
+        return self.scale.pl_per_day(parts, step_volume_pl)

@@ -7,7 +7,7 @@ the newest waits. A press that finds nothing waiting counts for nothing but endi
 asked for, so no press for that one serves it.
 """
 
-from pump.safety.service import CHIRP
+from pump.safety.readiness import CHIRP
 from pump.therapy.bounds import Refused
 from pump.units import Instant
 from thecal_protocol import events as event

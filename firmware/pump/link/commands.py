@@ -10,7 +10,6 @@ import struct
 
 from pump.dosing import bigint
 from pump.dosing.infusion_source import IDLE, VOLUME_LIMBS
-from pump.link.guard_commands import GuardCommands
 from pump.records.event_reader import ENTRY_SIZE
 from pump.therapy.bounds import Refused
 from thecal_protocol import messages
@@ -42,7 +41,7 @@ def _handlers(*parts):
 class Commands:
     """Handlers of the commands of a session, each called as its command, bound to one pump."""
 
-    def __init__(self, timebase, controller, proposals, log, bounds, persistence, supervisor, authorization):
+    def __init__(self, timebase, controller, proposals, log, bounds, persistence, guard, authorization):
         self._timebase = timebase
         self._persistence = persistence
         self._controller = controller
@@ -54,9 +53,9 @@ class Commands:
         self._page = bytearray(_PAGE_SIZE)
         self.role = 0  # of the session, set by the server
         proposals.write_log = self._write_log
-        self._guard = GuardCommands(timebase, controller, log, supervisor)
-        self.allows = self._guard.allows
-        self.handlers = _handlers(self, self._guard)
+        self._guard = guard
+        self.allows = guard.allows
+        self.handlers = _handlers(self, guard)
 
     def new_session(self) -> None:
         """Whoever comes next starts with no half-sent proposal, and nothing that waits for a press."""
@@ -77,10 +76,10 @@ class Commands:
             "local_us": local.us,
             "clock_set": 1 if local.was_set else 0,
             "program_digest": self._proposals.program_digest,
-            "steps": delivery.steps(),
+            "steps": delivery.count.steps(),
             "reservoir_pl": self._controller.reservoir_left_pl(),
             "next_change_s": self._until_change(),
-            "next_event": self._log.next_stored(),
+            "next_event": self._log.queue.next_stored(),
             "heap_free": gc.mem_free(),
         }
         self._guard.add_status(answer)
@@ -103,7 +102,7 @@ class Commands:
         answer["rate_pl_per_day"] = 0
         answer["basal_ng_per_day"] = 0
         if prescription is not None:
-            answer["rate_pl_per_day"] = self._delivery.rate_pl_per_day(prescription.step_volume_pl)
+            answer["rate_pl_per_day"] = self._delivery.rates.pl_per_day(prescription.step_volume_pl)
             if self._delivery.flowing:
                 answer["basal_ng_per_day"] = self._controller.basal_ng_per_day()
 
@@ -139,7 +138,7 @@ class Commands:
 
     def _tell_log(self) -> None:
         """The log is read: with what it counts at present."""
-        self._log.repeats.tell(self._timebase.s)
+        self._log.queue.repeats.tell(self._timebase.s)
         self._write_log()
 
     def _write_log(self) -> None:
@@ -226,8 +225,8 @@ class Commands:
         self._tell_log()
         log = self._log
         return {
-            "next_event": log.next_stored(),
-            "boot": log.boot,
+            "next_event": log.queue.next_stored(),
+            "boot": log.queue.boot,
             "failing": 1 if log.failing else 0,
             "rings": [
                 {
@@ -257,7 +256,7 @@ class Commands:
         fills = self._fillings(first)
         fits = not fills or len(fills[0]["drugs"]) <= _DRUGS_BESIDE_SOURCES
         return {
-            "steps": self._delivery.steps(),
+            "steps": self._delivery.count.steps(),
             "step_volume_pl": step_volume_pl,
             "reservoir_pl": controller.reservoir_left_pl(),
             "missed_pl": self._guard.missed_pl(),
@@ -270,9 +269,10 @@ class Commands:
     def _fillings(self, first: int):
         controller = self._controller
         fills = controller.reservoir_fills
-        steps = self._delivery.steps()
-        dose_steps = self._delivery.dose_steps()
-        dose_missed = self._delivery.lost_steps() - self._delivery.primed_lost_steps()
+        count = self._delivery.count
+        steps = count.steps()
+        dose_steps = count.dose_steps()
+        dose_missed = count.lost_steps() - count.primed_lost_steps()
         answer = []
         for i in range(first, min(len(fills.list), first + _FILLINGS_A_PAGE)):
             filling = fills.list[i]
@@ -297,11 +297,11 @@ class Commands:
         whole."""
         time = self._timebase
         delivery = self._delivery
-        given = [bigint.to_int(total, VOLUME_LIMBS) for total in delivery.totals]
-        for source in delivery.all_sources:
+        given = [bigint.to_int(total, VOLUME_LIMBS) for total in delivery.sources.totals]
+        for source in delivery.sources.all:
             if source.state != IDLE:
                 given[source.kind] += source.given_pl(time.s, time.us)
-        displaced_pl = self._controller.reservoir_fills.displaced_pl(delivery.steps())
+        displaced_pl = self._controller.reservoir_fills.displaced_pl(delivery.count.steps())
         given[0] = max(0, displaced_pl - sum(given[1:]))
         return [
             {"source": kind, "volume_pl": volume} for kind, volume in enumerate(given) if volume or kind == 0

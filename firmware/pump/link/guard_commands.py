@@ -21,12 +21,14 @@ _LOW, _STABILITY, _BATTERY = 1, 2, 3
 class GuardCommands:
     """Handlers of the guard's commands, each called as its command, bound to one pump."""
 
-    def __init__(self, timebase, controller, log, supervisor):
+    def __init__(self, timebase, controller, log, supervisor, readiness, persistence):
         self._timebase = timebase
         self._controller = controller
         self._delivery = controller.delivery
         self._log = log
         self._supervisor = supervisor
+        self._readiness = readiness
+        self._persistence = persistence
         self._alarms = supervisor.alarms
 
     def allows(self, opcode: int) -> None:
@@ -62,7 +64,7 @@ class GuardCommands:
         if not delivery.motor.feedback:
             return messages.UNSEEN
         fills = self._controller.reservoir_fills
-        missed = delivery.lost_steps()
+        missed = delivery.count.lost_steps()
         return fills.missed_since_refill_pl(missed) if since_refill else fills.missed_pl(missed)
 
     def alarms(self, values):
@@ -97,7 +99,7 @@ class GuardCommands:
         count = self._alarms.confirm(number)
         self._log.note(event.ALARM_CONFIRMED, number, 0, count, 0)
         if number == alarm.REFILL_RESIDUAL or (number == 0 and self._alarms.stands(alarm.REFILL_RESIDUAL)):
-            self._supervisor.accept_residual()
+            self._supervisor.reservoir.accept_residual(self._persistence)
         return {"confirmed": count}
 
     def alarm_silence(self, _):
@@ -110,7 +112,7 @@ class GuardCommands:
         if critical > 1:
             raise Refused("out_of_range", "critical")
         self._alarms.sound(1 + critical, self._timebase.s)
-        sounded = self._supervisor.buzzer_works()
+        sounded = 1 if self._alarms.is_heard() else 0
         self._log.note(event.ALARM_TESTED, critical, 0, 0, sounded)
         return {"sounded": sounded}
 
@@ -122,7 +124,7 @@ class GuardCommands:
         answer = {
             "sampled_s": monitor.sampled_s,
             "states": states,
-            "missed_steps": supervisor.lost_steps(),
+            "missed_steps": self._delivery.motor.lost_steps(),
             "missed_pl": monitor.lost_in_a_row() * monitor.step_volume_pl,
             "eri_s": _NONE if eri_s == NEVER_S else eri_s,
         }
@@ -133,12 +135,12 @@ class GuardCommands:
         return answer
 
     def self_test(self, _):
-        failed = self._supervisor.self_test()
-        return {"failed": failed, "took_us": self._supervisor.took_us}
+        failed = self._readiness.self_test()
+        return {"failed": failed, "took_us": self._readiness.took_us}
 
     def clear_fault(self, _):
         time = self._timebase
-        self._supervisor.clear_fault(time.s, time.us)
+        self._readiness.clear_fault(time.s, time.us)
         return {"at_s": time.s, "at_us": time.us, "state": self._supervisor.state()}
 
     def reservoir(self, values):

@@ -1,8 +1,8 @@
 """The event log: what was noted gets onto flash, in three rings of its own, chained by a keyed tag (REC).
 
-events at least 4096 records a flood of one never evicts another; docs/reference/event-log.md says which kind
-faults at least 1024 goes where (thecal_protocol.messages.FAULT_RECORDS, DOSE_RECORDS) doses at least 5100 30
-days of them
+At least 4096 records of events, 1024 of faults, 5100 of doses (30 days of them): a flood of one ring never
+evicts another. Which kind goes where is said in docs/reference/event-log.md
+(thecal_protocol.messages.FAULT_RECORDS, DOSE_RECORDS).
 
 Noting is `pump.records.event_queue`'s matter. `write_due` brings what waits there to flash; the main loop
 calls it right after the motor has been fed, commands call it before they answer. Records reach flash in the
@@ -15,7 +15,6 @@ fails or is full the queues hold what they can, the alarm stands, and a record e
 """
 
 from pump.records.documents import Document, DocumentError
-from pump.records.event_queue import EventQueue
 from pump.records.event_reader import LogReader
 from pump.records.event_ring import SEGMENT_RECORDS, EventRing
 from thecal_protocol import alarms as alarm
@@ -27,12 +26,6 @@ FULL_DOSE_SEGMENTS = 10
 DOSE_SEGMENT_RECORDS = 510  # with its header and littlefs's own pointers, 8 blocks of flash
 KEY_SIZE = 16
 
-
-# code of a reference time
-_AT_BOOT = 1
-_AT_CLOCK_CHANGE = 2
-_AT_DAY = 3
-_DAY_S = 86_400
 
 # code of lost records
 _QUEUE_FULL = 1
@@ -49,41 +42,39 @@ _NO_LIMIT = 0x3FFFFFFF
 _TICKS_MASK = 0x3FFFFFFF
 
 
-class EventLog(EventQueue):
-    """Queues in memory, rings on flash."""
+class EventLog:
+    """Three rings on flash, and who fills them from the queues."""
 
-    def __init__(self, timebase, reason_number, store, random_bytes):
-        EventQueue.__init__(self, timebase, reason_number)
+    def __init__(self, timebase, queue, store, random_bytes):
+        self._timebase = timebase
+        self.queue = queue
         self._store = store
         self._random_bytes = random_bytes
-        self._local = None
         self.rings = (  # by their numbers
-            EventRing(0, self.events, store, "events", FULL_EVENT_SEGMENTS, SEGMENT_RECORDS),
-            EventRing(1, self.faults, store, "faults", FULL_FAULT_SEGMENTS, SEGMENT_RECORDS),
-            EventRing(2, self.doses, store, "doses", FULL_DOSE_SEGMENTS, DOSE_SEGMENT_RECORDS),
+            EventRing(0, queue.events, store, "events", FULL_EVENT_SEGMENTS, SEGMENT_RECORDS),
+            EventRing(1, queue.faults, store, "faults", FULL_FAULT_SEGMENTS, SEGMENT_RECORDS),
+            EventRing(2, queue.doses, store, "doses", FULL_DOSE_SEGMENTS, DOSE_SEGMENT_RECORDS),
         )
         self._reader = LogReader(self.rings)
         self.key = b""
-        self.alarms = None  # pump.safety.alarms, before `start_up`
+        self._alarms = None  # pump.safety.alarms
         self.failing = False  # the alarm: what is noted does not get onto flash
         self._numbered = False
         self._retry_s = 0
         self._unprepared = False  # a segment is to be made in advance
-        self._reference_s = 0  # when the next reference time is due
-        self._reference_us = 0
 
     # --- boot ---
 
-    def start_up(self, local, ticks_us, began_ticks: int) -> None:
+    def start_up(self, local, alarms, ticks_us, began_ticks: int) -> None:
         """Find the end of the log and go on there. Once, when the clock has been restored; the boot itself
         has been noted first of all. `ticks_us`: the board's; what it was when recovery began."""
-        self._local = local
-        self._reference(self._timebase.s, self._timebase.us, _AT_BOOT)
+        self._alarms = alarms
+        self.queue.tell_local_time(local)
         try:
             self._open()
         except OSError:
             self._fail()
-        self.date_from_now((ticks_us() - began_ticks) & _TICKS_MASK)
+        self.queue.date_from_now((ticks_us() - began_ticks) & _TICKS_MASK)
 
     def _open(self) -> None:
         """All rings as the flash has them. OSError."""
@@ -98,15 +89,15 @@ class EventLog(EventQueue):
             self._numbered = True
             last = max([ring.last for ring in rings])
             unreadable = sum([ring.unreadable for ring in rings])
-            self.number_from(last + unreadable, max([ring.boot for ring in rings]) + 1 & 0xFFFF)
+            self.queue.number_from(last + unreadable, max([ring.boot for ring in rings]) + 1 & 0xFFFF)
             if last and not begun and not rings[2].last:  # the log of a firmware that had two rings
                 begun = _WITHOUT_DOSES
             if begun:
-                self.note(event.LOG_BEGUN, begun, 0, last, 0)
+                self.queue.note(event.LOG_BEGUN, begun, 0, last, 0)
         for ring in rings:
             if ring.unreadable:
                 upper = max([each.last for each in rings]) + ring.unreadable
-                self.note(event.RECORDS_LOST, _UNREADABLE, ring.unreadable, ring.last + 1, upper)
+                self.queue.note(event.RECORDS_LOST, _UNREADABLE, ring.unreadable, ring.last + 1, upper)
                 ring.unreadable = 0
             queue = ring.queue
             while queue.count and queue.sequence(0) <= ring.last:  # a write that failed but got there
@@ -133,19 +124,17 @@ class EventLog(EventQueue):
     def is_due(self) -> bool:
         """Is there anything for `write_due` to do?"""
         now_s = self._timebase.s
-        if now_s > self._reference_s or now_s >= self.repeats.due_s:
+        queue = self.queue
+        if now_s > queue.reference_s or now_s >= queue.repeats.due_s:
             return True
         if self.failing and now_s < self._retry_s:
             return False
-        return self.waiting() > 0 or self._unprepared
+        return self._unprepared or queue.waiting() > 0
 
     def write_due(self) -> None:
         """Bring some of what waits to flash: as much as one write takes. While `is_due` there is more, and
         the motor can be fed in between."""
-        if self._timebase.s > self._reference_s:
-            self._reference(self._reference_s, self._reference_us, _AT_DAY)
-        if self._timebase.s >= self.repeats.due_s:
-            self.repeats.write_due(self._timebase.s)
+        self.queue.note_due()
         if not self.is_due():
             return
         try:
@@ -157,23 +146,10 @@ class EventLog(EventQueue):
                     ring.prepare()
             else:
                 self._write_batch()
-                if not self.waiting():
+                if not self.queue.waiting():
                     self._explain()
         except OSError:
             self._fail()
-
-    def note_at(self, s: int, us: int, kind: int, code: int, ref: int, a: int, b: int) -> None:
-        EventQueue.note_at(self, s, us, kind, code, ref, a, b)
-        if kind == event.CLOCK_SET:
-            self._reference(s, us, _AT_CLOCK_CHANGE)
-
-    def _reference(self, s: int, us: int, why: int) -> None:
-        """What local time it is at an instant of the pump's clock (REC-06); again a day later."""
-        local = self._local
-        self._reference_s = s + _DAY_S
-        self._reference_us = us
-        local.at(s, us)
-        self.note_at(s, us, event.REFERENCE_TIME, why, local.day & 0xFFFF, local.second, local.us)
 
     def _write_batch(self) -> None:
         """What comes next in the order of the numbers and belongs into one ring. OSError."""
@@ -199,7 +175,7 @@ class EventLog(EventQueue):
         """The flash has taken all that waited: say so when it did not before, and what found no room."""
         if self.failing:
             self.failing = False
-            self.alarms.clear(alarm.LOG_FAILING)
+            self._alarms.clear(alarm.LOG_FAILING)
         for ring in self.rings:
             self._explain_loss(ring.queue)
 
@@ -207,13 +183,13 @@ class EventLog(EventQueue):
         if queue.lost:
             count = min(queue.lost, 0xFFFF)
             queue.lost = 0
-            self.note(event.RECORDS_LOST, _QUEUE_FULL, count, queue.lost_first, queue.lost_last)
+            self.queue.note(event.RECORDS_LOST, _QUEUE_FULL, count, queue.lost_first, queue.lost_last)
 
     def _fail(self) -> None:
         self._retry_s = self._timebase.s + _RETRY_S
         if not self.failing:
             self.failing = True
-            self.alarms.raise_(alarm.LOG_FAILING)
+            self._alarms.raise_(alarm.LOG_FAILING)
 
     # --- commands ---
 

@@ -9,7 +9,8 @@ all the rest (`thecal_protocol.messages.DOSE_RECORDS`), each so many a day: what
 goes to the ring of events. So nothing that anybody asks for, however often, pushes out 30 days of doses
 (REC-07).
 
-Called by: dosing, therapy and the link (`note`...), `pump.records.event_log` (the rest).
+To be noted by itself: which local time it is, once a day and whenever the clock is set (REC-06), and what
+`pump.records.repeats` has counted.
 """
 
 import struct
@@ -48,6 +49,12 @@ _BY_ITSELF = (2, 3)  # bolus kinds: the patient's and periodic ones
 _PATIENT = 2  # the bolus kind, and the actor
 
 ACTOR_PUMP = 0
+
+# code of a reference time
+_AT_BOOT = 1
+_AT_CLOCK_CHANGE = 2
+_AT_DAY = 3
+_DAY_S = 86_400
 
 
 class Queue:
@@ -102,6 +109,9 @@ class EventQueue:
         self._bolus_places = RateLimit(BOLUS_PLACES, 1, _BOLUS_EVERY_S)
         self._other_places = RateLimit(OTHER_PLACES, 1, _OTHER_EVERY_S)
         self.repeats = Repeats(self)
+        self._local = None
+        self.reference_s = 0  # when the next reference time is due
+        self._reference_us = 0
         self.next_sequence = 1
         self.actor = ACTOR_PUMP
         self.boot = 0
@@ -122,6 +132,29 @@ class EventQueue:
             self.repeats.asked(s, kind == event.BOLUS_STARTED)
         if kind not in REPEATED_RECORDS or not self.repeats.takes(s, actor, kind, code, b):
             self._put(s, us, kind, actor, code, ref, a, b)
+        if kind == event.CLOCK_SET:
+            self._note_reference(s, us, _AT_CLOCK_CHANGE)
+
+    def tell_local_time(self, local) -> None:
+        """From now on it is known."""
+        self._local = local
+        self._note_reference(self._timebase.s, self._timebase.us, _AT_BOOT)
+
+    def note_due(self) -> None:
+        """What is to be noted by itself, when it is time."""
+        now_s = self._timebase.s
+        if now_s > self.reference_s:
+            self._note_reference(self.reference_s, self._reference_us, _AT_DAY)
+        if now_s >= self.repeats.due_s:
+            self.repeats.write_due(now_s)
+
+    def _note_reference(self, s: int, us: int, why: int) -> None:
+        """What local time it is at an instant of the pump's clock (REC-06); again a day later."""
+        local = self._local
+        self.reference_s = s + _DAY_S
+        self._reference_us = us
+        local.at(s, us)
+        self.note_at(s, us, event.REFERENCE_TIME, why, local.day & 0xFFFF, local.second, local.us)
 
     def note_summary(self, kind: int, actor: int, code: int, ref: int, low: int, high: int, b: int) -> None:
         """A record of what was counted until now. `a` is made of two halves of 32 bits: as one number it

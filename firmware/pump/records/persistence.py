@@ -88,7 +88,7 @@ class Persistence:
 
     def write_due(self) -> None:
         """Save what has changed, and reserve more steps while half of the last reservation is unused. One
-        write; not to be called when the motor's queue could run dry meanwhile (`Flow.may_stall`)."""
+        write; not to be called when the motor's queue could run dry meanwhile (`Delivery.may_stall`)."""
         if self._is_low():
             self.reserve()
         else:
@@ -109,7 +109,7 @@ class Persistence:
         trusted stays as it is, and so does what was before a fault: a reset goes back there."""
         if self.distrust or self._delivery.uncommitted or self._delivery.fault:
             return False
-        dose_steps = self._delivery.dose_steps()
+        dose_steps = self._delivery.count.dose_steps()
         self._saved_s = self._timebase.s
         self._state.collect(self._saved_s, self._timebase.us)
         try:
@@ -328,7 +328,7 @@ class Persistence:
         delivery.open_segment(time.s, time.us, True)
         unproven_pl = self._state.unproven * self._controller.prescription.step_volume_pl
         resets = self.resets() & 0xFFFF
-        self._log.note(event.RESTORED, 1 if exact else 0, resets, delivery.steps_base, unproven_pl)
+        self._log.note(event.RESTORED, 1 if exact else 0, resets, delivery.count.base, unproven_pl)
 
     def reload(self) -> None:
         """After a fault: the program as it is on record, its plan where it stood; boluses have ended.

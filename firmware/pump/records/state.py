@@ -72,22 +72,22 @@ class State:
         words[TIME_S] = s
         self._collect_counts(us)
         words[_DOCUMENTS] = self.program | self.reservoir_fills << 15
-        self._put(_RESUME, delivery.resume_at)
-        self._put(_PAUSE, delivery.pause_alarm_at)
+        self._put(_RESUME, delivery.pause.resume_at)
+        self._put(_PAUSE, delivery.pause.alarm_at)
         self._put(_LOCKOUT, self._controller.boluses.lockout_from)
-        words[_REF_PLAN] = delivery.next_ref
+        words[_REF_PLAN] = delivery.sources.next_ref
         flags = delivery.local.offset_day & 0xFFFF
         if delivery.flowing:
             flags |= _FLOWING
-        if delivery.paused_too_long:
+        if delivery.pause.too_long:
             flags |= _PAUSED_TOO_LONG
         if self._controller.prescription is not None:
             flags |= _PROGRAMMED
         if delivery.local.was_set:
             flags |= _CLOCK_SET
         words[_DAY_FLAGS] = flags | self._collect_plan() | self._collect_sources()
-        self._share(_MISSED, delivery.lost_steps())
-        self._share(_PRIMES_MISSED, delivery.primed_lost_steps())
+        self._share(_MISSED, delivery.count.lost_steps())
+        self._share(_PRIMES_MISSED, delivery.count.primed_lost_steps())
         self._mark_hours(s // 3600)
 
     def _collect_counts(self, us: int) -> None:
@@ -95,11 +95,11 @@ class State:
         words = self._words
         delivery = self._delivery
         permit = delivery.permit
-        steps = delivery.steps_base + permit
+        steps = delivery.count.base + permit
         if permit > _SMALL:
             permit = 0  # not known: all of it will count as made
         words[TIME_US] = us | (permit & _TEN) << _US_BITS
-        primed = delivery.prime_steps
+        primed = delivery.count.primes
         words[_STEPS] = steps & _SMALL
         words[_PRIMED] = primed & _SMALL
         words[_HIGH] = steps >> _SPLIT | primed >> _SPLIT << 15
@@ -142,7 +142,7 @@ class State:
         """Their words; the bits that say what is under way."""
         flags = 0
         at = _PERIODIC
-        for source in self._delivery.all_sources:
+        for source in self._delivery.sources.all:
             if source.state != IDLE:
                 flags |= 1 << _RUNNING_AT + source.kind
             if source.kind == PERIODIC:
@@ -180,8 +180,8 @@ class State:
         words[TIME_US] &= _US
         words[_OFFSET_US] &= _US
         words[_OFFSET_S] &= (1 << _S_BITS) - 1
-        self._delivery.lost_base = self._parted(_MISSED)
-        self._delivery.prime_lost = self._parted(_PRIMES_MISSED)
+        self._delivery.count.lost_base = self._parted(_MISSED)
+        self._delivery.count.lost_primes = self._parted(_PRIMES_MISSED)
         if not 0 <= steps_before_reset <= permit:
             self.unproven = permit
             return False
@@ -193,14 +193,14 @@ class State:
         words = self._words
         delivery = self._delivery
         high = words[_HIGH]
-        delivery.steps_base = (words[_STEPS] | (high & 0x7FFF) << _SPLIT) - self._unmade
-        delivery.prime_steps = words[_PRIMED] | high >> 15 << _SPLIT
+        delivery.count.base = (words[_STEPS] | (high & 0x7FFF) << _SPLIT) - self._unmade
+        delivery.count.primes = words[_PRIMED] | high >> 15 << _SPLIT
         local = delivery.local
         local.set_offset(words[_DAY_FLAGS] & 0xFFFF, words[_OFFSET_S], words[_OFFSET_US])
         local.was_set = words[_DAY_FLAGS] & _CLOCK_SET != 0
         if form < _KNOWS_CLOCK_SET:  # it did not say: a clock that is off its beginning was set
             local.was_set = (local.offset_day or local.offset_s or local.offset_us) != 0
-        delivery.next_ref = words[_REF_PLAN] & 0xFFFF
+        delivery.sources.next_ref = words[_REF_PLAN] & 0xFFFF
         self.program = words[_DOCUMENTS] & _NUMBER
         self.reservoir_fills = words[_DOCUMENTS] >> 15
         self._restore_history(words[TIME_S], words[TIME_US])
@@ -208,7 +208,7 @@ class State:
     def _restore_history(self, s: int, us: int) -> None:
         """Hourly counts as the windows' past; what was given since the last save counts as given just now."""
         history = self._delivery.history
-        total = self._delivery.steps_base - self._delivery.prime_steps
+        total = self._delivery.count.base - self._delivery.count.primes
         hour = s // 3600
         self._hour = hour
         for mark in range(max(0, hour - HOURS + 1), hour + 1):
@@ -223,9 +223,9 @@ class State:
         flags = words[_DAY_FLAGS]
         delivery = self._delivery
         delivery.set_flowing(flags & _FLOWING != 0)
-        delivery.paused_too_long = flags & _PAUSED_TOO_LONG != 0
-        delivery.resume_at.set(words[_RESUME], words[_RESUME + 1])
-        delivery.pause_alarm_at.set(words[_PAUSE], words[_PAUSE + 1])
+        delivery.pause.too_long = flags & _PAUSED_TOO_LONG != 0
+        delivery.pause.resume_at.set(words[_RESUME], words[_RESUME + 1])
+        delivery.pause.alarm_at.set(words[_PAUSE], words[_PAUSE + 1])
         self._controller.boluses.lockout_from.set(words[_LOCKOUT], words[_LOCKOUT + 1])
         if delivery.plan is not None:
             held = flags & _PLAN_HELD != 0
@@ -238,7 +238,7 @@ class State:
         words = self._words
         at = _PERIODIC
         bridge = flags >> _BRIDGE_AT & 3
-        for source in self._delivery.all_sources:
+        for source in self._delivery.sources.all:
             if source.kind == PERIODIC:
                 if source.is_prescribed():
                     source.next.set(words[at], words[at + 1])

@@ -191,6 +191,10 @@ class Alarms:
         self._listen_s = s + _HEAR_S
         self.changed = True
 
+    def is_heard(self) -> bool:
+        """Does the annunciator work?"""
+        return self._buzzer.works()
+
     def wake_s(self) -> int:
         """When `announce_due` is next needed."""
         return self.next_tone_s if self.next_tone_s < self._listen_s else self._listen_s

@@ -49,8 +49,8 @@ class Critical:
         named = [
             ("rate", accumulator.rate),
             ("unit", accumulator.unit),
-            ("base_rate", delivery.base_parts()),
-            ("ceiling", delivery.ceiling_parts()),
+            ("base_rate", delivery.rates.base_parts),
+            ("ceiling", delivery.rates.ceiling_parts),
             ("modulus", planner.run.modulus),
             ("stride_rest", planner.rest),
         ]

@@ -117,8 +117,8 @@ class DoseGuard:
         self.most = Rate()
         self.rate = Rate()  # what is expected now
         self._flex = array("I")  # rates of the steps of a week or of a plan: `a_s` and `rest` of each
-        self.meters = [Meter(source) for source in delivery.all_sources]
-        self._exclusive = len(delivery.exclusive)
+        self.meters = [Meter(source) for source in delivery.sources.all]
+        self._exclusive = len(delivery.sources.exclusive)
         self._metered = False  # does any of them count?
         self.limit_1h = _MOST  # steps
         self.limit_24h = _MOST
@@ -201,7 +201,7 @@ class DoseGuard:
                 meter.span_s = source.duration_us // 1_000_000
 
     def _forget_marks(self) -> None:
-        made = (self._motor.executed() - self._delivery.primed_steps()) & _SMALL
+        made = (self._motor.executed() - self._delivery.count.primed_steps()) & _SMALL
         for index in range(_MARKS):
             self._marks[index] = made
 
@@ -353,7 +353,7 @@ class DoseGuard:
 
     def _judge_windows(self, s: int, driven: int) -> int:
         """The hard limits over 1 h and 24 h."""
-        made = (driven - self._delivery.primed_steps()) & _SMALL
+        made = (driven - self._delivery.count.primed_steps()) & _SMALL
         slot = s // _MARK_S
         if slot - self._slot > _MARKS:
             self._slot = slot - _MARKS

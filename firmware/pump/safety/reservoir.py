@@ -156,6 +156,19 @@ class Reservoir:
         self._alarms.set(alarm.POCKET_FILL, refills["pocket"])
         self.plan()
 
+    def accept_residual(self, persistence) -> None:
+        """Somebody has taken note that the last refill was off: for good, or, if the flash fails, until the
+        next start."""
+        fills = self._controller.reservoir_fills
+        before = fills.as_values()
+        fills.refills = dict(fills.refills)
+        fills.refills["off"] = 0
+        self._alarms.clear(alarm.REFILL_RESIDUAL)
+        try:
+            persistence.keep_refill(before)
+        except Refused:
+            return  # on record it still stands
+
     def ratio_ppm(self, check) -> int:
         """(filled - residual) / (filled - counted), in millionths."""
         should_pl = check["filled_pl"] - check["counted_pl"]

@@ -14,8 +14,7 @@ answers.
 The steady path allocates nothing; alarms that act, and faults, do.
 """
 
-from pump.dosing.flow import FREE, HALTED, KEEP_OPEN
-from pump.dosing.interlock import FAULT_OF_FLOW, FAULT_OF_GUARD, STORAGE
+from pump.dosing.interlock import FAULT_OF_FLOW, FAULT_OF_GUARD, FREE, HALTED, KEEP_OPEN, STORAGE
 from pump.safety import guard as dose_guard
 from pump.safety import states
 from pump.safety.alarms import Alarms
@@ -44,8 +43,8 @@ LINK = 2
 RECORDS = 4
 _ALL_TASKS = 7
 
-# detail of the alarm `fault`; 1 and 2 are those of pump.dosing.flow. An exception nobody caught: 3 and 4 the
-# first two of `_KINDS`, 7 and on the others in their order, 5 any other.
+# detail of the alarm `fault`; 1 and 2 are those of pump.dosing.interlock. An exception nobody caught: 3 and
+# 4 the first two of `_KINDS`, 7 and on the others in their order, 5 any other.
 CRASH_MEMORY = 3
 CRASH_OTHER = 5
 TOO_LATE = 6
@@ -89,12 +88,11 @@ class Supervisor:
         self.code_s = 0  # when the code is checked next
         self.tasks = 0
         self._late = False
-        self.took_us = 0  # the last self test
         self._breaths = _BREATHS
         self._alert = False
         self._acted_for = 0  # the alarm that restricts delivery
         controller.delivery.interlock = self
-        log.alarms = persistence.alarms = self.alarms
+        persistence.alarms = self.alarms
 
     # --- the interlock ---
 
@@ -191,6 +189,9 @@ class Supervisor:
             if code != STORAGE:  # without flash nothing can latch: a reset goes back to what is on record
                 self.latch.put(alarm.FAULT, code)
 
+    def filled(self, refill, s: int, ref: int) -> None:
+        self.reservoir.apply_refill(refill, self._today(), s, ref)
+
     def check_start(self, refill=None) -> None:
         """No therapy starts that nobody could be warned about (ALM-05), nor out of a pocket: that of the last
         refill, or of the one that comes with the start."""
@@ -206,6 +207,22 @@ class Supervisor:
         if not self._delivery.fault:
             self.latch.put(number, detail)
             self._delivery.fail(FAULT_OF_GUARD, number, self._time.s, self._time.us)
+
+    # --- what commands ask ---
+
+    def state(self) -> int:
+        """As it is shown: a damaged one is a fault."""
+        state = self.machine.state()
+        return states.FAULT if state == states.UNKNOWN else state
+
+    def _today(self) -> int:
+        local = self._delivery.local
+        local.at(self._time.s, self._time.us)
+        return local.day
+
+    def check_refill(self, values, starts: bool) -> None:
+        """What a refill may not say. `starts`: a program comes with it."""
+        self.reservoir.check(values, self._today(), starts)
 
     # --- the steady path ---
 

@@ -98,7 +98,7 @@ class Boluses:
         source = self._slot(values)
         concentration = self._controller.prescription.concentration_ng_per_ml
         source.prescribe(values["dose_ng"], values["duration_us"], concentration)
-        ref = self._delivery.start_source(source, s, us)
+        ref = self._delivery.sources.start(source, s, us)
         self._delivery.open_segment(s, us, True)
         return ref
 
@@ -127,7 +127,7 @@ class Boluses:
         """The second half: the bolus begins; its number."""
         s, us = self._controller.close_segment()
         self.lockout_from.set(s, us)
-        ref = self._delivery.start_source(self._patient, s, us)
+        ref = self._delivery.sources.start(self._patient, s, us)
         self._delivery.open_segment(s, us, False)
         return ref
 
@@ -154,7 +154,7 @@ class Boluses:
             raise Refused("alarm", "fault")
         if delivery.restriction:
             raise Refused("alarm", "")
-        if delivery.exclusive_running() is not None:  # BOL-06
+        if delivery.sources.exclusive_running() is not None:  # BOL-06
             raise Refused("bridge", "")
 
     def _given_in_24h(self, s: int, us: int) -> int:
@@ -185,7 +185,7 @@ class Boluses:
         if passed:
             raise Refused(passed, self._what_is_left(passed, bolus, s, us))
         others = [bolus]
-        for source in self._delivery.sources:
+        for source in self._delivery.sources.adding:
             if from_patient and source.kind == EXTENDED:
                 continue  # it waits
             if source.state != IDLE or self._will_start(source, duration_us, s, us):
@@ -221,7 +221,7 @@ class Boluses:
         """An extended bolus that waits runs later: what it meets then must keep the highest rate too."""
         until_us = wait_us + self._extended.left_us(s, us)
         together = []
-        for source in self._delivery.sources:
+        for source in self._delivery.sources.adding:
             if source.left_us(s, us) > wait_us or source is self._extended:
                 together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
             elif self._will_start(source, until_us, s, us):

@@ -157,13 +157,13 @@ class ReservoirFills:
             if len(self.list) >= MAX_FILLS:
                 raise Refused("too_large", "fillings")
 
-    def apply_program(self, prescription, delivery) -> None:
+    def apply_program(self, prescription, count) -> None:
         """A program begins. The first says what the reservoir holds; other drugs begin where they were
         filled in."""
-        steps = delivery.steps()
-        dose_steps = delivery.dose_steps()
-        missed = delivery.lost_steps()
-        first_missed = missed - delivery.primed_lost_steps()
+        steps = count.steps()
+        dose_steps = count.dose_steps()
+        missed = count.lost_steps()
+        first_missed = missed - count.primed_lost_steps()
         displaced_pl = self.displaced_pl(steps)
         missed_pl = self.missed_pl(missed)
         before = len(self.list)
@@ -244,13 +244,13 @@ class ReservoirFills:
         for index, first in enumerate(values["first_missed"]):
             self.list[index].first_missed = first["first_step"]
 
-    def refill(self, volume_pl: int, delivery) -> None:
+    def refill(self, volume_pl: int, count) -> None:
         """The reservoir now holds volume_pl."""
-        dose_steps = delivery.dose_steps()
-        missed = delivery.lost_steps()
-        displaced_pl = self.displaced_pl(delivery.steps())
+        dose_steps = count.dose_steps()
+        missed = count.lost_steps()
+        displaced_pl = self.displaced_pl(count.steps())
         self._missed_mark_pl = self.missed_pl(missed)
-        self._missed_refill = missed - delivery.primed_lost_steps()
+        self._missed_refill = missed - count.primed_lost_steps()
         self.reservoir_pl = volume_pl
         self._reservoir_mark_pl = displaced_pl
         self._refill_mark = (dose_steps, displaced_pl)

@@ -11,11 +11,10 @@ the basal rate with its phase, and a bridge or plan where it stood; a bridge is 
 skipped by its own command.
 """
 
-from pump.dosing.flow import FREE
 from pump.dosing.infusion_source import IDLE, PATIENT
-from pump.dosing.interlock import FAULT_OF_FLOW, PHASE
+from pump.dosing.interlock import FAULT_OF_FLOW, FREE, PHASE
 from pump.dosing.plan import Plan
-from pump.dosing.scale import Fraction, volume_rate
+from pump.dosing.scale import Fraction
 from pump.therapy import library, windows
 from pump.therapy.boluses import Boluses
 from pump.therapy.bounds import EMPTY_PL, Refused, check_local_time, outside
@@ -107,25 +106,23 @@ class TherapyController:
         delivery = self.delivery
         delivery.interlock.check_start(refill)
         s, us = self.close_segment()
-        ref = self.committed_ref = delivery.take_ref()
+        ref = self.committed_ref = delivery.sources.take_ref()
         if refill is not None:
             self._fill(refill, s, us, ref)
         restriction = delivery.restriction
         delivery.restriction = FREE
-        delivery.cut_all_short(s, us)
-        self.reservoir_fills.apply_program(prescription, delivery)
+        delivery.sources.cut_all_short(s, us)
+        self.reservoir_fills.apply_program(prescription, delivery.count)
         self._prescribe(prescription, s, us)
         self.boluses.restart_lockout(s, us)
         library.note_committed(prescription, self.log, ref)
-        delivery.resume_at.set_never()
-        delivery.end_pause(s, us)
+        delivery.pause.end(delivery.interlock, s, us)
         delivery.set_flowing(prescription.start_delay_s == 0)
         if not delivery.flowing:
-            delivery.resume_at.set(s, us)
-            delivery.resume_at.add(prescription.start_delay_s, 0)
+            delivery.pause.begin(s, us, prescription.start_delay_s)
         elif prescription.bridge:
             self._prescribe_bridge(prescription)
-            delivery.start_source(self._bridge, s, us)
+            delivery.sources.start(self._bridge, s, us)
         delivery.open_segment(s, us, True)
         if restriction:
             delivery.restrict(restriction, s, us)
@@ -133,17 +130,13 @@ class TherapyController:
     def _prescribe(self, prescription, s: int, us: int) -> None:
         """What may run from now on is what this prescription says."""
         delivery = self.delivery
-        concentration = prescription.concentration_ng_per_ml
         self.prescription = prescription
-        delivery.base = prescription.base_rate()
+        delivery.rates.prescribe(prescription)
         delivery.schedule = prescription.schedule
         delivery.plan = self._make_plan(prescription, s, us)
-        delivery.ceiling = volume_rate(prescription.max_rate_pl_per_day, concentration)
-        delivery.scale.set_drug(concentration, prescription.step_volume_pl)
         self._prescribe_boluses(prescription, s, us)
-        delivery.keep_open = volume_rate(prescription.bounds.floor_pl_per_day, concentration)
-        delivery.max_pause_s = prescription.values["max_pause_s"]
-        for source in delivery.exclusive:
+        delivery.pause.most_s = prescription.values["max_pause_s"]
+        for source in delivery.sources.exclusive:
             source.withdraw()
         delivery.interlock.prescribe(prescription)
 
@@ -199,7 +192,7 @@ class TherapyController:
         if self._bridge.state == IDLE:
             raise Refused("not_running", "bridge")
         s, us = self.close_segment()
-        self.delivery.cut_short(self._bridge, s, us)
+        self.delivery.sources.cut_short(self._bridge, s, us)
         self.log.note(event.BRIDGE_SKIPPED, 0, 0, 0, 0)
         self.delivery.open_segment(s, us, False)
 
@@ -220,7 +213,7 @@ class TherapyController:
             raise Refused("stopped", "")
         if self.delivery.restriction:
             raise Refused("alarm", "")
-        if self.delivery.exclusive_running() is not None:
+        if self.delivery.sources.exclusive_running() is not None:
             raise Refused("bridge", "")
         if self._implant_until.by(s, us):
             raise Refused("implant_flag", "")
@@ -241,15 +234,15 @@ class TherapyController:
         prescription = self.prescription
         s, us = self.close_segment()
         delivery = self.delivery
-        for source in delivery.sources:
+        for source in delivery.sources.adding:
             if source.state != IDLE:
-                delivery.cut_short(source, s, us)
+                delivery.sources.cut_short(source, s, us)
         volume_pl = self._prime_pl(values)
         duration_us = -(-volume_pl * US_PER_DAY // prescription.max_rate_pl_per_day)
         rate = Fraction(432 * volume_pl * prescription.concentration_ng_per_ml, duration_us)
         self._prime.prescribe_volume(volume_pl, rate, duration_us)
         self._implant_until.set(0, 0)
-        ref = delivery.start_source(self._prime, s, us)
+        ref = delivery.sources.start(self._prime, s, us)
         delivery.open_segment(s, us, True)
         return ref
 
@@ -263,18 +256,15 @@ class TherapyController:
         delivery = self.delivery
         if not delivery.fault:
             s, us = self.close_segment()
-            was_to_flow = delivery.flowing or not delivery.resume_at.is_never()
+            pause = delivery.pause
+            was_to_flow = delivery.flowing or not pause.resume_at.is_never()
             delivery.halt(s, us)
             if delivery.flowing:  # whatever went wrong: a stop that does not stop is a fault (INT-07)
                 delivery.fail(FAULT_OF_FLOW, PHASE, s, us)
                 raise Refused("alarm", "fault")
-            delivery.resume_at.set_never()
-            if resume_after_s:
-                delivery.resume_at.set(s, us)
-                delivery.resume_at.add(resume_after_s, 0)
+            pause.begin(s, us, resume_after_s)
             if was_to_flow:  # also out of a start delay: a pump that waits for ever must say so (ALM-06)
-                delivery.pause_alarm_at.set(s, us)
-                delivery.pause_alarm_at.add(self.prescription.values["max_pause_s"], 0)
+                pause.watch(s, us, self.prescription.values["max_pause_s"])
             self.log.note(event.STOPPED, 0, 0, resume_after_s, 0)
             delivery.open_segment(s, us, False)
 
@@ -320,7 +310,7 @@ class TherapyController:
     def _check_bolus_meets_any_hour(self) -> None:
         """A bolus was accepted with the basal rate of its hours; others must not lift it over the cap."""
         running = []
-        for source in self.delivery.sources:
+        for source in self.delivery.sources.adding:
             if source.state != IDLE:
                 running.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
         if running and not self.prescription.fits_max_rate(running, self.prescription.highest_basal_e9()):
@@ -362,17 +352,17 @@ class TherapyController:
 
     def _fill(self, values, s: int, us: int, ref: int) -> None:
         delivery = self.delivery
-        delivery.history.mark(s, us, delivery.dose_steps())  # a step may hold another dose from here on
+        delivery.history.mark(s, us, delivery.count.dose_steps())  # a step may hold another dose from here on
         self.log.note(event.REFILLED, 0, ref, values["volume_pl"], values["residual_pl"])
         delivery.interlock.filled(values, s, ref)
-        self.reservoir_fills.refill(values["volume_pl"], delivery)
+        self.reservoir_fills.refill(values["volume_pl"], delivery.count)
         self.boluses.restart_lockout(s, us)
 
     # --- what is known ---
 
     def reservoir_left_pl(self) -> int:
         """Counted volume left in the reservoir."""
-        return self.reservoir_fills.left_pl(self.delivery.steps())
+        return self.reservoir_fills.left_pl(self.delivery.count.steps())
 
     def basal_ng_per_day(self) -> int:
         """The basal dose rate that is scheduled now (0 at the minimum rate, which is no dose)."""
@@ -385,7 +375,7 @@ class TherapyController:
     def shown_source(self):
         """What to show beside the basal rate: the patient's bolus first, then whatever else runs, or None."""
         shown = None
-        for source in self.delivery.all_sources:
+        for source in self.delivery.sources.all:
             if source.state != IDLE and (shown is None or source.kind == PATIENT):
                 shown = source
         return shown

@@ -103,7 +103,7 @@ class Ahead:
         if bolus:
             duration_us = bolus["duration_us"]
             pieces.append((0, duration_us, bolus["dose_ng"], duration_us))
-        for source in controller.delivery.sources:
+        for source in controller.delivery.sources.adding:
             if source.state != IDLE:
                 waits_us = (
                     duration_us if bolus and bolus["suspends_extended"] and source.kind == EXTENDED else 0
@@ -172,7 +172,7 @@ class _Given:
     def __init__(self, controller, window_us: int, now_us: int):
         self._history = controller.delivery.history
         self._fillings = controller.reservoir_fills
-        self._steps = controller.delivery.dose_steps()
+        self._steps = controller.delivery.count.dose_steps()
         self._now_us = now_us
         self.entries = self._history.since(now_us - window_us)
         self.breathe = controller.breathe

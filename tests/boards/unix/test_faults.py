@@ -114,7 +114,7 @@ def test_one_planner_fault_takes_the_place_of_another(patient: Patient):
 
 def test_a_flipped_bit_is_in_the_pumps_memory(patient: Patient):
     before = patient.client.accounts().steps
-    patient.bench.inject("memory_flip", name="delivery.steps_base", bit=20)
+    patient.bench.inject("memory_flip", name="delivery.count.base", bit=20)
     assert patient.client.accounts().steps == before ^ 1 << 20
 
 

@@ -140,6 +140,7 @@ class LockedRig(Rig):
 
     def __init__(self, start_us=0):
         Rig.__init__(self, 0)
+        self.log.tell_local_time(self.delivery.local)
         self.motor.s = start_us // MILLION
         self.motor.us = start_us % MILLION
 

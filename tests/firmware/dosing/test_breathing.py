@@ -50,7 +50,7 @@ def after_a_day(mixtures: int) -> rig.Rig:
         again = rig.therapy(drugs=five(mixture), basal_dose_ng_per_day=500_000 + change)
         found.controller._prescribe(rig.Prescription(again, rig.Bounds()), *found.now())
         found.run_to(found.motor.now_us + 150 * SECOND_US)
-        found.delivery.history.mark(*found.now(), found.delivery.dose_steps())
+        found.delivery.history.mark(*found.now(), found.delivery.count.dose_steps())
     return found
 
 

@@ -69,7 +69,7 @@ def test_steps_made_before_a_new_step_volume_keep_the_old_one():
     pump.run_to(2 * DAY)
     assert pump.act({"do": "program", "therapy": therapy_of(20_000_000, step_volume_pl=5000)}) is None
     pump.run_to(3 * DAY)
-    fillings, steps = pump.controller.reservoir_fills, pump.delivery.dose_steps()
+    fillings, steps = pump.controller.reservoir_fills, pump.delivery.count.dose_steps()
     volumes = [fillings.steps_of(i, steps) * f.step_volume_pl for i, f in enumerate(fillings.list)]
     assert volumes == [240_000_000, 120_000_000]
     assert sum(volumes) == fillings.displaced_pl(steps)

@@ -158,7 +158,7 @@ def test_every_step_is_at_its_exact_microsecond(scenario):
         return
     played = check(scenario)
     assert played.motor.most_in_flight <= 64
-    assert played.delivery.scale.rounded == 0
+    assert played.delivery.rates.scale.rounded == 0
 
 
 @pytest.mark.req("DEL-01", part="thirty days of every source and event")

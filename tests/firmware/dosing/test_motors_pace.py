@@ -56,7 +56,7 @@ class SlowRig(rig.Rig):
         super().__init__(start_us)
         self.motor = SlowMotor()
         self.motor.now_us = start_us
-        self.delivery.motor = self.motor
+        self.delivery.motor = self.delivery.count.motor = self.motor
         self.delivery.pace = Pace(self.motor)
         self.delivery.pace.gap_us = GAP_US
         self._dice = random.Random(seed)

@@ -4,8 +4,8 @@ parts.
 Runs under CPython and MicroPython alike. What physically moves is `board.motor.moved`."""
 
 from firmware.dosing.rig import MILLION, Rig, RigLog, RigMotor, therapy
-from pump.safety.service import Service
-from pump.safety.supervisor import EVALUATE_RUNS
+from pump.safety.readiness import Readiness
+from pump.safety.supervisor import EVALUATE_RUNS, Supervisor
 from pump.therapy.bounds import Bounds, Refused
 from pump.therapy.prescription import Prescription
 from pump.units import Instant
@@ -212,20 +212,23 @@ class Guarded(Rig):
         old_motor = self.motor
         self.motor = Motor()
         self.motor.now_us = old_motor.now_us
-        self.delivery.motor = self.motor
+        self.delivery.motor = self.delivery.count.motor = self.motor
         self.board = board or Board(self.motor)
         self.board.motor = self.motor
         self.board.buzzer.motor = self.motor
         self.log = Log(self.time)
-        self.delivery.log = self.controller.log = self.log
+        self.delivery.log = self.delivery.sources.log = self.controller.log = self.log
         self.persistence = Persistence()
-        self.guard = Service(
+        self.guard = Supervisor(
             self.board, self.time, self.controller, self.log, self.persistence, Bounds().floor_pl_per_day
+        )
+        self.readiness = Readiness(
+            self.guard, self.board, self.time, self.controller, self.log, self.persistence
         )
         self.tick()
         if self.board.refills:
             self.controller.reservoir_fills.refills = self.board.refills
-        self.guard.start_up()
+        self.readiness.start_up()
         if changes:
             self.program(**changes)
 

@@ -203,7 +203,7 @@ def test_a_window_never_holds_more_than_its_limit(field: str, window_s: int):
     assert found.standing() == []
     found.tick()
     found.delivery.close_segment(*found.now())
-    found.delivery.base.p *= 2  # in the therapy itself, and in what the guard expects
+    found.delivery.rates.base.p *= 2  # in the therapy itself, and in what the guard expects
     found.guard.guard.base.a_s *= 2
     found.delivery.open_segment(*found.now(), True)
     found.run_for(window_s)

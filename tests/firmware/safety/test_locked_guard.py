@@ -68,8 +68,8 @@ class GuardedRig(PlainRig):
         board = Board(self.motor)
         board.sensors = QuietSensors()
         parts = (board, self.time, self.controller, self.log, Persistence())
-        self.guard = Service(*parts, Bounds().floor_pl_per_day)
-        self.guard.start_up()
+        self.guard = Supervisor(*parts, Bounds().floor_pl_per_day)
+        Readiness(self.guard, *parts).start_up()
 
     def turn(self):
         motor = self.motor

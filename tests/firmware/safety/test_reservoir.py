@@ -144,7 +144,7 @@ def test_a_residual_that_is_off_is_flagged(off_pl: int, flagged: bool):
     again = Guarded(found.motor.now_us, found.board)
     assert (again.standing() == [alarm.REFILL_RESIDUAL]) == flagged
     assert checks(again)[0] == check
-    found.guard.accept_residual()
+    found.guard.reservoir.accept_residual(found.persistence)
     assert found.standing() == []
 
 

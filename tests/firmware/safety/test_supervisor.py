@@ -29,15 +29,15 @@ def test_the_first_fault_latches_over_a_reset():
 def test_clearing_a_fault_leads_to_a_stopped_pump():
     found = rig()
     found.tick()
-    assert refused(found.guard.clear_fault, *found.now()) == "no_alarm"
+    assert refused(found.readiness.clear_fault, *found.now()) == "no_alarm"
     found.guard.fatal(alarm.OVER_INFUSION, 1)
     found.run_for(60)
     made = found.motor.executed()
     found.tick()
     found.board.code.good = 0
-    assert refused(found.guard.clear_fault, *found.now()) == "self_test"
+    assert refused(found.readiness.clear_fault, *found.now()) == "self_test"
     found.board.code.good = 1
-    found.guard.clear_fault(*found.now())
+    found.readiness.clear_fault(*found.now())
     assert found.state() == states.STOPPED
     found.run_for(600)
     assert found.standing() == []

@@ -363,8 +363,8 @@ def test_a_ledger_that_lags_behind_is_found_and_replayed(
     """The deliberately broken promise: steps go on record when they are made, not before."""
     firmware_with(
         "records/state.py",
-        "steps = delivery.steps_base + permit\n",
-        "steps = delivery.steps_base + delivery.motor.executed()\n",
+        "steps = delivery.count.base + permit\n",
+        "steps = delivery.count.base + delivery.motor.executed()\n",
     )
     rows = run_batch(NAME, [(number, base.seed_of(NAME, 1, number)) for number in range(4)])
     failed = [row for row in rows if "under-reported: the ledger says" in str(row["failure"])]

@@ -9,7 +9,7 @@ from thecal.firmware_build import chip, install
 FILES = {
     "thecal_main.mpy": b"M\x06" * 300,
     "pump/pump.mpy": b"first" * 100,
-    "pump/dosing/flow.mpy": b"f" * 700,
+    "pump/dosing/delivery.mpy": b"f" * 700,
 }
 NEWER = {**FILES, "pump/pump.mpy": b"second" * 120}
 SETTINGS = install.settings_text(serial="usb", production=False, serial_number="")

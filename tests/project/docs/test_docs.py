@@ -135,7 +135,7 @@ def test_how_much_fits_is_what_the_firmware_sets_aside(dosing: str, repo_root: P
         "patient boluses in 24 h": bounds.MAX_PATIENT_PER_24H,
         "fillings with different drugs or concentrations": reservoir_fills.MAX_FILLS,
         "bytes of a proposal": int(re.findall(r"^MAX_PROPOSAL = (\d+)", proposals, re.MULTILINE)[0]),
-        "sources at once, beside the basal flow": len(delivery.sources),
+        "sources at once, beside the basal flow": len(delivery.sources.adding),
     }
 
 

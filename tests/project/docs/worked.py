@@ -57,8 +57,8 @@ def play(example: Example, wire: dict[str, Any], begin: list[dict[str, Any]]) ->
         action, _, wanted = what.partition(", refused: ")
         refused = pump.act(event_of(action, wire)) if action != "nothing" else None
         assert refused == (wanted or None), f"{at_s} s {what}: {refused}"
-        rate = Fraction(pump.delivery.rate_pl_per_day(wire["step_volume_pl"]), _MILLION)
-        found.append((rate, pump.delivery.steps()))
+        rate = Fraction(pump.delivery.rates.pl_per_day(wire["step_volume_pl"]), _MILLION)
+        found.append((rate, pump.delivery.count.steps()))
     return found
 
 

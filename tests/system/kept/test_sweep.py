@@ -267,9 +267,9 @@ def test_the_ledger_keeps_clock_counts_and_numbers(
     local = before.delivery.local
     local.set_at(s, at_us, day, second, us)
     local.was_set = was_set
-    before.delivery.steps_base = steps - min(steps, permit)
+    before.delivery.count.base = steps - min(steps, permit)
     before.delivery.permit = min(steps, permit)
-    before.delivery.next_ref = ref
+    before.delivery.sources.next_ref = ref
     states.State(words, before.controller, before.log).collect(s, at_us)
     assert all(0 <= word < 2**30 for word in words)  # small integers on the chip
     restored = states.State(words, after.controller, after.log)
@@ -279,7 +279,7 @@ def test_the_ledger_keeps_clock_counts_and_numbers(
     found = after.delivery.local
     assert (found.day, found.second, found.us, found.was_set) == (day, second, us, was_set)
     assert (words[states.TIME_S], words[states.TIME_US]) == now
-    assert (after.delivery.steps_base, after.delivery.next_ref) == (steps, ref)
+    assert (after.delivery.count.base, after.delivery.sources.next_ref) == (steps, ref)
 
 
 def test_the_sweep_looks_at_every_field():

@@ -9,6 +9,7 @@ import sys
 
 from flash import Flash
 from pump.records.event_log import EventLog
+from pump.records.event_queue import EventQueue
 from pump.timebase import Timebase
 from store import Store
 
@@ -31,15 +32,16 @@ class Log:
     def __init__(self, path):
         self.timebase = Timebase(0)
         store = Store(Flash(path, sys.exit))
-        self.log = EventLog(self.timebase, None, store, lambda size: bytes(range(size)))
-        self.log.note(1, 1, 0, 0, 0)
-        self.log.start_up(Local(), lambda: 0, 0)
+        self.queue = EventQueue(self.timebase, None)
+        self.log = EventLog(self.timebase, self.queue, store, lambda size: bytes(range(size)))
+        self.queue.note(1, 1, 0, 0, 0)
+        self.log.start_up(Local(), None, lambda: 0, 0)
 
     def note(self, s, actor, kind, code, ref):
         self.timebase.s = s
-        self.log.actor = actor
-        self.log.note(kind, code, ref, 0, 0)
-        self.log.actor = 0
+        self.queue.actor = actor
+        self.queue.note(kind, code, ref, 0, 0)
+        self.queue.actor = 0
         while self.log.is_due():
             self.log.write_due()
 
