@@ -1,4 +1,4 @@
-"""The pump's monotonic clock: 30-bit microsecond ticks of the board, extended to (s, us) since boot.
+"""The pump's monotonic clock: 30-bit microsecond ticks of the board, made (s, us) since boot.
 
 `update` must be called at least every 2^29 us (8.9 min); the main loop never sleeps longer (`until`).
 Nothing here allocates.

@@ -3,7 +3,15 @@ kept in; part of `thecal_protocol.messages`. What they mean in words: docs/refer
 
 A row names its number, and both firmware and host know it by that name: `events.MOTOR_STALLED`."""
 
-ACTORS = ((0, "pump"), (1, "observer"), (2, "patient"), (3, "clinician"), (4, "manufacturer"), (5, "host"))
+ACTORS = (
+    (PUMP := 0, "pump"),
+    (OBSERVER := 1, "observer"),
+    (PATIENT := 2, "patient"),
+    (CLINICIAN := 3, "clinician"),
+    (MANUFACTURER := 4, "manufacturer"),
+    (HOST := 5, "host"),
+)
+ACTOR_COUNT = len(ACTORS)
 
 # Which ring keeps a record: that of doses has places for so many a day (docs/reference/event-log.md).
 RINGS = ((EVENTS := 0, "events"), (FAULTS := 1, "faults"), (DOSES := 2, "doses"))

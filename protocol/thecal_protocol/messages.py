@@ -15,6 +15,7 @@ hash differs, so a changed table is a changed protocol by construction.
 
 from thecal_protocol import alarms, events, reservoir, sensors
 from thecal_protocol.alarms import ACTIONS, ALARMS
+from thecal_protocol.bolus_kinds import BOLUS_KINDS
 from thecal_protocol.codec import UNKNOWN_NUMBER, WireError, table_hash
 from thecal_protocol.events import (
     ACTORS,
@@ -25,12 +26,13 @@ from thecal_protocol.events import (
     REPEATED_RECORDS,
     RINGS,
 )
+from thecal_protocol.program import BASAL_MODES
 from thecal_protocol.refusals import REFUSALS
 from thecal_protocol.reservoir import REFILL_REASONS
 from thecal_protocol.self_tests import SELF_TESTS
 from thecal_protocol.sensors import SENSOR_STATES, SENSORS
+from thecal_protocol.states import STATES
 from thecal_protocol.therapy import (
-    BASAL_MODES,
     BOLUS,
     CLOCK,
     PRIME,
@@ -264,25 +266,6 @@ MESSAGES = (
     (CLEAR_FAULT := 0x46, "clear_fault", "c", 0, ASKS, (), _AT + (("state", "u8"),)),
     # first: index of the first check wanted, 0: the last refill
     (RESERVOIR := 0x47, "reservoir", READERS, 0, READS, (("first", "u16"),), reservoir.ANSWER),
-)
-
-STATES = (
-    (0, "unprogrammed"),
-    (1, "infusing"),
-    (2, "stopped"),
-    (3, "fault"),
-    (4, "held"),  # at the minimum rate, by an alarm
-    (5, "halted"),  # nothing flows, by an alarm; therapy goes on when it has cleared
-    (6, "self_test"),
-)
-BOLUS_KINDS = (
-    (0, "basal"),
-    (1, "clinician_bolus"),
-    (2, "patient_bolus"),
-    (3, "periodic_bolus"),
-    (4, "extended_bolus"),
-    (5, "prime"),
-    (6, "bridge"),
 )
 
 # The payload of every refused answer: a hint at what was at fault, such as "basal_dose_ng_per_day" (may be

@@ -4,11 +4,9 @@ Opcodes without a session (hello, auth, pair) have no role that may send them.
 """
 
 from thecal_protocol import messages
+from thecal_protocol.events import CLINICIAN, MANUFACTURER, OBSERVER, PATIENT
 
-OBSERVER = 1
-PATIENT = 2
-CLINICIAN = 3
-MANUFACTURER = 4
+# each by its number among the actors of the log
 ROLES = (
     (OBSERVER, "observer"),
     (PATIENT, "patient"),

@@ -5,13 +5,9 @@ whole number of its unit cannot be said on the wire. An optional section is a gr
 A limit of 0 means "no limit of this kind".
 """
 
-SCHEMA_VERSION = 1
+from thecal_protocol.bolus_kinds import WORDS
 
-BASAL_STOPPED = 0
-BASAL_CONTINUOUS = 1
-BASAL_FLEX = 2
-BASAL_MINIMUM = 3
-BASAL_MODES = ((0, "stopped"), (1, "continuous"), (2, "flex"), (3, "minimum"))
+SCHEMA_VERSION = 1
 
 THERAPY = (
     ("schema", "u8"),
@@ -31,7 +27,7 @@ THERAPY = (
             ("max_dose_1h_ng", "u64"),
         ),
     ),
-    ("basal_mode", "u8"),
+    ("basal_mode", "u8"),  # program.BASAL_MODES
     ("basal_dose_ng_per_day", "u64"),  # continuous only, else 0
     ("basal_steps", (("start_min", "u16"), ("days", "u8"), ("dose_ng_per_day", "u64"))),  # days: bit 0 Monday
     (
@@ -68,14 +64,11 @@ THERAPY = (
 )
 
 LIBRARY_DIGEST_SIZE = 8
-# bits of a drug's `rules`
-NO_PATIENT_BOLUS = 1
-WITHDRAWAL = 2  # its sudden end is dangerous: under-infusion is critical
-UNKNOWN_DRUG = 4  # no rule: the library does not know it, which is put on record
 # `what` of a confirmed soft limit, and its unit
 SOFT_LIMITS = ((1, "dose_24h"), (2, "concentration"), (3, "step"))  # ng, ng/mL, ng/day
 
-BOLUS = (("dose_ng", "u64"), ("duration_us", "u64"), ("extended", "u8"))
+# a clinician's: the plain one, or the kind whose word is 1
+BOLUS = (("dose_ng", "u64"), ("duration_us", "u64")) + tuple([(word, "u8") for word in WORDS])
 
 CLOCK = (("absolute", "u8"), ("day", "u16"), ("second", "u32"), ("us", "u32"), ("offset_us", "i64"))
 

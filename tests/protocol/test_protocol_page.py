@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 import protocol_page
 from support.wire_values import Fields, plainly_encoded
-from thecal_protocol import messages, therapy
+from thecal_protocol import messages, program
 from thecal_protocol.framing import FrameReader
 
 NAME_TABLES = [
@@ -62,7 +62,7 @@ def test_every_table_is_on_the_page(page: str):
     assert messages.SCHEMA[2] == (
         messages.REFUSALS,
         messages.STATES,
-        therapy.BASAL_MODES,
+        program.BASAL_MODES,
         messages.BOLUS_KINDS,
         messages.ACTORS,
         messages.EVENT_KINDS,

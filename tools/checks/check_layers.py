@@ -2,7 +2,7 @@
 """Who may import whom, checked over the syntax trees: the layering that keeps the dose path pure.
 
     thecal_protocol            imports nothing of ours
-    pump.dosing, pump.therapy  import pump.units, each other, and the protocol's names of records and alarms
+    pump.dosing, pump.therapy  import pump.units, each other, and the protocol's names (`NAMES`)
     rest of pump               imports pump and thecal_protocol; hardware is passed in
     firmware/main.py           wires pump, thecal_protocol and board together
     boards/*                   alone may touch machine, rp2, time, select, os
@@ -51,7 +51,13 @@ class Layer:
 
 
 # Tables of the protocol that only give numbers their names: no payload, no codec, nothing of the wire.
-NAMES = ("thecal_protocol.alarms", "thecal_protocol.events")
+NAMES = (
+    "thecal_protocol.alarms",
+    "thecal_protocol.bolus_kinds",
+    "thecal_protocol.events",
+    "thecal_protocol.program",
+    "thecal_protocol.states",
+)
 
 # The first layer that fits a file holds.
 LAYERS = (

@@ -50,7 +50,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "SEC-16 (rules)",
         PRESS,
-        '            if entry["rules"] & ~drugs[index]["rules"] & _RULES:',
+        '            if entry["rules"] & ~drugs[index]["rules"] & DEMANDS:',
         "            if False:",
         (TESTS + "test_gates.py::test_which_programs_need_a_press",),
     ),

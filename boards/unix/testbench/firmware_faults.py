@@ -21,18 +21,6 @@ import sys
 
 from bench_requests import BenchError
 
-KINDS = (
-    "rate",
-    "planner_rate",
-    "runaway",
-    "stuck_on",
-    "stuck_off",
-    "double_commit",
-    "no_stop",
-    "no_cancel",
-    "past_change",
-    "unledgered",
-)
 _RUNAWAY_GAP_US = 1000
 _RUNNING = 1
 _HOUR_S = 3600

@@ -11,6 +11,7 @@ from flash import AFTER, BEFORE, BLOCKS, TORN
 from flood import Flood
 from reservoir import DOWNSTREAM, UPSTREAM
 from sensors import CELL_UC, NAMES
+from thecal_protocol.bench import PLANNER_FAULTS
 
 _WHEN = {"before": BEFORE, "torn": TORN, "after": AFTER}
 _WHERE = {"downstream": DOWNSTREAM, "upstream": UPSTREAM}
@@ -194,7 +195,7 @@ class Injections:
         self._board.code.damaged = not request.get("ends")
 
     def _planner_fault(self, request) -> None:
-        kind = one_of(request, "kind", firmware_faults.KINDS, "runaway")
+        kind = one_of(request, "kind", PLANNER_FAULTS, "runaway")
         num = whole(request, "num", 0, 2)
         den = whole(request, "den", 1, 1)
         unguarded = bool(request.get("unguarded"))

@@ -18,7 +18,7 @@ log with `note` and `note_at(s, us, kind, code, ref, a, b)`.
 from pump.dosing import bigint
 from pump.dosing.accumulator import Accumulator
 from pump.dosing.history import History
-from pump.dosing.infusion_source import PERIODIC, PRIME, RUNNING, Sources
+from pump.dosing.infusion_source import RUNNING, Sources
 from pump.dosing.interlock import (
     FAULT_NONE,
     FAULT_OF_FLOW,
@@ -36,6 +36,7 @@ from pump.dosing.scale import Rates
 from pump.dosing.step_count import StepCount
 from pump.units import US_PER_S, Instant
 from thecal_protocol import events as event
+from thecal_protocol.bolus_kinds import PERIODIC_BOLUS, PRIME
 
 _FULL_QUEUE = RUN_STEPS - LOW_WATER  # at the highest rate half a second's steps
 _QUIET_S = 1
@@ -154,7 +155,7 @@ class Delivery:
         if self.plan is not None:
             self._change_by(self.plan.next)
         for source in self.sources.adding:
-            if source.kind == PERIODIC:
+            if source.kind == PERIODIC_BOLUS:
                 self._change_by(source.next)
         self.count.priming = False
         self.changed = True

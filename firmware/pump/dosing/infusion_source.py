@@ -1,7 +1,7 @@
 """A source of flow beside the basal one: a bolus of any kind, with a dose, a duration and a clock of its own.
 
 A source adds the constant rate dose/duration for exactly its duration, counted in microseconds it was let
-run: an extended bolus that gives way to a patient bolus keeps its remainder exactly (BOL-02). Steady-path
+run: a bolus that gives way to a patient bolus keeps its remainder exactly (BOL-02). Steady-path
 methods (`start`, `suspend`, `finish`) never allocate; `prescribe` does and is called by commands only."""
 
 from pump.dosing import bigint
@@ -9,14 +9,8 @@ from pump.dosing.accumulator import CAPACITY
 from pump.dosing.scale import Fraction, bolus_rate
 from pump.units import PL_PER_ML, Instant
 from thecal_protocol import events as event
+from thecal_protocol.bolus_kinds import BRIDGE, GIVING_WAY, GOING_FIRST, KINDS, PERIODIC_BOLUS
 
-CLINICIAN = 1
-PATIENT = 2
-PERIODIC = 3
-EXTENDED = 4
-PRIME = 5
-BRIDGE = 6
-KINDS = 7  # 0 is the basal flow
 VOLUME_LIMBS = 5  # picolitres up to 2^75
 
 IDLE = 0
@@ -118,7 +112,7 @@ class Periodic(InfusionSource):
     """A bolus the pump gives by itself: first at a time after the commit, then every so often."""
 
     def __init__(self):
-        InfusionSource.__init__(self, PERIODIC)
+        InfusionSource.__init__(self, PERIODIC_BOLUS)
         self.next = Instant()
         self._every = Instant(0, 0)
         self.every_us = 0
@@ -150,13 +144,13 @@ class Sources:
         self.totals = tuple([bigint.new(VOLUME_LIMBS) for _ in range(KINDS)])  # pl given, by kind
 
     def end_due(self, s: int, us: int) -> None:
-        """Those that have given all are over; what gave way to a patient's bolus goes on."""
+        """Those that have given all are over; what gave way to them goes on."""
         for source in self.all:
             if source.state == RUNNING and source.end.by(s, us):
                 source.finish()
                 bigint.add(self.totals[source.kind], source.volume, VOLUME_LIMBS)
                 self.log.note_at(s, us, event.BOLUS_DELIVERED, source.kind, source.ref, source.volume_pl, 0)
-                if source.kind == PATIENT:
+                if source.kind in GOING_FIRST:
                     for other in self.adding:
                         if other.state == SUSPENDED:
                             other.resume(s, us)
@@ -164,12 +158,12 @@ class Sources:
     def start_due(self, s: int, us: int, flows: bool) -> None:
         """Periodic boluses that are due; in a stop, prime or bridge they are left out (BOL-06, -09)."""
         for source in self.adding:
-            if source.kind == PERIODIC and source.next.by(s, us):
+            if source.kind == PERIODIC_BOLUS and source.next.by(s, us):
                 source.move_on()
                 if flows and self.exclusive_running() is None:
                     self.start(source, s, us)
                 else:
-                    self.log.note_at(s, us, event.BOLUS_LEFT_OUT, PERIODIC, 0, source.dose_ng, 0)
+                    self.log.note_at(s, us, event.BOLUS_LEFT_OUT, PERIODIC_BOLUS, 0, source.dose_ng, 0)
 
     def exclusive_running(self):
         """The prime or bridge that is under way, also while a stop holds it; None when there is none."""
@@ -188,9 +182,9 @@ class Sources:
         """Let a prescribed source run from here; its number. The caller begins a new segment."""
         ref = self.take_ref()
         source.start(s, us, ref)
-        if source.kind == PATIENT:
+        if source.kind in GOING_FIRST:
             for other in self.adding:
-                if other.kind == EXTENDED and other.state == RUNNING:
+                if other.kind in GIVING_WAY and other.state == RUNNING:
                     other.suspend(s, us)
         self.log.note_at(s, us, event.BOLUS_STARTED, source.kind, ref, source.dose_ng, source.duration_us)
         return ref

@@ -16,13 +16,13 @@ import cryptolib
 from pump.therapy.bounds import Refused
 from thecal_protocol import codec, framing, messages, roles, secure
 from thecal_protocol import events as event
+from thecal_protocol.events import PUMP
 
 CHUNK = 256
 IDLE_S = 180
 AGE_S = 8 * 3600
 _ENDED_IDLE = 1
 _ENDED_OLD = 2
-_ACTOR_PUMP = 0
 _WAKES = 200  # passes that bytes of nobody's may wake the pump for, and
 _WAKES_PER_S = 10  # so many more each second
 _FRAME_WAKES = 64  # and for each frame of somebody's with a key: it comes in so many pieces at most
@@ -140,7 +140,7 @@ class Server:
         log = self._log
         log.actor = role
         log.note(event.SESSION_OPENED, 0, reader.session, 0, 0)
-        log.actor = _ACTOR_PUMP
+        log.actor = PUMP
         self._session = reader.session
         self._opener = self._cipher(secrets, 0)
         self._sealer = self._cipher(secrets, 1)
@@ -215,7 +215,7 @@ class Server:
         try:
             self._keep(self._carry_out(reader))
         finally:
-            log.actor = _ACTOR_PUMP
+            log.actor = PUMP
         return ""
 
     def _keep(self, size: int) -> None:

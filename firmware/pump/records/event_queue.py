@@ -18,6 +18,8 @@ import struct
 from pump.rate_limit import RateLimit
 from pump.records.repeats import Repeats
 from thecal_protocol import events as event
+from thecal_protocol.bolus_kinds import COMING_OFTEN, PATIENT_BOLUS
+from thecal_protocol.events import PATIENT, PUMP
 from thecal_protocol.messages import DOSE_RECORDS, FAULT_RECORDS, REPEATED_RECORDS
 
 # The fields of `messages`' event entry in its order, and how an entry of the queues is laid out.
@@ -45,10 +47,6 @@ _BOLUS_RECORDS = (
     event.BOLUS_LEFT_OUT,
     event.BOLUS_INTERRUPTED,
 )
-_BY_ITSELF = (2, 3)  # bolus kinds: the patient's and periodic ones
-_PATIENT = 2  # the bolus kind, and the actor
-
-ACTOR_PUMP = 0
 
 # code of a reference time
 _AT_BOOT = 1
@@ -113,7 +111,7 @@ class EventQueue:
         self.reference_s = 0  # when the next reference time is due
         self._reference_us = 0
         self.next_sequence = 1
-        self.actor = ACTOR_PUMP
+        self.actor = PUMP
         self.boot = 0
 
     def note(self, kind: int, code: int, ref: int, a: int, b: int) -> None:
@@ -125,8 +123,8 @@ class EventQueue:
         record of the last hour is counted instead (`pump.records.repeats`)."""
         actor = self.actor
         if (
-            actor == _PATIENT
-            and code == _PATIENT
+            actor == PATIENT
+            and code == PATIENT_BOLUS
             and (kind == event.BOLUS_STARTED or kind == event.BOLUS_REFUSED)
         ):
             self.repeats.asked(s, kind == event.BOLUS_STARTED)
@@ -182,7 +180,7 @@ class EventQueue:
         if kind in FAULT_RECORDS:
             return self.faults
         if kind in DOSE_RECORDS:
-            by_itself = kind in _BOLUS_RECORDS and code in _BY_ITSELF
+            by_itself = kind in _BOLUS_RECORDS and code in COMING_OFTEN
             places = self._bolus_places if by_itself else self._other_places
             if places.take(self._timebase.s):
                 return self.doses

@@ -13,14 +13,13 @@ from array import array
 
 from pump.rate_limit import RateLimit
 from thecal_protocol import events as event
+from thecal_protocol.events import ACTOR_COUNT, PATIENT
 
 HOUR_S = 3600
 NEVER_S = 0x3FFFFFFF
 _SLOTS = 16
-_ACTORS = 6
 _MOST = 0xFFFF
 _TELLS = 60  # readings of the log that put on record what is being counted; one more every hour
-_PATIENT = 2
 
 
 # a key: kind, actor, code and refusal
@@ -34,11 +33,11 @@ class Repeats:
 
     def __init__(self, queue):
         self._queue = queue
-        self._keys = array("I", bytes(4 * (_SLOTS + _ACTORS)))
+        self._keys = array("I", bytes(4 * (_SLOTS + ACTOR_COUNT)))
         self._since = array("I", self._keys)  # when the record was made that the others repeat
         self._first = array("I", self._keys)
         self._last = array("I", self._keys)
-        self._counts = array("H", bytes(2 * (_SLOTS + _ACTORS)))
+        self._counts = array("H", bytes(2 * (_SLOTS + ACTOR_COUNT)))
         self.tells = RateLimit(_TELLS, 1, HOUR_S)
         self._asked_s = 0  # begin of the hour in which the patient's requests are counted
         self._given = 0
@@ -64,7 +63,7 @@ class Repeats:
             self._keys[free] = key
             self._since[free] = s
             return False
-        slot = _SLOTS + actor % _ACTORS
+        slot = _SLOTS + actor % ACTOR_COUNT
         if not self._counts[slot]:
             self._keys[slot] = actor << _ACTOR_AT
             self._since[slot] = s
@@ -117,7 +116,7 @@ class Repeats:
         if asked:
             count = asked if asked < _MOST else _MOST
             self._queue.note_summary(
-                event.PATIENT_REQUESTS, _PATIENT, 0, count, self._asked_s, self._given, self._refused
+                event.PATIENT_REQUESTS, PATIENT, 0, count, self._asked_s, self._given, self._refused
             )
             self._given = 0
             self._refused = 0
@@ -125,7 +124,7 @@ class Repeats:
     def write_due(self, s: int) -> None:
         """Put on record what was counted for an hour; it may be called at any time."""
         self.due_s = NEVER_S
-        for slot in range(_SLOTS + _ACTORS):
+        for slot in range(_SLOTS + ACTOR_COUNT):
             if self._counts[slot]:
                 if s - self._since[slot] >= HOUR_S:
                     self._tell(slot)
@@ -140,7 +139,7 @@ class Repeats:
     def tell(self, s: int) -> None:
         """Somebody reads the log: put on record what was counted until now."""
         if self.due_s != NEVER_S and self.tells.take(s):
-            for slot in range(_SLOTS + _ACTORS):
+            for slot in range(_SLOTS + ACTOR_COUNT):
                 self._tell(slot)
             self._tell_asked()
             self.due_s = NEVER_S

@@ -6,8 +6,9 @@ below 2^30 each, so that reading them back allocates nothing on a chip with 31-b
 `collect` never allocates: it belongs to the steady path.
 """
 
-from pump.dosing.infusion_source import BRIDGE, IDLE, PERIODIC, RUNNING, SUSPENDED
+from pump.dosing.infusion_source import IDLE, RUNNING, SUSPENDED
 from thecal_protocol import events as event
+from thecal_protocol.bolus_kinds import BRIDGE, PERIODIC_BOLUS
 
 _SMALL = 0x3FFFFFFF  # 30 bits: counts are kept as this and 15 bits more
 _SPLIT = 30
@@ -145,7 +146,7 @@ class State:
         for source in self._delivery.sources.all:
             if source.state != IDLE:
                 flags |= 1 << _RUNNING_AT + source.kind
-            if source.kind == PERIODIC:
+            if source.kind == PERIODIC_BOLUS:
                 self._put(at, source.next)
                 at += 2
             elif source.kind == BRIDGE:
@@ -239,7 +240,7 @@ class State:
         at = _PERIODIC
         bridge = flags >> _BRIDGE_AT & 3
         for source in self._delivery.sources.all:
-            if source.kind == PERIODIC:
+            if source.kind == PERIODIC_BOLUS:
                 if source.is_prescribed():
                     source.next.set(words[at], words[at + 1])
                 at += 2

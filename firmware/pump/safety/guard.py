@@ -23,8 +23,8 @@ from array import array
 
 from pump.dosing.infusion_source import RUNNING
 from pump.safety.states import MINIMUM
-from pump.therapy.bounds import MINIMUM as BASAL_MINIMUM
 from pump.units import PL_PER_ML, US_PER_DAY
+from thecal_protocol.program import BASAL_MINIMUM
 
 _DAY_S = 86_400
 _PARTS = 64  # of a step

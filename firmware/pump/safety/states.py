@@ -7,14 +7,9 @@ complement, is no state: then nothing may flow (INT-05). docs/reference/states.m
 Nothing here allocates.
 """
 
-UNPROGRAMMED = 0
-INFUSING = 1
-STOPPED = 2
-FAULT = 3
-HELD = 4
-HALTED = 5
-SELF_TEST = 6
-UNKNOWN = 7  # the word is damaged: shown as FAULT
+from thecal_protocol.states import COUNT, FAULT, SELF_TEST
+
+UNKNOWN = COUNT  # the word is damaged: shown as FAULT
 
 # Events: columns of the table.
 FLOW = 0  # therapy begins or goes on: a commit, a resume, the end of a timed stop, a start with such records

@@ -7,10 +7,11 @@ Allocates: commands only.
 import struct
 from array import array
 
-from pump.dosing.infusion_source import EXTENDED, IDLE, PATIENT, PERIODIC
+from pump.dosing.infusion_source import IDLE
 from pump.therapy import room, windows
 from pump.therapy.bounds import EMPTY_PL, MAX_PATIENT_PER_24H, Refused
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_S, Instant
+from thecal_protocol.bolus_kinds import GIVING_WAY, PATIENT_BOLUS, PERIODIC_BOLUS, WORDS
 
 
 class Boluses:
@@ -20,9 +21,8 @@ class Boluses:
         self._controller = controller
         self._delivery = controller.delivery
         slots = controller.delivery.slots
-        self._clinician = slots.clinician
+        self._proposed = slots.proposed
         self._patient = slots.patient
-        self._extended = slots.extended
         self.lockout_from = Instant(0, 0)  # start of the last accepted patient bolus, commit or refill
         # ring of accepted patient boluses: seconds, microseconds of each
         self._given = array("I", bytes(8 * MAX_PATIENT_PER_24H))
@@ -80,8 +80,9 @@ class Boluses:
         bounds = controller.prescription.bounds
         bounds.check("bolus_dose_ng", values["dose_ng"], "dose")
         bounds.check("bolus_duration_us", values["duration_us"], "duration")
-        if values["extended"] > 1:
-            raise Refused("out_of_range", "extended")
+        for word in WORDS:
+            if values[word] > 1:
+                raise Refused("out_of_range", word)
         self._check_state()
         source = self._slot(values)
         if source.state != IDLE or self._patient.state != IDLE:  # BOL-03
@@ -89,7 +90,11 @@ class Boluses:
         self._check_room(values, False, s, us)
 
     def _slot(self, values):
-        return self._extended if values["extended"] else self._clinician
+        """Of the kind whose word is said, or the plain one."""
+        for source, word in self._proposed:
+            if word and values[word]:
+                return source
+        return self._proposed[0][0]
 
     def start_clinician(self, values, s: int, us: int) -> int:
         """Start it; the number of the bolus."""
@@ -112,7 +117,7 @@ class Boluses:
         try:
             self._check_patient(s, us)
         except Refused as refused:
-            self._controller.log.refuse_bolus(PATIENT, self._patient.dose_ng, refused.reason)
+            self._controller.log.refuse_bolus(PATIENT_BOLUS, self._patient.dose_ng, refused.reason)
             raise
         self._set_given(self._given_count, s, us)
         self._given_count += 1
@@ -121,7 +126,7 @@ class Boluses:
         """What was admitted last cannot be given after all; it stays in the log as refused."""
         self._given_count -= 1
         self._set_given(self._given_count, 0, 0)
-        self._controller.log.refuse_bolus(PATIENT, self._patient.dose_ng, reason)
+        self._controller.log.refuse_bolus(PATIENT_BOLUS, self._patient.dose_ng, reason)
 
     def start_patient(self, s: int, us: int) -> int:
         """The second half: the bolus begins; its number."""
@@ -180,13 +185,13 @@ class Boluses:
         prescription = controller.prescription
         dose_ng = values["dose_ng"]
         duration_us = values["duration_us"]
-        bolus = {"dose_ng": dose_ng, "duration_us": duration_us, "suspends_extended": from_patient}
+        bolus = {"dose_ng": dose_ng, "duration_us": duration_us, "goes_first": from_patient}
         passed = windows.exceeded(controller, prescription, bolus, s, us)
         if passed:
             raise Refused(passed, self._what_is_left(passed, bolus, s, us))
         others = [bolus]
         for source in self._delivery.sources.adding:
-            if from_patient and source.kind == EXTENDED:
+            if from_patient and source.kind in GIVING_WAY:
                 continue  # it waits
             if source.state != IDLE or self._will_start(source, duration_us, s, us):
                 others.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
@@ -195,8 +200,9 @@ class Boluses:
             highest_e9 = max(highest_e9, dose_e9)
         if not prescription.fits_max_rate(others, highest_e9):
             raise Refused("max_rate", str(prescription.shortest_duration_us(others, highest_e9)))
-        if from_patient and self._extended.state != IDLE:
-            self._check_extended_after(duration_us, s, us)
+        for source, word in self._proposed:
+            if from_patient and source.kind in GIVING_WAY and source.state != IDLE:
+                self._check_after(source, word, duration_us, s, us)
         self._check_reservoir(bolus, s, us)
 
     def _what_is_left(self, reason: str, bolus, s: int, us: int) -> str:
@@ -217,12 +223,12 @@ class Boluses:
             most_ng = bolus["dose_ng"] + -lacking // (PL_PER_ML * ahead.q)
             raise Refused("reservoir", "bolus_dose_ng 0 %d" % max(0, most_ng))
 
-    def _check_extended_after(self, wait_us: int, s: int, us: int) -> None:
-        """An extended bolus that waits runs later: what it meets then must keep the highest rate too."""
-        until_us = wait_us + self._extended.left_us(s, us)
+    def _check_after(self, waiting, word: str, wait_us: int, s: int, us: int) -> None:
+        """A bolus that waits runs later: what it meets then must keep the highest rate too."""
+        until_us = wait_us + waiting.left_us(s, us)
         together = []
         for source in self._delivery.sources.adding:
-            if source.left_us(s, us) > wait_us or source is self._extended:
+            if source.left_us(s, us) > wait_us or source is waiting:
                 together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
             elif self._will_start(source, until_us, s, us):
                 together.append({"dose_ng": source.dose_ng, "duration_us": source.duration_us})
@@ -232,10 +238,10 @@ class Boluses:
         ):
             highest_e9 = dose_e9 if at_us <= wait_us else max(highest_e9, dose_e9)
         if not self._controller.prescription.fits_max_rate(together, highest_e9):
-            raise Refused("max_rate", "extended")
+            raise Refused("max_rate", word)
 
     def _will_start(self, source, duration_us: int, s: int, us: int) -> bool:
         """A periodic bolus that comes while a bolus of this duration would run."""
-        if source.kind != PERIODIC or source.next.is_never():
+        if source.kind != PERIODIC_BOLUS or source.next.is_never():
             return False
         return source.next.total_us() - (s * US_PER_S + us) < duration_us

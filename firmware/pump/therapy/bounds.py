@@ -16,10 +16,6 @@ MAX_PATIENT_PER_24H = 96
 MAX_PLAN_STEPS = 32
 MAX_DRUG_NAME = 15  # bytes: five of them and all sources fit one answer of ACCOUNTS
 
-CONTINUOUS = 1  # modes of the basal flow; 0: none
-FLEX = 2
-MINIMUM = 3  # the lowest flow that the motor holds evenly
-
 # plain numbers of a program: within their bounds whatever the rest of it is, and stored twice (INT-05)
 PLAIN_NUMBERS = ("low_reservoir_pl", "low_reservoir_days", "max_pause_s")
 

@@ -11,12 +11,10 @@ to the strictest rules. Allocates: commands only.
 
 from pump.therapy.bounds import Refused
 from thecal_protocol import events as event
+from thecal_protocol.program import NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
 _MOST_CONFIRMED = 15
 _DIGEST_SIZE = 8
-_NO_PATIENT_BOLUS = 1  # bits of `rules`, as thecal_protocol.therapy has them
-_WITHDRAWAL = 2
-_UNKNOWN = 4
 
 
 def check(prescription) -> None:
@@ -31,9 +29,9 @@ def check(prescription) -> None:
         for index, drug in enumerate(drugs):
             entry = library["drugs"][index]
             _check_hard(drug, entry)
-            if entry["rules"] & _NO_PATIENT_BOLUS and prescription.values["patient_bolus"]:
+            if entry["rules"] & NO_PATIENT_BOLUS and prescription.values["patient_bolus"]:
                 raise Refused("drug_rule", drug["name"])
-            if entry["rules"] & _WITHDRAWAL:
+            if entry["rules"] & WITHDRAWAL:
                 prescription.withdrawal = True
 
 
@@ -89,5 +87,5 @@ def note_committed(prescription, log, ref: int) -> None:
                 event.SOFT_LIMIT_PASSED, entry["what"], entry["drug"] + 1, entry["value"], entry["limit"]
             )
         for index, entry in enumerate(library["drugs"]):
-            if entry["rules"] & _UNKNOWN:
+            if entry["rules"] & UNKNOWN_DRUG:
                 log.note(event.UNKNOWN_DRUG, 0, index + 1, 0, 0)

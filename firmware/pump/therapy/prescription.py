@@ -8,8 +8,8 @@ new program is a new object, so that the switch is one assignment (DEL-07). Allo
 from pump.dosing.scale import dose_rate, volume_rate
 from pump.dosing.schedule import Schedule
 from pump.therapy import program_check
-from pump.therapy.bounds import CONTINUOUS, MINIMUM
 from pump.units import PL_PER_ML, US_PER_DAY
+from thecal_protocol.program import BASAL_CONTINUOUS, BASAL_MINIMUM
 
 
 class Prescription:
@@ -70,9 +70,9 @@ class Prescription:
 
     def base_rate(self):
         """The constant part of the basal rate, as a scale Fraction (flex has none)."""
-        if self.mode == CONTINUOUS:
+        if self.mode == BASAL_CONTINUOUS:
             return dose_rate(self.values["basal_dose_ng_per_day"])
-        if self.mode == MINIMUM:
+        if self.mode == BASAL_MINIMUM:
             return volume_rate(self.bounds.floor_pl_per_day, self.concentration_ng_per_ml)
         return dose_rate(0)
 
@@ -80,7 +80,7 @@ class Prescription:
         """Highest basal rate the mode ever runs at, in 10^-9 ng/day (minimum: its flow as a dose)."""
         if self.schedule is not None:
             return max(self.schedule.doses_ng_per_day) * PL_PER_ML
-        if self.mode == MINIMUM:
+        if self.mode == BASAL_MINIMUM:
             return self.bounds.floor_pl_per_day * self.concentration_ng_per_ml
         doses = [self.values["basal_dose_ng_per_day"]] + [x["dose_ng_per_day"] for x in self.values["plan"]]
         return max(doses) * PL_PER_ML

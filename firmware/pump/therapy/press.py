@@ -8,8 +8,8 @@ Allocates: commands only.
 
 from pump.therapy.library import version_of
 from pump.therapy.reservoir_fills import same_drugs
+from thecal_protocol.program import DEMANDS
 
-_RULES = 3  # bits of `rules` that forbid or demand something
 _MOST_VERSIONS = 1000  # above the running one: nothing follows the highest number
 
 
@@ -48,6 +48,6 @@ def _library_loosens(running, new) -> bool:
             if _any_rises(old["drugs"], drugs, field):
                 return True
         for index, entry in enumerate(old["drugs"]):
-            if entry["rules"] & ~drugs[index]["rules"] & _RULES:
+            if entry["rules"] & ~drugs[index]["rules"] & DEMANDS:
                 return True
     return False

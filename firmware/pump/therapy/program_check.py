@@ -5,17 +5,15 @@ The chip holds this on flash until a program comes or is read back. Allocates: c
 
 from pump.therapy import library, worst_case
 from pump.therapy.bounds import (
-    CONTINUOUS,
-    FLEX,
     MAX_DRUG_NAME,
     MAX_FLEX_STEPS_A_DAY,
     MAX_PERIODIC_A_DAY,
-    MINIMUM,
     PLAIN_NUMBERS,
     Refused,
     outside,
 )
 from pump.units import PL_PER_ML, US_PER_DAY
+from thecal_protocol.program import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
 
 _SCHEMA = 1
 _MINUTES_A_DAY = 1440
@@ -29,7 +27,7 @@ def check(program) -> None:
     _check_drugs(program)
     library.check(program)
     _check_basal(program)
-    if program.mode == FLEX:
+    if program.mode == BASAL_FLEX:
         program.take_schedule()
     _check_periodic(program)
     _check_patient_bolus(program)
@@ -71,13 +69,13 @@ def _check_drugs(program) -> None:
 def _check_basal(program) -> None:
     values = program.values
     mode = values["basal_mode"]
-    if mode > MINIMUM:
-        raise outside("basal_mode", 0, MINIMUM)
-    if mode == CONTINUOUS:
+    if mode > BASAL_MINIMUM:
+        raise outside("basal_mode", 0, BASAL_MINIMUM)
+    if mode == BASAL_CONTINUOUS:
         _check_basal_dose(program, values["basal_dose_ng_per_day"], "basal_dose_ng_per_day")
     elif values["basal_dose_ng_per_day"]:
         raise Refused("inconsistent", "basal_dose_ng_per_day")
-    if mode == FLEX:
+    if mode == BASAL_FLEX:
         _check_flex(program, values["basal_steps"])
     elif values["basal_steps"]:
         raise Refused("inconsistent", "basal_steps")
@@ -158,7 +156,7 @@ def _check_plan(program) -> None:
     bounds = program.bounds
     steps = program.values["plan"]
     bounds.check("plan", len(steps))
-    if steps and (program.mode != CONTINUOUS or program.values["bridge"]):
+    if steps and (program.mode != BASAL_CONTINUOUS or program.values["bridge"]):
         raise Refused("inconsistent", "plan")
     before_us = 0
     for index, step in enumerate(steps):

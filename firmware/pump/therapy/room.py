@@ -17,7 +17,7 @@ def left(controller, reason: str, bolus, s: int, us: int) -> str:
     prescription = controller.prescription
     span_us = window_us + bolus["duration_us"]
     nothing = {"dose_ng": 0, "duration_us": bolus["duration_us"]}
-    nothing["suspends_extended"] = bolus["suspends_extended"]
+    nothing["goes_first"] = bolus["goes_first"]
     ahead = Ahead(controller, prescription, nothing, 2 * span_us, s, us)
     given = _Given(controller, window_us, s * US_PER_S + us)
     weight = ahead.q * prescription.concentration_ng_per_ml

@@ -1,29 +1,23 @@
 """The slots of a delivery: one infusion source for each bolus that a pump may give at the same time."""
 
 from pump.dosing.delivery import Delivery
-from pump.dosing.infusion_source import (
-    BRIDGE,
-    CLINICIAN,
-    EXTENDED,
-    PATIENT,
-    PRIME,
-    InfusionSource,
-    Periodic,
-)
+from pump.dosing.infusion_source import InfusionSource, Periodic
 from pump.therapy.bounds import MAX_PERIODIC
+from thecal_protocol.bolus_kinds import BRIDGE, PATIENT_BOLUS, PRIME, PROPOSED
 
 
 class Slots:
-    """By name; `sources` add to the basal rate, `exclusive` ones flow alone."""
+    """By name, those a clinician proposes with their words; `sources` add to the basal rate, `exclusive` ones
+    flow alone."""
 
     def __init__(self):
-        self.clinician = InfusionSource(CLINICIAN)
-        self.patient = InfusionSource(PATIENT)
-        self.extended = InfusionSource(EXTENDED)
+        self.proposed = [(InfusionSource(kind), word) for kind, word in PROPOSED]
+        self.patient = InfusionSource(PATIENT_BOLUS)
         self.periodic = [Periodic() for _ in range(MAX_PERIODIC)]
         self.prime = InfusionSource(PRIME)
         self.bridge = InfusionSource(BRIDGE)
-        self.sources = tuple([self.clinician, self.patient, self.extended] + self.periodic)
+        asked = sorted([source for source, _ in self.proposed] + [self.patient], key=lambda x: x.kind)
+        self.sources = tuple(asked + self.periodic)
         self.exclusive = (self.prime, self.bridge)
 
 

@@ -11,7 +11,7 @@ the basal rate with its phase, and a bridge or plan where it stood; a bridge is 
 skipped by its own command.
 """
 
-from pump.dosing.infusion_source import IDLE, PATIENT
+from pump.dosing.infusion_source import IDLE
 from pump.dosing.interlock import FAULT_OF_FLOW, FREE, PHASE
 from pump.dosing.plan import Plan
 from pump.dosing.scale import Fraction
@@ -21,12 +21,7 @@ from pump.therapy.bounds import EMPTY_PL, Refused, check_local_time, outside
 from pump.therapy.reservoir_fills import ReservoirFills
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S, Instant
 from thecal_protocol import events as event
-
-UNPROGRAMMED = 0
-INFUSING = 1
-STOPPED = 2
-FAULT = 3
-
+from thecal_protocol.bolus_kinds import GOING_FIRST
 
 IMPLANT_S = 3600  # how long the implant/revision flag stands
 
@@ -48,13 +43,6 @@ class TherapyController:
         self._bridge = delivery.slots.bridge
         self._implant_until = Instant(0, 0)
         self._primed = False
-
-    def state(self) -> int:
-        if self.delivery.fault:
-            return FAULT
-        if self.prescription is None:
-            return UNPROGRAMMED
-        return INFUSING if self.delivery.flowing else STOPPED
 
     def need_program(self) -> None:
         if self.prescription is None:
@@ -376,6 +364,6 @@ class TherapyController:
         """What to show beside the basal rate: the patient's bolus first, then whatever else runs, or None."""
         shown = None
         for source in self.delivery.sources.all:
-            if source.state != IDLE and (shown is None or source.kind == PATIENT):
+            if source.state != IDLE and (shown is None or source.kind in GOING_FIRST):
                 shown = source
         return shown

@@ -14,10 +14,11 @@ its turns (`breathe`).
 Allocates: commands only.
 """
 
-from pump.dosing.infusion_source import EXTENDED, IDLE, PERIODIC
+from pump.dosing.infusion_source import IDLE
 from pump.dosing.scale import least_multiple
 from pump.therapy.reservoir_fills import same_name
 from pump.units import PL_PER_ML, S_PER_DAY, US_PER_DAY, US_PER_S
+from thecal_protocol.bolus_kinds import GIVING_WAY, PERIODIC_BOLUS
 
 DAY_US = US_PER_DAY
 HOUR_US = 3_600_000_000
@@ -105,12 +106,10 @@ class Ahead:
             pieces.append((0, duration_us, bolus["dose_ng"], duration_us))
         for source in controller.delivery.sources.adding:
             if source.state != IDLE:
-                waits_us = (
-                    duration_us if bolus and bolus["suspends_extended"] and source.kind == EXTENDED else 0
-                )
+                waits_us = duration_us if bolus and bolus["goes_first"] and source.kind in GIVING_WAY else 0
                 left_us = source.left_us(s, us)
                 pieces.append((waits_us, waits_us + left_us, source.dose_ng, source.duration_us))
-            if source.kind == PERIODIC and source.is_prescribed():
+            if source.kind == PERIODIC_BOLUS and source.is_prescribed():
                 values = {"dose_ng": source.dose_ng, "duration_us": source.duration_us}
                 first_us = source.next.total_us() - self._now_us
                 self._add_periodic(pieces, first_us, values, source.every_us)
@@ -280,8 +279,8 @@ def _limit(controller, drug, field: str) -> int:
 class Forecast:
     """What was given and what is to flow, as of one instant; to be weighed while the pump goes on.
 
-    `bolus`: dict with dose_ng, duration_us and suspends_extended (a patient's makes an extended one wait), or
-    None. One line ahead serves both windows: it is as long as the longer one needs."""
+    `bolus`: dict with dose_ng, duration_us and goes_first (a patient's makes others wait), or None.
+    One line ahead serves both windows: it is as long as the longer one needs."""
 
     def __init__(self, controller, prescription, bolus, s: int, us: int):
         self._controller = controller

@@ -5,8 +5,8 @@ Periodic boluses are taken each at its own worst alignment, so with several of t
 high side. Allocates: commands only.
 """
 
-from pump.therapy.bounds import FLEX, MINIMUM
 from pump.units import PL_PER_ML, US_PER_DAY
+from thecal_protocol.program import BASAL_FLEX, BASAL_MINIMUM
 
 _MINUTE_US = 60_000_000
 _MINUTES_A_DAY = 1440
@@ -72,9 +72,9 @@ def patient_24h(bolus) -> int:
 def scheduled_ng(prescription, dose_ng_per_day: int, window_us: int) -> int:
     """Basal (at this dose when it is continuous) and periodic boluses in a window, ng of the primary drug."""
     values = prescription.values
-    if values["basal_mode"] == FLEX:
+    if values["basal_mode"] == BASAL_FLEX:
         basal = -(-flex_window(prescription.schedule.week(), window_us // _MINUTE_US) // _MINUTES_A_DAY)
-    elif values["basal_mode"] == MINIMUM:
+    elif values["basal_mode"] == BASAL_MINIMUM:
         basal = -(-prescription.highest_basal_e9() * window_us // (US_PER_DAY * PL_PER_ML))
     else:
         basal = -(-dose_ng_per_day * window_us // US_PER_DAY)

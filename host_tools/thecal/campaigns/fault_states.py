@@ -30,6 +30,8 @@ from thecal.campaigns.cut_therapies import (
     steps_of,
 )
 from thecal.campaigns.dose_bound import DoseBound
+from thecal_protocol.bolus_kinds import BOLUS_KINDS, PROPOSED
+from thecal_protocol.codec import name_of
 
 if TYPE_CHECKING:
     from thecal.campaigns.fault_pump import FaultPump
@@ -135,21 +137,19 @@ def _periodic(patient: Patient) -> None:
     patient.wait(US_PER_S, 3 * US_PER_H)
 
 
-def _bolus(patient: Patient, dose_ng: int, duration_us: int, *, extended: bool) -> None:
-    client = patient.pump.client
-    client.commit(client.propose_bolus(dose_ng, duration_us, extended=extended).digest)
-    patient.once(steps_of(dose_ng, concentration(_PLAIN)), duration_us)
-    patient.wait(0, duration_us // 2)
+def _proposed_bolus(word: str) -> State:
+    """Of the kind with this word; of the plain one, which has none, over a shorter time."""
+    dose_ng, duration_us = (300_000, 2 * US_PER_H) if word else (200_000, 10 * US_PER_MIN)
 
+    def prepared(patient: Patient) -> None:
+        _plainly("plain")(patient)
+        client = patient.pump.client
+        words = {word: True} if word else {}
+        client.commit(client.propose_bolus(dose_ng, duration_us, **words).digest)
+        patient.once(steps_of(dose_ng, concentration(_PLAIN)), duration_us)
+        patient.wait(0, duration_us // 2)
 
-def _clinician_bolus(patient: Patient) -> None:
-    _plainly("plain")(patient)
-    _bolus(patient, 200_000, 10 * US_PER_MIN, extended=False)
-
-
-def _extended_bolus(patient: Patient) -> None:
-    _plainly("plain")(patient)
-    _bolus(patient, 300_000, 2 * US_PER_H, extended=True)
+    return prepared
 
 
 def _patient_bolus(patient: Patient) -> None:
@@ -240,8 +240,7 @@ STATES: dict[str, State] = {
     "minimum": _plainly("minimum"),
     "plan": _plainly("plan"),
     "periodic": _periodic,
-    "clinician_bolus": _clinician_bolus,
-    "extended_bolus": _extended_bolus,
+    **{name_of(BOLUS_KINDS, kind): _proposed_bolus(word) for kind, word in PROPOSED},
     "patient_bolus": _patient_bolus,
     "prime": _prime,
     "bridge": _bridge,

@@ -19,6 +19,8 @@ from thecal.campaigns.dose_bound import Line
 from thecal.campaigns.fault_states import Patient
 from thecal.errors import LinkError, Refused
 from thecal.firmware_build import facts
+from thecal_protocol.bolus_kinds import BOLUS_KINDS, PROPOSED
+from thecal_protocol.codec import name_of
 from thecal_protocol.sensors import SENSORS
 
 # Of the design, repeated here: the firmware's own numbers are not asked.
@@ -45,7 +47,8 @@ _SAVE_S = 1800 + _LOOK_S  # something is written at least so often
 _HEARD_S = 4 + 1  # a tone is listened for when it is over
 _PL_PER_PA = 100  # of the bench: what its walls give
 _DOWN_PA, _UP_PA = 25_000, 40_000  # pressures at which the pump alarms
-_BOLUSES = ("clinician_bolus", "extended_bolus", "patient_bolus")  # boluses that end while they are watched
+# boluses that end while they are watched
+_BOLUSES = (*(name_of(BOLUS_KINDS, kind) for kind, _ in PROPOSED), "patient_bolus")
 
 
 def judged_by_the_sum(line: Line) -> int:

@@ -24,6 +24,8 @@ from thecal.campaigns.expected_state import INFUSING, ExpectedState, offset_us, 
 from thecal.emulator.testbench import PowerCut
 from thecal.errors import Refused
 from thecal.link.client import refill_values
+from thecal_protocol.bolus_kinds import BOLUS_KINDS, PROPOSED, WORDS
+from thecal_protocol.codec import name_of
 from thecal_protocol.messages import (
     CANCEL_PLAN,
     PROPOSAL_BOLUS,
@@ -160,15 +162,18 @@ class RandomScenario:
         expected.given_us.append(self._asked_us)
 
     def clinician_bolus(self) -> None:
-        """A clinician's bolus, now and then an extended one."""
+        """A clinician's bolus, now and then one of another kind than the plain one."""
         dose_ng = self.rng.randint(1_000, 300_000)
         duration_us = self.rng.randint(US_PER_MIN, 90 * US_PER_MIN)
-        extended = self.rng.random() < 0.3
-        self._begin(f"{'extended' if extended else 'clinician'} bolus {dose_ng} ng in {duration_us} us")
-        values = {"dose_ng": dose_ng, "duration_us": duration_us, "extended": int(extended)}
+        chosen, others = self.rng.random() / 0.3, PROPOSED[1:]
+        kind, word = others[int(chosen * len(others))] if chosen < 1 else PROPOSED[0]
+        name = name_of(BOLUS_KINDS, kind).replace("_", " ")
+        self._begin(f"{name} {dose_ng} ng in {duration_us} us")
+        words = {each: int(each == word) for each in WORDS}
+        values = {"dose_ng": dose_ng, "duration_us": duration_us, **words}
 
         def doubt() -> None:
-            longest_us = US_PER_DAY if extended else duration_us  # an extended one may wait for others
+            longest_us = US_PER_DAY if word else duration_us  # another kind may wait for others
             steps = self.expected.steps_of(dose_ng, self.expected.programs[-1])
             self.expected.bolus(steps * longest_us / duration_us, longest_us)
 

@@ -1,7 +1,7 @@
 """`thecal bolus`: the clinician's in two steps, the patient's as the button would."""
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from thecal.errors import Refused, ThecalError
@@ -11,6 +11,8 @@ from thecal.link.uncertain_delivery import before_commit, certain_delivery
 from thecal.therapy.rules import commands
 from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text, mass_text, rounded_text, span_text
 from thecal.units.json_numbers import SCHEMA
+from thecal_protocol.bolus_kinds import BOLUS_KINDS, PROPOSED
+from thecal_protocol.codec import name_of
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Proposed:
     def words(self) -> list[str]:
         """What the pump understood, and what it means beside the basal dose."""
         dose_ng, duration_us = self._amounts()
-        kind = "extended bolus" if self.proposal.reading["extended"] else "bolus"
-        lines = [f"The pump understood: a {kind} of {mass_text(dose_ng)} over {duration_text(duration_us)}."]
+        kind = kind_proposed(self.proposal.reading)
+        what = "bolus" if kind == kind_proposed({}) else kind.replace("_", " ")
+        lines = [f"The pump understood: a {what} of {mass_text(dose_ng)} over {duration_text(duration_us)}."]
         if self.basal_ng_per_day:
             percent, basal = 100 * dose_ng / self.basal_ng_per_day, dose_rate_text(self.basal_ng_per_day)
             lines.append(f"That is {rounded_text(percent, 3)} % of the basal dose of a day, {basal}.")
@@ -37,7 +40,7 @@ class Proposed:
         dose_ng, duration_us = self._amounts()
         return {
             "schema": SCHEMA,
-            "kind": "extended" if self.proposal.reading["extended"] else "clinician",
+            "kind": kind_proposed(self.proposal.reading).removesuffix("_bolus"),
             "ref": done.ref if done else None,
             "dose_ng": str(dose_ng),
             "duration_us": duration_us,
@@ -51,14 +54,18 @@ class Proposed:
         return dose_ng, duration_us
 
 
-def propose(client: Client, dose_ng: int, duration_us: int, *, extended: bool) -> Proposed:
+def kind_proposed(words: Mapping[str, object]) -> str:
+    """The kind of a clinician's bolus, by the word that is said: a name of `BOLUS_KINDS`."""
+    said = (number for number, word in PROPOSED if word and words.get(word))
+    return name_of(BOLUS_KINDS, next(said, PROPOSED[0][0]))
+
+
+def propose(client: Client, dose_ng: int, duration_us: int, **words: bool) -> Proposed:
     """Ask the pump whether it would give this bolus. Refused: it would not."""
     commands.refuse("the bolus", commands.bolus_problems(dose_ng, duration_us))
     status = before_commit("the review", client.status)
     with _clear_refusals():
-        proposal = before_commit(
-            "the proposal", lambda: client.propose_bolus(dose_ng, duration_us, extended=extended)
-        )
+        proposal = before_commit("the proposal", lambda: client.propose_bolus(dose_ng, duration_us, **words))
     return Proposed(client, proposal, status.basal_ng_per_day)
 
 

@@ -27,7 +27,7 @@ from thecal.therapy.rules.whole import motor_problems
 from thecal.therapy.settings_diff import Change, compare
 from thecal.units.amounts import US_PER_S, dose_rate_text, duration_text
 from thecal.units.local_time import DEFAULT_START, from_wire
-from thecal_protocol.therapy import BASAL_STOPPED
+from thecal_protocol.program import BASAL_STOPPED
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def load():
 ON_DEMAND = (f"{_RARE_FILE}.mpy", f"{_ONCE_FILE}.mpy")  # not in memory for good
 PROGRAM = "thecal"  # the one module with everything in it
 START = "thecal_main"  # firmware/main.py, under a name that cannot hide MicroPython's own main.py
+_MESSAGES = "thecal_protocol/messages"
 _TABLES_ONLY = (ast.FunctionDef, ast.ClassDef)
 
 
@@ -217,11 +218,12 @@ def build_name(files: Mapping[str, bytes]) -> str:
 
 
 def _words(found: Mapping[str, Path]) -> Iterator[str]:
-    """Every name that the firmware outside the protocol uses."""
+    """Every name that the firmware uses outside the protocol's tables."""
     for name, file in found.items():
-        if name.startswith("thecal_protocol/"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        if name.startswith("thecal_protocol/") and (name == _MESSAGES or _is_tables(tree)):
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 yield node.attr
             elif isinstance(node, ast.Name):
@@ -233,7 +235,7 @@ def _words(found: Mapping[str, Path]) -> Iterator[str]:
 def _chip_text(name: str, file: Path, words: set[str]) -> str:
     text = file.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    if name == "thecal_protocol/messages":
+    if name == _MESSAGES:
         text = tables.messages_source(words)
         tree = ast.parse(text)
     elif name.startswith("thecal_protocol/") and _is_tables(tree):

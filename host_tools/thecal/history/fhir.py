@@ -29,7 +29,7 @@ from thecal.history.queries import one_pump, rows
 from thecal.history.schema import programs, records, residuals, sessions
 from thecal.history.times import LocalTimes
 from thecal.units.amounts import exact_decimal
-from thecal_protocol.messages import BOLUS_KINDS
+from thecal_protocol.bolus_kinds import BOLUS_KINDS, NO_DOSE
 
 VERSION = "4.3.0"
 SYSTEM = "urn:thecal"  # our own codes and identifiers
@@ -42,7 +42,6 @@ _METRICS = (
     ("delivered", "Dose delivered since the pump began to count, by counted steps", "ug"),
     ("residual", "Volume withdrawn at a refill", "mL"),
 )
-_PRIME, _BRIDGE = 5, 6  # BOLUS_KINDS that are no dose of their own
 
 
 def bundle(store: Store, serial: str, zone: timezone, subject: str = "") -> dict[str, Any]:
@@ -150,7 +149,7 @@ class _Resources:
             key = (record["code"], record["ref"])
             if record["kind"] == "bolus_started":
                 started[key] = record
-            elif record["kind"] in _GIVEN and record["code"] not in (_PRIME, _BRIDGE):
+            elif record["kind"] in _GIVEN and record["code"] not in NO_DOSE:
                 program = next((one for one in reversed(held) if one["at_us"] <= record["at_us"]), None)
                 self._bolus(record, started.pop(key, None), program, times)
 

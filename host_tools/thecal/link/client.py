@@ -40,6 +40,7 @@ from thecal.link.responses.pump import (
 from thecal.link.session import TIMEOUT_S, TRIES, CommandOutcome, FindKey, Session
 from thecal.link.transport import Link, Transport
 from thecal_protocol import framing
+from thecal_protocol.bolus_kinds import WORDS
 from thecal_protocol.codec import encoded, name_of, size
 from thecal_protocol.messages import (
     ABORT,
@@ -228,11 +229,11 @@ class Client(GuardClient):
         """Propose a therapy, as `thecal_protocol.therapy.THERAPY`."""
         return self.propose(PROPOSAL_PROGRAM, therapy)
 
-    def propose_bolus(self, dose_ng: int, duration_us: int, *, extended: bool = False) -> Proposal:
-        """Propose a clinician's bolus."""
-        return self.propose(
-            PROPOSAL_BOLUS, {"dose_ng": dose_ng, "duration_us": duration_us, "extended": int(extended)}
-        )
+    def propose_bolus(self, dose_ng: int, duration_us: int, **words: bool) -> Proposal:
+        """Propose a clinician's bolus: the plain one, or the kind whose word is true."""
+        values: dict[str, object] = {"dose_ng": dose_ng, "duration_us": duration_us}
+        values |= dict.fromkeys(WORDS, 0) | {word: int(said) for word, said in words.items()}
+        return self.propose(PROPOSAL_BOLUS, values)
 
     def propose_clock_offset(self, offset_us: int) -> Proposal:
         """Propose to move local time by `offset_us`."""

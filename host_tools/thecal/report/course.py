@@ -22,7 +22,7 @@ from thecal.report.record import Record
 from thecal.therapy.limits import MINIMUM_RATE_PL_PER_DAY
 from thecal.units.amounts import PL_PER_ML, US_PER_DAY
 from thecal_protocol.messages import BOLUS_KINDS
-from thecal_protocol.therapy import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
+from thecal_protocol.program import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
 
 EXCLUSIVE = ("prime", "bridge")
 _ENDS = ("bolus_delivered", "bolus_cut_short", "bolus_interrupted")

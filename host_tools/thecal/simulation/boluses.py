@@ -20,7 +20,7 @@ _BRIDGE = "bridge"
 class Bolus:
     """One bolus, asked for or scheduled. `given_pl` None: not known (`weigh`, `cut`)."""
 
-    kind: str  # clinician, patient, periodic, extended, prime, bridge
+    kind: str  # `kind_of`
     at_us: int
     outcome: str  # delivered, refused, cut_short, running
     reason: str | None = None  # of a refusal

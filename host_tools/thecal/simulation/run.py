@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thecal.commands.bolus import kind_proposed
 from thecal.commands.delivered import Ledger
 from thecal.errors import LinkError, Refused, TherapyError
 from thecal.link.responses.pump import Accounts, Event, Proposal, Status
@@ -24,6 +25,7 @@ from thecal.simulation.pump import SimulatedPump
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.refill_check import RefillCheck
 from thecal.units.local_time import DEFAULT_START
+from thecal_protocol.bolus_kinds import BOLUS_KINDS
 
 if TYPE_CHECKING:
     from thecal.simulation.scenario import models as ev
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from thecal.simulation.scenario.fields import Condition, Lasting
 
 _ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
-_BOLUS_KINDS = {"patient_bolus": "patient", "clinician_bolus": "clinician", "extended_bolus": "extended"}
+_BOLUSES = frozenset(name for _, name in BOLUS_KINDS if name.endswith("_bolus"))
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ class Run:
 
     def _refuse(self, what: str, reason: str, detail: str, known: int) -> None:
         self.refusals.append(Refusal(what, self.pump.at_us, reason, detail))
-        if what in _BOLUS_KINDS:
-            self.boluses.refused(_BOLUS_KINDS[what], self.pump.at_us, reason, known)
+        if what in _BOLUSES:
+            self.boluses.refused(what.removesuffix("_bolus"), self.pump.at_us, reason, known)
 
     def _command(self, event: ev.Event) -> tuple[str, Callable[[], object]]:
         """The command's name and how to give it."""
@@ -179,10 +181,9 @@ class Run:
         client = pump.client
         match event:
             case ev.ClinicianBolusEvent():
-                what = "extended_bolus" if event.extended else "clinician_bolus"
-                dose_ng, duration_us, extended = event.dose_ng, event.duration_us, event.extended
-                return what, lambda: pump.carry_out(
-                    client.propose_bolus(dose_ng, duration_us, extended=extended)
+                dose_ng, duration_us, words = event.dose_ng, event.duration_us, event.words
+                return kind_proposed(words), lambda: pump.carry_out(
+                    client.propose_bolus(dose_ng, duration_us, **words)
                 )
             case ev.ProgramEvent():
                 return event.what, lambda: pump.program(event.therapy)

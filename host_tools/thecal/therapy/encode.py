@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from thecal.errors import TherapyError
 from thecal.therapy.taper import plan_of
-from thecal_protocol.therapy import BASAL_MODES, SCHEMA_VERSION
+from thecal_protocol.program import BASAL_MODES
+from thecal_protocol.therapy import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from thecal.therapy.checked import CheckedTherapy

@@ -12,7 +12,7 @@ from typing import Any
 from thecal.therapy.limits import MINIMUM_RATE_PL_PER_DAY
 from thecal.therapy.rolling_window import Week
 from thecal.units import amounts
-from thecal_protocol.therapy import BASAL_MODES
+from thecal_protocol.program import BASAL_MODES
 
 LARGE = 2  # a change of a dose by more than this factor, either way, needs its own confirmation (HOST-03)
 _MODE_NAMES = dict(BASAL_MODES)

@@ -30,7 +30,7 @@ from thecal.units.amounts import (
     mass_text,
     ratio_text,
 )
-from thecal_protocol.therapy import BASAL_MODES, NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
+from thecal_protocol.program import BASAL_MODES, NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
 _US_PER_DAY = amounts.US_PER_DAY
 _RULES = (

@@ -26,7 +26,7 @@ from thecal.therapy.models import (
 from thecal.therapy.toml_file import problems_of
 from thecal.units import amounts
 from thecal.units.amounts import dose_rate_text, mass_text
-from thecal_protocol.therapy import BASAL_MODES
+from thecal_protocol.program import BASAL_MODES
 
 _MODES = dict(BASAL_MODES)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from thecal.commands import going_on
 from thecal.units.amounts import US_PER_S, duration_text
-from thecal_protocol.therapy import WITHDRAWAL
+from thecal_protocol.program import WITHDRAWAL
 
 
 def words(program: Mapping[str, Any] | None, lasting_s: int | None = None) -> Iterator[str]:

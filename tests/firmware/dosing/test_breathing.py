@@ -18,7 +18,7 @@ SECOND_US = 1_000_000
 DAY_S = 86_400
 LINES_A_SECOND = 9_000
 DRUGS = ("morphine", "bupivacaine", "clonidine", "fentanyl", "ziconotide")
-BOLUS = {"dose_ng": 1_000, "duration_us": 600 * SECOND_US, "suspends_extended": False}
+BOLUS = {"dose_ng": 1_000, "duration_us": 600 * SECOND_US, "goes_first": False}
 
 
 def five(proportion: int) -> list[dict[str, Any]]:

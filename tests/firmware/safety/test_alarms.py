@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from firmware.safety.rig import refused, rig
-from pump.safety import states
 from thecal_protocol import alarms as alarm
+from thecal_protocol import states
 
 
 @pytest.mark.req("ALM-01")

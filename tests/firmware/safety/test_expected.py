@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from firmware.safety.rig import MILLION, Board, Guarded, Motor, refused, rig
-from pump.dosing.infusion_source import CLINICIAN
-from pump.safety import states
 from thecal_protocol import alarms as alarm
+from thecal_protocol import states
+from thecal_protocol.bolus_kinds import CLINICIAN_BOLUS
 
 HOUR_US = 3_600 * MILLION
 DAY = 86_400
@@ -109,7 +109,7 @@ def test_a_bolus_ends_where_an_alarm_stops_it():
     found.board.sensors.shown[3] = 30_000  # downstream: the catheter is blocked
     found.run_for(600)
     assert found.standing() == [alarm.OCCLUSION_DOWNSTREAM]
-    assert [note[2] for note in found.log.kinds(9)] == [CLINICIAN]  # cut short
+    assert [note[2] for note in found.log.kinds(9)] == [CLINICIAN_BOLUS]  # cut short
     found.board.sensors.shown[3] = 1_000
     found.run_for(600)
     assert found.standing() == []

@@ -8,9 +8,10 @@ import pytest
 from firmware.dosing.rig import section
 from firmware.safety.rig import MILLION, Guarded
 from pump.dosing import bigint
-from pump.safety import states
+from pump.safety.states import THERAPY
 from thecal_protocol import alarms as alarm
-from thecal_protocol.therapy import NO_PATIENT_BOLUS, WITHDRAWAL
+from thecal_protocol import states
+from thecal_protocol.program import NO_PATIENT_BOLUS, WITHDRAWAL
 
 RATES_UL = (48, 120, 1_000, 5_000)
 
@@ -33,7 +34,7 @@ def faster(found: Guarded, num: int, den: int = 1) -> None:
     bigint.load(accumulator.rate, accumulator.size, rate * num // den)
     found.delivery.planner.begin(accumulator)
     found.guard.critical.seal()
-    found.guard.guard.opening(found.now()[0], states.THERAPY)
+    found.guard.guard.opening(found.now()[0], THERAPY)
 
 
 @pytest.mark.req("INT-07", "DEL-03", "DEL-05")
@@ -166,7 +167,7 @@ def test_its_class_is_the_drugs(name: str, library: list[dict[str, object]], cri
 def test_a_bolus_that_does_not_end_is_stopped():
     found = rig(120)
     found.bolus(100_000, 600)
-    source = found.delivery.slots.clinician
+    source = found.delivery.slots.proposed[0][0]
     found.run_for(300)
     source.end.add(86_400, 0)  # stuck on
     found.delivery.change.set(source.end.s, 0)

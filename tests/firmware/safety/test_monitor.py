@@ -3,8 +3,8 @@
 import pytest
 
 from firmware.safety.rig import MILLION, Guarded, refused, rig
-from pump.safety import states
 from thecal_protocol import alarms as alarm
+from thecal_protocol import states
 
 TEMPERATURE, BATTERY, UPSTREAM, DOWNSTREAM = range(4)
 SAMPLE_S = 421  # docs/explanation/safety.md, What a fault may cost

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from firmware.safety.rig import Guarded, refused
-from pump.safety import states
 from pump.safety.reservoir import EMPTY_PL
 from thecal_protocol import alarms as alarm
+from thecal_protocol import states
 
 ML = 1_000_000_000
 DAY = 86_400

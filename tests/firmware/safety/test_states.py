@@ -5,6 +5,7 @@ import pytest
 import alarms_page
 import states_page
 from pump.safety import states
+from thecal_protocol import states as named
 
 
 @pytest.mark.req("INT-05", part="code words of the states")
@@ -29,22 +30,22 @@ def test_a_damaged_state_lets_nothing_out(state: int, bits: int, which: str):
     assert machine.flows() == states.NOTHING
     assert not machine.apply(states.FLOW)
     assert machine.apply(states.FATAL)
-    assert machine.state() == states.FAULT
+    assert machine.state() == named.FAULT
 
 
 @pytest.mark.req("INT-08", part="no way out of a fault but clearing it")
 def test_a_fault_is_left_by_clear_alone():
     for event in range(len(states.EVENTS)):
-        following = states.following(states.FAULT, event)
-        assert following in ((states.SELF_TEST,) if event == states.CLEAR else (-1, states.FAULT))
+        following = states.following(named.FAULT, event)
+        assert following in ((named.SELF_TEST,) if event == states.CLEAR else (-1, named.FAULT))
     reaching = [
         (state, event)
         for state in range(7)
         for event in range(len(states.EVENTS))
-        if states.following(state, event) == states.INFUSING
+        if states.following(state, event) == named.INFUSING
     ]
     assert all(event in (states.FLOW, states.RELEASE) for _, event in reaching)
-    assert (states.STOPPED, states.RELEASE) not in reaching
+    assert (named.STOPPED, states.RELEASE) not in reaching
 
 
 @pytest.mark.req("ALM-01", part="code and docs share the table")

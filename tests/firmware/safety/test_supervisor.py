@@ -3,9 +3,9 @@
 import pytest
 
 from firmware.safety.rig import MILLION, Board, Code, Guarded, Motor, Store, Word, refused, rig
-from pump.safety import states
 from pump.safety.supervisor import CODE_EVERY_S, Supervisor
 from thecal_protocol import alarms as alarm
+from thecal_protocol import states
 
 
 @pytest.mark.req("INT-08")

@@ -14,20 +14,9 @@ from pydantic import Field, model_validator
 from thecal.simulation.scenario.fields import EXAMPLES, Condition, Lasting, number, one_of
 from thecal.therapy.fields import count, words, wrong
 from thecal_protocol import sensors
+from thecal_protocol.bench import PLANNER_FAULTS
 
 SENSORS = tuple(row[1] for row in sensors.SENSORS if row[2])
-PLANNER_FAULTS = (
-    "rate",
-    "planner_rate",
-    "runaway",
-    "stuck_on",
-    "stuck_off",
-    "double_commit",
-    "no_stop",
-    "no_cancel",
-    "past_change",
-    "unledgered",
-)
 _WITH_FACTOR = ("rate", "planner_rate")
 
 _Sensor = Annotated[str, one_of("sensor", SENSORS)]

@@ -12,6 +12,7 @@ from thecal.therapy.fields import amount, wrong
 from thecal.therapy.limits import Range
 from thecal.therapy.models import Section
 from thecal.units import quantities
+from thecal_protocol.bolus_kinds import WORDS
 
 _LONGEST = Range(
     "time of an event", 0, 200 * 366 * limits.US_PER_DAY, lambda us: f"{us // limits.US_PER_DAY} d"
@@ -23,7 +24,7 @@ EXAMPLES = {
     "inject": 'inject = "motor_stall"',
     "dose": 'dose = "0.2 mg"',
     "duration": 'duration = "10 min"',
-    "extended": "extended = true",
+    **{word: f"{word} = true" for word in WORDS},
     "file": 'file = "next.toml"',
     "volume": 'volume = "40 mL"',
     "residual": 'residual = "3.1 mL"',

@@ -20,6 +20,7 @@ from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.fields import amount, wrong
 from thecal.therapy.load import load_therapy
 from thecal.units import quantities
+from thecal_protocol.bolus_kinds import WORDS
 from thecal_protocol.messages import CHANGES, KIND, MESSAGES
 
 MEASURED = "measured"
@@ -78,6 +79,11 @@ class ClinicianBolusEvent(BaseEvent):
     dose_ng: _BolusDose = Field(alias="dose")
     duration_us: _BolusDuration = Field(alias="duration")
     extended: bool = False
+
+    @property
+    def words(self) -> dict[str, bool]:
+        """Those of its proposal, `thecal_protocol.bolus_kinds.WORDS`."""
+        return {word: getattr(self, word) for word in WORDS}
 
 
 class StopEvent(BaseEvent):

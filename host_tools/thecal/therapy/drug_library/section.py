@@ -6,7 +6,7 @@ from thecal.therapy.checked import LibrarySection
 from thecal.therapy.drug_library.model import DrugEntry
 from thecal.therapy.drug_library.store import Library
 from thecal.therapy.models import Therapy
-from thecal_protocol.therapy import NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
+from thecal_protocol.program import NO_PATIENT_BOLUS, UNKNOWN_DRUG, WITHDRAWAL
 
 
 def section_of(library: Library, therapy: Therapy) -> LibrarySection:
