@@ -1,6 +1,6 @@
 """The states that a fault finds the pump in: each is brought about over the link, as a clinician would.
 
-`STATES` names them; `prepare` leaves the pump in one, some random time in, and notes in `Patient.allowance`
+`STATES` names them; `prepare` leaves the pump in one, some random time in, and notes in `Patient.dose_bound`
 the most that therapy may give from then on. Where a state can change by itself (flex, plan, bridge) the
 highest of its rates counts: what is looked for are bursts, and those show above any steady rate.
 """

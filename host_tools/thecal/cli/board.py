@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MotorSupply = Annotated[
-    bool, typer.Option("--motor-supply", help="The sensor of the motor's supply is fitted (GPIO 6).")
+    bool, typer.Option("--motor-supply", help="The sensor of the motor's supply is fitted.")
 ]
 
 
@@ -84,7 +84,7 @@ def flash(
     board: Board = "",
     as_json: Json = False,
 ) -> None:
-    """Bring the firmware onto an RP2040 board, over its line or as a UF2 file."""
+    """Bring the firmware onto a board, over its line or as a UF2 file."""
     tell = words_for_people(as_json)
     onto = _board(board)
     if make_bundle is not None:

@@ -23,11 +23,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "simulate": Entry("files.simulate", "Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."),
         "check": Entry("files.check", "Validate a therapy file: worst-case doses, limits, refill date, and what would change."),
         "campaign": Entry("campaign.campaign", "Run many seeded simulations of the pump, such as power cuts in the midst of therapy."),
-        "flash": Entry("board.flash", "Bring the firmware onto an RP2040 board, over its line or as a UF2 file."),
+        "flash": Entry("board.flash", "Bring the firmware onto a board, over its line or as a UF2 file."),
         "library": Entry("library.library", "Show, make and sign the drug library: limits, start doses, rules."),
     },
     "Look at a pump": {
-        "ports": Entry("ports.ports", "List the serial ports, boards with an RP2040 (USB 2e8a) first. Nothing is opened."),
+        "ports": Entry("ports.ports", "List the serial ports, known boards first. Nothing is opened."),
         "pair": Entry("keys.pair", "Agree on a new key with a pump, while somebody presses its button."),
         "keys": Entry("keys.keys", "The keys of pumps that this user has. No key is ever shown."),
         "status": Entry("watch.status", "Show the pump now: state, therapy, rate, what was delivered, reservoir, next change."),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def complete_port() -> list[str]:
     """For the shell's completion."""
-    from thecal.link.ports import likely_devices
+    from thecal.firmware_build.ports import likely_devices
 
     return likely_devices()
 
@@ -57,10 +57,10 @@ class WrongUsage(typer.TyperException):
 def need_port(port: str) -> None:
     """Without a port there is nothing to talk to."""
     if not port:
-        from thecal.link.ports import likely_devices
+        from thecal.firmware_build.ports import likely_devices
 
         here = likely_devices()
-        hint = f" RP2040 boards here: {', '.join(here)}." if here else ""
+        hint = f" Boards here: {', '.join(here)}." if here else ""
         raise WrongUsage(f"which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.{hint}")
 
 

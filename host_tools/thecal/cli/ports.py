@@ -8,8 +8,8 @@ from thecal.cli.declare import WATCH, command
 
 @command(WATCH, "thecal ports", "thecal ports --json")
 def ports(as_json: Json = False) -> None:
-    """List the serial ports, boards with an RP2040 (USB 2e8a) first. Nothing is opened."""
-    from thecal.link.ports import found
+    """List the serial ports, known boards first. Nothing is opened."""
+    from thecal.firmware_build.ports import found
 
     listed = found()
     if as_json:

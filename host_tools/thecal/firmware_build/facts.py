@@ -74,6 +74,15 @@ class MicroPython:
 
 
 @dataclass(frozen=True)
+class Usb:
+    """Ids on USB: the vendor's, `maker` for people, and the product's of a board that runs MicroPython."""
+
+    vendor: int
+    maker: str
+    micropython: int
+
+
+@dataclass(frozen=True)
 class ChipFlash:
     """`address` of its first byte in a UF2 file of this family; sizes in bytes."""
 
@@ -99,6 +108,7 @@ class ChipFacts:
     modules: ChipModules
     mpy_cross: Compiler
     micropython: MicroPython
+    usb: Usb
     flash: ChipFlash
     file_system: FileSystem
 
@@ -168,6 +178,12 @@ def chip(name: str = CHIP) -> Chip:
         if not (folder.parents[1] / file).is_file():
             raise no_module(folder, says, file)
     return Chip(folder, facts)
+
+
+def chips() -> list[Chip]:
+    """Every board with a chip, by its name. BoardError."""
+    found = sorted(file.parent.name for file in (paths.project_root() / "boards").glob(f"*/{FILE}"))
+    return [chip(name) for name in found if name != PROCESS]
 
 
 def process(root: Path | None = None) -> ProcessFacts:

@@ -19,7 +19,7 @@ from thecal.cli.app import app
 from thecal.cli.commands import SECTIONS
 from thecal.cli.declare import EXAMPLES
 from thecal.emulator.emulator import Emulator
-from thecal.link import ports
+from thecal.firmware_build import ports
 from thecal_protocol.version import VERSION
 
 from .conftest import MORPHINE, THECAL, Thecal
@@ -69,7 +69,7 @@ def test_ports(quick_thecal: Thecal):
 def test_without_a_port_the_boards_are_named(quick_thecal: Thecal):
     done = quick_thecal("status")
     assert done.code == 2
-    assert "RP2040 boards here: /dev/ttyACM0, /dev/ttyACM1." in done.err
+    assert "Boards here: /dev/ttyACM0, /dev/ttyACM1." in done.err
     assert done.err.count("\n") == 1
 
 

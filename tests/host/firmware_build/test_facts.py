@@ -4,13 +4,15 @@ import re
 import shutil
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from serial.tools import list_ports
 
 from host.firmware_build.fake_board import FakeBoard
 from support.ready_command import run_command
 from thecal.errors import BoardError, FlashError
-from thecal.firmware_build import chip, facts, install
+from thecal.firmware_build import chip, facts, install, ports
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = install.settings_text(serial="usb", production=False, serial_number="")
@@ -51,6 +53,25 @@ OTHER = (
     ("blocks = 352", "blocks = 40"),
     ("block_bytes = 4096", "block_bytes = 8192"),
 )
+
+
+def test_a_port_is_known_by_its_boards_ids(home: Path, monkeypatch: pytest.MonkeyPatch):
+    def port(device: str, vid: int, pid: int) -> SimpleNamespace:
+        return SimpleNamespace(
+            device=device, vid=vid, pid=pid, serial_number=None, product="FT232R", description=""
+        )
+
+    mine, other = port("/dev/a", 0x2E8A, 5), port("/dev/b", 0x0403, 0x6001)
+    monkeypatch.setattr(list_ports, "comports", lambda: [other, mine])
+    assert [(each.device, each.likely) for each in ports.found()] == [("/dev/a", True), ("/dev/b", False)]
+    usb = (("vendor = 0x2E8A", "vendor = 0x0403"), ("micropython = 0x0005", "micropython = 0x6001"))
+    board_like(home, "made-up", *usb, ('machine = "RP2040"', 'machine = "RP2350"'))
+    words = ["RP2040 with MicroPython", "RP2350 with MicroPython"]
+    assert [each.description for each in ports.found() if each.likely] == words
+    (home / "boards/made-up/build.toml").write_text("")
+    with pytest.raises(BoardError):
+        ports.found()
+    assert ports.likely_devices() == []
 
 
 def test_another_board_is_another_folder(home: Path, micropython: Path, tmp_path: Path):
