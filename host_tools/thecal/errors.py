@@ -80,7 +80,7 @@ class Refused(ThecalError):
         self, name: str, number: int, opcode: int, request: str, detail: str, words: str = ""
     ) -> None:
         what, hint = REFUSAL_TEXTS.get(name, ("", ""))
-        text = f"the pump refused {request}: {name}"
+        text = f"the pump refused {REQUEST_WORDS.get(request, request.replace('_', ' '))}: {name}"
         if what:
             text += f", {what}"
         if detail:
@@ -116,6 +116,19 @@ class SimulationError(ThecalError):
     """The emulated pump did not start, died, or its bench refused."""
 
 
+# what a person calls a request; the others by their names
+REQUEST_WORDS = {
+    "propose": "the proposal",
+    "patient_bolus": "the patient's bolus",
+    "implant": "setting the implant flag",
+    "cancel_plan": "ending the plan",
+    "skip_bridge": "leaving the bridge",
+    "alarm_confirm": "the confirmation",
+    "alarm_silence": "the silence",
+    "alarm_test": "the test of the alarm",
+    "clear_fault": "clearing the fault",
+}
+
 # refusal name -> (what it means, what to do). test_errors checks that every refusal has its line.
 REFUSAL_TEXTS = {
     "fault_latched": ("a fault is latched", "see `thecal alarms`; then clear the fault and resume"),
@@ -148,7 +161,7 @@ REFUSAL_TEXTS = {
     "too_large": ("there is more of it than the pump can hold", "make the therapy simpler or ask for less"),
     "not_programmed": ("it has no therapy", "program one with `thecal program`"),
     "stopped": ("delivery is stopped", "resume first with `thecal resume`"),
-    "not_stopped": ("delivery is not stopped", "stop first with `thecal stop`"),
+    "not_stopped": ("delivery is not stopped", "nothing was changed: there is nothing to resume"),
     "alarm": ("an alarm holds delivery", "see `thecal alarms`"),
     "bridge": ("a bridge bolus is running", "wait until it has ended"),
     "running": ("a bolus of this kind, or the patient's, is running", "wait until it has ended"),

@@ -57,7 +57,7 @@ def test_every_table_is_on_the_page(page: str):
     wanted = [f"{row[1]} {part}" for row in messages.MESSAGES for part in ("request", "answer")]
     wanted += [f"{row[1]} proposal" for row in messages.PROPOSALS]
     wanted += [f"names {table}" for table in NAME_TABLES]
-    wanted += ["names ROLES", "messages", "refused", "hash", "secrets", "access"]
+    wanted += ["names ROLES", "messages", "refused", "hash", "secrets", "access", "sizes"]
     assert sorted(block for block in blocks if not block.startswith("example")) == sorted(wanted)
     assert messages.SCHEMA[2] == (
         messages.REFUSALS,

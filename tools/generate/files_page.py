@@ -40,7 +40,7 @@ def written() -> str:
                 parts.append(f"\n{summary(own)}\n")
             rows = [file for file in sorted(folder.glob("*.py")) if file != own]
             if rows:
-                parts.append("\n| file | |\n|---|---|\n")
+                parts.append("\n| file | what it is |\n|---|---|\n")
                 parts += [f"| `{file.name}` | {summary(file)} |\n" for file in rows]
     return "".join(parts)
 

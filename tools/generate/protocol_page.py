@@ -89,6 +89,8 @@ def block(name: str) -> str:
         return _secrets()
     if what == "access":
         return _access()
+    if what == "sizes":
+        return _sizes()
     if what == "hash":
         return f"`{codec.table_hash(messages.SCHEMA).hex()}`\n"
     return _fields(fields_of(name))
@@ -145,6 +147,29 @@ def _names(table: str) -> str:
 def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+# what it is, and the constant of the firmware that says so; a module of the pump is read as text
+_SIZES = (
+    ("wake-ups by bytes in store", "link/server.py", "_WAKES"),
+    ("more of them each second", "link/server.py", "_WAKES_PER_S"),
+    ("more for an authentic frame", "link/server.py", "_FRAME_WAKES"),
+    ("bytes of a proposal, all pieces together", "link/proposals.py", "MAX_PROPOSAL"),
+    ("bytes of a drug's name, which is not empty", "therapy/bounds.py", "MAX_DRUG_NAME"),
+    ("bytes of a lot", "therapy/bounds.py", "MAX_LOT"),
+    ("bytes of any other text, such as a therapy's name", "", "255"),
+)  # fmt: skip
+
+
+def _sizes() -> str:
+    rows = [(what, f"{_constant(file, name) if file else int(name)}") for what, file, name in _SIZES]
+    return _rows(("what", "most"), rows)
+
+
+def _constant(file: str, name: str) -> int:
+    text = (ROOT / "firmware" / "pump" / file).read_text(encoding="utf-8")
+    [found] = re.findall(rf"^{name} = (\d+)", text, re.MULTILINE)
+    return int(found)
 
 
 def _secrets() -> str:

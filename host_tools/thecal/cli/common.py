@@ -147,7 +147,7 @@ def only_json(as_json: bool) -> "Generator[None]":
 def need_yes_for_json(as_json: bool, yes: bool) -> None:
     """A review and a question have no place in a JSON document."""
     if as_json and not yes:
-        raise typer.BadParameter("cannot ask; add --yes.", param_hint="--json")
+        raise typer.BadParameter("nobody can be asked beside it; add --yes.", param_hint="--json")
 
 
 def ask(question: str, yes: bool) -> None:

@@ -96,7 +96,8 @@ def bolus(
     if patient and (dose or duration or extended):
         raise typer.BadParameter("the prescription says dose and duration.", param_hint="--patient")
     if not patient and not (dose and duration):
-        raise typer.BadParameter('give --dose "0.2 mg" --duration "10 min", or --patient.')
+        lacks = '--duration is missing: it is given evenly over "10 min"' if dose else "which one is missing"
+        raise typer.BadParameter(f'{lacks}; give --dose "0.2 mg" --duration "10 min", or --patient.')
     from thecal.units.quantities import DURATION, MASS
 
     if patient:

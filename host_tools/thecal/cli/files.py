@@ -102,12 +102,12 @@ def simulate(
 ) -> None:
     """Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."""
     from thecal.simulation import command
-    from thecal.units.quantities import DURATION
+    from thecal.units.quantities import LASTING
 
     command.run(
         command.Request(
             therapy=therapy,
-            duration_us=quantity("--for", duration, DURATION),
+            duration_us=quantity("--for", duration, LASTING),
             events=events,
             start=local_time("--start", start),
             flash=flash,

@@ -166,7 +166,7 @@ def replace(
     """Fill in another concentration: review, bridge, refill and program, in one step after the last yes."""
     need_yes_for_json(as_json, yes)
     from thecal.therapy.load import load_therapy
-    from thecal.units.quantities import VOLUME
+    from thecal.units.quantities import RESIDUAL, VOLUME
     from thecal.workflows import replace as guided
     from thecal.workflows.session import Answers
 
@@ -175,7 +175,7 @@ def replace(
             quantity(option, text, VOLUME, zero=option == "--residual")
     wanted, prompter = load_therapy(therapy), prompter_of(no_input, as_json)
     volume_pl = prompter.quantity("How much was filled in", VOLUME, "--volume", volume)
-    residual_pl = prompter.quantity("How much came out before", VOLUME, "--residual", residual, zero=True)
+    residual_pl = prompter.quantity("How much came out before", RESIDUAL, "--residual", residual, zero=True)
     answers = Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
     amounts = {"volume_pl": volume_pl, "residual_pl": residual_pl}
     with open_pump(port) as pump:

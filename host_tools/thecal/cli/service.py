@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,6 @@ from thecal.cli.common import (
     Yes,
     agreed_or_withdraw,
     ask_or_withdraw,
-    local_time,
     need_yes_for_json,
     open_pump,
     print_json,
@@ -28,6 +28,8 @@ from thecal.cli.common import (
 from thecal.cli.declare import CHANGE, command
 from thecal.cli.option_rules import apart, rules
 from thecal.cli.store import NoStore, remember
+from thecal.errors import ThecalError
+from thecal.units import local_time
 
 if TYPE_CHECKING:
     from thecal.commands.refill import Refill, Wanted
@@ -147,12 +149,12 @@ class _Given:
             if yes and not text:
                 raise WrongUsage(f"{option} is missing: nothing was changed.")
         from thecal.units.amounts import volume_text
-        from thecal.units.quantities import VOLUME
+        from thecal.units.quantities import RESIDUAL, VOLUME
         from thecal.workflows.prompts import Prompter
 
         prompter = Prompter(not os.environ.get("THECAL_NO_INPUT"))
         residual = self.residual or volume_text(
-            prompter.quantity("What came out", VOLUME, "--residual", zero=True)
+            prompter.quantity("What came out", RESIDUAL, "--residual", zero=True)
         )
         volume = self.volume or volume_text(prompter.quantity("What was filled in", VOLUME, "--volume"))
         lot = self.lot or prompter.answer("The drug's lot (empty: none)?", "--lot", _lot)
@@ -164,28 +166,39 @@ class _Given:
     def wanted(self, *, partly: bool = False) -> "Wanted":
         """In wire units."""
         from thecal.commands.refill import Wanted
-        from thecal.units.quantities import SECONDS, VOLUME
+        from thecal.units.quantities import RESIDUAL, STABLE, VOLUME
 
         def amount(option: str, text: str) -> int:
-            return 0 if partly and not text else quantity(option, text, VOLUME, zero=option != "--volume")
+            kind = RESIDUAL if option == "--residual" else VOLUME
+            return 0 if partly and not text else quantity(option, text, kind, zero=option != "--volume")
 
         return Wanted(
             volume_pl=amount("--volume", self.volume),
             residual_pl=amount("--residual", self.residual),
             lot=self.lot,
-            expiry=local_time("--expiry", self.expiry).date() if self.expiry else None,
-            stable_days=quantity("--stable", self.stable, SECONDS) // 86_400 if self.stable else None,
+            expiry=_expiry(self.expiry),
+            stable_days=quantity("--stable", self.stable, STABLE) // 86_400 if self.stable else None,
             measured_pl=amount("--measured", self.measured) if self.measured else None,
         )
 
 
 def _date(text: str) -> str:
     """A date as it was typed, or nothing. ThecalError: it is none."""
-    from thecal.units.local_time import parse_start
-
     if text:
-        parse_start(text)
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise ThecalError(f'"{text}" is not a date', 'write it like "2026-09-30"') from None
+        local_time.parse_start(text)  # one that the pump can hold
     return text
+
+
+def _expiry(text: str) -> date | None:
+    """A date of the command line. A wrong one is wrong usage."""
+    try:
+        return date.fromisoformat(_date(text)) if text else None
+    except ThecalError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="--expiry") from error
 
 
 def _lot(text: str) -> str:

@@ -8,6 +8,14 @@ from thecal.units.registry import known
 
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+")
 _EXTRA = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)")
+_BETTER = (
+    (re.compile(r": Value error, "), ": "),
+    (re.compile(r"^Invalid value for '?(-[\w-]+)'?: "), r"\1: "),
+    (re.compile(r"^Invalid value: "), ""),
+    (re.compile(r"Input should be greater than or equal to (\d+)"), r"write a whole number, \1 or more"),
+    (re.compile(r"Input should be less than or equal to (\d+)"), r"write a number, \1 or less"),
+    (re.compile(r"Input should be a valid (?:integer|number), unable to parse .*"), "write a whole number"),
+)
 _NO_OPTION = "No such option: -"
 
 
@@ -18,7 +26,10 @@ def words(message: str, arguments: Sequence[str]) -> str:
         return said
     if extra:
         return f'"{extra[1]}" belongs to nothing here: leave it out, or quote what is one value.'
-    message = message.replace(": Value error, ", ": ")
+    if message.startswith(_NO_OPTION) and (long := _one_dash(arguments)):
+        return f"options have two dashes: -{long}."
+    for pattern, better in _BETTER:
+        message = pattern.sub(better, message)
     return message if message.endswith((".", "?")) else f"{message}."
 
 
@@ -32,6 +43,11 @@ def _unquoted(arguments: Sequence[str]) -> str:
             amount = f"{option} " if option else ""
             return f'an amount and its unit are one value: quote them, {amount}"{value} {unit}".'
     return ""
+
+
+def _one_dash(arguments: Sequence[str]) -> str:
+    """A long option behind a single dash; "": there is none."""
+    return next((text for text in arguments if re.fullmatch(r"-[a-z][a-z0-9-]+(=.*)?", text)), "")
 
 
 def _is_unit(text: str) -> bool:

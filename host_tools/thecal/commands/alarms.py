@@ -19,8 +19,9 @@ def confirm(client: Client, name: str) -> dict[str, object]:
     """Take note of one alarm, or of "all"."""
     numbers = {row[1]: row[0] for row in ALARMS} | {"all": 0}
     if name not in numbers:
-        standing = ", ".join(alarm.name for alarm in client.alarms().standing) or "none"
-        raise ThecalError(f"there is no alarm {name!r}", f"those that stand: {standing}; or say all")
+        standing = ", ".join(alarm.name for alarm in client.alarms().standing)
+        hint = f"those that stand: {standing}; or say all" if standing else "none stands now"
+        raise ThecalError(f"there is no alarm {name!r}", hint)
     count = certain_delivery(client, "the confirmation", lambda: client.confirm_alarm(numbers[name]))
     left = client.alarms()
     still = [alarm.name for alarm in left.standing if alarm.live]

@@ -147,6 +147,8 @@ def of_file(path: Path) -> Record:
 
 
 def _short(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno} is no JSON"
     text = " ".join(f"{type(error).__name__} {error}".split())
     return text[:120]
 

@@ -66,4 +66,4 @@ def _span(seconds: Fraction | None) -> str:
 
 
 def _date(date: datetime | None) -> str:
-    return "no date" if date is None else f"{date:%a %Y-%m-%d %H:%M} (counted from 2026-01-05)"
+    return "no date" if date is None else f"{date:%a %Y-%m-%d %H:%M} (when filled on 2026-01-05)"

@@ -55,7 +55,7 @@ def amount(
     def read(value: object) -> int:
         try:
             exact = quantities.parse(value, kind)
-            between = exact > 0 and exact.denominator != 1  # two wire units: both may lie out of range
+            between = exact > 1 and exact.denominator != 1  # two wire units: both may lie out of range
             complaint = allowed.complaint(exact) if between else None
             number = 0 if complaint else quantities.parse_whole(value, kind, zero=allowed.low == 0)
         except quantities.QuantityError as error:

@@ -58,6 +58,8 @@ def read_model(path: Path | str) -> Therapy:
 def parse_model(text: str, name: str = "therapy") -> Therapy:
     """The therapy in `text`, its single fields read; TherapyError with every problem found."""
     document = parse_toml(text, name)
+    if "event" in document and "basal" not in document:
+        raise TherapyError([("", f"{name} is an events file, no therapy; simulate takes it with --events")])
     try:
         return Therapy.model_validate(document)
     except ValidationError as error:

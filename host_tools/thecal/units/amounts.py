@@ -99,8 +99,8 @@ def concentration_text(ng_per_ml: Fraction | int) -> str:
 
 
 def density_text(ng_per_ml: Fraction | int) -> str:
-    """ng/mL, shown per mL in g, and below 1 g in mg."""
-    return _in_largest(ng_per_ml, (("g", 10**9), *_MASS), "/mL")
+    """ng/mL, shown in g/mL."""
+    return f"{exact_decimal(Fraction(ng_per_ml, 10**9))} g/mL"
 
 
 def volume_text(pl: Fraction | int) -> str:

@@ -43,6 +43,9 @@ LENGTH = Kind("a length", "um", "89 cm")
 VOLUME_PER_LENGTH = Kind("a volume per length", "pL/cm", "2.2 uL/cm")
 DURATION = Kind("a time", "us", "5 min")
 SECONDS = Kind("a time", "s", "30 min")
+RESIDUAL = Kind("a volume", "pL", "3.1 mL")  # what comes out before a refill
+STABLE = Kind("a time", "s", "40 d")  # how long a drug keeps
+LASTING = Kind("a time", "us", "7d")  # of a simulation
 
 KINDS = {
     "mass": MASS,
@@ -88,7 +91,8 @@ def parse_whole(value: object, kind: Kind, *, zero: bool = False, negative: bool
     """
     amount = parse(value, kind)
     if amount < 0 and not negative:
-        raise QuantityError(f"{_quoted(value)} is negative; write an amount above zero, {_like(kind)}")
+        least = "of zero or more" if zero else "above zero"
+        raise QuantityError(f"{_quoted(value)} is negative; write an amount {least}, {_like(kind)}")
     if amount == 0 and not zero:
         raise QuantityError(f"{_quoted(value)} is zero; write an amount above zero, {_like(kind)}")
     if amount.denominator != 1:
@@ -125,6 +129,8 @@ def _split(value: object, kind: Kind) -> tuple[Fraction, str]:
         raise QuantityError(
             f"{_quoted(value)[1:-1]} {wrong}; write {kind.words} in quotes with its unit, {_like(kind)}"
         )
+    if not value.strip():
+        raise QuantityError(f"nothing is there; write {kind.words} with its unit, {_like(kind)}")
     if len(value) > _LONGEST:
         raise QuantityError(f"{_quoted(value)} is not {kind.words}; write it short, {_like(kind)}")
     if _PLAIN.fullmatch(value):

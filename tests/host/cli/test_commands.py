@@ -69,7 +69,8 @@ def test_stop_and_resume(thecal: Thecal, pump: Emulator):
     assert thecal("stop", port=pump.port).out == "The pump is stopped.\n"
     refused = thecal("bolus", "--patient", port=pump.port)
     assert refused.error == (
-        "the pump refused patient_bolus: stopped, delivery is stopped; resume first with `thecal resume`"
+        "the pump refused the patient's bolus: stopped, delivery is stopped; "
+        "resume first with `thecal resume`"
     )
     resumed = json.loads(thecal("resume", "--json", port=pump.port).out)
     assert resumed == {"schema": 1, "state": "infusing", "outcome": "carried_out"}
@@ -89,7 +90,7 @@ def test_boluses(quick_thecal: Thecal, pump: Emulator):
     bolus = json.loads(quick_thecal("status", "--json", port=pump.port).out)["bolus"]
     assert bolus == {"kind": "clinician", "given_nl": "0", "left_us": 600_000_000}
     pump.bench.advance_by(300_000_000)
-    assert "5 uL given, 5 min left" in quick_thecal("status", port=pump.port).out
+    assert "100 mcg given, 5 min left" in quick_thecal("status", port=pump.port).out
     pump.bench.advance_by(4 * HOUR_US)
     patient = quick_thecal("bolus", "--patient", port=pump.port)
     assert (patient.out, patient.code) == ("The patient's bolus runs.\n", 0)

@@ -11,7 +11,7 @@ from thecal_protocol.messages import REFUSALS
 @pytest.mark.parametrize(("number", "name"), REFUSALS[1:])
 def test_every_refusal_says_what_it_means_and_what_to_do(number: int, name: str):
     refused = Refused(name, number, 0x22, "patient_bolus", "")
-    assert refused.message.startswith(f"the pump refused patient_bolus: {name}, ")
+    assert refused.message.startswith(f"the pump refused the patient's bolus: {name}, ")
     assert refused.hint
     assert "\n" not in str(refused)
 

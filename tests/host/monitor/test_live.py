@@ -136,7 +136,7 @@ def test_a_bolus_only_after_yes(pump: Pump):
         assert "2 h left" in await shown.until("windows", "left")
         assert "bolus      patient, 5 min left" in shown.text("state")
         await shown.press("b", "y")
-        await shown.until("message", "the pump refused patient_bolus: running")
+        await shown.until("message", "the pump refused the patient's bolus: running")
 
     watch(pump, steps)
 

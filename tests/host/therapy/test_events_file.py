@@ -195,7 +195,7 @@ BAD = [
      '2 has no unit; write a time in quotes with its unit, for example "5 min"'),
     ('[[event]]\ndo = "stop"\n', "event[1].at", 'is missing; write for example: at = "2h"'),
     ('[[event]]\nat = "-1h"\ndo = "stop"\n', "event[1].at",
-     '"-1h" is negative; write an amount above zero, for example "5 min"'),
+     '"-1h" is negative; write an amount of zero or more, for example "5 min"'),
     ('[[event]]\nat = "1.0000001s"\ndo = "stop"\n', "event[1].at",
      '"1.0000001s" is not a whole number of us; the nearest that are: "1 s" or "1.000001 s"'),
     (event(""), "event[1]", 'needs one of do and inject; write for example: do = "patient_bolus"'),

@@ -65,7 +65,7 @@ BAD = [
     ("5 mgs", "mass", '"5 mgs": no unit "mgs" is known; write a mass, for example "0.1 mg"'),
     ("5 mg/fortnight", "dose_rate", '"5 mg/fortnight": no unit "fortnight" is known; write a dose per time, '
      'for example "2.4 mg/day"'),
-    ("", "mass", '"" is not a mass; write a number and its unit, for example "0.1 mg"'),
+    ("", "mass", 'nothing is there; write a mass with its unit, for example "0.1 mg"'),
     ("mg", "mass", '"mg" is not a mass; write a number and its unit, for example "0.1 mg"'),
     ("1 mg + 1 mg", "mass", '"1 mg + 1 mg" is not a mass; write a number and its unit, for example "0.1 mg"'),
     ("1_000 ng", "mass", '"1_000 ng" is not a mass; write a number and its unit, for example "0.1 mg"'),

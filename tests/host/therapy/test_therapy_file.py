@@ -65,6 +65,7 @@ SINGLE = [
     ("step_volume", "2.5", "pump.step_volume",
      '2.5 has no unit; write a volume in quotes with its unit, for example "2.5 nL"'),
     ("step_volume", '"99 pL"', "pump.step_volume", "99 pL is below the lowest step volume, 100 pL"),
+    ("step_volume", '"0.0999 nL"', "pump.step_volume", "99.9 pL is below the lowest step volume, 100 pL"),
     ("step_volume", '"10.001 uL"', "pump.step_volume", "10.001 uL is above the highest step volume, 10 uL"),
     ("step_volume", '"2.5001 nL"', "pump.step_volume",
      '"2.5001 nL" is not a whole number of pL; the nearest that are: "2.5 nL" or "2.501 nL"'),

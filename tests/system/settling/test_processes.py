@@ -236,7 +236,7 @@ def test_json_says_the_outcome(pump: Emulator):
     with thecal(pump.port, keys, "bolus", "--dose", "90 mg", "--duration", "10 min", "--yes", "--json") as no:
         out, err = no.communicate(timeout=DEADLINE_S)
     assert (no.returncode, json.loads(out)["outcome"]) == (1, "not_carried_out")
-    assert err.startswith("the pump refused propose")
+    assert err.startswith("the pump refused the proposal")
 
 
 @pytest.mark.req("HOST-11", part="what comes after the commit is lost: the command was carried out")

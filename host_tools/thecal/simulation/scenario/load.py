@@ -30,6 +30,10 @@ def load_events(path: Path | str) -> list[Event]:
 def parse_events(text: str, name: str, folder: Path) -> list[Event]:
     """The events in `text`; files they name are relative to `folder`."""
     document = parse_toml(text, name)
+    if "basal" in document and "event" not in document:
+        raise TherapyError(
+            [("", f"{name} is a therapy file, and an events file has [[event]] and nothing else")]
+        )
     problems = [
         Problem(key, "is not a known field; an events file has [[event]] and nothing else")
         for key in document

@@ -42,8 +42,10 @@ def refill_problems(refill: Mapping[str, Any], reservoir_pl: int, today: int) ->
     found: list[str] = []
     volume_pl, residual_pl, measured_pl = (refill[x] for x in ("volume_pl", "residual_pl", "measured_pl"))
     holds = f"the reservoir holds {volume_text(reservoir_pl)}"
-    if not 0 < volume_pl <= reservoir_pl:
-        found.append(f"filled in: {volume_text(volume_pl)}, but {holds}, and a refill is more than nothing")
+    if volume_pl <= 0:
+        found.append(f"filled in: {volume_text(volume_pl)}, but a refill is more than nothing")
+    if volume_pl > reservoir_pl:
+        found.append(f"filled in: {volume_text(volume_pl)}, but {holds}")
     if residual_pl > reservoir_pl:
         found.append(f"came out: {volume_text(residual_pl)}, but {holds}")
     most_pl = min(volume_pl + pocket_fill_bound_pl(reservoir_pl), reservoir_pl)
