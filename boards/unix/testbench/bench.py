@@ -140,6 +140,7 @@ class Bench:
         """What goes on without the pump's software, for the next life (setting `world`); with `conditions`
         also what was injected."""
         return {
+            "steps": self._motor.made_steps(),
             "steps_since_mark": self._motor.made_steps() - self._mark_steps,
             "mark_us": self._trace.mark_us + self._start_us,
             "reservoir": self._reservoir.state(self._motor.made_steps(), conditions),
@@ -171,11 +172,11 @@ class Bench:
             raise BenchError("unknown_request: do is one of " + ", ".join(sorted(self._requests)))
         return action(request)
 
-    def cut_now(self) -> None:
-        """An injected power cut is answered before it happens."""
+    def cut_now(self, conditions: bool) -> None:
+        """An injected power cut is answered before it happens. `conditions`: what was injected goes on."""
         self._motor.settle()
         answer = self._now({})
-        answer["world"] = self._world(False)
+        answer["world"] = self._world(conditions)
         self._answer(answer)
         self.power_cut()
 

@@ -95,9 +95,12 @@ class Injections:
         self._board.motor.stall(0 if request.get("ends") else whole(request, "for_us", 1))
 
     def _over_delivery(self, request) -> None:
-        board = self._board
         num = 1 if request.get("ends") else whole(request, "num", 0)
         den = 1 if request.get("ends") else whole(request, "den", 1)
+        self._last(request, "over_delivery", lambda: self._displace(num, den), lambda: self._displace(1, 1))
+
+    def _displace(self, num: int, den: int) -> None:
+        board = self._board
         board.reservoir.set_factor(board.motor.made_steps(), num, den)
         self.fluid_changed()
 
@@ -192,7 +195,10 @@ class Injections:
         self._bench.reset("watchdog")
 
     def _code_damage(self, request) -> None:
-        self._board.code.damaged = not request.get("ends")
+        self._last(request, "code", lambda: self._damage_code(True), lambda: self._damage_code(False))
+
+    def _damage_code(self, damaged: bool) -> None:
+        self._board.code.damaged = damaged
 
     def _planner_fault(self, request) -> None:
         kind = one_of(request, "kind", PLANNER_FAULTS, "runaway")
@@ -211,7 +217,11 @@ class Injections:
     # --- link, power and flash ---
 
     def _link_noise(self, request) -> None:
-        self._board.serial.set_noise(whole(request, "one_in", 0))
+        one_in = 0 if request.get("ends") else whole(request, "one_in", 0)
+        if one_in == 0:
+            request["ends"] = True
+        set_noise = self._board.serial.set_noise
+        self._last(request, "line", lambda: set_noise(one_in), lambda: set_noise(0))
 
     def _link_flood(self, request) -> None:
         rate = whole(request, "bytes_per_s", 1, _FLOOD_BYTES_PER_S)
@@ -237,7 +247,7 @@ class Injections:
     def _cut(self, request) -> None:
         operation = whole(request, "at_operation", 0, 0)
         if not operation:
-            self._bench.cut_now()
+            self._bench.cut_now(bool(request.get("conditions")))
         when = _WHEN[one_of(request, "when", _WHEN, "torn")]
         self._flash.plan_cut(operation, when, whole(request, "seed", 0, 0))
 
@@ -266,20 +276,15 @@ class Injections:
 
     def state(self, start_us: int):
         """What was injected and does not end with the software. `start_us`: of the bench's time."""
-        board = self._board
+        stall_us = self._board.motor.stalled_for_us()
         return {
-            "stall_us": board.motor.stalled_for_us(),
-            "code": board.code.damaged,
-            "noise": board.serial.noise_one_in,
+            "stall_until_us": start_us + self._clock.now_us + stall_us if stall_us else 0,
             "lasting": [(request, start_us + ends_us) for request, ends_us, _ in self._lasting.values()],
         }
 
     def restore(self, state, start_us: int) -> None:
-        board = self._board
-        if state["stall_us"]:
-            board.motor.stall(state["stall_us"])
-        board.code.damaged = state["code"]
-        board.serial.set_noise(state["noise"])
+        if state["stall_until_us"] > start_us:
+            self._board.motor.stall(state["stall_until_us"] - start_us)
         for request, ends_us in state["lasting"]:
             request["for_us"] = ends_us - start_us
             if request["for_us"] > 0:

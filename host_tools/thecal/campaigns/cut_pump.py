@@ -109,7 +109,7 @@ class CutPump:
         """Cut the power between two operations; when that was, and the steps made in this life."""
         truth = self.bench.truth(collect=False)
         with contextlib.suppress(PowerCut):
-            self.bench.inject("power_cut")
+            self.bench.inject_raw("power_cut")
             raise self.bench.how_it_ended()
         return truth.now_us, self._remember(truth.steps)
 

@@ -90,7 +90,7 @@ class FaultPump:
         to_us = self.bench.now() + span_us
         while True:
             try:
-                self.bench.advance(to_us)
+                self.bench.advance_to(to_us)
                 return
             except PumpReset as reset:
                 self._restart_after(reset)

@@ -83,12 +83,12 @@ class Fault:
 
 
 def _inject(what: str, **values: int | str) -> Begin:
-    return lambda patient: patient.pump.bench.inject(what, **values)
+    return lambda patient: patient.pump.bench.inject_raw(what, **values)
 
 
 def _end(what: str, **values: int | str) -> Begin:
     def end(patient: Patient) -> None:
-        patient.pump.bench.inject(what, ends=1, **values)
+        patient.pump.bench.inject_raw(what, ends=1, **values)
 
     return end
 
@@ -141,7 +141,7 @@ def _then_stop(kind: str, bound: int) -> Fault:
     """A stop that the planner does not carry out."""
 
     def begin(patient: Patient) -> None:
-        patient.pump.bench.inject("planner_fault", kind=kind)
+        patient.pump.bench.inject_raw("planner_fault", kind=kind)
         with contextlib.suppress(Refused):
             patient.pump.client.stop()
             patient.may_not_flow()
@@ -176,7 +176,7 @@ _OF_A_PROGRAM = (
 
 def _flip(patient: Patient) -> None:
     name, highest = patient.rng.choice(_MEMORY if patient.program is None else _MEMORY + _OF_A_PROGRAM)
-    patient.pump.bench.inject("memory_flip", name=name, bit=patient.rng.randint(0, highest))
+    patient.pump.bench.inject_raw("memory_flip", name=name, bit=patient.rng.randint(0, highest))
 
 
 def _broken_buzzer(patient: Patient) -> None:
@@ -196,7 +196,7 @@ def _power_cut(patient: Patient) -> None:
 
 def _rot(patient: Patient) -> None:
     """A bit of a file turns over, and the pump starts anew from it."""
-    patient.pump.bench.inject("flash_bit_flip", seed=patient.rng.randrange(2**20))
+    patient.pump.bench.inject_raw("flash_bit_flip", seed=patient.rng.randrange(2**20))
     patient.pump.cut_power()
 
 
@@ -210,7 +210,7 @@ def _worn(patient: Patient) -> None:
 def _flood(patient: Patient) -> None:
     """Ten minutes of it, in which nobody can ask anything; as long again, for sessions that were refused."""
     seed = patient.rng.randrange(2**20)
-    patient.pump.bench.inject("link_flood", bytes_per_s=1000, seed=seed, for_us=10 * US_PER_MIN)
+    patient.pump.bench.inject_raw("link_flood", bytes_per_s=1000, seed=seed, for_us=10 * US_PER_MIN)
     patient.pump.let(20 * US_PER_MIN)
     with contextlib.suppress(LinkError):  # it may end what was left of a frame
         patient.pump.client.hello()

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from thecal._io import paths
+from thecal.emulator.bench import PumpBench
 from thecal.emulator.emulator import Emulator
-from thecal.emulator.testbench import Bench
 from thecal.errors import SimulationError
 
 _MOST_LIVES = 40
@@ -57,7 +57,7 @@ class MultiBoot(Emulator):
         flash = self._flash or self._folder / "flash"
         settings = {"serial": f"fd:{self._master}", "flash": str(flash.absolute()), **self._settings}
         self._count += 1
-        self._bench = Bench(process, self._last_words)
+        self._bench = PumpBench(self, process, self._last_words)
         line = json.dumps([f"{name}={value}" for name, value in settings.items()])
         os.write(process.stdin.fileno(), line.encode() + b"\n")
         self._bench.now(_BOOT_S)

@@ -91,7 +91,7 @@ class RandomScenario:
         """Let time pass; no overdose meanwhile."""
         self._begin(f"wait {span_us / US_PER_S:.6f} s")
         to_us = self.expected.now_us + span_us
-        reached_us = self.pump.bench.advance(to_us)
+        reached_us = self.pump.bench.advance_to(to_us)
         self.expected.pass_time(reached_us)
         self.expected.check_steps(self.pump.bench.truth(collect=False).steps)
 

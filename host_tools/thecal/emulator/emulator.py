@@ -2,7 +2,7 @@
 
     with Emulator(seed=1) as pump:
         with Transport(pump.port) as line: ...       # or any program that opens a serial port
-        pump.bench.advance(3_600_000_000)            # one hour passes
+        pump.bench.advance("1 h")                    # one hour passes
 
 The pump holds the master side of the pty, so `port` (the slave) opens like any serial device, again and
 again. The pump process ends when this object is closed or when this process dies, however that happens.
@@ -26,7 +26,8 @@ from typing import Literal, Self
 
 from thecal._io import paths
 from thecal.emulator import claims
-from thecal.emulator.testbench import Bench, PumpReset
+from thecal.emulator.bench import RESET_TAKES_US, PumpBench
+from thecal.emulator.testbench import PumpReset
 from thecal.errors import SimulationError
 from thecal.firmware_build import compiled
 from thecal.link import key_lookup, pairing, transport
@@ -39,7 +40,6 @@ _KEYS_AT = 8  # in the document `link-keys` (docs/explanation/storage.md)
 _BOOT_S = 20.0
 _END_S = 3.0
 _CODE = (".py", ".mpy")
-RESET_TAKES_US = 100_000  # from the watchdog's bite to the first instruction of the new life
 
 ClockKind = Literal["virtual", "free", "real", "scaled"]
 
@@ -104,7 +104,7 @@ class Emulator:
         self._inherited: list[int] = []  # descriptors that the pump's process holds, too
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
-        self._bench: Bench | None = None
+        self._bench: PumpBench | None = None
         self._master = -1
         self._slave = -1
         self.port = ""
@@ -119,13 +119,13 @@ class Emulator:
         self.close()
 
     @property
-    def bench(self) -> Bench:
-        """The bench of the running pump.
+    def bench(self) -> PumpBench:
+        """The bench of the running pump, the same one over all its lives.
 
         Raises:
             SimulationError: no pump runs.
         """
-        if self._bench is None:
+        if self._bench is None or self._process is None:
             raise SimulationError("the emulated pump is not running")
         return self._bench
 
@@ -135,6 +135,11 @@ class Emulator:
         if self._process is None:
             raise SimulationError("the emulated pump is not running")
         return self._process
+
+    @property
+    def stands_still(self) -> bool:
+        """Does this pump's time pass only when its bench lets it?"""
+        return self._settings["clock"] == "virtual"
 
     def start(self) -> None:
         """Make the port and boot the pump; returns when it has booted.
@@ -235,7 +240,7 @@ class Emulator:
         with nothing left to read or to be read. False also while somebody else talks to the bench."""
         if self._process is None or self._process.poll() is not None:
             return True
-        if self._settings["clock"] != "virtual" or self._bench is None:
+        if not self.stands_still or self._bench is None:
             return False
         if not self._bench.stands_still():
             return False
@@ -249,6 +254,7 @@ class Emulator:
     def close(self) -> None:
         """End the pump and give everything back. Harmless when it has ended."""
         self._stop()
+        self._bench = None
         self._closing.close()
         self._master = self._slave = -1
 
@@ -305,7 +311,10 @@ class Emulator:
             )
             undo.pop_all()
         self._last_words = last_words
-        self._bench = Bench(self._process, last_words)
+        if self._bench is None:
+            self._bench = PumpBench(self, self._process, last_words)
+        else:
+            self._bench.attach(self._process, last_words)
         self._serial_number = self._bench.serial_number(_BOOT_S)
 
     def _stop(self) -> None:
@@ -326,7 +335,6 @@ class Emulator:
             process.wait()
         self._last_words.close()
         self._process = None
-        self._bench = None
 
 
 def _waiting(descriptor: int) -> int:

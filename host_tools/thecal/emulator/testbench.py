@@ -55,11 +55,21 @@ class PumpReset(SimulationError):
         self.latch = _whole(last_words, "latch")
         self.world = last_words["world"]
 
+    @property
+    def steps(self) -> int:
+        """Made by the motor in the life that ended."""
+        return steps_of(self.world)
+
 
 class Bench:
     """Typed requests to the bench of one pump process. SimulationError: refused, or the pump died."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", last_words: IO[bytes]) -> None:
+        self._asking = threading.Lock()
+        self.attach(process, last_words)
+
+    def attach(self, process: "subprocess.Popen[bytes]", last_words: IO[bytes]) -> None:
+        """Ask this process from now on: the pump's next life."""
         if process.stdin is None or process.stdout is None:
             raise ValueError("the process has no pipes")
         self._process = process
@@ -72,7 +82,6 @@ class Bench:
         self._reset: dict[str, object] | None = None  # the last words of a pump that was reset
         self._end: SimulationError | None = None
         self._owed = 0  # answers that have not come yet
-        self._asking = threading.Lock()
 
     def stands_still(self) -> bool:
         """Whether the pump has done all there was to do at this instant: only then is its bench answered, and
@@ -92,7 +101,7 @@ class Bench:
         """The pump's own."""
         return str(self._ask({"do": "about"}, timeout_s)["serial_number"])
 
-    def advance(
+    def advance_to(
         self,
         to_us: int,
         *,
@@ -128,7 +137,7 @@ class Bench:
         self, duration_us: int, *, locked: bool = False, progress: Callable[[int], None] | None = None
     ) -> int:
         """Let `duration_us` pass; returns the instant reached."""
-        return self.advance(self.now() + duration_us, locked=locked, progress=progress)
+        return self.advance_to(self.now() + duration_us, locked=locked, progress=progress)
 
     def truth(self, *, collect: bool = True) -> Truth:
         """What physically happened up to this instant. Without `collect` garbage counts as live: quicker."""
@@ -161,15 +170,15 @@ class Bench:
 
     def motor_stall(self, for_us: int) -> None:
         """Every step due in the next `for_us` is driven but not made."""
-        self.inject("motor_stall", for_us=for_us)
+        self.inject_raw("motor_stall", for_us=for_us)
 
     def over_delivery(self, num: int, den: int) -> None:
         """Every step displaces num / den of its volume from now on."""
-        self.inject("over_delivery", num=num, den=den)
+        self.inject_raw("over_delivery", num=num, den=den)
 
     def link_noise(self, one_in: int) -> None:
         """One bit in `one_in` flips on the serial line, both ways; 0: none."""
-        self.inject("link_noise", one_in=one_in)
+        self.inject_raw("link_noise", one_in=one_in)
 
     def occlusion(self, where: str = "downstream", *, for_us: int | None = None, ends: bool = False) -> None:
         """The catheter ("downstream") or the inlet ("upstream") is blocked, or (`ends`) free again."""
@@ -181,7 +190,7 @@ class Bench:
 
     def battery_level(self, percent: int) -> None:
         """The battery has so much charge left, and is drawn down from there."""
-        self.inject("battery_level", percent=percent)
+        self.inject_raw("battery_level", percent=percent)
 
     def pressure(self, which: str, pa: int, *, for_us: int | None = None) -> None:
         """The sensor "upstream" or "downstream" measures this pressure."""
@@ -198,7 +207,7 @@ class Bench:
 
     def press_button(self) -> None:
         """The pump's button is pressed."""
-        self.inject("press_button")
+        self.inject_raw("press_button")
 
     def buzzer_broken(self, *, for_us: int | None = None, ends: bool = False) -> None:
         """The buzzer makes no sound."""
@@ -206,31 +215,31 @@ class Bench:
 
     def hang(self) -> None:
         """The pump's main loop never comes back. PumpReset follows when time passes, if it has a watchdog."""
-        self.inject("hang")
+        self.inject_raw("hang")
 
     def _last(self, what: str, for_us: int | None, ends: bool, **values: int | str) -> None:
         if for_us is not None:
             values["for_us"] = for_us
         if ends:
             values["ends"] = True
-        self.inject(what, **values)
+        self.inject_raw(what, **values)
 
     def power_cut_at_flash_operation(self, number: int, when: CutWhen = "torn", seed: int = 0) -> None:
         """Cut the power before, in the middle of or after the number-th program or erase from now (1: the
         next). `seed` chooses what a torn one leaves."""
-        self.inject("power_cut", at_operation=number, when=when, seed=seed)
+        self.inject_raw("power_cut", at_operation=number, when=when, seed=seed)
 
     def flash_stuck_bit(self, offset: int, bit: int, value: int) -> None:
         """This bit of the flash reads as `value` from now on."""
-        self.inject("flash_stuck", offset=offset, bit=bit, value=value)
+        self.inject_raw("flash_stuck", offset=offset, bit=bit, value=value)
 
     def flash_worn_block(self, block: int, *, fails: bool) -> None:
         """Erasing this block does nothing from now on, or (`fails`) is reported as failed."""
-        self.inject("flash_worn", block=block, fails=fails)
+        self.inject_raw("flash_worn", block=block, fails=fails)
 
     def flash_fails(self, fails: bool = True) -> None:
         """Every program and erase of the flash fails from now on, or (False) works again."""
-        self.inject("flash_fails", fails=fails)
+        self.inject_raw("flash_fails", fails=fails)
 
     def flash_log(self, path: Path | None) -> None:
         """Write down every program and erase from now on in a new file; None: close it."""
@@ -245,15 +254,15 @@ class Bench:
             )
         return cast("list[int]", erases)
 
-    def power_cut(self) -> object:
+    def power_cut(self, *, conditions: bool = False) -> object:
         """Cut the power now. Returns when the process is gone, with what is left of the world without it
-        (`Emulator.restart`)."""
-        answer = self._ask({"do": "inject", "what": "power_cut"})
+        (`Emulator.restart`). `conditions`: what was injected, and still lasts, is left too."""
+        answer = self._ask({"do": "inject", "what": "power_cut", "conditions": conditions})
         self._process.wait(_ANSWER_S)
         return answer.get("world")
 
-    def inject(self, what: str, **values: int | str) -> None:
-        """Any fault, by name."""
+    def inject_raw(self, what: str, **values: int | str) -> None:
+        """Any fault, by name, in the units of the wire."""
         self._ask({"do": "inject", "what": what, **values})
 
     def quit(self, timeout_s: float = 2.0) -> None:
@@ -361,6 +370,11 @@ class Bench:
         if text:
             error.add_note(text)
         return error
+
+
+def steps_of(world: object) -> int:
+    """Made by the motor in the life that left this world."""
+    return _whole(cast("dict[str, object]", world), "steps") if isinstance(world, dict) else 0
 
 
 def _ended(code: object) -> SimulationError:

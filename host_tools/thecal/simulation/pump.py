@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from thecal.emulator.emulator import RESET_TAKES_US, Emulator
+from thecal.emulator.bench import RESET_TAKES_US
+from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import PumpReset
 from thecal.errors import SimulationError
 from thecal.link.client import Client, refill_values
@@ -157,7 +158,7 @@ class SimulatedPump:
         while True:
             bench = self._emulator.bench
             try:
-                bench.advance(
+                bench.advance_to(
                     self._zero_us + until_us,
                     progress=(lambda now_us: progress(now_us - self._zero_us)) if progress else None,
                 )
@@ -259,7 +260,7 @@ class SimulatedPump:
         self._rotten |= what == "flash_bit_flip"
         more = {"seed": self._seed + self._injected} if what in _SEEDED else {}
         try:
-            self._emulator.bench.inject(what, **values, **more)
+            self._emulator.bench.inject_raw(what, **values, **more)
         except PumpReset as reset:
             self._restart_after(reset, self.at_us)
 

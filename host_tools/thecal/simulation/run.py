@@ -28,9 +28,9 @@ from thecal.units.local_time import DEFAULT_START
 from thecal_protocol.bolus_kinds import BOLUS_KINDS
 
 if TYPE_CHECKING:
+    from thecal.emulator.event_fields import Condition, Lasting
+    from thecal.emulator.injections import PowerCutEvent
     from thecal.simulation.scenario import models as ev
-    from thecal.simulation.scenario.faults import PowerCutEvent
-    from thecal.simulation.scenario.fields import Condition, Lasting
 
 _ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
 _BOLUSES = frozenset(name for _, name in BOLUS_KINDS if name.endswith("_bolus"))
@@ -145,7 +145,7 @@ class Run:
             self.alarms.note(at_us, event)
 
     def _happen(self, event: ev.Event) -> None:
-        from thecal.simulation.scenario.fields import Condition
+        from thecal.emulator.event_fields import Condition
 
         if isinstance(event, Condition):
             self._inject(event)
@@ -206,8 +206,8 @@ class Run:
         self.refills.append((at_us, check))
 
     def _inject(self, event: Condition) -> None:
-        from thecal.simulation.scenario.faults import PowerCutEvent
-        from thecal.simulation.scenario.fields import Lasting
+        from thecal.emulator.event_fields import Lasting
+        from thecal.emulator.injections import PowerCutEvent
 
         if isinstance(event, PowerCutEvent):
             self._cut_power(event)
@@ -223,7 +223,7 @@ class Run:
         self._at(until_us, _ENDS, lambda: self._end(event))
 
     def _set(self, event: Lasting, until_us: int) -> None:
-        from thecal.simulation.scenario.faults import LinkNoiseEvent, MotorStallEvent
+        from thecal.emulator.injections import LinkNoiseEvent, MotorStallEvent
 
         if isinstance(event, LinkNoiseEvent):
             self.pump.link_noise(event.one_in)
@@ -234,7 +234,7 @@ class Run:
 
     def _end(self, event: Lasting) -> None:
         """What an earlier condition of the same kind set goes on."""
-        from thecal.simulation.scenario.faults import LinkNoiseEvent, MotorStallEvent
+        from thecal.emulator.injections import LinkNoiseEvent, MotorStallEvent
 
         self._lasting = [(until, other) for until, other in self._lasting if other is not event]
         if isinstance(event, LinkNoiseEvent):

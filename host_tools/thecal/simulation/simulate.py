@@ -114,7 +114,7 @@ def _in_the_dark(events: Sequence[Event]) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = []
     if not events:
         return problems
-    from thecal.simulation.scenario.faults import (  # heavy, and loaded already when there are events
+    from thecal.emulator.injections import (  # heavy, and loaded already when there are events
         INJECT,
         PowerCutEvent,
     )

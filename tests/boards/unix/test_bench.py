@@ -39,7 +39,7 @@ from thecal.errors import SimulationError
 )
 def test_bad_requests_are_refused_by_name(remote: Remote, line, error):
     if remote.bench.now() < 100:
-        remote.bench.advance(100)
+        remote.bench.advance_to(100)
     answer = remote.bench.request(line.encode())
     assert answer["ok"] is False
     assert error in str(answer["error"])
@@ -49,7 +49,7 @@ def test_bad_requests_are_refused_by_name(remote: Remote, line, error):
 
 def test_a_refusal_is_an_error_of_the_simulation(remote: Remote):
     with pytest.raises(SimulationError, match="unknown_injection"):
-        remote.bench.inject("earthquake")
+        remote.bench.inject_raw("earthquake")
 
 
 def test_random_lines_never_end_the_pump(remote: Remote):
@@ -67,7 +67,7 @@ def script(tmp_path, text):
 def test_a_pump_that_dies_says_why(tmp_path):
     dying = "board.ticks_us()\nboard.wait_us(50)\nraise KeyError('odd')\n"
     with script(tmp_path, dying) as pump, pytest.raises(SimulationError, match="KeyError: odd") as caught:
-        pump.bench.advance(100)
+        pump.bench.advance_to(100)
     assert "exit code 1" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -83,25 +83,25 @@ def test_a_pump_that_does_not_start_says_why(tmp_path):
 def test_a_pump_that_hangs_is_given_up(tmp_path):
     with script(tmp_path, "board.wait_us(50)\nwhile True:\n    pass\n") as pump:
         with pytest.raises(SimulationError, match=r"not answered its bench for 0\.2 s"):
-            pump.bench.advance(100, timeout_s=0.2)
+            pump.bench.advance_to(100, timeout_s=0.2)
         pump.kill()
 
 
 def test_allocation_under_lock_ends_the_pump_by_name(monkeypatch):
     monkeypatch.setenv("THECAL_TEST_LEAK", "1")
     with Emulator(script=SCRIPTS / "steady.py") as pump:
-        pump.bench.advance(10_000_000)
+        pump.bench.advance_to(10_000_000)
         with pytest.raises(SimulationError, match=r"MemoryError.*steady\.py"):
-            pump.bench.advance(3_600_000_000, locked=True)
+            pump.bench.advance_to(3_600_000_000, locked=True)
 
 
 def test_the_trace_of_a_pump_that_dies_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("THECAL_TEST_LEAK", "1")
     with Emulator(script=SCRIPTS / "steady.py") as pump:
         pump.bench.trace(tmp_path / "steps")
-        pump.bench.advance(60_000_000)
+        pump.bench.advance_to(60_000_000)
         with pytest.raises(SimulationError):
-            pump.bench.advance(120_000_000, locked=True)
+            pump.bench.advance_to(120_000_000, locked=True)
     assert (tmp_path / "steps").stat().st_size >= 8 * 60_000_000 // 216_000
 
 

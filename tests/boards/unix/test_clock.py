@@ -22,16 +22,16 @@ def test_time_stands_still_until_the_bench_lets_it_pass(remote: Remote):
     for _ in range(20):
         assert remote.ask("ticks") == ticks
     assert remote.bench.now() == now
-    assert remote.bench.advance(now + 1) == now + 1
+    assert remote.bench.advance_to(now + 1) == now + 1
     assert remote.ask("ticks") == (ticks + 1) % WRAP_US
-    assert remote.bench.advance(now + 1) == now + 1
+    assert remote.bench.advance_to(now + 1) == now + 1
 
 
 @pytest.mark.parametrize("start", [0, 1, WRAP_US - 3, WRAP_US - 1])
 def test_ticks_wrap_at_30_bits(start):
     with remote_emulator(settings={"ticks_start": start}) as emulator, Remote(emulator) as board:
         for instant in (0, 1, 2, 3, 4, WRAP_US - 1, WRAP_US, 5 * WRAP_US + 7, 3_456_000_000_000):
-            board.bench.advance(instant)
+            board.bench.advance_to(instant)
             assert board.ask("ticks") == (start + instant) % WRAP_US
 
 
@@ -42,7 +42,7 @@ def test_motor_times_do_not_depend_on_where_the_ticks_start():
             board.append(Run(10, 100, 100, carry=1, modulus=3))
             counts = []
             for instant in range(50, 1_200, 50):
-                board.bench.advance(instant)
+                board.bench.advance_to(instant)
                 counts.append(board.executed())
             made.append(counts)
     assert made[0] == made[1]
@@ -57,7 +57,7 @@ def trace_of(tmp_path, name, instants):
     with steady() as pump:
         pump.bench.trace(tmp_path / name)
         for instant in instants:
-            pump.bench.advance(instant)
+            pump.bench.advance_to(instant)
         truth = pump.bench.truth()
         pump.bench.trace(None)
     return (tmp_path / name).read_bytes(), truth.waits
@@ -75,9 +75,9 @@ def test_the_steady_path_allocates_nothing(tmp_path, trace):
     with steady() as pump:
         if trace:
             pump.bench.trace(tmp_path / "steps")
-        pump.bench.advance(10_000_000)
+        pump.bench.advance_to(10_000_000)
         before = pump.bench.truth()
-        pump.bench.advance(3 * 3_600_000_000, locked=True)
+        pump.bench.advance_to(3 * 3_600_000_000, locked=True)
         after = pump.bench.truth()
         assert after.steps > 49_000
         assert after.late_runs == 0
@@ -87,7 +87,7 @@ def test_the_steady_path_allocates_nothing(tmp_path, trace):
 def test_a_clock_that_is_free_jumps_ahead_and_answers_in_passing():
     with steady(clock="free", seed=1) as pump:
         then = pump.bench.now() + 86_400_000_000
-        assert pump.bench.advance(then) >= then
+        assert pump.bench.advance_to(then) >= then
         assert pump.bench.truth().late_runs == 0
 
 
@@ -101,7 +101,7 @@ def test_a_real_clock_passes_by_itself():
         began_s = time.monotonic()
         first = board.bench.now()
         board.append(Run(5, first + 20_000, 2_000))
-        then = board.bench.advance(first + 40_000)
+        then = board.bench.advance_to(first + 40_000)
         assert first + 40_000 <= then
         assert time.monotonic() - began_s >= 0.04
         assert board.executed() == 5
@@ -111,7 +111,7 @@ def test_a_scaled_clock_is_quicker():
     with remote_emulator(clock="scaled", speed=3_600) as emulator, Remote(emulator) as board:
         began_s = time.monotonic()
         first = board.bench.now()
-        board.bench.advance(first + 360_000_000)
+        board.bench.advance_to(first + 360_000_000)
         assert time.monotonic() - began_s >= 0.1
         passed_us = board.bench.now() - first
         assert passed_us <= (time.monotonic() - began_s) * 3_600e6 + 1_000

@@ -42,30 +42,30 @@ def patient() -> Iterator[Patient]:
 
 def test_a_wrong_rate_is_delivered_at_once_and_ends(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=4, den=1, for_us=2 * MINUTE_US)
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="rate", num=4, den=1, for_us=2 * MINUTE_US)
     assert abs(patient.steps_in(2 * MINUTE_US) - 4 * usual) <= 4
     assert patient.steps_in(2 * MINUTE_US) <= usual + 1  # less, when what was given too much is noticed now
 
 
 def test_a_slow_rate(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=1, den=2)
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="rate", num=1, den=2)
     assert abs(patient.steps_in(2 * MINUTE_US) - usual // 2) <= 1
 
 
 def test_a_planner_that_believes_in_another_rate(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", unguarded=1, kind="planner_rate", num=3, den=1)
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="planner_rate", num=3, den=1)
     assert patient.steps_in(2 * MINUTE_US) > 2 * usual
 
 
 def test_runaway_makes_a_step_a_millisecond(patient: Patient):
-    patient.bench.inject("planner_fault", unguarded=1, kind="runaway")
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="runaway")
     assert patient.steps_in(100_000) >= 90
 
 
 def test_no_more_steps_are_planned(patient: Patient):
-    patient.bench.inject("planner_fault", unguarded=1, kind="stuck_off")
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="stuck_off")
     assert patient.steps_in(10 * MINUTE_US) == 0
 
 
@@ -75,7 +75,7 @@ def test_no_more_steps_are_planned(patient: Patient):
 def test_a_bolus_that_counts_twice_or_never_ends(patient: Patient, kind, least, most):
     """0.1 mg in 5 min are 2000 steps; in percent of them, looked at for 7.5 min."""
     if kind:
-        patient.bench.inject("planner_fault", unguarded=1, kind=kind)
+        patient.bench.inject_raw("planner_fault", unguarded=1, kind=kind)
     patient.client.commit(patient.client.propose_bolus(100_000, 5 * MINUTE_US, extended=False).digest)
     made = patient.steps_in(15 * MINUTE_US // 2)
     basal = 48_000 * 450 // 86_400
@@ -86,7 +86,7 @@ def test_a_stop_that_stops_nothing(patient: Patient):
     patient.client.stop()
     assert patient.steps_in(5 * MINUTE_US) == 0
     patient.client.resume()
-    patient.bench.inject("planner_fault", unguarded=1, kind="no_stop")
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="no_stop")
     with pytest.raises(Refused, match="fault"):  # the stop itself sees that something is still to flow
         patient.client.stop()
     assert patient.steps_in(5 * MINUTE_US) == 0
@@ -94,27 +94,27 @@ def test_a_stop_that_stops_nothing(patient: Patient):
 
 
 def test_a_queue_that_is_not_cancelled(patient: Patient):
-    patient.bench.inject("planner_fault", unguarded=1, kind="no_cancel")
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="no_cancel")
     patient.client.stop()
     assert 0 < patient.steps_in(10 * MINUTE_US) <= 64
 
 
 @pytest.mark.parametrize("kind", ["past_change", "unledgered"])
 def test_the_other_planner_faults_stand(patient: Patient, kind):
-    patient.bench.inject("planner_fault", unguarded=1, kind=kind)
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind=kind)
     assert patient.steps_in(2 * MINUTE_US) > 0
 
 
 def test_one_planner_fault_takes_the_place_of_another(patient: Patient):
     usual = patient.steps_in(2 * MINUTE_US)
-    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=4, den=1)
-    patient.bench.inject("planner_fault", unguarded=1, kind="rate", num=2, den=1)
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="rate", num=4, den=1)
+    patient.bench.inject_raw("planner_fault", unguarded=1, kind="rate", num=2, den=1)
     assert abs(patient.steps_in(2 * MINUTE_US) - 2 * usual) <= 3
 
 
 def test_a_flipped_bit_is_in_the_pumps_memory(patient: Patient):
     before = patient.client.accounts().steps
-    patient.bench.inject("memory_flip", name="delivery.count.base", bit=20)
+    patient.bench.inject_raw("memory_flip", name="delivery.count.base", bit=20)
     assert patient.client.accounts().steps == before ^ 1 << 20
 
 
@@ -132,7 +132,7 @@ def test_a_flipped_bit_is_in_the_pumps_memory(patient: Patient):
 )
 def test_faults_that_cannot_be_are_refused(patient: Patient, what, values, error):
     with pytest.raises(SimulationError, match=error):
-        patient.bench.inject(what, **values)
+        patient.bench.inject_raw(what, **values)
     assert patient.client.status().state == "infusing"
 
 
@@ -157,7 +157,7 @@ def flooded(flood: bool, folder) -> tuple[str, int]:
         patient.bench.mark()
         patient.bench.trace(folder / "trace")
         if flood:
-            patient.bench.inject("link_flood", bytes_per_s=1000, for_us=20 * MINUTE_US)
+            patient.bench.inject_raw("link_flood", bytes_per_s=1000, for_us=20 * MINUTE_US)
         before = patient.bench.truth().waits  # a session's bytes may come in one piece or more
         patient.bench.advance_by(30 * MINUTE_US)
         waits = patient.bench.truth().waits - before

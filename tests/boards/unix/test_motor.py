@@ -55,7 +55,7 @@ def test_traced_steps_are_exact(remote: Remote, tmp_path_factory, batch):
         placed = shifted(run, now)
         remote.append(placed)
         expected += [due - start for due in placed.times()]
-        now = remote.bench.advance(placed.due_us(placed.steps - 1))
+        now = remote.bench.advance_to(placed.due_us(placed.steps - 1))
         assert remote.in_flight() == 0
     assert remote.bench.truth().steps_since_mark == len(expected)
     remote.bench.trace(None)
@@ -74,11 +74,11 @@ def test_counts_at_any_instant(remote: Remote, run, data):
     placed = shifted(run, start)
     remote.append(placed)
     for instant in sorted(start + instant for instant in instants):
-        remote.bench.advance(instant)
+        remote.bench.advance_to(instant)
         made = placed.made_by(instant)
         assert remote.executed() - before == made
         assert remote.in_flight() == placed.steps - made
-    remote.bench.advance(placed.due_us(placed.steps - 1))
+    remote.bench.advance_to(placed.due_us(placed.steps - 1))
     assert remote.executed() - before == placed.steps
 
 
@@ -94,11 +94,11 @@ def test_a_trace_that_begins_amid_a_run_is_exact(remote: Remote, tmp_path_factor
     remote.append(placed)
     last = placed.due_us(placed.steps - 1)
     for instant in sorted(instants):
-        remote.bench.advance(start + instant)
+        remote.bench.advance_to(start + instant)
         remote.executed()
     mark = remote.bench.mark()
     remote.bench.trace(path)
-    remote.bench.advance(last)
+    remote.bench.advance_to(last)
     remote.bench.trace(None)
     assert read_trace(path) == [due - mark for due in placed.times() if due > mark]
 
@@ -113,11 +113,11 @@ def test_cancel_keeps_what_is_due(remote: Remote, run, data):
     remote.append(placed)
     instant = placed.due_us(k) - early
     made = placed.made_by(instant)
-    remote.bench.advance(instant)
+    remote.bench.advance_to(instant)
     remote.cancel()
     assert remote.executed() - before == made
     assert remote.in_flight() == 0
-    remote.bench.advance(placed.due_us(placed.steps - 1) + 1)
+    remote.bench.advance_to(placed.due_us(placed.steps - 1) + 1)
     assert remote.executed() - before == made
 
 
@@ -132,10 +132,10 @@ def test_traced_and_counted_agree(remote: Remote, tmp_path):
         for _ in range(40):
             run = Run(56, first, 1_234, lead=5, carry=7, modulus=9)
             remote.append(run)
-            remote.bench.advance(run.due_us(47) + 3)
+            remote.bench.advance_to(run.due_us(47) + 3)
             counted.append(remote.executed() - before)
             first = Run(57, first, 1_234, lead=5, carry=7, modulus=9).due_us(56)
-        remote.bench.advance(first)
+        remote.bench.advance_to(first)
         counted.append(remote.executed() - before)
         counts.append(counted)
     remote.bench.trace(None)
@@ -152,7 +152,7 @@ def test_a_late_run_is_made_at_once_and_counted_as_late(remote: Remote, tmp_path
     remote.bench.trace(tmp_path / "steps")
     remote.append(Run(4, now - 150, 100))
     assert remote.executed() - before == 2
-    remote.bench.advance(now + 150)
+    remote.bench.advance_to(now + 150)
     remote.bench.trace(None)
     assert read_trace(tmp_path / "steps") == [0, 0, 50, 150]
     assert remote.bench.truth().late_runs == late_before + 1
@@ -174,12 +174,12 @@ def test_a_stalled_motor_loses_steps_that_the_driver_counts(remote: Remote, tmp_
     before = remote.executed()
     remote.bench.trace(tmp_path / "steps")
     remote.append(Run(10, start + 100, 100))
-    remote.bench.advance(start + 300)
+    remote.bench.advance_to(start + 300)
     remote.bench.motor_stall(400)  # steps due in (300, 700]
-    remote.bench.advance(start + 500)
+    remote.bench.advance_to(start + 500)
     assert remote.executed() - before == 5
     assert remote.bench.truth().steps_since_mark == 3
-    remote.bench.advance(start + 1_000)
+    remote.bench.advance_to(start + 1_000)
     remote.bench.trace(None)
     after = remote.bench.truth()
     assert remote.executed() - before == 10
@@ -194,15 +194,15 @@ def test_the_reservoir_follows_the_physical_steps(remote: Remote):
     bench.fill(100_000)
     now = bench.now()
     remote.append(Run(10, now + 10, 10))
-    bench.advance(now + 40)
+    bench.advance_to(now + 40)
     assert bench.truth().reservoir_pl == 100_000 - 4 * 2_500
     bench.over_delivery(6, 5)
-    bench.advance(now + 60)
+    bench.advance_to(now + 60)
     assert bench.truth().reservoir_pl == 90_000 - 2 * 3_000
     bench.over_delivery(1, 1)
     bench.motor_stall(20)
-    bench.advance(now + 90)  # two lost, one made
+    bench.advance_to(now + 90)  # two lost, one made
     assert bench.truth().reservoir_pl == 84_000 - 2_500
     bench.fill(2_000)
-    bench.advance(now + 100)
+    bench.advance_to(now + 100)
     assert bench.truth().reservoir_pl == 0

@@ -17,7 +17,7 @@ def emulator():
 
 def bitten(pump: Emulator, to_us: int) -> PumpReset:
     with pytest.raises(PumpReset) as caught:
-        pump.bench.advance(to_us)
+        pump.bench.advance_to(to_us)
     assert pump.process.returncode == RESET_EXIT
     return caught.value
 
@@ -33,7 +33,7 @@ def test_an_unfed_watchdog_bites_after_the_first_wait_and_its_time(emulator):
 
 
 def test_a_watchdog_that_was_not_started_never_bites(emulator):
-    emulator.bench.advance(7200 * S)
+    emulator.bench.advance_to(7200 * S)
     assert emulator.bench.truth().watchdog == -1
 
 
@@ -48,7 +48,7 @@ def test_a_start_that_hangs_begins_anew(emulator):
 def test_a_start_in_time_ends_the_time_for_it(emulator):
     with Remote(emulator) as board:
         board.call("watchdog.start_within", 5)
-        emulator.bench.advance(6 * S)
+        emulator.bench.advance_to(6 * S)
         board.call("watchdog.start", 8388)
         reset = bitten(emulator, 3600 * S)
         assert reset.now_us == 6 * S + 2**29 - 1 + 8_388_000
@@ -57,7 +57,7 @@ def test_a_start_in_time_ends_the_time_for_it(emulator):
 def test_hung_software_is_reset_within_the_time_out(emulator):
     with Remote(emulator) as board:
         board.call("watchdog.start", 8388)
-        emulator.bench.advance(5 * S)
+        emulator.bench.advance_to(5 * S)
         emulator.bench.hang()
         assert bitten(emulator, 100 * S).now_us == 5 * S + 8_388_000
 
@@ -67,7 +67,7 @@ def test_hung_software_without_a_watchdog_hangs_on_but_time_passes(emulator):
         board.append(Run(steps=60, first_us=S, gap_us=S))
         emulator.bench.hang()
         board.send("executed")  # nobody listens any more
-        emulator.bench.advance(86_400 * S)
+        emulator.bench.advance_to(86_400 * S)
         assert emulator.bench.truth().steps == 60
 
 
@@ -77,7 +77,7 @@ def test_the_exact_count_and_the_latch_outlive_a_bite_where_there_is_memory(emul
         board.append(Run(steps=64, first_us=S, gap_us=S))
         board.call("latch.put", 0x2BADCAFE)
         board.call("watchdog.start", 1000)
-        emulator.bench.advance(37 * S)
+        emulator.bench.advance_to(37 * S)
         emulator.bench.hang()
         reset = bitten(emulator, 100 * S)
     assert reset.executed == 38  # the queue ran on until the bite
@@ -89,7 +89,7 @@ def test_the_exact_count_and_the_latch_outlive_a_bite_where_there_is_memory(emul
         assert board.call("latch.get") == (0 if memory_lost else 0x2BADCAFE)
         assert board.executed() == 0
         assert board.in_flight() == 0
-        emulator.bench.advance(200 * S)
+        emulator.bench.advance_to(200 * S)
         assert emulator.bench.truth().steps == 0
 
 
@@ -131,7 +131,7 @@ def test_what_is_no_part_of_the_pump_goes_on_over_a_reset(emulator, tmp_path):
     with Remote(emulator) as board:
         board.append(Run(steps=10, first_us=S, gap_us=S))
         board.call("watchdog.start", 1000)
-        bench.advance(20 * S)
+        bench.advance_to(20 * S)
         bench.hang()
         emulator.restart_after(bitten(emulator, 30 * S))
     with Remote(emulator) as board:
@@ -144,7 +144,7 @@ def test_what_is_no_part_of_the_pump_goes_on_over_a_reset(emulator, tmp_path):
         board.call("buzzer.play", 1)
         assert board.call("buzzer.works") is False
         board.append(Run(steps=2, first_us=5 * S, gap_us=S))
-        emulator.bench.advance(60 * S)
+        emulator.bench.advance_to(60 * S)
         emulator.bench.trace(None)
     times = (tmp_path / "steps").read_bytes()
     assert [int.from_bytes(times[at : at + 8], "little") for at in range(0, len(times), 8)][9:] == [

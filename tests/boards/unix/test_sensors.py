@@ -32,7 +32,7 @@ class Rig(Remote):
             now_us = self.bench.now()
             run = Run(steps=min(64, count), first_us=now_us + 1000, gap_us=1000)
             self.append(run)
-            self.bench.advance(now_us + 65_000)
+            self.bench.advance_to(now_us + 65_000)
             count -= run.steps
 
 
@@ -57,7 +57,7 @@ def test_there_is_no_reading_before_the_first_sample(rig: Rig):
 def test_normal_readings_stay_normal_for_a_month_and_differ(rig: Rig):
     seen = []
     for hour in range(0, 720, 5):
-        rig.bench.advance(hour * HOUR_US + 1)
+        rig.bench.advance_to(hour * HOUR_US + 1)
         seen.append(rig.sample())
     temperature, battery, upstream, downstream = zip(*seen, strict=True)
     assert 36_700 <= min(temperature) < 36_850
@@ -70,17 +70,17 @@ def test_normal_readings_stay_normal_for_a_month_and_differ(rig: Rig):
 
 
 def test_the_same_seed_and_instant_show_the_same(rig: Rig):
-    rig.bench.advance(5 * HOUR_US)
+    rig.bench.advance_to(5 * HOUR_US)
     first = rig.sample()
     assert rig.sample() == first
     with remote_emulator(seed=1) as twin, Rig(twin) as other:
         other.sample()
         other.bench.set_step_volume(2500)
         other.bench.fill(20_000_000_000)
-        other.bench.advance(5 * HOUR_US)
+        other.bench.advance_to(5 * HOUR_US)
         assert other.sample() == first
     with remote_emulator(seed=2) as stranger, Rig(stranger) as other:
-        other.bench.advance(5 * HOUR_US)
+        other.bench.advance_to(5 * HOUR_US)
         assert other.sample()[0] != first[0]
 
 
@@ -93,7 +93,7 @@ def battery_life(rig: Rig, steps_per_day: int) -> list[int]:
             middle = (low + high) // 2
             drawn_uc = middle * (86_400 * 30 + steps_per_day * 4)
             permille = max(0, 1000 - drawn_uc * 1000 // 7_200_000_000)
-            rig.bench.inject("battery_level", charge_permille=permille)
+            rig.bench.inject_raw("battery_level", charge_permille=permille)
             if rig.sample()[1] < millivolts:
                 high = middle
             else:
@@ -111,12 +111,12 @@ def test_the_battery_lasts_years_and_warns_90_days_before_the_end(rig: Rig):
 def test_steps_and_time_draw_the_battery_down(rig: Rig):
     rig.bench.battery_level(50)
     assert abs(rig.sample()[1] - 2950) <= 4
-    rig.bench.advance(365 * DAY_US)
+    rig.bench.advance_to(365 * DAY_US)
     by_time = 365 * 86_400 * 30 * 1000 // 7_200_000_000
     assert rig.bench.truth().charge_permille in (500 - by_time - 1, 500 - by_time)
     rig.bench.battery_level(0)
     assert abs(rig.sample()[1] - 2200) <= 4
-    rig.bench.inject("battery_level", millivolts=3000)
+    rig.bench.inject_raw("battery_level", millivolts=3000)
     assert abs(rig.sample()[1] - 3000) <= 4
 
 
@@ -134,7 +134,7 @@ def test_a_later_condition_takes_the_place_of_an_earlier_one(rig: Rig):
     rig.bench.temperature(40_000, for_us=20 * S)
     rig.bench.advance_by(15 * S)
     assert abs(rig.temperature() - 40_000) <= 100
-    rig.bench.inject("temperature", ends=1)
+    rig.bench.inject_raw("temperature", ends=1)
     assert rig.temperature() < 38_000
 
 
@@ -173,10 +173,10 @@ def test_sampling_and_conditions_that_end_do_not_allocate_while_time_passes(tmp_
         "    board.motor.lost_steps()\n    board.watchdog.feed()\n    board.wait_us(60000000)\n"
     )
     with Emulator(script=script, seed=1) as pump:
-        pump.bench.advance(HOUR_US)
+        pump.bench.advance_to(HOUR_US)
         pump.bench.temperature(41_000, for_us=HOUR_US)
         pump.bench.occlusion(for_us=HOUR_US)
-        pump.bench.advance(DAY_US, locked=True)
+        pump.bench.advance_to(DAY_US, locked=True)
         assert pump.bench.truth().waits >= 24 * 60
 
 
@@ -278,9 +278,9 @@ def test_the_code_is_compared_with_the_manifest(tmp_path):
         assert board.call("code.check") == -1
     with remote_emulator(manifest=True) as pump, Remote(pump) as board:
         assert board.call("code.check") == 1
-        pump.bench.inject("code_damage")
+        pump.bench.inject_raw("code_damage")
         assert board.call("code.check") == 0
-        pump.bench.inject("code_damage", ends=1)
+        pump.bench.inject_raw("code_damage", ends=1)
         assert board.call("code.check") == 1
     for text, verdict in (("00000000 /nowhere.py\n", 0), ("", -1)):
         (tmp_path / "manifest").write_text(text)
@@ -322,4 +322,4 @@ def test_the_code_is_compared_file_by_file(tmp_path):
 )
 def test_conditions_that_cannot_be_are_refused(rig: Rig, what, values, error):
     with pytest.raises(SimulationError, match=error):
-        rig.bench.inject(what, **values)
+        rig.bench.inject_raw(what, **values)

@@ -56,11 +56,11 @@ def test_a_bolus_with_limits_over_many_periodic_ones_is_answered():
     for therapy in (dense(1, 30 * MINUTE_US), dense(4, 120 * MINUTE_US)):
         with Emulator(seed=1) as pump, Client.connect(pump.port, timeout_s=5) as client:
             client.commit(client.propose_program(therapy).digest)
-            pump.bench.advance(10 * MINUTE_US)
+            pump.bench.advance_to(10 * MINUTE_US)
             verdict = verdict_of(lambda: client.propose_bolus(1000, DAY_US - 13))
             assert verdict == ""
             steps = client.status().steps
-            pump.bench.advance(70 * MINUTE_US)
+            pump.bench.advance_to(70 * MINUTE_US)
             assert client.status().steps > steps
 
 
@@ -80,5 +80,5 @@ def test_the_largest_program_again_and_again_never_ends_the_pump():
             verdict = verdict_of(lambda: client.commit(client.propose_program(therapy).digest))  # noqa: B023
             assert verdict == ""
         before = client.status().steps
-        pump.bench.advance(DAY_US)
+        pump.bench.advance_to(DAY_US)
         assert client.status().steps > before

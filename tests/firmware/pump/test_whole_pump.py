@@ -59,14 +59,14 @@ def test_a_day_with_the_heap_locked(pump: Emulator, tmp_path: Path, name: str):
         bench.mark()
         bench.trace(trace)
         program(client, values)
-        bench.advance(2 * HOUR_US + 7)
+        bench.advance_to(2 * HOUR_US + 7)
         client.commit(client.propose_bolus(150_001, 1_799_999_977).digest)
         client.patient_bolus()
         bolus = {"dose_ng": 150_001, "duration_us": 1_799_999_977, "extended": 0}
         events.append({"at_us": 2 * HOUR_US + 7, "do": "bolus", **bolus})
         events.append({"at_us": 2 * HOUR_US + 7, "do": "patient_bolus"})
         waits = bench.truth().waits
-        bench.advance(2 * HOUR_US + 7 + DAY_US, locked=True)
+        bench.advance_to(2 * HOUR_US + 7 + DAY_US, locked=True)
         assert bench.truth().waits > waits
         bench.trace(None)
         steps = client.status().steps
@@ -99,4 +99,4 @@ def test_an_allocation_in_the_steady_path_ends_a_locked_day(tmp_path: Path):
     with Emulator(seed=5, script=script) as pump, Client.connect(pump.port) as client:
         program(client, THERAPIES["constant"])
         with pytest.raises(SimulationError, match="MemoryError"):
-            pump.bench.advance(HOUR_US, locked=True)
+            pump.bench.advance_to(HOUR_US, locked=True)

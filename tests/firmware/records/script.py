@@ -238,9 +238,9 @@ def play(pump: Emulator, acts: list[Act], end_s: int) -> list[Played]:
     with Client.connect(pump.port) as client:
         client.button = presser(pump)
         for act in acts:
-            pump.bench.advance(act.at_s * US)
+            pump.bench.advance_to(act.at_s * US)
             first_op = operations(pump)
             act.do(client)
             played.append(Played(act, first_op, operations(pump)))
-        pump.bench.advance(end_s * US)
+        pump.bench.advance_to(end_s * US)
     return played

@@ -44,7 +44,7 @@ def test_the_highest_rate(seed: int, tmp_path: Path):
     with pump_at_day(tmp_path / "flash", trace, seed=seed, flash_busy=1) as pump:
         with Client.connect(pump.port) as client:
             began_us = client.commit(client.propose_program(HIGHEST).digest).at.total_us
-            end_us = pump.bench.advance(HOUR_S * US // 2)
+            end_us = pump.bench.advance_to(HOUR_S * US // 2)
         truth = pump.bench.truth()
     assert truth.late_runs == 0
     assert truth.flash_erases > 20
@@ -186,21 +186,21 @@ def test_commands_at_high_rates(slow_one_in: int, seed: int, tmp_path: Path):
         bench = pump.bench
         commands.program(HIGH_FLEX)
         for minutes in range(4, 60, 14):
-            bench.advance(minutes * MINUTE_S * US + 12_345)
+            bench.advance_to(minutes * MINUTE_S * US + 12_345)
             commands.bolus(20_000, 300_000_001)
-            bench.advance((minutes + 1) * MINUTE_S * US + 77)
+            bench.advance_to((minutes + 1) * MINUTE_S * US + 77)
             commands.bolus(5_000, 60_000_001, extended=True)
-            bench.advance((minutes + 1) * MINUTE_S * US + 11_000_000)
+            bench.advance_to((minutes + 1) * MINUTE_S * US + 11_000_000)
             commands.patient()
-            bench.advance((minutes + 5) * MINUTE_S * US + 333_333)
+            bench.advance_to((minutes + 5) * MINUTE_S * US + 333_333)
             commands.clock(-7 * MINUTE_S * US)
-            bench.advance((minutes + 6) * MINUTE_S * US + 9)
+            bench.advance_to((minutes + 6) * MINUTE_S * US + 9)
             commands.stop()
-            bench.advance((minutes + 7) * MINUTE_S * US)
+            bench.advance_to((minutes + 7) * MINUTE_S * US)
             commands.resume()
-            bench.advance((minutes + 9) * MINUTE_S * US)
+            bench.advance_to((minutes + 9) * MINUTE_S * US)
             commands.program(HIGH_FLEX)
-        end_us = bench.advance(61 * MINUTE_S * US)
+        end_us = bench.advance_to(61 * MINUTE_S * US)
         late_runs = bench.truth().late_runs
     scenario = {"day": 0, "second": 0, "events": commands.events, "end_us": end_us}
     assert made(trace) == oracle.Course(scenario, [None] * len(commands.events)).steps(2500)

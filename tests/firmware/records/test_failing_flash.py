@@ -74,9 +74,9 @@ def test_a_flash_that_recovers_in_time_costs_no_step(tmp_path: Path):
         with pump_at_day(tmp_path / f"flash-{number}", trace) as pump, Client.connect(pump.port) as client:
             client.commit(client.propose_program(CONSTANT).digest)
             pump.bench.flash_fails(fails)
-            pump.bench.advance(25 * MINUTE_S * US)
+            pump.bench.advance_to(25 * MINUTE_S * US)
             pump.bench.flash_fails(False)
-            pump.bench.advance(3 * HOUR_S * US)
+            pump.bench.advance_to(3 * HOUR_S * US)
             assert events(client, "alarm_raised") == [STORAGE] * fails
             assert events(client, "alarm_cleared") == [STORAGE] * fails
             assert client.status().alarms == 0
@@ -121,7 +121,7 @@ def test_our_records_on_a_flash_that_fails(tmp_path: Path):
 def test_no_patient_bolus_without_a_record(tmp_path: Path):
     with pump_at_day(tmp_path / "flash") as pump, Client.connect(pump.port) as client:
         client.commit(client.propose_program(CONSTANT).digest)
-        pump.bench.advance(3 * HOUR_S * US)
+        pump.bench.advance_to(3 * HOUR_S * US)
         pump.bench.flash_fails()
         with pytest.raises(Refused, match="storage"):
             client.patient_bolus()
@@ -133,7 +133,7 @@ def test_no_patient_bolus_without_a_record(tmp_path: Path):
 def test_a_refill_that_cannot_be_put_on_record_did_not_happen(tmp_path: Path):
     with pump_at_day(tmp_path / "flash") as pump, Client.connect(pump.port) as client:
         client.commit(client.propose_program(CONSTANT).digest)
-        pump.bench.advance(3 * HOUR_S * US)
+        pump.bench.advance_to(3 * HOUR_S * US)
         pump.bench.flash_fails()
         left = client.accounts().reservoir_pl
         with pytest.raises(Refused, match="storage"):

@@ -96,9 +96,9 @@ def played(folder: Path, case: Case, *, together: bool) -> list[object]:
         client.button = presser(pump)
         client.commit(client.propose_clock(9500, 6 * HOUR_S, 0).digest)
         client.commit(client.propose_program(CONSTANT).digest)
-        pump.bench.advance(3 * HOUR_S * US + 17)
+        pump.bench.advance_to(3 * HOUR_S * US + 17)
         case.before(pump, client)
-        pump.bench.advance(3 * HOUR_S * US + 1800 * US + 1)
+        pump.bench.advance_to(3 * HOUR_S * US + 1800 * US + 1)
         if together:
             committed = client.commit(client.propose_refill_and_program(case.refill, case.program).digest)
         else:

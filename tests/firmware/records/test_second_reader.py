@@ -173,9 +173,9 @@ def test_a_stop_that_ends_by_itself_is_taken_up(tmp_path: Path):
     flash.write_bytes(written(LEDGER.but(flowing=False, resume_us=resume_us), FLEX))
     with pump_at_day(flash) as pump, Client.connect(pump.port) as client:
         assert client.status().state == "stopped"
-        pump.bench.advance(600 * US - 1)
+        pump.bench.advance_to(600 * US - 1)
         assert client.status().state == "stopped"
-        pump.bench.advance(600 * US)
+        pump.bench.advance_to(600 * US)
         assert client.status().state == "infusing"
 
 

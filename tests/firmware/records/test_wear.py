@@ -34,7 +34,7 @@ def saves_and_erases_per_day(ml_per_day: int, for_s: int, flash: Path) -> tuple[
     with pump_at_day(flash) as pump, Client.connect(pump.port) as client:
         client.commit(client.propose_program(a_day_of(ml_per_day)).digest)
         saves, erases = Records(flash.read_bytes()).ledger().sequence, pump.bench.truth().flash_erases
-        pump.bench.advance(for_s * US)
+        pump.bench.advance_to(for_s * US)
         saves = Records(flash.read_bytes()).ledger().sequence - saves
         erases = pump.bench.truth().flash_erases - erases
     return saves * DAY_S / for_s, erases * DAY_S / for_s

@@ -80,7 +80,7 @@ def test_no_bolus_in_a_bridge(emulator: Emulator, client: Client):
 def test_no_bolus_in_an_alarm_that_stops(emulator: Emulator, client: Client):
     program(client, {**CONSTANT, "periodic_boluses": []})
     emulator.bench.advance_by(3 * HOUR_S * US)
-    emulator.bench.inject("temperature", millicelsius=43_000)
+    emulator.bench.inject_raw("temperature", millicelsius=43_000)
     emulator.bench.advance_by(15 * MINUTE_S * US)
     assert "temperature_high" in standing(client)
     made = emulator.bench.truth().steps
@@ -185,9 +185,9 @@ def test_from_detection_to_a_standing_motor(kind: str, tmp_path: Path, emulator:
     begun_us = emulator.bench.now()
     emulator.bench.trace(trace)
     if kind == "runaway":
-        emulator.bench.inject("planner_fault", kind="runaway")
+        emulator.bench.inject_raw("planner_fault", kind="runaway")
     else:
-        emulator.bench.inject("planner_fault", kind="rate", num=2, den=1)
+        emulator.bench.inject_raw("planner_fault", kind="rate", num=2, den=1)
     emulator.bench.advance_by(2 * HOUR_S * US)
     emulator.bench.trace(None)
     faults = [event for event in client.events(faults=True) if event.kind == "fault"]
@@ -201,7 +201,7 @@ def test_from_detection_to_a_standing_motor(kind: str, tmp_path: Path, emulator:
 @pytest.mark.req("ALM-08")
 def test_an_open_session_ends_while_an_alarm_sounds(emulator: Emulator, client: Client):
     program(client, CONSTANT)
-    emulator.bench.inject("temperature", millicelsius=41_000)
+    emulator.bench.inject_raw("temperature", millicelsius=41_000)
     emulator.bench.advance_by(15 * MINUTE_S * US)
     assert standing(client) == ["temperature"]
     proposal = client.propose_program({**CONSTANT, "name": "left open"})

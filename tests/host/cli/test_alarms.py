@@ -57,7 +57,7 @@ def test_wrong_names_and_usage(quick_thecal: Thecal, paused: Emulator):
 def test_a_tone_that_is_not_heard(quick_thecal: Thecal):
     with Emulator(seed=1) as emulator:
         assert quick_thecal("alarms", "test", port=emulator.port).code == 0
-        emulator.bench.inject("buzzer_broken")
+        emulator.bench.inject_raw("buzzer_broken")
         broken = quick_thecal("alarms", "test", "--json", port=emulator.port)
         assert json.loads(broken.out)["sounded"] is False
         assert broken.error.startswith("the buzzer was not heard; ")
@@ -67,7 +67,7 @@ def test_a_fault_is_cleared(quick_thecal: Thecal):
     """By its one document; therapy waits for `resume`."""
     with Emulator(seed=1) as emulator:
         program(emulator, MORPHINE)
-        emulator.bench.inject("planner_fault", kind="runaway")
+        emulator.bench.inject_raw("planner_fault", kind="runaway")
         emulator.bench.advance_by(HOUR_US)
         fault = json.loads(quick_thecal("fault", "show", "--json", port=emulator.port).out)["fault"]
         assert quick_thecal("fault", "clear", "--json", port=emulator.port).code == 2  # it would ask

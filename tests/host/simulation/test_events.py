@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from host.therapy.samples import CONSTANT, MORPHINE
+from thecal.emulator.injections import INJECT
 from thecal.errors import SimulationError, TherapyError
 from thecal.simulation.document import simulation_json
 from thecal.simulation.pump import SimulatedPump
-from thecal.simulation.scenario.faults import INJECT
 from thecal.simulation.scenario.load import parse_events
 from thecal.simulation.simulate import Outcome, Plan, simulate
 from thecal.therapy.load import parse_therapy

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from host.therapy.samples import MORPHINE, errors_of, with_lines
-from thecal.simulation.scenario import faults, models
+from thecal.emulator import injections as faults
+from thecal.simulation.scenario import models
 from thecal.simulation.scenario.load import parse_events
 from thecal.therapy.models import EXAMPLES
 from thecal.units import registry

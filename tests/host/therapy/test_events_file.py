@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from host.therapy.samples import MORPHINE
+from thecal.emulator import injections as faults
 from thecal.errors import TherapyError
-from thecal.simulation.scenario import faults, models
+from thecal.simulation.scenario import models
 from thecal.simulation.scenario.load import load_events, parse_events
 
 HOUR = 3_600_000_000

@@ -66,7 +66,7 @@ NEVER = {
 }
 EVENTS = {
     "thecal.simulation.scenario.models",
-    "thecal.simulation.scenario.faults",
+    "thecal.emulator.injections",
     "cryptography.hazmat.primitives.serialization",
 }
 PUMPS = {"serial", "thecal.link.client", "thecal.link.session", "thecal.emulator.emulator"}

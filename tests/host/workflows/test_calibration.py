@@ -53,7 +53,7 @@ def test_a_calibration_that_a_fault_cuts_short(
         program(emulator, bench_therapy)
 
         def fault() -> None:
-            emulator.bench.inject("planner_fault", kind="runaway")
+            emulator.bench.inject_raw("planner_fault", kind="runaway")
             emulator.bench.advance_by(60_000_000)
 
         monkeypatch.setattr("thecal.workflows.counted._pause", fault)

@@ -149,7 +149,7 @@ def test_a_recorded_session_replayed_later(pump: Emulator, between: str):
         client.resume()
     if between == "reset":
         with pytest.raises(PumpReset) as reset:
-            pump.bench.inject("watchdog_bite")
+            pump.bench.inject_raw("watchdog_bite")
         pump.restart_after(reset.value)
     elif between == "power cut":
         pump.restart(world=pump.bench.power_cut())
@@ -301,12 +301,12 @@ def test_requests_cannot_drain_the_battery(tmp_path: Path):
             client.commit(client.propose_program(rig.therapy()).digest)
             before = pump.bench.truth()
             if flooded:
-                pump.bench.inject("link_flood", bytes_per_s=4000)
+                pump.bench.inject_raw("link_flood", bytes_per_s=4000)
             pump.bench.advance_by(span_s * 1_000_000)
             after = pump.bench.truth()
             waits.append(after.waits - before.waits)
             if flooded:
-                pump.bench.inject("link_flood", bytes_per_s=4000, for_us=1)
+                pump.bench.inject_raw("link_flood", bytes_per_s=4000, for_us=1)
                 pump.bench.advance_by(2_000_000)
                 for _ in range(300):  # at one instant: the budget is used up
                     ask(line, hello())
@@ -332,7 +332,7 @@ def a_day(folder: Path, flooded: bool) -> tuple[bytes, int, int]:
             ask(line, hello())
             before = pump.bench.truth()
             if flooded:
-                pump.bench.inject("link_flood", bytes_per_s=4)
+                pump.bench.inject_raw("link_flood", bytes_per_s=4)
             for _ in range(24 * 6):
                 if flooded:
                     ask(line, hello())

@@ -72,8 +72,8 @@ def a_while(trace: Path, frames: int) -> Counter[str]:
             size = min(BATCH, frames - first)
             data = b"\0".join(next(source) for _ in range(size))
             said += thrown(line, data, client._session._seq)
-            pump.bench.advance(begun_us + PASSES_US * (first + size) // frames)
-        pump.bench.advance(begun_us + PASSES_US)
+            pump.bench.advance_to(begun_us + PASSES_US * (first + size) // frames)
+        pump.bench.advance_to(begun_us + PASSES_US)
         pump.bench.trace(None)
         assert client._session._session == number
         assert client.status().state == "infusing"

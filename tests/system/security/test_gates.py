@@ -127,7 +127,7 @@ def test_limits_are_not_laundered(pump: Emulator, client: Client):
     needs_press(high)
     client.resume()
     with pytest.raises(PumpReset) as reset:
-        pump.bench.inject("watchdog_bite")
+        pump.bench.inject_raw("watchdog_bite")
     pump.restart_after(reset.value)
     client.hello()
     needs_press(high)
@@ -136,7 +136,7 @@ def test_limits_are_not_laundered(pump: Emulator, client: Client):
     needs_press(high)
     program(client, drugs=drug(max_dose_24h_ng=3_000_000))
     needs_press(lambda: program(client))
-    pump.bench.inject("planner_fault")
+    pump.bench.inject_raw("planner_fault")
     pump.bench.advance_by(3600 * S)
     assert client.status().state == "fault"
     with pytest.raises(Refused, match="fault_latched"):

@@ -132,7 +132,7 @@ class Rig:
             elif name == "skip-bridge" and status.bolus != "bridge":
                 self.bridge(client)
         if name == "fault clear":
-            self.emulator.bench.inject("planner_fault", kind="runaway")
+            self.emulator.bench.inject_raw("planner_fault", kind="runaway")
         self.emulator.bench.advance_by(HOUR_US if name in SOON else DAY_US)
         if name == "resume":
             with Client.connect(self.line.port) as client:

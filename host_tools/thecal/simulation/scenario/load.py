@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from thecal.emulator.event_fields import EXAMPLES
+from thecal.emulator.injections import INJECT
 from thecal.errors import Problem, TherapyError
-from thecal.simulation.scenario.faults import INJECT
-from thecal.simulation.scenario.fields import EXAMPLES
 from thecal.simulation.scenario.models import DO, Event
 from thecal.therapy.toml_file import parse_toml, path_text, problems_of, read_text
 

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
 
+from thecal.emulator.event_fields import EXAMPLES, BaseEvent, one_of
+from thecal.emulator.injections import Injection
 from thecal.errors import TherapyError
-from thecal.simulation.scenario.faults import Injection
-from thecal.simulation.scenario.fields import EXAMPLES, BaseEvent, one_of
 from thecal.therapy import limits
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.fields import amount, wrong

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from thecal.simulation.scenario.fields import EXAMPLES, Condition, Lasting, number, one_of
+from thecal.emulator.event_fields import EXAMPLES, Condition, Lasting, number, one_of
 from thecal.therapy.fields import count, words, wrong
 from thecal_protocol import sensors
 from thecal_protocol.bench import PLANNER_FAULTS
