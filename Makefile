@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format traceability emulate bench soak docs pictures flash size lock clean
+.PHONY: help setup run test lint format traceability emulate bench soak docs dist pictures flash size lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,14 @@ docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no inter
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
+dist: $(VENV)/.dist  ## Build dist/: sdist, the wheel of it, what it runs on (CycloneDX SBOM), SHA-256 of each
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist . >build.log 2>&1 || { cat build.log >&2; exit 1; }
+	@rm build.log
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/thecal.cdx.json requirements/run.lock
+	@cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
+
 pictures: $(VENV)/.docs  ## Make the pictures of the documents anew: a day by `make run`, the live monitor
 	@$(BIN)/python -m thecal.simulation.demo
 	@cp build/run.png docs/images/run.png
@@ -98,7 +106,7 @@ $(VENV)/.thecal: $(VENV)/.run pyproject.toml $(wildcard host_tools/thecal/__init
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: requirements/%.lock $(VENV)/.thecal
+$(VENV)/.dist $(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: requirements/%.lock $(VENV)/.thecal
 	@echo "Adding the packages of $< to $(VENV) (once)"
 	@$(INSTALL) $<
 	@touch $@

@@ -21,8 +21,8 @@ all=("${test[@]}" --group lint)
 
 # One resolution for all of them: what the layers share has one version.
 versions=$scratch/versions.txt
-[ -n "${UPGRADE:-}" ] || [ ! -f requirements/lint.lock ] || sed -n 's/^\([A-Za-z0-9._-]*==[^ ]*\).*/\1/p' requirements/lint.lock >"$versions"
-compile "$versions" "${all[@]}"
+[ -n "${UPGRADE:-}" ] || cat requirements/*.lock | sed -n 's/^\([A-Za-z0-9._-]*==[^ ]*\).*/\1/p' | sort -u >"$versions"
+compile "$versions" "${all[@]}" --group dist
 
 layer() { # name, what for, argument...
   local lock=requirements/$1.lock what=$2
@@ -39,6 +39,7 @@ layer() { # name, what for, argument...
 
 mkdir -p requirements
 layer run "What thecal needs to run, and to flash a board." --extra flash --group setup
+layer dist "What making the wheel needs as well." --extra flash --group setup --group dist
 layer docs "What the documentation's site needs as well." --extra flash --group setup --group docs
 layer test "What the tests need as well." "${test[@]}"
 layer lint "What the checks of the code need as well: everything." "${all[@]}"

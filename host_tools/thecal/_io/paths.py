@@ -1,7 +1,7 @@
 """Where the parts of thecal that are not Python packages lie: the firmware, the unix board, MicroPython.
 
-thecal runs from a checkout (it is installed in editable mode), so they are found beside the host tools;
-THECAL_HOME and THECAL_MICROPYTHON name other places.
+In a checkout (thecal is installed in editable mode) they are the folders at its top; an installed wheel
+carries them inside the package. THECAL_HOME and THECAL_MICROPYTHON name other places.
 """
 
 import importlib.util
@@ -19,14 +19,24 @@ _START_PACKAGE = (
 
 
 def project_root() -> Path:
-    """The folder with `firmware/`, `protocol/` and `boards/`. SimulationError when there is none."""
+    """The folder with `firmware/`, `protocol/`, `boards/` and `examples/`. SimulationError when there is
+    none."""
     named = os.environ.get("THECAL_HOME")
-    root = Path(named) if named else Path(__file__).resolve().parents[3]
+    root = Path(named) if named else _carried() or Path(__file__).resolve().parents[3]
     if not (root / "protocol" / "thecal_protocol").is_dir():
         raise SimulationError(
-            f"there is no firmware in {root}", "install thecal from a checkout, or set THECAL_HOME to one"
+            f"there is no firmware in {root}",
+            "leave THECAL_HOME unset, or let it name a checkout" if named else "install thecal anew",
         )
     return root
+
+
+def _carried() -> Path | None:
+    """What an installed package has inside; None: this is a checkout."""
+    from importlib import resources
+
+    home = resources.files("thecal") / "_home"
+    return home if isinstance(home, Path) and home.is_dir() else None
 
 
 def cache() -> Path:

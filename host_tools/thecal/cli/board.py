@@ -51,7 +51,7 @@ class Line(StrEnum):
     ),
     apart("--image", "--port", why="the one writes a file, the other a board; choose one."),
     needs("--micropython", "--image", why="over the line the board keeps its MicroPython."),
-    apart("--bundle", "--image", why="--bundle goes with --port: an image holds this checkout's firmware."),
+    apart("--bundle", "--image", why="--bundle goes with --port: an image holds thecal's own firmware."),
     needs("--signer", "--bundle"),
     needs("--key", "--make-bundle"),
     needs("--wait", "--port", why="there is no board to wait for."),
@@ -69,13 +69,13 @@ def flash(
         bool, typer.Option("--production", help="No console: maintenance only with the button held at boot.")
     ] = False,
     from_bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="A signed bundle instead of this checkout's firmware.")
+        Path | None, typer.Option("--bundle", help="A signed bundle instead of thecal's own firmware.")
     ] = None,
     signer: Annotated[
         str, typer.Option("--signer", help="With --bundle, once for a board: the key that you vouch for.")
     ] = "",
     make_bundle: Annotated[
-        Path | None, typer.Option("--make-bundle", help="Only write this checkout's firmware as a bundle.")
+        Path | None, typer.Option("--make-bundle", help="Only write thecal's own firmware as a bundle.")
     ] = None,
     key: Annotated[Path | None, typer.Option("--key", help="With --make-bundle: the signing key.")] = None,
     serial_number: Annotated[str, typer.Option("--serial-number", help="Else the chip's own.")] = "",

@@ -146,3 +146,37 @@ def check(
         first = str(TherapyError([report.errors[0]]))
         more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
         raise ThecalError(f"{therapy} is not sound: {first}{more}", "mend it and check it again")
+
+
+@command(OFFLINE, "thecal examples", "thecal examples here")
+def examples(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Where they are copied to; made when missing.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the examples that thecal carries, therapies and programs, or copy them into a folder."""
+    import shutil
+
+    from thecal._io import paths
+    from thecal.errors import ThecalError
+
+    home = paths.project_root() / "examples"
+    files = sorted(x for x in home.rglob("*") if x.is_file() and x.suffix != ".pyc")
+    names = [file.relative_to(home).as_posix() for file in files]
+    if folder is not None:
+        there = [name for name in names if (folder / name).exists()]
+        if there:
+            raise ThecalError(f"{folder / there[0]} is there already", "name another folder")
+        try:
+            for name, file in zip(names, files, strict=True):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / name)
+        except OSError as error:
+            raise ThecalError(
+                f"the examples cannot be copied to {folder}: {error.strerror}", "name another folder"
+            ) from None
+    if as_json:
+        print_json({"schema": 1, "folder": None if folder is None else str(folder), "files": names})
+    else:
+        print("\n".join(names if folder is None else [str(folder / name) for name in names]))

@@ -47,7 +47,7 @@ def main() -> int:
     began_s = time.monotonic()
     try:
         root = paths.project_root()
-        build = root / "build"
+        build = Path("build")
         private.folder(build)
         therapy = load_therapy(root / _EXAMPLE)
         plan = Plan(therapy, _DAY_US, _EVENTS, seed=1, trace=build / "run.trace")

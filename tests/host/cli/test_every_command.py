@@ -32,6 +32,8 @@ _WAIT_US = 3 * 3600 * 1_000_000
 LINES = (
     "check {m}",
     "simulate {m} --for 1h",
+    "examples",
+    "examples {d}/examples",
     "ports",
     "calibrate --run '40000:99.8 mg' --density '0.9982 g/mL' --mass-uncertainty '0.02 mg'",
     "library show",

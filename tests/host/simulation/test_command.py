@@ -118,7 +118,9 @@ def test_make_run(tmp_path: Path):
         (home / name).symlink_to(ROOT / name)
     environment = {**os.environ, "THECAL_HOME": str(home), "COLUMNS": "100"}
     command = [sys.executable, "-m", "thecal.simulation.demo"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "DIFFERENT" not in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
