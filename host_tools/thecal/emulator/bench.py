@@ -16,9 +16,9 @@ import dataclasses
 import difflib
 import subprocess
 from collections.abc import Callable, Mapping
-from typing import IO, TYPE_CHECKING, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
-from thecal.emulator.testbench import Bench, PumpReset, steps_of
+from thecal.emulator.testbench import Bench, PumpReset
 from thecal.emulator.truth import Truth
 from thecal.errors import SimulationError
 
@@ -120,7 +120,7 @@ class PumpBench(Bench):
         off_us = parse_whole(lasting, DURATION)
         from_us = self._through_resets(self.now)
         world = self.power_cut(conditions=True)
-        self._steps_before += steps_of(world)
+        self._steps_before += _steps_of(world)
         self._pump.restart({"start_us": from_us + off_us}, world=world)
 
     def truth(self, *, collect: bool = True) -> Truth:
@@ -148,8 +148,13 @@ class PumpBench(Bench):
                 )
 
     def _start_again(self, reset: PumpReset, takes_us: int) -> None:
-        self._steps_before += reset.steps
+        self._steps_before += _steps_of(reset.world)
         self._pump.restart_after(reset, takes_us=takes_us)
+
+
+def _steps_of(world: Any) -> int:
+    """Made by the motor in the life that left this world."""
+    return int(world["steps"])
 
 
 def _event(name: str, lasting: str, values: Mapping[str, object]) -> Injection:

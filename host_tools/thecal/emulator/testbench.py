@@ -55,11 +55,6 @@ class PumpReset(SimulationError):
         self.latch = _whole(last_words, "latch")
         self.world = last_words["world"]
 
-    @property
-    def steps(self) -> int:
-        """Made by the motor in the life that ended."""
-        return steps_of(self.world)
-
 
 class Bench:
     """Typed requests to the bench of one pump process. SimulationError: refused, or the pump died."""
@@ -213,10 +208,6 @@ class Bench:
         """The buzzer makes no sound."""
         self._last("buzzer_broken", for_us, ends)
 
-    def hang(self) -> None:
-        """The pump's main loop never comes back. PumpReset follows when time passes, if it has a watchdog."""
-        self.inject_raw("hang")
-
     def _last(self, what: str, for_us: int | None, ends: bool, **values: int | str) -> None:
         if for_us is not None:
             values["for_us"] = for_us
@@ -259,7 +250,7 @@ class Bench:
         (`Emulator.restart`). `conditions`: what was injected, and still lasts, is left too."""
         answer = self._ask({"do": "inject", "what": "power_cut", "conditions": conditions})
         self._process.wait(_ANSWER_S)
-        return answer.get("world")
+        return answer["world"]
 
     def inject_raw(self, what: str, **values: int | str) -> None:
         """Any fault, by name, in the units of the wire."""
@@ -370,11 +361,6 @@ class Bench:
         if text:
             error.add_note(text)
         return error
-
-
-def steps_of(world: object) -> int:
-    """Made by the motor in the life that left this world."""
-    return _whole(cast("dict[str, object]", world), "steps") if isinstance(world, dict) else 0
 
 
 def _ended(code: object) -> SimulationError:

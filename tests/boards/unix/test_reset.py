@@ -58,14 +58,14 @@ def test_hung_software_is_reset_within_the_time_out(emulator):
     with Remote(emulator) as board:
         board.call("watchdog.start", 8388)
         emulator.bench.advance_to(5 * S)
-        emulator.bench.hang()
+        emulator.bench.inject_raw("hang")
         assert bitten(emulator, 100 * S).now_us == 5 * S + 8_388_000
 
 
 def test_hung_software_without_a_watchdog_hangs_on_but_time_passes(emulator):
     with Remote(emulator) as board:
         board.append(Run(steps=60, first_us=S, gap_us=S))
-        emulator.bench.hang()
+        emulator.bench.inject_raw("hang")
         board.send("executed")  # nobody listens any more
         emulator.bench.advance_to(86_400 * S)
         assert emulator.bench.truth().steps == 60
@@ -78,7 +78,7 @@ def test_the_exact_count_and_the_latch_outlive_a_bite_where_there_is_memory(emul
         board.call("latch.put", 0x2BADCAFE)
         board.call("watchdog.start", 1000)
         emulator.bench.advance_to(37 * S)
-        emulator.bench.hang()
+        emulator.bench.inject_raw("hang")
         reset = bitten(emulator, 100 * S)
     assert reset.executed == 38  # the queue ran on until the bite
     emulator.restart_after(reset, memory_lost=memory_lost)
@@ -132,7 +132,7 @@ def test_what_is_no_part_of_the_pump_goes_on_over_a_reset(emulator, tmp_path):
         board.append(Run(steps=10, first_us=S, gap_us=S))
         board.call("watchdog.start", 1000)
         bench.advance_to(20 * S)
-        bench.hang()
+        bench.inject_raw("hang")
         emulator.restart_after(bitten(emulator, 30 * S))
     with Remote(emulator) as board:
         truth = emulator.bench.truth()
