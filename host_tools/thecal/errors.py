@@ -20,6 +20,10 @@ class ThecalError(Exception):
         return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
+class WrongArgument(ThecalError, TypeError, ValueError):
+    """A call of the Python API was given what it does not take; nothing was asked of a pump."""
+
+
 class PortError(ThecalError):
     """The port cannot be opened, or vanished while open."""
 

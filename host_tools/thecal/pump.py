@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import os
 from datetime import date, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from thecal._io.arguments import checked, path_of
 from thecal.commands.status import Snapshot
-from thecal.errors import PortError
+from thecal.errors import PortError, WrongArgument
 from thecal.link import keyring
 from thecal.link.client import LAST_EVENT, Client
 from thecal.link.responses.pump import Accounts, Event, Filling, Hello, Instant, Limit
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Accounts", "Event", "Filling", "Hello", "Instant", "Limit", "Pump", "Snapshot"]
 
 
+@checked
 class Pump:
     """A pump on a port, in an open session. The port is given back by `close`, or at the end of a `with`.
 
@@ -274,7 +275,7 @@ class Pump:
             parse_whole(residual, VOLUME, zero=True),
             lot,
             expiry,
-            measured_pl=parse_whole(measured, VOLUME, zero=True) if measured else None,
+            measured_pl=None if measured == "" else parse_whole(measured, VOLUME, zero=True),
         )
         return Before.ask(self.client).propose(wanted, None if program is None else _checked(program))
 
@@ -306,15 +307,17 @@ class Pump:
             Old and new time.
 
         Raises:
-            ValueError: both are given, or none.
+            WrongArgument: both are given, or none.
             QuantityError: an amount has no unit, or is no whole number of the wire's.
             Refused, Unanswered: the pump does not take it, or the line broke; nothing was changed.
         """
         from thecal.commands.clock import Change
         from thecal.units.quantities import DURATION, parse_whole
 
-        if (to is None) == (not offset):
-            raise ValueError("give either `to` or `offset`")
+        if (to is None) == (offset == ""):
+            raise WrongArgument(
+                "the clock is set to a time, or moved by an offset", "give either `to` or `offset`"
+            )
         change = Change(to=to) if to else Change(offset_us=parse_whole(offset, DURATION, negative=True))
         return change.propose(self.client)
 
@@ -350,7 +353,7 @@ class Pump:
         """
         from thecal.units.quantities import SECONDS, parse_whole
 
-        seconds = parse_whole(lasting, SECONDS) if lasting else 0
+        seconds = 0 if lasting == "" else parse_whole(lasting, SECONDS)
         certain_delivery(self.client, "the stop", lambda: self.client.stop(resume_after_s=seconds))
 
     def resume(self) -> None:
@@ -387,10 +390,10 @@ class Pump:
 
 def _checked(therapy: str | os.PathLike[str] | Therapy | CheckedTherapy) -> CheckedTherapy:
     from thecal.therapy.checked import CheckedTherapy
-    from thecal.therapy.judge import checked
+    from thecal.therapy.judge import checked as judged
     from thecal.therapy.load import load_therapy
     from thecal.therapy.models import Therapy
 
     if isinstance(therapy, CheckedTherapy):
         return therapy
-    return checked(therapy) if isinstance(therapy, Therapy) else load_therapy(Path(therapy))
+    return judged(therapy) if isinstance(therapy, Therapy) else load_therapy(path_of(therapy, "therapy"))

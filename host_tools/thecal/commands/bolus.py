@@ -47,6 +47,10 @@ class Proposed:
             "text": f"The bolus of {mass_text(dose_ng)} runs for {duration_text(duration_us)}.",
         }
 
+    def abort(self) -> None:
+        """Have the pump forget it; nothing has changed."""
+        self.client.abort()
+
     def _amounts(self) -> tuple[int, int]:
         dose_ng, duration_us = self.proposal.reading["dose_ng"], self.proposal.reading["duration_us"]
         assert isinstance(dose_ng, int)  # by the table

@@ -73,6 +73,10 @@ class ProposedClock:
         certain_delivery(self.client, "setting the clock", lambda: self.client.commit(self.proposal.digest))
         return _local(self.client)
 
+    def abort(self) -> None:
+        """Have the pump forget it; nothing has changed."""
+        self.client.abort()
+
 
 def _moved(local: datetime, offset_us: int) -> datetime | None:
     """None: no calendar has it."""

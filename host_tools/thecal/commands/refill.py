@@ -280,6 +280,10 @@ class Refill:
         client = self.before.client
         return certain_delivery(client, "the refill", lambda: client.commit(self.proposal.digest))
 
+    def abort(self) -> None:
+        """Have the pump forget it; nothing has changed."""
+        self.before.client.abort()
+
     def as_json(self) -> dict[str, object]:
         """The document after the commit."""
         wanted, following = self.wanted, self.before.next_date(self.wanted)

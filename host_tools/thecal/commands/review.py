@@ -117,6 +117,10 @@ class Review:
             error.message += f" (the pump's clock had been set before it, to {now:{CLOCK}})"
             raise
 
+    def abort(self) -> None:
+        """Have the pump forget it; nothing has changed."""
+        self.client.abort()
+
     def print_tables(self, console: Console | None = None) -> None:
         """The review for people."""
         from rich.console import Console

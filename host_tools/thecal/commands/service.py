@@ -36,12 +36,10 @@ class Prime:
         try:
             proposal = before_commit("the proposal", lambda: client.propose_prime(dry=dry))
         except Refused as refused:
-            if refused.name != "implant_flag":
-                raise
-            raise ThecalError(
-                "implant_flag: a prime is for an implant or a revision; nothing was changed",
-                "if this is one, say so with --implant",
-            ) from refused
+            if refused.name == "implant_flag":
+                refused.message = "implant_flag: a prime is for an implant or a revision; nothing was changed"
+                refused.hint = "if this is one, say so with --implant"
+            raise
         names = ("pump_tubing_pl", "catheter_length_um", "catheter_pl_per_cm")
         tubing_pl, length_um, per_cm_pl = (_whole(program, name) for name in names)
         catheter_pl = Fraction(length_um * per_cm_pl, 10_000)
@@ -58,6 +56,10 @@ class Prime:
     def commit(self) -> None:
         """Begin it."""
         certain_delivery(self.client, "the prime", lambda: self.client.commit(self.proposal.digest))
+
+    def abort(self) -> None:
+        """Have the pump forget it; nothing has changed."""
+        self.client.abort()
 
     def as_json(self) -> dict[str, object]:
         """The document after the commit."""

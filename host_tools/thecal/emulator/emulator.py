@@ -8,6 +8,8 @@ The pump holds the master side of the pty, so `port` (the slave) opens like any 
 again. The pump process ends when this object is closed or when this process dies, however that happens.
 """
 
+from __future__ import annotations
+
 import array
 import contextlib
 import fcntl
@@ -25,6 +27,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from thecal._io import paths
+from thecal._io.arguments import checked
 from thecal.emulator import claims
 from thecal.emulator.bench import RESET_TAKES_US, PumpBench
 from thecal.emulator.testbench import PumpReset
@@ -44,6 +47,7 @@ _CODE = (".py", ".mpy")
 ClockKind = Literal["virtual", "free", "real", "scaled"]
 
 
+@checked
 class Emulator:
     """One emulated pump. `port`: what to open to talk to it. `bench`: time, truth and faults.
 
@@ -92,10 +96,10 @@ class Emulator:
         self._serial_number = ""
         if seed is not None:
             self._settings["seed"] = seed
-        self._flash = flash
-        self._link = link
+        self._flash = None if flash is None else Path(flash)
+        self._link = None if link is None else Path(link)
         paths.project_root()  # missing: say so at once
-        self._script = script
+        self._script = None if script is None else Path(script)
         self._source = source
         self._heap = heap
         self._manifest = manifest
@@ -130,7 +134,7 @@ class Emulator:
         return self._bench
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def process(self) -> subprocess.Popen[bytes]:
         """The pump's process."""
         if self._process is None:
             raise SimulationError("the emulated pump is not running")

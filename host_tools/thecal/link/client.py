@@ -37,11 +37,11 @@ from thecal.link.responses.pump import (
     malformed,
     status_of,
 )
-from thecal.link.session import TIMEOUT_S, TRIES, CommandOutcome, FindKey, Session
+from thecal.link.session import TIMEOUT_S, TRIES, CommandOutcome, FindKey, Session, no_value
 from thecal.link.transport import Link, Transport
 from thecal_protocol import framing
 from thecal_protocol.bolus_kinds import WORDS
-from thecal_protocol.codec import encoded, name_of, size
+from thecal_protocol.codec import WireError, encoded, name_of, size
 from thecal_protocol.messages import (
     ABORT,
     ACCOUNTS,
@@ -277,7 +277,10 @@ class Client(GuardClient):
         Refused: the pump refuses it. ReadbackMismatch: what it read is not what was sent; it was withdrawn.
         Nothing changes until `commit` of the proposal's digest.
         """
-        blob = bytes(encoded(proposal_fields(kind), values))
+        try:
+            blob = bytes(encoded(proposal_fields(kind), values))
+        except WireError as error:
+            raise no_value("propose", error) from None
         reply = Reply("propose", {})
         for offset in range(0, len(blob), PIECE):
             piece = blob[offset : offset + PIECE]

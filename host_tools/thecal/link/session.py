@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from thecal._io import interruption
-from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost
+from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost, WrongArgument
 from thecal.link import bare_console, key_lookup
 from thecal.link.cipher import Cipher, both
 from thecal.link.responses.pump import Hello, Reply, hello_of, malformed
@@ -256,7 +256,10 @@ class Session:
 
     def _frame_of(self, session: int, seq: int, opcode: int, values: dict[str, object]) -> bytes:
         buffer = self._frame
-        end = encode(request_fields(opcode), values, buffer, framing.REQUEST_AT, framing.REQUEST_END)
+        try:
+            end = encode(request_fields(opcode), values, buffer, framing.REQUEST_AT, framing.REQUEST_END)
+        except WireError as error:
+            raise no_value(name_of(MESSAGES, opcode), error) from None
         if opcode in _PLAIN:
             count = framing.seal_request(buffer, end, session, seq, opcode)
         else:
@@ -358,6 +361,13 @@ class Session:
             "check that the pump is powered and that this is its port",
             "silent",
         )
+
+
+def no_value(request: str, error: WireError) -> WrongArgument:
+    """A value that no frame can hold: it was never sent."""
+    return WrongArgument(
+        f"{request} cannot be sent: {error}", "docs/reference/protocol.md says what it takes"
+    )
 
 
 def _refused(opcode: int, result: int, payload: bytes) -> Refused | LinkError:
