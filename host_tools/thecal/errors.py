@@ -126,7 +126,6 @@ REQUEST_WORDS = {
     "patient_bolus": "the patient's bolus",
     "implant": "setting the implant flag",
     "cancel_plan": "ending the plan",
-    "skip_bridge": "leaving the bridge",
     "alarm_confirm": "the confirmation",
     "alarm_silence": "the silence",
     "alarm_test": "the test of the alarm",

@@ -1,6 +1,6 @@
 """A page of docs/ that is made from the code: written, or with --check compared.
 
-Called by: `alarms_page`, `protocol_page`, `states_page`.
+Called by: the generators beside it.
 """
 
 import sys

@@ -352,13 +352,12 @@ def _examples(section: type[Section], prefix: str = "") -> Iterator[tuple[str, s
     """Each field of a file by its path, with a line that would be right; entries of a group not numbered."""
     for name, field in section.model_fields.items():
         path = f"{prefix}{field.alias or name}"
-        for part in (*field.metadata, *_parts(field.annotation)):
+        for part in (*field.metadata, *parts_of(field.annotation)):
             if isinstance(part, Reader):
                 yield path, part.example
             elif isinstance(part, type) and issubclass(part, Section):
-                origin = get_origin(field.annotation)
-                header = f"[[{path}]]" if origin is list else f"[{path}]"
-                if origin is dict:  # by names that the file chooses
+                header = f"[[{path}]]" if get_origin(field.annotation) is list else f"[{path}]"
+                if is_by_name(field.annotation):
                     header, named = f"[{path}.NAME]", f"{path}.NAME"
                     yield path, header
                     path = named
@@ -366,13 +365,18 @@ def _examples(section: type[Section], prefix: str = "") -> Iterator[tuple[str, s
                 yield from _examples(part, f"{path}.")
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
+def is_by_name(annotation: Any) -> bool:
+    """Whether a field holds sections by names that the file chooses."""
+    return get_origin(annotation) is dict
+
+
+def parts_of(annotation: Any) -> Iterator[Any]:
     """Sections and readers in an annotation: X, X | None, list[X], dict[str, X], Annotated[X, reader]."""
     if get_origin(annotation) is Annotated:
         yield from annotation.__metadata__
     elif get_origin(annotation) in (Union, types.UnionType, list, dict):
         for inner in get_args(annotation):
-            yield from _parts(inner)
+            yield from parts_of(inner)
     else:
         yield annotation
 

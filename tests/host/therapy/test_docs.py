@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import therapy_fields
 from host.therapy.samples import MORPHINE, errors_of, with_lines
 from thecal.emulator import injections as faults
 from thecal.simulation.scenario import models
@@ -42,3 +43,11 @@ def test_every_event_and_unit_is_on_the_page(page: str):
         assert re.search(rf"\b{name}\b", page), name
     for unit in registry.UNITS:
         assert f"`{unit[2].split()[0]}`" in page, unit
+
+
+def test_the_table_of_fields_is_the_models():
+    assert therapy_fields.main(["--check"]) == 0, "run `python tools/generate/therapy_fields.py`"
+    table = therapy_fields.written().split(therapy_fields.BEGIN)[1].split(therapy_fields.END)[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    named = {path for path in EXAMPLES if not EXAMPLES[path].startswith("[")}
+    assert {row.split("`")[1] for row in rows} == named
