@@ -25,12 +25,14 @@ from thecal.therapy.drug_library import signing
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = ROOT / "host_tools" / "thecal"
-WRITERS = {"write_text", "write_bytes", "mkdir", "touch", "makedirs", "symlink_to"}
+WRITERS = {"write_text", "write_bytes", "mkdir", "touch", "makedirs", "symlink_to", "copyfile", "copytree"}
 # Writes that go round `_io`, and why they may: "file: what it calls" -> why.
 ROUND = {
     "campaigns/cut_pump.py: write_bytes": "a temporary folder",
     "campaigns/cut_pump.py: write_text": "a temporary folder",
     "campaigns/multi_boot.py: open": "a temporary folder",
+    "cli/files.py: copyfile": "the examples that thecal ships",
+    "cli/files.py: mkdir": "the examples that thecal ships",
     "emulator/claims.py: symlink_to": "the name of a port",
     "emulator/emulator.py: open": "a temporary folder",
     "emulator/emulator.py: write_text": "a temporary folder",
