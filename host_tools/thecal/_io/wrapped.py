@@ -25,7 +25,7 @@ _TOGETHER = re.compile(
 _SPAN = re.compile(r"(?<=[0-9]\0[dhm]) (?=[0-9]+\0(?:h|min|s)\b)")  # "2 d 3 h"
 _LABEL = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
 _WIDEST_LABEL = 36
-_CUT = "..."
+_CUT = " ..."
 
 
 def lines(text: str, width: int, hang: str = "") -> Iterator[str]:

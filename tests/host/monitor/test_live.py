@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -104,6 +105,22 @@ def test_everything_fits_80_by_24(pump: Pump):
         assert max(map(len, shown.text("state").splitlines())) <= 37
 
     watch(pump, steps)
+
+
+def test_looks_do_not_push_out_what_happened(emulator: Emulator):
+    """Nine who only looked leave sessions on record; the newest lines are about therapy all the same."""
+    with Pump(emulator.port) as pump:
+        pump.propose_program(MORPHINE).commit()
+    for _ in range(9):
+        with Pump(emulator.port) as pump:
+            pump.status()
+    with Pump(emulator.port) as pump:
+        lines = words.event_lines(Looking(pump).look(), 4, 60)
+    text = "\n".join(lines)
+    assert "program_committed" in text
+    assert "session" not in text
+    assert max(map(len, lines)) <= 60
+    assert not re.search(r"[0-9]\.\.\.$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("size", [(79, 24), (80, 23), (30, 10)])
