@@ -121,16 +121,7 @@ class SimulationError(ThecalError):
 
 
 # what a person calls a request; the others by their names
-REQUEST_WORDS = {
-    "propose": "the proposal",
-    "patient_bolus": "the patient's bolus",
-    "implant": "setting the implant flag",
-    "cancel_plan": "ending the plan",
-    "alarm_confirm": "the confirmation",
-    "alarm_silence": "the silence",
-    "alarm_test": "the test of the alarm",
-    "clear_fault": "clearing the fault",
-}
+REQUEST_WORDS = {"propose": "the proposal", "patient_bolus": "the patient's bolus"}
 
 # refusal name -> (what it means, what to do). test_errors checks that every refusal has its line.
 REFUSAL_TEXTS = {

@@ -25,7 +25,7 @@ BLANK = [
     (f"{BOLUS} --yes", 1, "it has no therapy"),
     ('refill --volume "40 mL" --residual "0 mL" --yes', 1, "the first program says what the reservoir holds"),
     ("prime --implant --dry --yes", 1, "program it first"),
-    ("cancel-plan --yes", 1, "ending the plan: not_running"),
+    ("cancel-plan --yes", 1, "refused cancel plan: not_running"),
     ('session --dose "2 mg/day" --yes', 1, "the pump has no program to adjust"),
     (f'replace {M} --volume "40 mL" --residual "0 mL" --yes', 1, "there is no filling to replace"),
 ]
@@ -107,7 +107,7 @@ RUNNING = [
     ('refill --volume "400 mL" --residual "1 mL" --yes', 1, "but the reservoir holds 40 mL"),
     ("fault clear", 1, "no fault is latched, so there is nothing to clear"),
     ("prime --dry --yes", 1, "if this is one, say so with --implant"),
-    ("skip-bridge --yes", 1, "leaving the bridge: not_running"),
+    ("skip-bridge --yes", 1, "refused skip bridge: not_running"),
     (f"{BOLUS} --no-input", 1, "nobody may be asked"),
     (f'{CAL} --run "40000:99.8"', 1, '"99.8" has no unit'),
     (f'{CAL.replace("0.02 mg", "1000 g")} --run "40000:99.8 mg"', 1, "over a tenth of what was weighed"),
