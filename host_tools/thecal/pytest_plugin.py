@@ -1,0 +1,91 @@
+"""pytest's plugin `thecal`: an emulated pump for each test that asks for one. How to: docs/howto/ci.md.
+
+    def test_my_host(thecal_pump):
+        my_host.program(thecal_pump.port)
+        thecal_pump.bench.advance("6 h")
+        assert thecal_pump.bench.truth().steps == 12_000
+
+`thecal_pump` is booted, paired and not programmed; `thecal_emulator` makes as many as a test needs, with the
+arguments of `thecal.Emulator`. Each has a serial number, flash, keys and a store of its own below the test's
+`tmp_path`, and random numbers that are the same in every run. Time stands still but for `bench.advance`. A
+test that fails shows the log of its pumps. Nothing of thecal is imported before a test asks for a pump.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from thecal.emulator.emulator import Emulator
+
+_PUMPS = pytest.StashKey[list["Emulator"]]()
+_SHOWN = 40  # records of each pump's log: the last ones
+
+
+@pytest.fixture
+def thecal_emulator(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Emulator]]:
+    """Makes booted pumps, paired unless `paired=False`; all end with the test. Arguments: as of
+    `thecal.Emulator`."""
+    from thecal.emulator.command import keep_key
+    from thecal.emulator.emulator import Emulator
+
+    folder = tmp_path / "thecal"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    monkeypatch.setenv("THECAL_KEYS", str(folder / "keys"))
+    monkeypatch.setenv("THECAL_STORE", str(folder / "store.sqlite"))
+    pumps: list[Emulator] = request.node.stash.setdefault(_PUMPS, [])
+
+    def make(**settings: Any) -> Emulator:
+        number = len(pumps) + 1
+        own = {
+            "seed": zlib.crc32(f"{request.node.nodeid} {number}".encode()),
+            "flash": folder / f"pump-{number}.flash",
+        }
+        pump = running.enter_context(Emulator(**{**own, **settings}))
+        pumps.append(pump)
+        if settings.get("paired", True):
+            keep_key(pump)
+        return pump
+
+    with contextlib.ExitStack() as running:
+        yield make
+
+
+@pytest.fixture
+def thecal_pump(thecal_emulator: Callable[..., Emulator]) -> Emulator:
+    """A pump of this test's own: booted, paired, not programmed."""
+    return thecal_emulator()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the pumps of a test that fails have to say, while they run."""
+    report = yield
+    if report.failed:
+        for pump in item.stash.get(_PUMPS, []):
+            if pump.serial_number:
+                report.sections.append((f"thecal pump {pump.serial_number}", _log_of(pump)))
+    return report
+
+
+def _log_of(pump: Emulator) -> str:
+    """The last of its log, or why there is none."""
+    from thecal.errors import ThecalError
+    from thecal.eventlog import text
+    from thecal.pump import Pump
+
+    try:
+        with Pump(pump.port) as it:
+            return "\n".join(map(text.line, it.log(count=_SHOWN)))
+    except ThecalError as error:
+        return f"its log cannot be read: {error}"
