@@ -45,7 +45,7 @@ def thecal_emulator(
 
     def make(**settings: Any) -> Emulator:
         number = len(pumps) + 1
-        own = {
+        own: dict[str, Any] = {
             "seed": zlib.crc32(f"{request.node.nodeid} {number}".encode()),
             "flash": folder / f"pump-{number}.flash",
         }
@@ -72,7 +72,7 @@ def pytest_runtest_makereport(
     """What the pumps of a test that fails have to say, while they run."""
     report = yield
     if report.failed:
-        for pump in item.stash.get(_PUMPS, []):
+        for pump in item.stash.get(_PUMPS, list["Emulator"]()):
             if pump.serial_number:
                 report.sections.append((f"thecal pump {pump.serial_number}", _log_of(pump)))
     return report

@@ -14,9 +14,12 @@ from thecal.therapy.models import Section
 from thecal.units import quantities
 from thecal_protocol.bolus_kinds import WORDS
 
-_LONGEST = Range(
-    "time of an event", 0, 200 * 366 * limits.US_PER_DAY, lambda us: f"{us // limits.US_PER_DAY} d"
-)
+
+def _days(us: int) -> str:
+    return f"{us // limits.US_PER_DAY} d"
+
+
+_LONGEST = Range("time of an event", 0, 200 * 366 * limits.US_PER_DAY, _days)
 
 EXAMPLES = {
     "at": 'at = "2h"',
