@@ -117,10 +117,14 @@ class Motor:
         """Take a run over. ValueError: "motor queue", it has no place; "motor run", it is too far off."""
         self._check(run)
         back = 1 - self._back
-        step_schedule.dues(self._words[back], run, self._lead, self._state)
-        self._hand_over(back, run.steps)
+        words = self._words[back]
+        state = self._state
+        steps = step_schedule.dues(words, run, self._lead, state)
+        interrupts = machine.disable_irq()
+        step_schedule.hand_over(words, steps, state, self._pairs[back])
+        machine.enable_irq(interrupts)
         self._back = back
-        self._end = (self._expected() - run.steps) & _MASK
+        self._end = (self._expected() - steps) & _MASK
 
     def _check(self, run) -> None:
         flying = self.in_flight()
@@ -130,11 +134,6 @@ class Motor:
             raise ValueError("motor queue")
         if run.gap_s > _FAR_S or run.last_s - run.first_s > _FAR_S:
             raise ValueError("motor run")
-
-    def _hand_over(self, back: int, steps: int) -> None:
-        interrupts = machine.disable_irq()
-        step_schedule.hand_over(self._words[back], steps, self._state, self._pairs[back])
-        machine.enable_irq(interrupts)
 
     def executed(self) -> int:
         """Steps driven since boot, by PIO's count."""
