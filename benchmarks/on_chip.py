@@ -70,7 +70,6 @@ def rows(quick: bool) -> list[Row]:
 
 def _of_the_planner(image: Path) -> list[Row]:
     from boards.rp2040.chip import Chip, slot
-
     from thecal.firmware_build import chip as chip_build
 
     chip = Chip(image, slot(chip_build.build({"fast": _FAST, "plan_rig": PLAN_RIG.read_text()}, "fast")))

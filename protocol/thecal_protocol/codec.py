@@ -76,13 +76,20 @@ def encode(
     end: int,
 ) -> int:
     """Write `values` by the table `fields` at `buffer[at:]`, never past `end`; returns where it stopped."""
-    _check_names(fields, values)
+    if not isinstance(values, dict) or len(values) != len(fields):  # pyright: ignore
+        _check_names(fields, values)
+    integers = INTEGER_KINDS
     for name, kind in fields:
+        if name not in values:
+            _check_names(fields, values)
         value = values[name]
         if not isinstance(kind, str):
             at = _put_group(name, kind, value, buffer, at, end)
-        elif kind in INTEGER_KINDS:
-            at = _put_whole(name, INTEGER_KINDS[kind], value, buffer, at, end)
+        elif kind in integers:
+            row = integers[kind]
+            _check_whole(name, row, value, end - at)
+            _pack_into(row[0], buffer, at, value)
+            at += row[1]
         else:
             at = _put_content(name, _content(name, kind, value), buffer, at, end)
     return at
@@ -214,19 +221,15 @@ def _content(name: str, kind: str, value: object) -> "bytes | bytearray":
     return value
 
 
-def _put_whole(
-    name: str, kind: "tuple[str, int, int, int]", value: object, buffer: bytearray, at: int, end: int
-) -> int:
-    """One of INTEGER_KINDS. Its frame has 11 words: no more fit MicroPython's stack, and it runs for every
-    field."""
+def _check_whole(name: str, kind: "tuple[str, int, int, int]", value: object, room: int) -> None:
+    """Is it one of a kind of INTEGER_KINDS, and is there room for it? Four arguments and a small frame, which
+    MicroPython keeps on its stack: it runs for every field."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise WireError(WRONG_TYPE, name)
     if value < kind[2] or value > kind[3]:
         raise WireError(OUT_OF_RANGE, name)
-    if at + kind[1] > end:
+    if kind[1] > room:
         raise WireError(NO_ROOM, name)
-    _pack_into(kind[0], buffer, at, value)
-    return at + kind[1]
 
 
 def _put_content(name: str, content: "bytes | bytearray", buffer: bytearray, at: int, end: int) -> int:
@@ -240,7 +243,9 @@ def _put_content(name: str, content: "bytes | bytearray", buffer: bytearray, at:
 
 def _put_group(name: str, kind: object, value: object, buffer: bytearray, at: int, end: int) -> int:
     entries = _entries(name, value)
-    at = _put_whole(name, INTEGER_KINDS["u16"], len(entries), buffer, at, end)
+    _check_whole(name, INTEGER_KINDS["u16"], len(entries), end - at)
+    _pack_into("<H", buffer, at, len(entries))
+    at += 2
     for entry in entries:
         at = encode(_group(kind), entry, buffer, at, end)
     return at

@@ -175,6 +175,7 @@ LOG_STATE = (
     ("next_event", "u32"),  # number of the next record to reach the flash
     ("boot", "u16"),
     ("failing", "u8"),  # 1: what happens does not get onto flash at present
+    ("heap_free", "u32"),  # bytes; here, as to count them takes a chip 8 ms
     (
         "rings",  # in the order of RINGS
         (

@@ -147,7 +147,6 @@ MESSAGES = (
             ("alarm", "u8"),  # the one that is announced, of the highest class; 0: none
             ("missed_pl", "u64"),  # counted since the first program and not seen to move; UNSEEN: not known
             ("next_event", "u32"),  # sequence the next event will bear
-            ("heap_free", "u32"),
         ),
     ),
     (

@@ -37,7 +37,7 @@ STEADY = {
     "pump/safety/supervisor.py": "may_run admits evaluate _watch _judge _sample check_values feed",
     "pump/safety/monitor.py": "watch_motor sample judge is_suspect _fails _interval_s _value"
     " _judge_temperature _judge_pressures _judge_battery",
-    "thecal_protocol/codec.py": "_put_whole _put_content",
+    "thecal_protocol/codec.py": "_check_whole _put_content",
     "pump/safety/alarms.py": "stands _end wake_s",
 }
 

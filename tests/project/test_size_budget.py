@@ -45,11 +45,13 @@ def test_the_longest_function_is_within_its_budget():
 
 def test_what_is_beyond_is_named():
     budget = {
-        "longest_function_lines": 40, "boot_s": 5, "heap_free_after_boot": 80_000, "heap_free_at_peak": 60_000
+        "longest_function_lines": 40, "boot_s": 5, "status_ms": 18,
+        "heap_free_after_boot": 80_000, "heap_free_at_peak": 60_000,
     }  # fmt: skip
     good = {
         "longest_function_lines": 40,
         "boot_s": 5.0,
+        "status_ms": 18,
         "heap_free_after_boot": 80_000,
         "heap_free_at_peak": 60_000,
     }

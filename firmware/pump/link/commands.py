@@ -48,6 +48,7 @@ class Commands:
         self._delivery = controller.delivery
         self._proposals = proposals
         self._authorization = authorization
+        self._supervisor = guard.supervisor
         self._log = log
         self._bounds = bounds
         self._page = bytearray(_PAGE_SIZE)
@@ -68,7 +69,11 @@ class Commands:
         self._write_log()
         local = delivery.local
         local.at(time.s, time.us)
-        answer = {
+        alarms = self._supervisor.alarms
+        program = self._controller.prescription
+        source = self._controller.shown_source()
+        return {  # at once, in its size: the chip takes long to find room for one that grows
+            "state": self._supervisor.state(),
             "now_s": time.s,
             "now_us": time.us,
             "local_day": local.day,
@@ -78,14 +83,17 @@ class Commands:
             "program_digest": self._proposals.program_digest,
             "steps": delivery.count.steps(),
             "reservoir_pl": self._controller.reservoir_left_pl(),
+            "rate_pl_per_day": delivery.rates.pl_per_day(program.step_volume_pl) if program else 0,
+            "basal_ng_per_day": self._controller.basal_ng_per_day() if program and delivery.flowing else 0,
             "next_change_s": self._until_change(),
+            "bolus": source.kind if source else 0,
+            "bolus_given_pl": source.given_pl(time.s, time.us) if source else 0,
+            "bolus_left_us": source.left_us(time.s, time.us) if source else 0,
+            "alarms": alarms.count(),
+            "alarm": alarms.announced(),
+            "missed_pl": self._guard.missed_pl(),
             "next_event": self._log.queue.next_stored(),
-            "heap_free": gc.mem_free(),
         }
-        self._guard.add_status(answer)
-        self._add_rates(answer)
-        self._add_bolus(answer)
-        return answer
 
     def alarm_class(self) -> int:
         """The highest class of alarm that stands: 0 none, 1 noncritical, 2 critical."""
@@ -96,22 +104,6 @@ class Commands:
         if change.is_never():
             return _NONE_SCHEDULED
         return max(0, change.s - self._timebase.s)
-
-    def _add_rates(self, answer) -> None:
-        prescription = self._controller.prescription
-        answer["rate_pl_per_day"] = 0
-        answer["basal_ng_per_day"] = 0
-        if prescription is not None:
-            answer["rate_pl_per_day"] = self._delivery.rates.pl_per_day(prescription.step_volume_pl)
-            if self._delivery.flowing:
-                answer["basal_ng_per_day"] = self._controller.basal_ng_per_day()
-
-    def _add_bolus(self, answer) -> None:
-        time = self._timebase
-        source = self._controller.shown_source()
-        answer["bolus"] = source.kind if source else 0
-        answer["bolus_given_pl"] = source.given_pl(time.s, time.us) if source else 0
-        answer["bolus_left_us"] = source.left_us(time.s, time.us) if source else 0
 
     def limits(self, values):
         table = self._bounds.table
@@ -228,6 +220,7 @@ class Commands:
             "next_event": log.queue.next_stored(),
             "boot": log.queue.boot,
             "failing": 1 if log.failing else 0,
+            "heap_free": gc.mem_free(),
             "rings": [
                 {
                     "first": log.first_kept(ring),

@@ -26,7 +26,7 @@ class GuardCommands:
         self._controller = controller
         self._delivery = controller.delivery
         self._log = log
-        self._supervisor = supervisor
+        self.supervisor = supervisor
         self._readiness = readiness
         self._persistence = persistence
         self._alarms = supervisor.alarms
@@ -35,11 +35,11 @@ class GuardCommands:
         """Refused when a fault is latched and this request would change something (INT-08). A patient's
         request is refused as `alarm`, and logged."""
         if messages.command(opcode)[2] & messages.KIND == messages.CHANGES:
-            self._supervisor.check_values()
+            self.supervisor.check_values()
             if self._delivery.fault:
                 raise Refused("fault_latched", str(self._delivery.fault_code))
         elif opcode == messages.PATIENT_BOLUS:
-            self._supervisor.check_values()
+            self.supervisor.check_values()
 
     def standing(self):
         """Numbers of the alarms that stand."""
@@ -49,14 +49,6 @@ class GuardCommands:
         """0 nothing stands, 1 noncritical, 2 critical."""
         number = self._alarms.announced()
         return 1 + self._alarms.critical[number] if number else 0
-
-    def add_status(self, answer) -> None:
-        """State and alarms, in the answer of STATUS."""
-        alarms = self._alarms
-        answer["state"] = self._supervisor.state()
-        answer["alarms"] = alarms.count()
-        answer["alarm"] = alarms.announced()
-        answer["missed_pl"] = self.missed_pl()
 
     def missed_pl(self, since_refill: bool = False) -> int:
         """Counted and not seen to move, in all; messages.UNSEEN where no motor can be seen (RES-06)."""
@@ -69,7 +61,7 @@ class GuardCommands:
 
     def alarms(self, values):
         alarms = self._alarms
-        latch = self._supervisor.latch
+        latch = self.supervisor.latch
         standing = self.standing()
         standing.sort(key=lambda each: (1 - alarms.critical[each], alarms.at_s[each], alarms.at_us[each]))
         first = values["first"]
@@ -99,7 +91,7 @@ class GuardCommands:
         count = self._alarms.confirm(number)
         self._log.note(event.ALARM_CONFIRMED, number, 0, count, 0)
         if number == alarm.REFILL_RESIDUAL or (number == 0 and self._alarms.stands(alarm.REFILL_RESIDUAL)):
-            self._supervisor.reservoir.accept_residual(self._persistence)
+            self.supervisor.reservoir.accept_residual(self._persistence)
         return {"confirmed": count}
 
     def alarm_silence(self, _):
@@ -117,7 +109,7 @@ class GuardCommands:
         return {"sounded": sounded}
 
     def sensors(self, _):
-        supervisor = self._supervisor
+        supervisor = self.supervisor
         monitor = supervisor.monitor
         eri_s = monitor.eri_s
         states = []
@@ -141,12 +133,12 @@ class GuardCommands:
     def clear_fault(self, _):
         time = self._timebase
         self._readiness.clear_fault(time.s, time.us)
-        return {"at_s": time.s, "at_us": time.us, "state": self._supervisor.state()}
+        return {"at_s": time.s, "at_us": time.us, "state": self.supervisor.state()}
 
     def reservoir(self, values):
         controller = self._controller
         controller.need_program()
-        reservoir = self._supervisor.reservoir
+        reservoir = self.supervisor.reservoir
         low_pl = reservoir.low_pl()
         record = controller.reservoir_fills.refills
         first = values["first"]
@@ -178,7 +170,7 @@ class GuardCommands:
 
     def _refill_due(self, low_pl: int):
         """(local day, why): the earliest of low reservoir, the drug's stability and the battery's end."""
-        supervisor = self._supervisor
+        supervisor = self.supervisor
         local = self._delivery.local
         local.at(self._timebase.s, self._timebase.us)
         found = (0, 0)

@@ -17,7 +17,7 @@ from thecal.commands.delivered import Ledger, missed_json
 from thecal.errors import Refused
 from thecal.link.client import Client
 from thecal.link.responses.alarms import Alarms, Reservoir, Sensors
-from thecal.link.responses.pump import Accounts, Hello, Status
+from thecal.link.responses.pump import Accounts, Hello, LogState, Status
 from thecal.units import local_time
 from thecal.units.amounts import (
     PL_PER_ML,
@@ -51,11 +51,12 @@ class Snapshot:
     alarms: Alarms
     sensors: Sensors | None
     reservoir: Reservoir | None  # None: there is no program, so nothing is counted
+    log_state: LogState | None  # None: this role may not read it
     distrusted: list[
         int
     ]  # without a program: what the last start could not trust (`thecal.commands.record_errors`)
     stop_left_s: int | None  # of a stop for a time, at `slow`
-    slow: Status  # when what changes slowly was asked: accounts, program, sensors, reservoir, distrusted
+    slow: Status  # when what changes slowly was asked: all but status and alarms
 
     @classmethod
     def take(cls, port: str, client: Client, hello: Hello, before: Snapshot | None = None) -> Snapshot:
@@ -75,6 +76,7 @@ class Snapshot:
             client.alarms(),
             _unless_refused(client.sensors),
             _unless_refused(client.reservoir),
+            _unless_refused(client.log_state),
             []
             if status.program_digest
             else _unless_refused(lambda: record_errors.of_last_start(client)) or [],
@@ -253,7 +255,7 @@ class Snapshot:
             "refill_by": self.refill_by.isoformat() if self.refill_by else None,
             "refill_reason": self.reservoir.refill_reason if self.reservoir and self.refill_by else None,
             "next_event": status.next_event,
-            "heap_free": status.heap_free,
+            "heap_free": self.log_state.heap_free if self.log_state else None,
         }
 
 

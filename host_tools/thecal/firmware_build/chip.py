@@ -161,6 +161,7 @@ def _program(texts: Mapping[str, str], root: str, keep: Set[str], on_demand: Ite
     if not isinstance(start, ast.Expr):
         raise FlashError(f"{root} does not end with a call", "let its last statement start the program")
     called = ast.unparse(start)
+    body[1:1] = minify.fillers(ast.Module(body, []))
     made = {
         PROGRAM: ast.unparse(ast.Module(body, [])),
         START: f"from {PROGRAM} import {called.partition('(')[0]}\n{called}\n",

@@ -241,7 +241,7 @@ def _told_to_its_clinician(port: str) -> dict[str, object]:
     """A new board has no key yet, and one of somebody else's pumps not ours: both None then."""
     try:
         with Client.connect(port) as client:
-            return {"firmware": client.hello().firmware, "heap_free": client.status().heap_free}
+            return {"firmware": client.hello().firmware, "heap_free": client.log_state().heap_free}
     except (NoKey, Refused):
         return {"firmware": None, "heap_free": None}
 

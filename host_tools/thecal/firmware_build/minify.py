@@ -17,6 +17,7 @@ import string
 from collections.abc import Callable, Iterator, Set
 
 from thecal.errors import FlashError
+from thecal.firmware_build import dead_code
 from thecal.firmware_build.bundler import GLOBAL, LOCAL
 from thecal.firmware_build.dead_code import CALLED_FROM_OUTSIDE
 
@@ -31,6 +32,10 @@ ticks_diff ticks_ms ticks_us timeout_char toggle txbuf umount unique_id unregist
 viper
 """.split()
 _ONE_BYTE = 120
+_OFTEN = 5
+_TABLE_SIZES = (127, 167, 223, 293, 389, 521, 691, 919)  # of MicroPython's dictionaries
+_FULL = 0.85
+_INTERNED = 10  # letters of the longest text that MicroPython makes a name by itself
 _TYPES = (int, str, bytes, bytearray, memoryview, list, dict, tuple, set, frozenset, object, OSError, range)
 _FILES = (io.FileIO, io.BufferedRandom, io.TextIOWrapper, array.array)
 
@@ -68,7 +73,7 @@ def shorten(tree: ast.Module, keep: Set[str] = frozenset()) -> dict[str, str]:
         for function in node.body if isinstance(node, ast.ClassDef) else [node]:
             _shorten_locals(function, globals_, pool)
     _Renamer(globals_, attributes).visit(tree)
-    tree.body.insert(0, _first_names(tree))
+    tree.body[:0] = [_first_names(tree), *_own_builtins(tree)]
     ast.fix_missing_locations(tree)
     return globals_
 
@@ -84,7 +89,57 @@ def _first_names(tree: ast.Module) -> ast.stmt:
     should be those that come up most."""
     stay = {name for name in dir(builtins) if name.startswith("__")}
     first = [word for word in _counted(tree, _used_words) if word not in stay and not keyword.iskeyword(word)]
-    return ast.parse(f"if len(''): len.{'.'.join(first[:_ONE_BYTE])}").body[0]
+    return ast.parse(f"if len(''): len.{'.'.join([*first[:_ONE_BYTE], *_long_words(tree)])}").body[0]
+
+
+def _own_builtins(tree: ast.Module) -> list[ast.stmt]:
+    """`len = len`: as a global of the program it is found at once; else MicroPython looks for it among all of
+    them first, and then through the list of all that it has built in."""
+    annotations = {id(node) for each in ast.walk(tree) for node in _annotations(each)}
+    count = collections.Counter(
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in annotations
+    )
+    often = (name for name, times in count.items() if times >= _OFTEN and hasattr(builtins, name))
+    named = sorted(name for name in often if name != "range" and not _is_exception(name))
+    return [ast.parse(f"{name} = {name}").body[0] for name in named]
+
+
+def fillers(tree: ast.Module) -> list[ast.stmt]:
+    """Names that nobody asks for, when the table of globals would else be nearly full: MicroPython's grows
+    only when its last slot is taken, and what is not in it (everything built in) is looked for in most of the
+    others first. They are attributes' names: those are there anyway."""
+    held = {"__name__", "__file__"}
+    for node in tree.body:
+        held.update(dead_code.binds(node))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            held.update(alias.asname or alias.name for alias in node.names)
+    size = next((size for size in _TABLE_SIZES if size >= len(held)), 0)
+    if len(held) < size * _FULL:
+        return []
+    beside = sorted({node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} - held)
+    more = [name for name in beside if not name.startswith("__") and not hasattr(builtins, name)][
+        : max(0, size + 1 - len(held))
+    ]
+    return [ast.parse(f"{' = '.join(more)} = None").body[0]] if more else []
+
+
+def _annotations(node: ast.AST) -> Iterator[ast.AST]:
+    for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        if isinstance(part, ast.AST):
+            yield from ast.walk(part)
+
+
+def _is_exception(name: str) -> bool:
+    found = getattr(builtins, name)
+    return isinstance(found, type) and issubclass(found, BaseException)
+
+
+def _long_words(tree: ast.Module) -> list[str]:
+    """Texts that are words, such as the fields of a message. As names MicroPython keeps each once and finds
+    it by its address; short ones it makes names by itself."""
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    words = (text for text in texts if isinstance(text, str) and text.isascii() and text.isidentifier())
+    return sorted(word for word in words if len(word) > _INTERNED and not keyword.iskeyword(word))
 
 
 def _used_words(node: ast.AST) -> Iterator[str]:

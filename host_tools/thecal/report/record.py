@@ -229,4 +229,5 @@ def _log_state(state: Mapping[str, Any]) -> LogState:
         ring(state["events"]),
         ring(state["faults"]),
         doses,
+        state.get("heap_free"),  # older ones have none
     )

@@ -55,7 +55,7 @@ def due_us(k: int, ul_per_day: int = UL_PER_DAY) -> int:
 def heap_free(client: Client) -> int:
     """Bytes free when garbage has just been collected: that comes by itself, every few answers, and once in
     some fifty just before one is put together."""
-    return max(client.status().heap_free for _ in range(64))
+    return max(client.log_state().heap_free or 0 for _ in range(64))
 
 
 def keyed(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -309,7 +309,6 @@ STATUS_VALUES: Values = {
     "alarm": 0,
     "missed_pl": 0,
     "next_event": 1,
-    "heap_free": 1,
 }
 
 

@@ -71,7 +71,6 @@ class Status:
     alarm: str | None  # the one announced, of the highest class (thecal_protocol.alarms.ALARMS)
     missed_pl: int | None  # counted since the first program and not seen to move; None: nobody sees the motor
     next_event: int
-    heap_free: int
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,7 @@ class LogState:
     events: LogRing
     faults: LogRing
     doses: LogRing
+    heap_free: int | None = None  # bytes of the pump's memory, with what is garbage already in use
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,6 @@ def status_of(reply: Reply) -> Status:
         alarm=reply.name("alarm", ALARMS) if reply.number("alarm") else None,
         missed_pl=seen(reply.number("missed_pl")),
         next_event=reply.number("next_event"),
-        heap_free=reply.number("heap_free"),
     )
 
 
@@ -323,6 +322,7 @@ def log_state_of(reply: Reply) -> LogState:
         events=rings[0],
         faults=rings[1],
         doses=rings[2],
+        heap_free=reply.number("heap_free"),
     )
 
 
