@@ -95,5 +95,5 @@ def test_commands_start_light(arguments: list[str], absent: set[str]):
     loaded = set(done.stderr.split())
     assert absent & loaded == set()
     commands = {name for name in loaded if name.startswith("thecal.cli.")}
-    own = {f"thecal.cli.{name}" for name in ("app", "commands", "common", "declare", "keys")}
+    own = {f"thecal.cli.{name}" for name in ("app", "commands", "common", "declare", "keys", "option_rules")}
     assert commands - own <= {"thecal.cli.files"}
