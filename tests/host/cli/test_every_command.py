@@ -176,7 +176,18 @@ def test_wrong_usage_is_2_and_one_line(quick_thecal: Thecal, path: str):
     assert f"See `thecal {path} --help`" in done.err
 
 
-NO_PORT = {"emulate", "campaign", "history", "trend", "ports", "check", "simulate", "calibrate", "report"}
+NO_PORT = {
+    "emulate",
+    "campaign",
+    "history",
+    "trend",
+    "ports",
+    "check",
+    "examples",
+    "simulate",
+    "calibrate",
+    "report",
+}
 
 
 def needs_port(path: str) -> bool:
