@@ -104,6 +104,9 @@ $(VENV)/.run: requirements/run.lock
 
 $(VENV)/.thecal: $(VENV)/.run pyproject.toml $(wildcard host_tools/thecal/__init__.py protocol/thecal_protocol/version.py)
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@# Type checkers follow a .pth, not setuptools' import hook: pyright on code that imports thecal finds it here.
+	@$(BIN)/python -c 'import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path("purelib"), "thecal_sources.pth").write_text("$(CURDIR)/host_tools\n$(CURDIR)/protocol\n")'
 	@touch $@
 
 $(VENV)/.dist $(VENV)/.docs $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: requirements/%.lock $(VENV)/.thecal

@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import re
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def locks(repo_root) -> dict[str, dict[str, str]]:
 def test_packages_resolve_to_this_tree(repo_root, name, folder):
     module = importlib.import_module(name)
     assert module.__file__ == str(repo_root / folder / name / "__init__.py")
+
+
+@pytest.mark.parametrize("folder", ["host_tools", "protocol"])
+def test_a_type_checker_finds_this_tree(repo_root, folder):
+    """They follow the lines of .pth files, not an import hook."""
+    files = Path(sysconfig.get_path("purelib")).glob("*.pth")
+    assert str(repo_root / folder) in [line for file in files for line in file.read_text().splitlines()]
 
 
 def test_the_console_script_is_thecal_cli_main(project):
