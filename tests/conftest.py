@@ -128,11 +128,12 @@ def _one_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _private_keys_and_no_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees or touches keys, real or of emulated pumps, nor the store of whoever runs it; those of the
-    store name a file of their own."""
+    """No test sees or touches keys, real or of emulated pumps, nor the store or the running pumps of whoever
+    runs it; those of the store name a file of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THECAL_KEYS", str(tmp_path_factory.mktemp("keys")))
         patch.setenv("THECAL_STORE", "off")
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("running")))
         yield
 
 

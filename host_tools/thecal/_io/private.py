@@ -7,6 +7,7 @@ before, by this user, is mended when it is used again. `atomic_write` writes who
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -24,6 +25,13 @@ def folder(path: Path) -> Path:
     if not path.is_dir():
         raise NotADirectoryError(20, os.strerror(20), str(path))
     return path
+
+
+def check_own(path: Path) -> None:
+    """PermissionError: a folder (or what else is there) of another user, or one that others can use."""
+    found = path.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & OTHERS or stat.S_ISLNK(found.st_mode):
+        raise PermissionError(errno.EPERM, "it is not this user's alone", str(path))
 
 
 def opened(path: Path, flags: int = os.O_RDWR) -> int:

@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "simulate": Entry("files.simulate", "Let time pass over a therapy: the real firmware in virtual time, exact to the motor step."),
         "check": Entry("files.check", "Validate a therapy file: worst-case doses, limits, refill date, and what would change."),
         "examples": Entry("files.examples", "List the examples that thecal carries, therapies and programs, or copy them into a folder."),
+        "bench": Entry("bench.bench", "The bench of an emulated pump that runs: let time pass, inject faults, press its button."),
         "campaign": Entry("campaign.campaign", "Run many seeded simulations of the pump, such as power cuts in the midst of therapy."),
         "flash": Entry("board.flash", "Bring the firmware onto a board, over its line or as a UF2 file."),
         "library": Entry("library.library", "Show, make and sign the drug library: limits, start doses, rules."),

@@ -1,5 +1,6 @@
 """The commands that need no pump: emulate, simulate, check."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +25,21 @@ _HASTY = 10  # times as fast: nobody reads a review in less than 18 s
 
 
 @command(
-    OFFLINE, "thecal emulate --link /tmp/pump --speed 10", "thecal emulate --flash pump.flash --speed max"
+    OFFLINE,
+    "thecal emulate --link /tmp/pump --speed 10",
+    "thecal emulate --flash pump.flash --speed max",
+    "thecal emulate --speed 0 --tcp 127.0.0.1:0 --json",
 )
 def emulate(
     flash: Flash = None,
-    speed: Annotated[str, typer.Option(metavar="N|max", help="How many times as fast as real.")] = "1",
+    speed: Annotated[
+        str, typer.Option(metavar="N|max", help="How many times as fast as real. 0: as `thecal bench` says.")
+    ] = "1",
     seed: Seed = None,
     link: Annotated[Path | None, typer.Option(help="A name for the port that stays the same.")] = None,
+    tcp: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve its line there too, as socket://; port 0: any.")
+    ] = "",
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Leave the pairing to `thecal pair`.")] = False,
     source: Source = False,
     serial_number: Annotated[
@@ -39,45 +48,67 @@ def emulate(
     as_json: Json = False,
 ) -> None:
     """Run an emulated pump on a pty and print its path. Ctrl-C ends it, SIGUSR1 presses its button."""
+    _check_speed(speed)
+    address = _address_of(tcp) if tcp else None
+    check_serial_number(serial_number)
     from thecal.emulator import command as emulate_command
 
-    clock, times = _clock_of(speed)
-    check_serial_number(serial_number)
-
-    def tell(port: str, serial: str) -> None:
-        if as_json:
-            named = str(link) if link else None
-            print_json({"schema": 1, "port": port, "link": named, "speed": speed, "serial_number": serial})
-        else:
-            print(link or port, flush=True)
-            note(f"The pump runs. Try: thecal status --port {link or port}. Ctrl-C ends it.")
-            if clock == "free":
-                note("It forgets what is proposed at once: say --yes when you program it.")
-            elif times > _HASTY:
-                left_s = _SESSION_S / times
-                note(f"It forgets what is proposed in {left_s:.2g} s: answer sooner, or say --yes.")
-
-    emulate_command.serve(
-        tell,
-        clock=clock,
-        speed=times,
+    wanted = emulate_command.Wanted(
+        speed=speed,
         flash=flash,
         seed=seed,
         link=link,
+        tcp=address,
         paired=not unpaired,
         source=source,
         serial_number=serial_number,
     )
 
+    def tell(pump: "emulate_command.Running") -> None:
+        if pump.tcp and not _is_local(pump.tcp):
+            note(f"Warning: whoever reaches {pump.tcp} over the network can talk to this pump.")
+        if as_json:
+            print_json({"schema": 1, **asdict(pump), "link": str(link) if link else None})
+        else:
+            print(link or pump.port, flush=True)
+            _tell_people(pump, str(link or pump.port), wanted)
 
-def _clock_of(speed: str) -> "tuple[emulate_command.ClockKind, int]":
-    if speed == "max":
-        return "free", 1
-    if not speed.isascii() or not speed.isdecimal() or int(speed) < 1:
-        raise typer.BadParameter(
-            f"{speed!r} is neither a whole number above 0 nor max.", param_hint="--speed"
+    emulate_command.serve(tell, wanted)
+
+
+def _tell_people(pump: "emulate_command.Running", port: str, wanted: "emulate_command.Wanted") -> None:
+    note(f"The pump runs. Try: thecal status --port {port}. Ctrl-C ends it.")
+    if pump.tcp:
+        note(f"Its line is also at socket://{pump.tcp}")
+    if wanted.clock == "virtual":
+        note(f'Its time stands still. Try: thecal bench advance "1 h" --port {port}')
+    elif wanted.clock == "free":
+        note("It forgets what is proposed at once: say --yes when you program it.")
+    elif wanted.times > _HASTY:
+        note(
+            f"It forgets what is proposed in {_SESSION_S / wanted.times:.2g} s: answer sooner, or say --yes."
         )
-    return ("real", 1) if int(speed) == 1 else ("scaled", int(speed))
+
+
+def _check_speed(speed: str) -> None:
+    if speed != "max" and not (speed.isascii() and speed.isdecimal()):
+        raise typer.BadParameter(f"{speed!r} is neither a whole number nor max.", param_hint="--speed")
+
+
+def _address_of(text: str) -> tuple[str, int]:
+    """HOST:PORT; this computer alone where no host is said."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdecimal() or int(port) > 65535 or (":" in host) != (host[:1] == "["):
+        raise typer.BadParameter(
+            f"{text!r} is no HOST:PORT; write for example 127.0.0.1:0.", param_hint="--tcp"
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _is_local(address: str) -> bool:
+    from ipaddress import ip_address
+
+    return ip_address(address.rpartition(":")[0].strip("[]").partition("%")[0]).is_loopback
 
 
 @command(

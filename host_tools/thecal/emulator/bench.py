@@ -35,6 +35,11 @@ class Restarts(Protocol):
     """Who boots the pump again (`Emulator`)."""
 
     @property
+    def clock(self) -> str:
+        """Its name: "virtual", "real" ..."""
+        ...
+
+    @property
     def stands_still(self) -> bool:
         """Does time pass only when the bench lets it?"""
         ...
@@ -79,13 +84,14 @@ class PumpBench(Bench):
         duration_us = parse_whole(duration, DURATION)
         if not self._pump.stands_still:
             raise SimulationError(
-                "this pump's time passes by itself: its clock does not wait for the bench",
-                'start it with clock="virtual"',
+                f"this pump's time passes by itself: its clock is {self._pump.clock}, and does not wait for "
+                "the bench",
+                'start it with clock="virtual" (thecal emulate: --speed 0)',
             )
         to_us = self._through_resets(self.now) + duration_us
         return self._through_resets(lambda: self.advance_to(to_us, progress=progress), to_us)
 
-    def inject(self, name: str, *, lasting: str = "", **values: object) -> None:
+    def inject(self, name: str, /, *, lasting: str = "", **values: object) -> None:
         """A fault or a condition, from now on.
 
         Args:
@@ -147,6 +153,22 @@ class PumpBench(Bench):
                     reset, min(RESET_TAKES_US, to_us - reset.now_us) if to_us else RESET_TAKES_US
                 )
 
+    def boot_again(self) -> str:
+        """Once the pump has spoken by itself: it boots again, as often as it was reset; what reset it.
+
+        Raises:
+            SimulationError: it was not; with its last words.
+        """
+        cause = ""
+        while True:
+            try:
+                self.now()
+            except PumpReset as reset:
+                cause = reset.cause
+                self._start_again(reset, RESET_TAKES_US)
+            else:
+                return cause
+
     def _start_again(self, reset: PumpReset, takes_us: int) -> None:
         self._steps_before += _steps_of(reset.world)
         self._pump.restart_after(reset, takes_us=takes_us)
@@ -169,6 +191,9 @@ def _event(name: str, lasting: str, values: Mapping[str, object]) -> Injection:
         meant = difflib.get_close_matches(str(name), INJECT, 1)
         hint = f"did you mean {meant[0]}? " if meant else ""
         raise SimulationError(f'no injection is called "{name}"', f"{hint}known: {', '.join(INJECT)}")
+    for key in ("at", "inject"):
+        if key in values:
+            raise SimulationError(f"{key} is no value of {name}", "it happens now; leave it out")
     model = INJECT[name]
     document = {"at": _FOR_NOW, "inject": name, **values}
     if lasting:

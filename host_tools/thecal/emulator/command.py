@@ -1,20 +1,26 @@
 """`thecal emulate`: keep an emulated pump running until somebody ends it, or say why it died.
 
 The pump pairs with a clinician as soon as it has booted, unless told not to, and the key goes into this
-user's keyring: so other programs may talk to it. SIGUSR1 presses its button.
+user's keyring: so other programs may talk to it. Its bench answers this user's other programs (bench_server);
+SIGUSR1 presses its button.
 """
 
 import contextlib
+import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from thecal.emulator.bench_server import BenchServer
 from thecal.emulator.claims import PortLink
 from thecal.emulator.emulator import ClockKind, Emulator
-from thecal.emulator.testbench import PumpReset
+from thecal.emulator.running import Running, announced
+from thecal.emulator.tcp_line import TcpLine
 from thecal.errors import LinkError, PortError, Refused, SimulationError
 from thecal.eventlog import log_keys
 from thecal.link import keyring
@@ -25,48 +31,75 @@ _ANSWER_S = 2.0
 _PAIRING_S = 20.0
 _AGAIN_S = 0.05
 
-__all__ = ["ClockKind", "serve"]
+__all__ = ["ClockKind", "Running", "Wanted", "serve"]
 
 
-def serve(
-    tell: Callable[[str, str], None],
-    *,
-    clock: ClockKind,
-    speed: int,
-    flash: Path | None,
-    seed: int | None,
-    link: Path | None,
-    paired: bool = True,
-    source: bool = False,
-    serial_number: str = "",
-) -> None:
-    """Run a pump; `tell` is given its port and serial number as soon as it is ready, and only then its link
-    is there. `paired`: with this user, as a clinician. `source`: not compiled beforehand. Returns when a
-    signal ends it (`interruption`); SimulationError when it died."""
+@dataclass(frozen=True)
+class Wanted:
+    """How a pump is to run. `speed`: times as fast as real, "0": only as its bench says, or "max"."""
+
+    speed: str
+    flash: Path | None = None
+    seed: int | None = None
+    link: Path | None = None
+    tcp: tuple[str, int] | None = None
+    paired: bool = True  # with this user, as a clinician
+    source: bool = False  # not compiled beforehand
+    serial_number: str = ""
+
+    @property
+    def times(self) -> int:
+        """As fast as real; 1 of a clock that is no multiple of it."""
+        return 1 if self.speed == "max" else int(self.speed) or 1
+
+    @property
+    def clock(self) -> ClockKind:
+        """The one that has this speed."""
+        if self.speed == "max":
+            return "free"
+        times = int(self.speed)
+        return "virtual" if times == 0 else "real" if times == 1 else "scaled"
+
+
+def serve(tell: Callable[[Running], None], wanted: Wanted) -> None:
+    """Run a pump; `tell` is told of it as soon as it is ready, and only then its link is there and its bench
+    answers. Returns when a signal ends it (`interruption`); SimulationError when it died."""
+    flash, link = wanted.flash, wanted.link
     if flash is not None and not flash.parent.is_dir():
         raise SimulationError(f"there is no folder {flash.parent} for the flash file", "make it first")
     with (
         contextlib.suppress(KeyboardInterrupt),
         _named(link) as name,
+        contextlib.closing(BenchServer(link)) as server,
+        _by_tcp(wanted.tcp) as tcp,
         Emulator(
-            clock=clock, speed=speed, flash=flash, seed=seed, source=source, manifest=True,
-            serial_number=serial_number,
+            clock=wanted.clock, speed=wanted.times, flash=flash, seed=wanted.seed, source=wanted.source,
+            manifest=True, serial_number=wanted.serial_number,
         ) as pump,
-        _pressed_by_a_signal(pump),
+        contextlib.closing(_Presses()) as presses,
         _forgotten(pump, flash),
     ):  # fmt: skip
-        if paired:
+        if wanted.paired:
             keep_key(pump)
+        if tcp is not None:
+            tcp.start(pump.port)
         if name is not None:
             name.show(pump.port)
-        tell(pump.port, pump.serial_number)
-        while True:
-            pump.process.wait()
-            try:
-                pump.bench.now()  # raises with the last words of the process
-            except PumpReset as reset:
-                print(f"the pump was reset ({reset.cause}) and starts again", file=sys.stderr)
-                pump.restart_after(reset)
+        ready = Running(
+            port=pump.port,
+            link=str(link.absolute()) if link else None,
+            speed=wanted.speed,
+            serial_number=pump.serial_number,
+            bench=str(server.path.absolute()),
+            pid=os.getpid(),
+            tcp=tcp.address if tcp else None,
+        )
+        with announced(ready):
+            tell(ready)
+            while True:
+                server.serve(pump.bench, presses)
+                if cause := pump.bench.boot_again():
+                    print(f"the pump was reset ({cause}) and starts again", file=sys.stderr)
 
 
 def keep_key(pump: Emulator) -> None:
@@ -118,12 +151,37 @@ def _forgotten(pump: Emulator, flash: Path | None) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _pressed_by_a_signal(pump: Emulator) -> Generator[None]:
-    def press(number: int, frame: FrameType | None) -> None:
-        pump.bench.press_button()
+def _by_tcp(address: tuple[str, int] | None) -> Generator[TcpLine | None]:
+    """The address is claimed before anything starts, too; it goes after the pump."""
+    if address is None:
+        yield None
+        return
+    with contextlib.closing(TcpLine(*address)) as line:
+        yield line
 
-    before = signal.signal(signal.SIGUSR1, press)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+
+class _Presses:
+    """Of the pump's button, by SIGUSR1: the bench hears of them between two requests."""
+
+    def __init__(self) -> None:
+        self._told, self._tell = socket.socketpair()
+        self._tell.setblocking(False)
+        self._before = signal.signal(signal.SIGUSR1, self._press)
+
+    def fileno(self) -> int:
+        """Readable: it is to be pressed."""
+        return self._told.fileno()
+
+    def take(self) -> int:
+        """How often."""
+        return len(self._told.recv(16))
+
+    def close(self) -> None:
+        """Whoever had the signal before has it again."""
+        signal.signal(signal.SIGUSR1, self._before)
+        self._told.close()
+        self._tell.close()
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._tell.send(b".")

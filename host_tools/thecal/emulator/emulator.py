@@ -141,9 +141,14 @@ class Emulator:
         return self._process
 
     @property
+    def clock(self) -> str:
+        """Which one this pump goes by."""
+        return str(self._settings["clock"])
+
+    @property
     def stands_still(self) -> bool:
         """Does this pump's time pass only when its bench lets it?"""
-        return self._settings["clock"] == "virtual"
+        return self.clock == "virtual"
 
     def start(self) -> None:
         """Make the port and boot the pump; returns when it has booted.

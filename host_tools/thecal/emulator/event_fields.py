@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from thecal.therapy import limits
-from thecal.therapy.fields import amount, wrong
+from thecal.therapy.fields import Reader, amount, wrong
 from thecal.therapy.limits import Range
 from thecal.therapy.models import Section
 from thecal.units import quantities
@@ -47,32 +47,32 @@ EXAMPLES = {
 }
 
 
-def number(example: str, low: Fraction, high: Fraction) -> BeforeValidator:
+def number(example: str, low: int, high: int) -> Reader:
     """Reads a number, text or whole, exactly, within a range."""
 
-    def reader(value: object) -> Fraction:
+    def read(value: object) -> Fraction:
         try:
-            read = quantities.parse_number(value, example)
+            found = quantities.parse_number(value, example)
         except quantities.QuantityError as error:
             raise wrong(str(error)) from error
-        if not low <= read <= high:
+        if not low <= found <= high:
             raise wrong(f'"{value}" is not within {low} to {high}')
-        return read
+        return found
 
-    return BeforeValidator(reader)
+    return Reader(read, example, Range("number", low, high, str))
 
 
-def one_of(field: str, known: tuple[str, ...]) -> BeforeValidator:
+def one_of(field: str, known: tuple[str, ...]) -> Reader:
     """Reads one of some words."""
 
-    def reader(value: object) -> str:
+    def read(value: object) -> str:
         if value not in known:
             raise wrong(
                 f'"{value}" is not known; write for example: {EXAMPLES[field]}; known: {", ".join(known)}'
             )
         return str(value)
 
-    return BeforeValidator(reader)
+    return Reader(read, EXAMPLES[field], known=known)
 
 
 Span = Annotated[int, amount(quantities.DURATION, _LONGEST)]

@@ -7,12 +7,13 @@ Each says what the bench is told of it. `thecal.simulation.run` begins and ends 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
+from pydantic.fields import FieldInfo
 
 from thecal.emulator.event_fields import EXAMPLES, Condition, Lasting, number, one_of
-from thecal.therapy.fields import count, words, wrong
+from thecal.therapy.fields import Reader, count, words, wrong
 from thecal_protocol import sensors
 from thecal_protocol.bench import PLANNER_FAULTS
 
@@ -20,7 +21,7 @@ SENSORS = tuple(row[1] for row in sensors.SENSORS if row[2])
 _WITH_FACTOR = ("rate", "planner_rate")
 
 _Sensor = Annotated[str, one_of("sensor", SENSORS)]
-_Factor = Annotated[Fraction, number("1.2", Fraction(0), Fraction(10))]
+_Factor = Annotated[Fraction, number("1.2", 0, 10)]
 
 
 class MotorStallEvent(Lasting):
@@ -63,7 +64,7 @@ class BatteryLevelEvent(Condition):
     """The battery has this charge left, and is drawn down from there."""
 
     what: Literal["battery_level"] = Field(alias="inject")
-    percent: Annotated[int, count(0, 100, "percent = 5")]
+    percent: Annotated[int, count(0, 100, EXAMPLES["percent"], "{} %".format)]
 
     def bench_values(self) -> dict[str, int | str]:
         return {"percent": self.percent}
@@ -73,7 +74,7 @@ class TemperatureEvent(Lasting):
     """The pump is this warm."""
 
     what: Literal["temperature"] = Field(alias="inject")
-    celsius: Annotated[int, count(-40, 125, "celsius = 43")]
+    celsius: Annotated[int, count(-40, 125, EXAMPLES["celsius"], "{} °C".format)]
 
     def bench_values(self) -> dict[str, int | str]:
         return {"millicelsius": self.celsius * 1000}
@@ -114,7 +115,7 @@ class LinkNoiseEvent(Lasting):
     """Bits on the serial line flip at this rate."""
 
     what: Literal["link_noise"] = Field(alias="inject")
-    bit_error_rate: Annotated[Fraction, number("1e-4", Fraction(0), Fraction(1))]
+    bit_error_rate: Annotated[Fraction, number("1e-4", 0, 1)]
 
     def bench_values(self) -> dict[str, int | str]:
         return {"one_in": self.one_in}
@@ -129,7 +130,7 @@ class LinkFloodEvent(Lasting):
     """The serial line is flooded."""
 
     what: Literal["link_flood"] = Field(alias="inject")
-    bytes_per_s: Annotated[int, count(1, 100_000, "bytes_per_s = 1000")] = 1000
+    bytes_per_s: Annotated[int, count(1, 100_000, EXAMPLES["bytes_per_s"], "{} B/s".format)] = 1000
 
     def bench_values(self) -> dict[str, int | str]:
         return {"bytes_per_s": self.bytes_per_s}
@@ -242,3 +243,35 @@ INJECT: dict[str, type[Injection]] = {
     "buzzer_broken": BuzzerBrokenEvent,
     "press_button": PressButtonEvent,
 }
+
+
+def listing() -> list[dict[str, Any]]:
+    """Every injection for people who look for one: what it does, whether it lasts, and of each value an
+    example, its bounds with units, or the words there are."""
+    return [
+        {
+            "name": name,
+            "does": " ".join((model.__doc__ or "").split()),
+            "lasting": issubclass(model, Lasting),
+            "values": [
+                {"name": field.alias or key, **_said_of(key, field)}
+                for key, field in model.model_fields.items()
+                if key not in ("at_us", "what", "for_us")
+            ],
+        }
+        for name, model in INJECT.items()
+    ]
+
+
+def _said_of(key: str, field: FieldInfo) -> dict[str, Any]:
+    reader = next(x for x in (*field.metadata, *_inside(field)) if isinstance(x, Reader))
+    allowed = reader.allowed
+    bounds = f"{reader.text(allowed.low)} to {reader.text(allowed.high)}" if allowed else ""
+    default = None if field.is_required() else field.default
+    known = list(reader.known)
+    return {"example": EXAMPLES[key], "bounds": bounds, "known": known, "default": default}
+
+
+def _inside(field: FieldInfo) -> tuple[object, ...]:
+    """What stands at a type that may also be None."""
+    return tuple(note for part in get_args(field.annotation) for note in get_args(part)[1:])

@@ -28,6 +28,7 @@ class Reader:
 
     `example`: a line of the file that would be right. `text`: the value in a review; `written`: in a file.
     `wire`: its name on the wire, where that is not the attribute's. `is_dose`: a factor of change matters.
+    `known`: the words there are.
     """
 
     read: Callable[[object], Any]
@@ -37,6 +38,7 @@ class Reader:
     written: Callable[[int], object] | None = None  # None: no plain number
     wire: str = ""
     is_dose: bool = False
+    known: tuple[str, ...] = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
@@ -75,7 +77,7 @@ def count(low: int, high: int, example: str, text: Callable[[int], str] = str) -
         if isinstance(value, bool) or not isinstance(value, int):
             raise wrong(f'"{value}" is not a plain whole number; write for example: {example}')
         if not low <= value <= high:
-            raise wrong(f"{value} is not within {low} to {high}")
+            raise wrong(f"{value} is not within {text(low)} to {text(high)}")
         return value
 
     return Reader(read, example, Range("count", low, high, str), text, int)

@@ -20,11 +20,12 @@ from thecal.link import keyring
 from .conftest import MORPHINE, Thecal, changed
 from .test_comfort import leaves
 
-GROUPS = ("clock", "fault", "library", "store")  # only commands below them
+GROUPS = ("bench", "clock", "fault", "library", "store")  # only commands below them
 COMMANDS = {path: found for path, found in leaves(typer.main.get_command(app)) if path not in GROUPS}
 # `emulate` and `pair` run until somebody acts: test_emulate.py and test_keys.py hold their documents.
-# `fault clear` needs a fault: test_alarms.py.
-ELSEWHERE = ("emulate", "pair", "fault clear")
+# `fault clear` needs a fault: test_alarms.py. What reaches a bench needs `emulate`: test_bench.py.
+BENCH = tuple(path for path in COMMANDS if path.startswith("bench "))
+ELSEWHERE = ("emulate", "pair", "fault clear", *BENCH)
 WAIT, OURS = "wait 3 h", "library trust {signer} --name us"
 _WAIT_US = 3 * 3600 * 1_000_000
 
@@ -191,7 +192,7 @@ NO_PORT = {
 
 
 def needs_port(path: str) -> bool:
-    return path not in NO_PORT and path.split()[0] not in ("library", "store", "keys")
+    return path not in (*NO_PORT, *BENCH) and path.split()[0] not in ("library", "store", "keys")
 
 
 WITH_PORT = [path for path in sorted(COMMANDS) if needs_port(path)]

@@ -101,7 +101,11 @@ def talking() -> dict[str, Any]:
         if any("--port" in option.opts for option in command.params)
     }
     assert set(ELSEWHERE) < set(found)
-    return {path: command for path, command in found.items() if path not in ELSEWHERE}
+    return {
+        path: command
+        for path, command in found.items()
+        if path not in ELSEWHERE and not path.startswith("bench ")  # the world's, and not the pump's
+    }
 
 
 COMMANDS = talking()

@@ -108,8 +108,8 @@ def test_time_that_passes_by_itself_cannot_be_told_to_pass():
     with Emulator(clock="free", seed=1) as pump, pytest.raises(ThecalError) as caught:
         pump.bench.advance("1 h")
     assert str(caught.value) == (
-        "this pump's time passes by itself: its clock does not wait for the bench; "
-        'start it with clock="virtual"'
+        "this pump's time passes by itself: its clock is free, and does not wait for the bench; "
+        'start it with clock="virtual" (thecal emulate: --speed 0)'
     )
 
 
@@ -124,7 +124,7 @@ def test_time_that_passes_by_itself_cannot_be_told_to_pass():
         ("press_button", {"lasting": "1 s"}, "press_button does not last; leave out `lasting`"),
         ("power_cut", {}, 'a power cut has to end; say when: lasting="1 min"'),
         ("temperature", {}, "celsius: is missing; write for example: celsius = 43"),
-        ("temperature", {"celsius": 400}, "celsius: 400 is not within -40 to 125"),
+        ("temperature", {"celsius": 400}, "celsius: 400 is not within -40 °C to 125 °C"),
         ("temperature", {"celsius": 40, "celsis": 4}, "is not a known field; did you mean celsius?"),
         ("occlusion", {"where": "up"}, 'where: "up" is not known; write for example: where = "downstream"'),
         ("motor_stall", {"lasting": "10"}, 'lasting: "10" has no unit; write a time with its unit'),

@@ -103,6 +103,15 @@ def test_a_therapy_in_ci(follow: Callable[..., str], folder: Path):
     assert json.loads((folder / "result.json").read_text())["steps"] == 30 * 48_000
 
 
+def test_work_at_the_bench(follow: Callable[..., str], folder: Path):
+    said = follow("bench.md")
+    truth = json.loads((folder / "truth.json").read_text())
+    assert truth["now_us"] == (7 * 60 + 1) * 60_000_000
+    assert 12_000 < truth["steps"] <= 14_000
+    assert re.search(r"state +infusing", said)
+    assert "celsius=-40 °C to 125 °C" in said
+
+
 def test_flash_a_pico(follow: Callable[..., str], micropython: Path, repo_root: Path):
     """The board is MicroPython's unix port behind a pty, the pump that it becomes an emulated one."""
     files = FakeBoard(micropython)
