@@ -20,7 +20,6 @@ import subprocess
 import tempfile
 import termios
 import tty
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +41,6 @@ from thecal_protocol.secure import KEY_SIZE
 _KEYS_AT = 8  # in the document `link-keys` (docs/explanation/storage.md)
 _BOOT_S = 20.0
 _END_S = 3.0
-_CODE = (".py", ".mpy")
 
 ClockKind = Literal["virtual", "free", "real", "scaled"]
 
@@ -109,8 +107,7 @@ class Emulator:
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._bench: PumpBench | None = None
-        self._master = -1
-        self._slave = -1
+        self._master = self._slave = -1
         self.port = ""
 
     def __enter__(self) -> Self:
@@ -161,7 +158,8 @@ class Emulator:
             self._firmware = self._closing.enter_context(compiled.firmware(source=self._source))
             self._open_pty()
             if self._manifest:
-                manifest = write_manifest(self._folder / "manifest", *self._firmware.own)
+                manifest = self._folder / "manifest"
+                manifest.write_text(self._firmware.manifest(), encoding="utf-8")
                 self._settings["manifest"] = str(manifest)
             if self._flash is not None:
                 self._claim(self._flash)
@@ -351,15 +349,3 @@ def _waiting(descriptor: int) -> int:
     count = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, count)
     return count[0]
-
-
-def write_manifest(path: Path, *roots: Path) -> Path:
-    """CRC and path of every file of code below `roots`, one a line: what `code.check()` compares."""
-    lines = [
-        f"{zlib.crc32(file.read_bytes()):08x} {file}"
-        for root in roots
-        for file in sorted(root.rglob("*"))
-        if file.suffix in _CODE
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path

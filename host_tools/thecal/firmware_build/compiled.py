@@ -23,18 +23,21 @@ import shutil
 import subprocess
 import tempfile
 import time
+import zlib
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from thecal._io import paths
 from thecal.errors import SimulationError
-from thecal.firmware_build import facts
+from thecal.firmware_build import facts, unchanged
 
 KEPT = 16  # compiled firmwares in the cache: as many trees as somebody works on, and some mutants
 _KEY_DIGITS = 16
 _DRAFT = "draft-"
 _DRAFT_LASTS_S = 3600
+_CODE = (".py", ".mpy")
+_OWN = ("firmware", "protocol")
 _MAIN = "firmware/main.py"  # MicroPython starts text alone
 
 
@@ -49,7 +52,7 @@ class Firmware:
     def folders(self) -> tuple[str, ...]:
         """Whose modules are found by name, in this order."""
         own = (_of_the_board(folder).removesuffix("/.") for folder in self.board.modules.folders)
-        return ("firmware", "protocol", facts.COMMON, *own)
+        return (*_OWN, facts.COMMON, *own)
 
     @property
     def main(self) -> Path:
@@ -62,14 +65,14 @@ class Firmware:
         return self.root / _of_the_board(self.board.modules.multi_boot)
 
     @property
-    def own(self) -> tuple[Path, Path]:
-        """The folders of the firmware and the protocol: what a manifest names."""
-        return self.root / "firmware", self.root / "protocol"
-
-    @property
     def is_text(self) -> bool:
         """Does MicroPython compile it as it boots?"""
-        return not any(self.own[0].rglob("*.mpy"))
+        return not any((self.root / "firmware").rglob("*.mpy"))
+
+    def manifest(self) -> str:
+        """CRC and path of every file of the firmware and the protocol, one a line: what `code.check()`
+        compares."""
+        return _manifest(self.root, _OWN)
 
     @property
     def micropython_path(self) -> str:
@@ -91,6 +94,19 @@ def text_of(root: Path) -> Firmware:
     return Firmware(root, facts.process(root))
 
 
+def _read_manifest(root: Path) -> str:
+    lines = [
+        f"{zlib.crc32(file.read_bytes()):08x} {file}"
+        for folder in _OWN
+        for file in sorted((root / folder).rglob("*"))
+        if file.suffix in _CODE
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_manifest = unchanged.reader(_read_manifest)
+
+
 @dataclass(frozen=True)
 class Compiler:
     """mpy-cross for the unix board. `scripts` stay text."""
@@ -106,26 +122,50 @@ def firmware(*, source: bool = False) -> Generator[Firmware]:
 
     SimulationError: a file does not compile; it is named with its line.
     """
-    text = text_of(paths.project_root())
-    compiler = None if source or paths.other_micropython() else _compiler(text.board)
-    if compiler is None or not text.is_text:  # or it was built already, as for a chip
-        yield text
+    tree = _tree(paths.project_root(), (*_OWN, "boards"))
+    as_it_is = source or not tree.texts or paths.other_micropython()
+    compiler = None if as_it_is else _compiler(tree.text.board)
+    if compiler is None:
+        yield tree.text
         return
-    files = text.files()
     with contextlib.ExitStack() as held:
-        home = _compiled(compiler, files, held)
-        yield text if home is None else Firmware(home, text.board)
+        home = _compiled(compiler, tree, held)
+        yield tree.text if home is None else Firmware(home, tree.text.board)
 
 
-def _compiled(compiler: Compiler, files: Mapping[str, Path], held: contextlib.ExitStack) -> Path | None:
-    """From the user's cache; from a folder of this process where that cannot be; None where neither can."""
+@dataclass(frozen=True)
+class _Tree:
+    """What is to be compiled, and its digest. No `texts`: it was built already, as for a chip."""
+
+    text: Firmware
+    files: Mapping[str, Path]
+    texts: Mapping[str, bytes]
+    digest: bytes
+
+
+def _read_tree(root: Path) -> _Tree:
+    text = text_of(root)
+    if not text.is_text:
+        return _Tree(text, {}, {}, b"")
+    files = text.files()
     texts = {name: file.read_bytes() for name, file in files.items()}
-    key = _key(compiler, texts)
+    digest = hashlib.sha256()
+    for name, content in texts.items():
+        digest.update(b"%d %s %d\0" % (len(name), name.encode(), len(content)) + content)
+    return _Tree(text, files, texts, digest.digest())
+
+
+_tree = unchanged.reader(_read_tree)
+
+
+def _compiled(compiler: Compiler, tree: _Tree, held: contextlib.ExitStack) -> Path | None:
+    """From the user's cache; from a folder of this process where that cannot be; None where neither can."""
+    key = _key(compiler, tree.digest)
     for cache in _caches():
         try:
             home = cache / key
             while not _hold(home, held):
-                if not _make(compiler, files, texts, home):
+                if not _make(compiler, tree, home):
                     return None
             return home
         except OSError:
@@ -145,13 +185,11 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="thecal-firmware-")
 
 
-def _key(compiler: Compiler, texts: Mapping[str, bytes]) -> str:
+def _key(compiler: Compiler, digest: bytes) -> str:
     """Of the text, and of what compiles it."""
     state = compiler.program.stat()
-    digest = hashlib.sha256(repr((state.st_size, state.st_mtime_ns, compiler.options)).encode())
-    for name, text in texts.items():
-        digest.update(b"%d %s %d\0" % (len(name), name.encode(), len(text)) + text)
-    return digest.hexdigest()[:_KEY_DIGITS]
+    of_compiler = repr((state.st_size, state.st_mtime_ns, compiler.options)).encode()
+    return hashlib.sha256(of_compiler + digest).hexdigest()[:_KEY_DIGITS]
 
 
 def _hold(home: Path, held: contextlib.ExitStack) -> bool:
@@ -173,14 +211,14 @@ def _hold(home: Path, held: contextlib.ExitStack) -> bool:
     return True
 
 
-def _make(compiler: Compiler, files: Mapping[str, Path], texts: Mapping[str, bytes], home: Path) -> bool:
+def _make(compiler: Compiler, tree: _Tree, home: Path) -> bool:
     """Compile everything and put it in place, unless somebody was quicker. False: the compiler does not run.
     OSError: not in this folder."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=home.parent) as scratch:
         draft = Path(scratch) / home.name
         try:
-            _compile(compiler, files, texts, draft)
+            _compile(compiler, tree.files, tree.texts, draft)
         except _NoCompiler:
             return False
         try:
