@@ -16,12 +16,13 @@ from driver import Driver
 from flash import Flash
 from front_panel import Button, Buzzer, Latch
 from poller import Poller
+from provisioning import provision
 from reservoir import Reservoir
 from sensors import Sensors
 from serial_number import serial_number_of
 from simulated_motor import Motor
 from step_trace import Trace
-from store import Store
+from store import BLANK, Store
 from uart import PtyLine, open_line
 from watchdog_timer import Watchdog
 
@@ -51,6 +52,7 @@ _DEFAULTS = {
     "motor_supply": -1,
     "serial_number": "",
     "number_of_flash": "",
+    "provisioned": 0,
     "reset_cause": _POWER_ON,
     "survived": -1,
     "latch": 0,
@@ -136,6 +138,8 @@ class Board:
                 self._bench.restore(json.load(file))
         sys.atexit(self._bench.at_exit)
         self.store = Store(flash)
+        if settings["provisioned"] and self.store.found == BLANK:
+            provision(self.store, _Random(settings["seed"], 1).take)
         if settings["flash_busy"]:  # from here on: the clock's zero is the first look at it
             flash.take_time(seed, settings["flash_slow_one_in"])
         self.ticks_us = clock.ticks_us

@@ -7,6 +7,8 @@ its own.
 
 import struct
 
+from provisioning import DOCUMENT as KEYS
+
 _DOCUMENT = "pump"
 _HEAD = "<II"  # number of the document, size of the data
 _OF_0_1_0 = "UNIX-0001"  # every pump's until there were numbers
@@ -33,7 +35,8 @@ def _on(store) -> str:
     try:
         data = store.load(_DOCUMENT)
         if data is None:
-            return _OF_0_1_0 if any(store.file_system().ilistdir("/")) else ""
+            names = [entry[0] for entry in store.file_system().ilistdir("/")]
+            return _OF_0_1_0 if any(not name.startswith(KEYS) for name in names) else ""
         size = struct.unpack_from(_HEAD, data)[1]
         name = data[8 : 8 + size].decode()
     except (OSError, ValueError, UnicodeError):  # the firmware finds the same, and stops therapy

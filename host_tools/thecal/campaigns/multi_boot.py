@@ -4,6 +4,7 @@ A boot takes 6 ms instead of 60: what makes 10^5 power cuts a matter of minutes.
 replaced after some hundred lives, as what the dead leave behind fills the memory.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from thecal._io import paths
 from thecal.emulator.bench import PumpBench
 from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import PowerCut
 from thecal.errors import SimulationError
 
 _MOST_LIVES = 40
@@ -31,13 +33,19 @@ class MultiBoot(Emulator):
         """The first life on this flash; what was set for others does not count."""
         self._flash = flash
         manifest = self._settings.get("manifest", "")
-        self._settings = {"clock": "virtual", "manifest": manifest, **settings}
+        self._settings = {"clock": "virtual", "manifest": manifest, "provisioned": 1, **settings}
         if self._count >= _MOST_LIVES:
             self.close()
         if self.port:
             self.restart()
         else:
             self.start()
+
+    def kill(self) -> None:
+        """End this life at once; the process stays for the next one."""
+        with contextlib.suppress(PowerCut):
+            self.bench.inject_raw("power_cut")
+            raise self.bench.how_it_ended()
 
     def close(self) -> None:
         """End the process."""

@@ -74,7 +74,7 @@ def serve(tell: Callable[[Running], None], wanted: Wanted) -> None:
         _by_tcp(wanted.tcp) as tcp,
         Emulator(
             clock=wanted.clock, speed=wanted.times, flash=flash, seed=wanted.seed, source=wanted.source,
-            manifest=True, serial_number=wanted.serial_number,
+            manifest=True, provisioned=False, serial_number=wanted.serial_number,
         ) as pump,
         contextlib.closing(_Presses()) as presses,
         _forgotten(pump, flash),

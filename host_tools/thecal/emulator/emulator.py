@@ -63,7 +63,8 @@ class Emulator:
         script: what to boot instead of the firmware, for tests of the board itself.
         source: boot the text of the firmware and not what was compiled beforehand (`compiled`).
         manifest: write one of the firmware's files for the pump to check itself by.
-        paired: keys of every role are there from the first boot on.
+        paired: keys of every role are there for this process: those on the flash, others are agreed on.
+        provisioned: if `paired`, a new flash has them from its first boot on, as from a factory.
         heap: of MicroPython, as its -X heapsize: "512k"; "": its own.
         serial_number: of a new flash; one that holds another pump is refused. "": one is made up, from
             the seed where there is one.
@@ -85,10 +86,13 @@ class Emulator:
         source: bool = False,
         manifest: bool = False,
         paired: bool = True,
+        provisioned: bool = True,
         heap: str = "",
         serial_number: str = "",
     ) -> None:
         self._settings: dict[str, int | str] = {"clock": clock, "speed": speed, **(settings or {})}
+        if paired and provisioned and script is None:
+            self._settings.setdefault("provisioned", 1)
         if serial_number:
             self._settings["number_of_flash"] = serial_number
         self._serial_number = ""

@@ -25,7 +25,12 @@ def client(emulator: Emulator) -> Iterator[Client]:
 
 
 @pytest.mark.req("REC-01", part="sequence, time and actor of what happens in two days")
-def test_what_happens_is_logged_once_in_order(emulator: Emulator, client: Client):
+def test_what_happens_is_logged_once_in_order(tmp_path: Path):
+    with pump(tmp_path / "flash", provisioned=0) as emulator, Client.connect(emulator.port) as client:
+        two_days_in_order(emulator, client)
+
+
+def two_days_in_order(emulator: Emulator, client: Client) -> None:
     key = client.log_key()
     program(client)
     emulator.bench.advance_by(2 * HOUR)

@@ -9,7 +9,7 @@ from thecal.link.client import Client
 
 @pytest.mark.parametrize("role", ["observer", "patient", "manufacturer"])
 def test_a_pump_that_no_clinician_has_paired_with(role: str):
-    with Emulator(seed=1) as pump:
+    with Emulator(seed=1, provisioned=False) as pump:
         with Client.connect(pump.port, role=role) as client:
             assert client.status().state == "unprogrammed"
         with Client.connect(pump.port) as client:

@@ -69,7 +69,7 @@ class WithoutPress(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self._trace = Path(self._folder.name) / "trace"
-        self.pump = Emulator(seed=11, flash=Path(self._folder.name) / "flash")
+        self.pump = Emulator(seed=11, flash=Path(self._folder.name) / "flash", provisioned=False)
         self.pump.start()
         self.pump.bench.set_step_volume(STEP_PL)
         self.line = Transport(self.pump.port)

@@ -1,5 +1,6 @@
 """A pairing is served by its own press, and by no other."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,13 @@ from thecal_protocol.roles import CLINICIAN
 
 from .attacker import ask, plain
 from .gates import S, implant, needs_press
+
+
+@pytest.fixture
+def pump() -> Iterator[Emulator]:
+    """It has paired with its clinician by a press: no factory gave it keys."""
+    with Emulator(seed=1, provisioned=False) as emulator:
+        yield emulator
 
 
 def pair_frame(public: bytes, role: int = CLINICIAN) -> bytes:
