@@ -32,9 +32,8 @@ def home(tmp_path_factory):
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("tests", TESTS)
-def test_the_built_firmware_passes_the_same_tests(home, tests):
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", tests]
+def test_the_built_firmware_passes_the_same_tests(home):
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *TESTS]
     command += ["--deselect", f"tests/firmware/pump/test_whole_pump.py::{NEEDS_THE_SOURCES}"]
     inner = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     inner["THECAL_HOME"] = str(home)

@@ -8,7 +8,7 @@ was under way; nothing of it was ever answered. Numbers never repeat, the chain 
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from firmware.event_log.helpers import (
     refused_requests,
     whole_log,
 )
+from thecal.campaigns.multi_boot import MultiBoot
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import CutWhen, PowerCut
 from thecal.errors import LinkError, PortError, SimulationError
@@ -34,6 +35,18 @@ from thecal.link.responses.pump import Event
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 WHEN: tuple[CutWhen, ...] = ("before", "torn", "after")
+
+
+@pytest.fixture(scope="module")
+def lives() -> Iterator[MultiBoot]:
+    with contextlib.closing(MultiBoot()) as lives:
+        yield lives
+
+
+def life(lives: MultiBoot, flash: Path, **settings: int | str) -> MultiBoot:
+    """The pump of this flash, booted."""
+    lives.begin(flash, {"seed": 3, **settings})
+    return lives
 
 
 @dataclass
@@ -84,10 +97,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return Prepared(flash, flash.read_bytes(), key, events)
 
 
-def played(pumped: Prepared, operation: int, when: CutWhen) -> Seen | None:
+def played(pumped: Prepared, lives: MultiBoot, operation: int, when: CutWhen) -> Seen | None:
     """The script with a cut there; None when it had fewer flash operations."""
     seen = Seen(list(pumped.events))
-    with pump(pumped.flash) as emulator, Client.connect(emulator.port, timeout_s=0.1, tries=1) as client:
+    emulator = life(lives, pumped.flash)
+    with Client.connect(emulator.port, timeout_s=0.1, tries=1) as client:
         seen.events += client.events(seen.events[-1].sequence + 1)
         emulator.bench.power_cut_at_flash_operation(operation, when, seed=operation)
         with contextlib.suppress(PowerCut, LinkError, PortError, SimulationError):
@@ -99,17 +113,19 @@ def played(pumped: Prepared, operation: int, when: CutWhen) -> Seen | None:
 @pytest.mark.req("REC-01", part="after a power cut no number is seen twice, no answered record is gone")
 @pytest.mark.req("INT-06", part="the log")
 @pytest.mark.parametrize("when", WHEN)
-def test_a_cut_at_any_operation_takes_back_nothing_that_was_answered(prepared: Prepared, when: CutWhen):
+def test_a_cut_at_any_operation_takes_back_nothing_that_was_answered(
+    prepared: Prepared, lives: MultiBoot, when: CutWhen
+):
     flash = prepared.flash
     cuts = 0
     operation = 1 if SOAK else 1 + 5 * WHEN.index(when)
     while True:
         flash.write_bytes(prepared.image)
-        seen = played(prepared, operation, when)
+        seen = played(prepared, lives, operation, when)
         if seen is None:
             break
         cuts += 1
-        with pump(flash) as emulator, Client.connect(emulator.port) as client:
+        with Client.connect(life(lives, flash).port) as client:
             after = whole_log(client, prepared.key)
             assert after[: len(seen.events)] == seen.events, operation
             boots = [event for event in after if event.kind == "boot"]
@@ -122,40 +138,23 @@ def test_a_cut_at_any_operation_takes_back_nothing_that_was_answered(prepared: P
     print(f"{cuts} cuts {when}")
 
 
-CUT_IN_BOOT = """
-import flash
-
-whole = flash.Flash.__init__
-
-
-def cut(self, *arguments):
-    whole(self, *arguments)
-    self.plan_cut({operation}, flash.TORN, {operation})
-
-
-flash.Flash.__init__ = cut
-import main
-"""
-
-
-def booted_until(tmp_path: Path, flash: Path, operation: int) -> bool:
-    """Boot with the power cut in that flash operation; False when the boot had fewer."""
-    script = tmp_path / "boot.py"
-    script.write_text(CUT_IN_BOOT.format(operation=operation))
+def booted_until(lives: MultiBoot, flash: Path, operation: int) -> bool:
+    """Boot with the power cut in that flash operation; False when the boot had fewer. A new pump has its keys
+    from pairing."""
     try:
-        with Emulator(flash=flash, script=script):
-            return False
+        life(lives, flash, power_cut=f"{operation}:torn:{operation}", provisioned=0)
+        return False
     except PowerCut:
         return True
 
 
 @pytest.mark.req("REC-01", part="after a power cut in the boot itself")
-def test_a_cut_in_a_later_boot(prepared: Prepared, tmp_path: Path):
+def test_a_cut_in_a_later_boot(prepared: Prepared, lives: MultiBoot):
     flash = prepared.flash
     operation = 1
     flash.write_bytes(prepared.image)
-    while booted_until(tmp_path, flash, operation):
-        with pump(flash) as emulator, Client.connect(emulator.port) as client:
+    while booted_until(lives, flash, operation):
+        with Client.connect(life(lives, flash, provisioned=0).port) as client:
             assert whole_log(client, prepared.key)[: len(prepared.events)] == prepared.events
         operation += 1 if SOAK else 5
         flash.write_bytes(prepared.image)
@@ -163,11 +162,11 @@ def test_a_cut_in_a_later_boot(prepared: Prepared, tmp_path: Path):
 
 
 @pytest.mark.req("REC-01", part="after a power cut in the very first boot")
-def test_a_cut_in_the_first_boot(tmp_path: Path):
+def test_a_cut_in_the_first_boot(lives: MultiBoot, tmp_path: Path):
     flash = tmp_path / "flash"
     operation = 1
-    while booted_until(tmp_path, flash, operation):
-        with pump(flash) as emulator, Client.connect(emulator.port) as client:
+    while booted_until(lives, flash, operation):
+        with Client.connect(life(lives, flash, provisioned=0).port) as client:
             events = whole_log(client, client.log_key())
             assert events[0].sequence == 1
         flash.unlink()

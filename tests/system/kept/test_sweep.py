@@ -1,6 +1,7 @@
 """Every value that the pump accepts is the same after commit, save, reset and load (INT-10): by the tables of
 the wire, their kinds' and the bounds' ends. What cannot be kept is refused."""
 
+import contextlib
 import copy
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +18,7 @@ from pump.records import state as states
 from pump.therapy.bounds import Bounds
 from pump.therapy.bounds import Refused as RefusedByPump
 from pump.therapy.prescription import Prescription
+from thecal.campaigns.multi_boot import MultiBoot
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.link.client import Client
@@ -128,8 +130,9 @@ def committed(client: Client, values: dict[str, Any]) -> bool:
 @pytest.mark.req("DEL-07", part="programs with every field at its ends")
 def test_every_end_of_every_field_of_a_program_is_kept(tmp_path: Path):
     kept = 0
-    for number, values in enumerate(programs()):
-        with Emulator(flash=tmp_path / str(number), settings={"seed": 3}) as pump:
+    with contextlib.closing(MultiBoot()) as pump:
+        for number, values in enumerate(programs()):
+            pump.begin(tmp_path / str(number), {"seed": 3})
             with Client.connect(pump.port) as client:
                 if not committed(client, values):
                     continue
