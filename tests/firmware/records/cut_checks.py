@@ -26,7 +26,7 @@ from firmware.records.script import (
     pump_at_day,
     steps_of,
 )
-from thecal.emulator.emulator import Emulator
+from thecal.campaigns.multi_boot import MultiBoot
 from thecal.errors import Refused
 from thecal.link.client import Client, digest_of
 from thecal_protocol.codec import encoded
@@ -161,7 +161,7 @@ class Day:
 class Judge:
     """Boots a pump on one image after another and collects what is wrong."""
 
-    def __init__(self, pump: Emulator, flash: Path, day: Day):
+    def __init__(self, pump: MultiBoot, flash: Path, day: Day):
         self._pump = pump
         self._flash = flash
         self._day = day
@@ -178,9 +178,10 @@ class Judge:
         return read_log(log)
 
     def _boot(self, image: bytes, log: Path | None = None) -> None:
-        self._pump.kill()
+        if self._pump.port:
+            self._pump.kill()
         self._flash.write_bytes(image)
-        self._pump.restart({"flash_log": "" if log is None else str(log)})
+        self._pump.begin(self._flash, {"seed": 8, "flash_log": "" if log is None else str(log)})
 
     def judge(self, operation: Operation, image: bytes, resets: int = 1) -> list[str]:
         """Everything that does not hold after a cut there that left this image. `resets`: the cuts so far,

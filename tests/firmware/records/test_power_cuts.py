@@ -4,6 +4,7 @@ The fast part takes a seeded sample, the same in every run; with THECAL_SOAK=1 e
 within (three patterns) and after.
 """
 
+import contextlib
 import os
 import random
 from collections import Counter
@@ -16,6 +17,7 @@ import pytest
 from firmware.records.cut_checks import RESERVE_STEPS, Day, Judge
 from firmware.records.flash_images import SIZE, WHENS, Operation, When, images, read_log
 from firmware.records.script import DAY, END_S, HOUR_S, US, operations, play, pump_at_day
+from thecal.campaigns.multi_boot import MultiBoot
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import PowerCut
 from thecal.errors import LinkError
@@ -35,7 +37,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 @pytest.fixture
 def judge(day: Day, tmp_path: Path) -> Iterator[Judge]:
     flash = tmp_path / "cut.flash"
-    with Emulator(seed=8, flash=flash) as pump:
+    with contextlib.closing(MultiBoot()) as pump:
         yield Judge(pump, flash, day)
 
 

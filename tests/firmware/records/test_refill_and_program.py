@@ -1,6 +1,7 @@
 """A refill and its program in one commit: as the one after the other at the same microsecond, and at every
 power cut both or neither."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from firmware.records.cut_checks import Day, Judge, digest
 from firmware.records.flash_images import When, images
 from firmware.records.script import BRIDGED, CONSTANT, DAY, FLEX, HOUR_S, LAST, US, Act, pump_at_day
 from support.pressing import presser
+from thecal.campaigns.multi_boot import MultiBoot
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.link.client import Client, refill_values
@@ -38,7 +40,7 @@ def test_every_cut_of_the_commit_leaves_both_or_neither(tmp_path: Path):
         wanted[operation.number].append(("after", 0))
     failures: list[str] = []
     flash = tmp_path / "cut.flash"
-    with Emulator(seed=8, flash=flash) as pump:
+    with contextlib.closing(MultiBoot()) as pump:
         judge = Judge(pump, flash, day)
         for operation, when, _, image in images(day.operations, wanted):
             failures += [f"{operation.number} {when}: {text}" for text in judge.judge(operation, image)]
