@@ -87,7 +87,7 @@ def _of_the_planner(image: Path) -> list[Row]:
         f"{steps} steps planned and made, the first to the last, all overdue; the motor's least gap is 2 ms"
     )
     return [
-        ("rp2040_cycles_per_step", cycles, "cycles", "lower", how, "<= 3000"),
+        ("rp2040_cycles_per_step", cycles, "cycles", "lower", how, "<= 1000"),
         ("rp2040_catch_up_steps_per_s", steps / fast_us * 1e6, "1/s", "higher", speed, ">= 490"),
     ]
 

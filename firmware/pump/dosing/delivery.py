@@ -86,7 +86,8 @@ class Delivery:
             self._pass_change()
         while self._feed(s, us):
             pass
-        self.pace.put_off(self.wake, s, us)
+        if self.pace.gap_us:
+            self.pace.put_off(self.wake, s, us)
 
     def _all_planned(self, s: int, us: int) -> bool:
         """Has every step due before the change been handed over, and made? If not, hand over what fits."""

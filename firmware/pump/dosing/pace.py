@@ -21,7 +21,7 @@ class Pace:
     def put_off(self, wake, s: int, us: int) -> None:
         """Who woke late has handed over all that there is room for, and is behind its time: it shall wake
         when the motor has made enough of it."""
-        if not self.gap_us or not wake.by(s, us):
+        if not wake.by(s, us):
             return
         steps = self._motor.in_flight()
         if steps > LOW_WATER:

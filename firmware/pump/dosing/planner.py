@@ -202,6 +202,8 @@ class Planner:
         run.lead[bigint.WHOLE] = self._lead
         if self._only_one:
             return self._plan_one(run)
+        if self._size == 2 and self._plan_full(run, limit_s, limit_us):
+            return RUN_STEPS
         if self._reaches(self.full, limit_s, limit_us):
             self._advance(self.full)
             steps = RUN_STEPS
@@ -211,6 +213,42 @@ class Planner:
         self.planned += steps
         self._set_last(run)
         return steps
+
+    def _plan_full(self, run, limit_s: int, limit_us: int) -> bool:
+        """`plan` of a whole run where two limbs hold every number, as they mostly do: `_reaches`, `_advance`
+        and `_set_last` at once, in whole numbers of 30 bits. False, and nothing done: not by the limit."""
+        full = self.full
+        carry = full.carry
+        lead = self._lead
+        phase = (lead[0] | lead[1] << bigint.BITS) - (carry[0] | carry[1] << bigint.BITS)
+        us = self.next_us + full.gap_us
+        if phase < 0:
+            carry = self._modulus
+            phase += carry[0] | carry[1] << bigint.BITS
+            us += 1
+        s = self.next_s + full.gap_s
+        while us >= _MILLION:
+            us -= _MILLION
+            s += 1
+        if s > limit_s or (s == limit_s and us > limit_us):
+            return False
+        lead[0] = phase & bigint.MASK
+        lead[1] = phase >> bigint.BITS
+        self.next_s = s
+        self.next_us = us
+        self.planned += RUN_STEPS
+        run.steps = RUN_STEPS
+        us -= run.gap_us
+        carry = self.rest
+        if phase >= carry[0] | carry[1] << bigint.BITS:
+            us -= 1
+        s -= run.gap_s
+        while us < 0:
+            us += _MILLION
+            s -= 1
+        run.last_s = s
+        run.last_us = us
+        return True
 
     def _plan_one(self, run) -> int:
         """The next step is the last one that any segment can hold."""

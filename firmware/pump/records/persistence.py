@@ -80,7 +80,10 @@ class Persistence:
 
     def is_due(self) -> bool:
         """Is there anything for `write_due` to do?"""
-        return self._delivery.changed or self._is_low() or self._timebase.s - self._saved_s >= _SAVE_EVERY_S
+        delivery = self._delivery
+        if delivery.changed or self._timebase.s - self._saved_s >= _SAVE_EVERY_S:
+            return True
+        return delivery.flowing and delivery.steps_left() < delivery.reserve_steps >> 1
 
     def _is_low(self) -> bool:
         delivery = self._delivery
