@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thecal._io import terminal
 from thecal.campaigns import base, catalog
 from thecal.errors import ThecalError
 
@@ -170,7 +171,6 @@ class _Progress:
     """A progress bar on stderr; nothing where stderr is no terminal."""
 
     def __init__(self, title: str, runs: int, before: int, failures: int) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
@@ -180,7 +180,7 @@ class _Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[failures]} failures"),
         )
-        console = Console(stderr=True)
+        console = terminal.console(stderr=True)
         self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
         self._task = self._bar.add_task(title, total=runs, completed=before, failures=failures)
 

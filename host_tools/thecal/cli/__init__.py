@@ -8,13 +8,12 @@ change was sent and nobody knows what became of it, 130 interrupted before anyth
 import contextlib
 import errno
 import gc
-import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from thecal._io import interruption
+from thecal._io import interruption, terminal
 from thecal._io.interruption import Acts
 
 FAILED = 1
@@ -39,6 +38,7 @@ class _Broken(Exception):
 def main() -> None:
     """The console script."""
     gc.set_threshold(_GARBAGE)
+    terminal.hold_places()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -50,9 +50,8 @@ def run(arguments: Sequence[str]) -> int:
     from thecal.errors import ThecalError
     from thecal.monitor.status import quick
 
-    _take_every_letter()
     os.environ.setdefault(_NO_PLUGINS, "__all__")
-    with interruption.raising(), interruption.recorded() as acts:
+    with terminal.all_shown(), interruption.raising(), interruption.recorded() as acts:
         try:
             try:
                 code = 0 if quick(arguments) else _run_typer(arguments)
@@ -110,13 +109,6 @@ def _print_outcome(acts: Acts, text: str, as_json: bool) -> None:
         document = {"schema": 1, "outcome": acts.outcome, "carried_out": acts.done, "unknown": acts.unknown}
         with contextlib.suppress(OSError):
             print_json({**document, "message": text})
-
-
-def _take_every_letter() -> None:
-    """A terminal that is not UTF-8, or the name of a file that is not, is no reason to fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _run_typer(arguments: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ import typer
 
 from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_json, refuse_json_before
 from thecal.cli.declare import WATCH, command, examples, group
+from thecal.errors import ThecalError
 
 
 class Role(StrEnum):
@@ -26,9 +27,15 @@ def pair(
 ) -> None:
     """Agree on a new key with a pump, while somebody presses its button."""
     need_port(port)
+    button = at_the_button()
+    if button is None:
+        raise ThecalError(
+            "pairing takes a press of the pump's button, and nobody may be asked for it: nothing was changed",
+            "leave out --no-input, with somebody at the pump",
+        )
     from thecal.commands import keys as keys_command
 
-    paired = keys_command.pair(port, role.value, at_the_button())
+    paired = keys_command.pair(port, role.value, button)
     entry = paired.entry
     if as_json:
         document = {"schema": 1, "serial": entry.serial, "role": entry.role, "file": str(entry.path)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, Self
 
+from thecal._io.shown import cells
 from thecal.errors import ThecalError
 from thecal.eventlog import integrity, log_keys, text
 from thecal.eventlog.integrity import Flaw, Verdict
@@ -165,7 +166,7 @@ def _printer(form: Form) -> Callable[[Event], None]:
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(text.COLUMNS)
-        return lambda event: writer.writerow(text.as_json(event).values())
+        return lambda event: writer.writerow(cells(text.as_json(event).values()))
     if form == "jsonl":
         return lambda event: print(json.dumps(text.as_json(event)))
     return lambda event: print(text.line(event))

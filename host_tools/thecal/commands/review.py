@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from thecal._io import interruption
+from thecal._io import interruption, terminal
 from thecal._io.wrapped import Unparted
 from thecal.commands.clock import CLOCK
 from thecal.commands.clock import Change as ClockChange
@@ -123,9 +123,7 @@ class Review:
 
     def print_tables(self, console: Console | None = None) -> None:
         """The review for people."""
-        from rich.console import Console
-
-        console = console or Console()
+        console = console or terminal.console()
         print_start(self.prepared, console)
         console.print(settings_table(self.prepared))
         console.print(self._worst_table())

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from thecal._io.file_names import file_name
 from thecal.errors import ThecalError
 from thecal.history import log_files
 from thecal.history.collect import collect, told
@@ -151,10 +152,8 @@ def export(form: str, out: Path, serial: str, offset_min: int, subject: str) -> 
             from thecal.history import fhir
 
             zone = timezone(timedelta(minutes=offset_min))
-            path = fhir.write(
-                store, out / f"{one_pump(store, serial)['serial']}.fhir.json", serial, zone, subject
-            )
-            files = [path]
+            name = f"{file_name(one_pump(store, serial)['serial'])}.fhir.json"
+            files = [fhir.write(store, out / name, serial, zone, subject)]
         else:
             pump_id = one_pump(store, serial)["id"] if serial else None
             put = tables.write_csv if form == "csv" else tables.write_parquet

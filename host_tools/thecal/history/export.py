@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from thecal._io import atomic_write, extras, private
+from thecal._io.shown import cells
 from thecal.errors import ThecalError
 from thecal.history.database import Store
 from thecal.history.queries import rows
@@ -38,7 +39,7 @@ def write_csv(store: Store, folder: Path, pump_id: int | None) -> list[Path]:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names(table))
             for row in rows(store, table, pump_id):
-                writer.writerow([_plain(value) for value in row.values()])
+                writer.writerow(cells(map(_plain, row.values())))
 
     return _write(folder, "csv", put)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table, select, text
 
+from thecal._io.shown import shown_all
 from thecal.errors import ThecalError
 from thecal.eventlog.program_changes import changes_of
 from thecal.history.database import Store
@@ -28,7 +29,8 @@ class UnknownPump(ThecalError):
 def known_pumps(store: Store) -> list[dict[str, Any]]:
     """Every pump, with how much there is of it."""
     with store.reading() as connection:
-        found = [dict(row) for row in connection.execute(select(pumps).order_by(pumps.c.serial)).mappings()]
+        every = connection.execute(select(pumps).order_by(pumps.c.serial)).mappings()
+        found = [shown_all(dict(row)) for row in every]
         for pump in found:
             for table in (sessions, programs, residuals):
                 count = select(table.c.id).where(table.c.pump_id == pump["id"])
@@ -70,7 +72,7 @@ def rows(store: Store, table: Table, pump_id: int | None = None) -> Iterator[dic
         order = (sessions.c.at, sessions.c.pump_us) if table is sessions else table.primary_key
         streamed = connection.execution_options(yield_per=_CHUNK).execute(wanted.order_by(*order))
         for row in streamed.mappings():
-            values = dict(row)
+            values = shown_all(dict(row))
             if table is records:
                 values["a"], values["b"] = unsigned(values["a"]), unsigned(values["b"])
             yield values

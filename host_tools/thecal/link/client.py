@@ -301,7 +301,8 @@ class Client(GuardClient):
         worst = [
             WorstCase(w.number("scheduled_ng"), w.number("worst_ng")) for w in reply.group("worst_case_24h")
         ]
-        return Proposal(kind, digest, _decoded("reading", kind, reading), tuple(worst))
+        read = _decoded("reading", kind, reading, verbatim=True)  # it is what was sent
+        return Proposal(kind, digest, read, tuple(worst))
 
     def commit(self, digest: bytes) -> Committed:
         """Make the proposal of this digest so, from one instant to the next."""
@@ -382,14 +383,14 @@ def digest_of(kind: int, blob: bytes) -> bytes:
     return hashlib.sha256(bytes((kind,)) + blob).digest()[:DIGEST_SIZE]
 
 
-def _decoded(request: str, kind: int, blob: bytes) -> dict[str, object]:
-    return Reply.decoded(request, proposal_fields(kind), blob).values
+def _decoded(request: str, kind: int, blob: bytes, *, verbatim: bool = False) -> dict[str, object]:
+    return Reply.decoded(request, proposal_fields(kind), blob, verbatim=verbatim).values
 
 
 def _difference(kind: int, sent: dict[str, object], reading: bytes) -> str:
     """The first field that the pump read differently."""
     try:
-        read = _decoded("reading", kind, reading)
+        read = _decoded("reading", kind, reading, verbatim=True)
     except LinkError as error:
         return str(error.message)
     for name, value in sent.items():

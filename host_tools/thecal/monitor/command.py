@@ -8,6 +8,7 @@ import time
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from thecal._io import terminal
 from thecal._io.wrapped import Unparted
 from thecal.commands.status import Snapshot
 from thecal.monitor.pace import Pace
@@ -42,9 +43,7 @@ class Monitor:
         if line:
             print(self.look().line())
             return
-        from rich.console import Console
-
-        Console().print(self._panel(self.look(), ascii_only=ascii_only))
+        terminal.console().print(self._panel(self.look(), ascii_only=ascii_only))
 
     def run(self, interval_s: float, *, lines: bool = False, ascii_only: bool = False) -> None:
         """Until Ctrl-C or q. PortError when the port vanishes. On a terminal the live screen, else, and with
@@ -91,7 +90,7 @@ class Monitor:
                 style = "bold red"
             table.add_row(name, self._reservoir(snapshot) if name == "reservoir" else Unparted(text, style))
         box = ASCII if ascii_only else ROUNDED
-        return Panel(table, title=f"thecal on {self._port}", width=78, box=box)
+        return Panel(table, title=Text(f"thecal on {self._port}"), width=78, box=box)
 
     def _reservoir(self, snapshot: Snapshot) -> Text:
         from rich.text import Text

@@ -6,15 +6,17 @@ import base64
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from thecal._io.shown import shown
 from thecal.report.figures import svg
 from thecal.report.summary import Report
 
 
 def html(report: Report) -> str:
-    """The document. Everything that came from a pump is escaped."""
+    """The document. Everything in it is `shown`, then escaped."""
     environment = Environment(
         loader=PackageLoader("thecal.report", "."),
         autoescape=True,
+        finalize=lambda value: shown(value) if isinstance(value, str) else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -16,6 +16,7 @@ import matplotlib as mpl
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from thecal._io.shown import shown
 from thecal.report.figures import pixels, tallness
 from thecal.report.summary import Block, Facts, Figure, Report, Table, Text
 
@@ -46,8 +47,8 @@ def pdf(report: Report, made: datetime) -> bytes:
     """The document."""
     page = _Page(format="A4")
     page.set_creation_date(made.replace(tzinfo=UTC))
-    page.set_title(report.title)
-    page.foot = f"{report.title}. Made by thecal, which is not a medical device."
+    page.set_title(_shown(report.title))
+    page.foot = f"{_shown(report.title)}. Made by thecal, which is not a medical device."
     fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
     page.add_font(_FONT, "", fonts / "DejaVuSans.ttf")
     page.add_font(_FONT, "B", fonts / "DejaVuSans-Bold.ttf")
@@ -85,7 +86,7 @@ def _line(
 
 def _shown(text: str) -> str:
     """What the font has; the rest as a mark, never a failure."""
-    return "".join(c if c.isprintable() and ord(c) < 0x2600 else "\u25a1" for c in text)
+    return "".join(c if ord(c) < 0x2600 else "\u25a1" for c in shown(text))
 
 
 def _block(page: FPDF, report: Report, block: Block) -> None:

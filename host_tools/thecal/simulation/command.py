@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thecal._io import terminal
 from thecal._io.wrapped import say
 from thecal.simulation.document import simulation_json
 from thecal.simulation.simulate import Outcome, Plan, Watch, simulate
@@ -75,7 +76,6 @@ def _progress(duration_us: int) -> Generator[Callable[[int], None] | None]:
     if duration_us < _SLOW_US or not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -84,7 +84,7 @@ def _progress(duration_us: int) -> Generator[Callable[[int], None] | None]:
         TextColumn("{task.percentage:.0f} %"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=terminal.console(stderr=True), transient=True) as bar:
         task = bar.add_task("simulating", total=duration_us)
         yield lambda at_us: bar.update(task, completed=at_us)
 

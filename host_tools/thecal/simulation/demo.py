@@ -11,10 +11,9 @@ import sys
 import time
 from array import array
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from thecal._io import paths, private
+from thecal._io import paths, private, terminal
 from thecal.commands.review import Review
 from thecal.errors import ThecalError
 from thecal.link.responses.pump import Proposal, Status
@@ -27,6 +26,9 @@ from thecal.simulation.simulate import Outcome, Plan, Watch, simulate
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.load import load_therapy
 from thecal.units.amounts import count_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _DAY_US = 86_400_000_000
 _SAMPLE_US = 1_800_000_000
@@ -43,7 +45,7 @@ _EVENTS: tuple[Event, ...] = (
 
 def main() -> int:
     """The whole demonstration; 0 when what was delivered is what was prescribed."""
-    console = Console(highlight=False)
+    console = terminal.console(highlight=False)
     began_s = time.monotonic()
     try:
         root = paths.project_root()

@@ -6,6 +6,7 @@ at no moment does the old program's rate give the new filling (DEL-13).
 
 from __future__ import annotations
 
+from thecal._io import terminal
 from thecal._io.wrapped import Unparted, say
 from thecal.commands.program import PreparedProgram, prepare_program
 from thecal.commands.refill import Before, Refill, Wanted
@@ -84,9 +85,7 @@ def _bridged(
 
 
 def _show(prepared: PreparedProgram, refill: Refill) -> None:
-    from rich.console import Console
-
-    console = Console()
+    console = terminal.console()
     print_start(prepared, console)
     console.print(settings_table(prepared))
     for warning in prepared.warnings:

@@ -7,6 +7,7 @@ table or carries a number without a name is a `LinkError` of cause "malformed".
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from thecal._io.shown import shown_all
 from thecal.errors import LinkError
 from thecal_protocol.codec import WireError, decode, name_of
 from thecal_protocol.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES, UNSEEN
@@ -192,10 +193,11 @@ class Reply:
         self.values = values
 
     @classmethod
-    def decoded(cls, request: str, fields: Fields, payload: bytes) -> "Reply":
-        """The reply that `payload` holds by the table `fields`."""
+    def decoded(cls, request: str, fields: Fields, payload: bytes, *, verbatim: bool = False) -> "Reply":
+        """The reply that `payload` holds by the table `fields`, texts `shown`; `verbatim`: as they are."""
         try:
-            return cls(request, decode(fields, payload, 0, len(payload)))
+            values = decode(fields, payload, 0, len(payload))
+            return cls(request, values if verbatim else shown_all(values))
         except WireError as error:
             raise malformed(request, str(error)) from error
 
@@ -245,19 +247,22 @@ def malformed(request: str, what: str) -> LinkError:
     """The pump's answer to `request` breaks the protocol."""
     return LinkError(
         f"the pump's answer to {request} breaks the protocol: {what}",
-        "report this: it is a fault of thecal",
+        "if it is a pump with thecal's firmware, report this",
         "malformed",
     )
 
 
 def hello_of(reply: Reply) -> Hello:
     """The answer to `hello`."""
+    serial = reply.text("serial")
+    if not serial or "\\" in serial:  # what `shown` made of a character that nobody sees
+        raise malformed("hello", "its serial number is none")
     return Hello(
         protocol=reply.number("protocol"),
         table_hash=reply.data("table_hash"),
         session=reply.number("session"),
         model=reply.text("model"),
-        serial=reply.text("serial"),
+        serial=serial,
         capabilities=reply.number("capabilities"),
         alarm=reply.number("alarm"),
         challenge=reply.data("challenge"),

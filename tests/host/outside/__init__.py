@@ -1,0 +1,1 @@
+"""Nothing from outside is trusted: hostile devices, hostile files, hostile text, closed streams."""
