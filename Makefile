@@ -54,6 +54,7 @@ soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and y
 	@$(BIN)/thecal campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@$(BIN)/thecal campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -q -n 0 -s --timeout 7200 tests/system/security/test_fuzz.py  # a million frames
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/host/outside  # 10^5 lies, and files
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/firmware/records tests/firmware/event_log tests/system/security
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 \
 		tests/system/fuzz tests/system/settling tests/host/cli/test_several.py tests/host/simulation/test_budget.py

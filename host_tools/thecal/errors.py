@@ -116,6 +116,10 @@ class TherapyError(ThecalError):
         self.problems = list(problems)
 
 
+class FileError(ThecalError):
+    """A file from outside cannot be read, or is none of the kind that was asked for."""
+
+
 class SimulationError(ThecalError):
     """The emulated pump did not start, died, or its bench refused."""
 

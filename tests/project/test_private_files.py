@@ -41,6 +41,8 @@ ROUND = {
     "firmware_build/cache.py: NamedTemporaryFile": "compiled firmware",
     "firmware_build/chip.py: write_text": "a temporary folder",
     "firmware_build/compiled.py: mkdir": "compiled firmware",
+    "emulator/bench_server.py: mkdir": "the folder of the bench's socket, 0700",
+    "pytest_plugin.py: mkdir": "a test's own folder, 0700",
     "firmware_build/compiled.py: write_bytes": "compiled firmware",
     "firmware_build/install.py: open": "into an image in memory",
     "firmware_build/install.py: makedirs": "into an image in memory",

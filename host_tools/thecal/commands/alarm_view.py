@@ -22,6 +22,7 @@ _HELD = {
     "hold": "therapy gives way to the minimum rate until it clears",
     "stop": "nothing flows until it clears",
     "fatal": "nothing flows until the fault is cleared",
+    "unknown": "not known to this thecal: see the state in `thecal status`",
 }
 
 
@@ -59,7 +60,7 @@ class AlarmView:
                 f"{alarm.name}  {kind_of(alarm)}{_marks(self.alarms, alarm)}",
                 f"  since    {self.since(alarm):%a %Y-%m-%d %H:%M:%S}, {age} ago",
                 f"  cause    {cause_of(alarm.name, alarm.detail)}",
-                f"  pump     {self._goes_on(_ACTIONS[alarm.name])}",
+                f"  pump     {self._goes_on(_ACTIONS.get(alarm.name, 'unknown'))}",
                 f"  do       {text.do}",
             ]
         if self.alarms.silent_s and lines:
@@ -94,7 +95,7 @@ class AlarmView:
         return {
             "id": alarm.name,
             "class": kind_of(alarm),
-            "action": _ACTIONS[alarm.name],
+            "action": _ACTIONS.get(alarm.name, "unknown"),
             "since": self.since(alarm).isoformat(),
             "age_s": self.age_us(alarm.raised) // 10**6,
             "live": alarm.live,

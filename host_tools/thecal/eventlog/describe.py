@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from thecal.eventlog import program_changes
 from thecal.eventlog.repeats import repeats_of, requests_of
-from thecal.link.responses.pump import Event
+from thecal.link.responses.pump import Event, unknown
 from thecal.units.amounts import (
     concentration_text,
     count_text,
@@ -46,11 +46,11 @@ _HELD = ((1, "the minimum rate"), (2, "no flow"))
 
 
 def name(number: int, table: tuple[tuple[object, ...], ...]) -> str:
-    """The words for a number; one that the table has not is shown as it is."""
+    """The words for a number."""
     try:
         return name_of(table, number).replace("_", " ")
     except WireError:
-        return f"number {number}"
+        return unknown(number)
 
 
 def _bolus(event: Event) -> str:

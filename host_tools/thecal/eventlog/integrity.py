@@ -21,7 +21,7 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from thecal.link.responses.pump import UNKNOWN, Event, LogRing, LogState
+from thecal.link.responses.pump import Event, LogRing, LogState, number_of_unknown
 from thecal_protocol.messages import ACTORS, EVENT_KINDS, FAULT_RECORDS, RINGS
 
 TAG_SIZE = 16
@@ -125,7 +125,7 @@ def record_bytes(event: Event) -> bytes:
 def _number(numbers: dict[str, int], name: str) -> int:
     """The number behind a name of `pump.event_of`."""
     number = numbers.get(name)
-    return int(name.removeprefix(UNKNOWN)) if number is None else number
+    return number_of_unknown(name) or 0 if number is None else number
 
 
 def tag_of(key: bytes, before: bytes, event: Event) -> bytes:

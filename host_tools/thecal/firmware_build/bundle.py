@@ -10,9 +10,11 @@ write to it without thecal (docs/reference/security.md).
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from thecal._io import atomic_write
-from thecal.errors import FlashError
+from thecal._io import atomic_write, input_file
+from thecal.errors import FileError, FlashError
 from thecal.therapy.drug_library.signing import SIGNATURE, canonical, public_hex
 
 PREFIX = b"thecal firmware bundle v1\0"
@@ -31,7 +33,7 @@ _SCHEMA = 1
 _FILES = "files/"
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the same bundle from the same firmware, whenever it is made
 _MOST_BYTES = 1_400_000
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,24 @@ def make(target: Path, files: Mapping[str, bytes], firmware: str, key: Ed25519Pr
 def read(path: Path) -> Bundle:
     """A bundle, its signature and every digest checked. FlashError says what is wrong with it."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
-                raise _not_ours(path)
-            contents = {name: archive.read(name) for name in archive.namelist()}
-        document = json.loads(contents.pop(ABOUT))
+        data = input_file.read_bytes(path, _MOST_BYTES)
+        contents = _unpacked(data)
+        document = input_file.json_of(contents.pop(ABOUT).decode())
         signer = _signer_of(document)
         firmware, digests = str(document["firmware"]), dict(document["files"])
         if document["schema"] != _SCHEMA:
             raise _not_ours(path)
-    except OSError as error:
-        raise FlashError(f"{path} cannot be read: {error.strerror}", "name a bundle") from error
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except FileError as error:
+        raise FlashError(error.message, "name a bundle") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise _not_ours(path) from error
     _order(firmware)
     files = {name.removeprefix(_FILES): data for name, data in contents.items()}
@@ -87,6 +95,22 @@ def read(path: Path) -> Bundle:
             f"{path} holds files that its signature does not cover", "get the bundle anew from its maker"
         )
     return Bundle(signer, firmware, files)
+
+
+def _unpacked(data: bytes) -> dict[str, bytes]:
+    """What the archive holds, unpacked no further than a bundle can be. ValueError: it is no bundle."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        packed = all(entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries)
+        if not packed or sum(entry.file_size for entry in entries) > _MOST_BYTES:
+            raise ValueError("no bundle")
+        return {entry.filename: _member(archive, entry) for entry in entries}
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """One file of it, and no more than it says that it is: `ZipFile.read` would unpack all that comes."""
+    with archive.open(entry) as file:
+        return file.read(entry.file_size + 1)
 
 
 def _signer_of(document: Mapping[str, Any]) -> str:

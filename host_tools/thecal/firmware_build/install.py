@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from thecal._io import extras, interruption, private
-from thecal.errors import FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
+from thecal._io import extras, input_file, interruption, private
+from thecal.errors import FileError, FlashError, LinkError, PortError, ProtocolMismatch, Refused, ThecalError
 from thecal.firmware_build import bundle, chip, facts
 from thecal.firmware_build import console as chip_console
 from thecal.firmware_build.console import Console
@@ -25,6 +25,7 @@ from thecal.link.transport import Transport
 
 _UF2_BLOCK = 512
 _UF2_MOST = 476  # bytes in one block
+_UF2_MOST_BYTES = 64_000_000  # twice the flash that an RP2040 can have
 _BOOT_S = 20.0
 _MARK = "/signed"  # by whom the board's firmware is signed, and its version
 
@@ -311,9 +312,9 @@ def uf2_pages(path: Path, board: facts.Chip | None = None) -> dict[int, bytes]:
     own = (board or facts.chip()).facts
     name_one = f"name a MicroPython UF2 for {own.micropython.image}"
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FlashError(f"cannot read {path}: {error.strerror}", name_one) from error
+        data = input_file.read_bytes(path, _UF2_MOST_BYTES)
+    except FileError as error:
+        raise FlashError(error.message, name_one) from error
     pages: dict[int, bytes] = {}
     for at in range(0, len(data), _UF2_BLOCK):
         block = data[at : at + _UF2_BLOCK]
@@ -348,8 +349,8 @@ def write_image(
 ) -> dict[str, object]:
     """Write the UF2 to drop on a board: the file system alone, or with a MicroPython image all of it."""
     board = board or facts.chip()
-    built = chip.build(board=board)
     pages = uf2_pages(micropython, board) if micropython is not None else {}
+    built = chip.build(board=board)
     pages |= pages_of(file_system(built, settings, board), board.facts.file_system.offset, board)
     try:
         private.folder(target.parent)

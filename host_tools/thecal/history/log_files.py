@@ -6,25 +6,26 @@ Read as a stream: a million records take little memory. What is not such a recor
 from __future__ import annotations
 
 import csv
-import json
+import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from thecal.errors import ThecalError
+from thecal._io import input_file
+from thecal.errors import FileError
 from thecal.history.schema import signed
 from thecal.link.responses.pump import Event
 
 _NUMBERS = ("sequence", "boot", "at_us", "code", "ref", "a", "b")
 _LIMITS = (1 << 32, 1 << 16, 1 << 63, 1 << 8, 1 << 16, 1 << 64, 1 << 64)  # of each of these
 _TAG_BYTES = 16
-_WORD = 40  # characters
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}|unknown \([0-9]{1,3}\)")  # of any firmware
+_MOST_BYTES = 1_000_000_000  # some 4 million records: they are not held in memory
+_HEAD = 400
+_DIGITS = 20
 
 Row = tuple[object, ...]
-
-
-class LogFileError(ThecalError):
-    """A file is not a log as `thecal log` writes it. Nothing of it was imported."""
 
 
 def row_of(event: Event) -> Row:
@@ -45,37 +46,44 @@ def row_of(event: Event) -> Row:
 
 def serial_of(path: Path) -> str:
     """The pump's serial number where the file names it: a document of `thecal log --json`; else empty."""
-    with _opened(path) as file:
-        if file.read(1) != "{" or '"events"' not in file.read(400):
-            return ""
-    document = _document(path)
-    serial = document.get("serial", "")
+    input_file.need_file(path)
+    if not _is_document(path):
+        return ""
+    serial = _document(path).get("serial", "")
     return serial if isinstance(serial, str) else ""
 
 
 def read(path: Path) -> Iterator[Row]:
-    """Every record of the file. LogFileError, with the line, at the first that is none."""
-    with _opened(path) as file:
-        head = file.readline()
-        if head.startswith("{") and '"events"' in head[:400]:
-            yield from _entries(path, enumerate(_events(path), 1), "record")
-        elif head.startswith("{"):
-            file.seek(0)
-            yield from _entries(path, _json_lines(path, file), "line")
-        elif head.startswith("sequence,"):
-            file.seek(0)
-            yield from _entries(path, enumerate(csv.DictReader(file), 2), "line")
-        else:
-            raise _bad(path, "line", 1, "neither JSON nor the head line of a CSV")
+    """Every record of the file. FileError, with the line, at the first that is none."""
+    input_file.need_file(path)
+    if _is_document(path):
+        yield from _entries(path, enumerate(_events(path), 1), "record")
+        return
+    found = input_file.lines(path, _MOST_BYTES)
+    head = next(found, "")
+    if head.startswith("{"):
+        yield from _entries(path, input_file.json_lines(path, _MOST_BYTES), "line")
+    elif head.startswith("sequence,"):
+        yield from _entries(path, enumerate(csv.DictReader(chain([head], found)), 2), "line")
+    else:
+        raise _bad(path, "line", 1, "neither JSON nor the head line of a CSV")
+
+
+def _is_document(path: Path) -> bool:
+    """Whether it is one document, as of `thecal log --json`."""
+    head = next(input_file.lines(path, _MOST_BYTES, cut=True), "")[:_HEAD]
+    return head.startswith("{") and '"events"' in head
 
 
 def _entries(path: Path, entries: Iterator[tuple[int, Any]], what: str) -> Iterator[Row]:
-    for number, entry in entries:
-        try:
+    at = 0
+    try:
+        for number, entry in entries:
+            at = number
             yield _row(entry)
-        except (KeyError, TypeError, ValueError) as error:
-            why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise _bad(path, what, number, why) from None
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _bad(path, what, at, why) from None
 
 
 def _row(entry: Any) -> Row:
@@ -88,9 +96,9 @@ def _row(entry: Any) -> Row:
         raise ValueError("its tag is not 16 bytes")
     kind, actor = found["kind"], found["actor"]
     for word in (kind, actor):
-        if not isinstance(word, str) or not 0 < len(word) <= _WORD:
-            raise ValueError(f"{word!r} is no kind and no actor")
-    numbers = [int(found[name]) for name in _NUMBERS]
+        if not isinstance(word, str) or not _WORD.fullmatch(word):
+            raise ValueError(f"{word!r:.50} is no kind and no actor")
+    numbers = [_whole(found[name]) for name in _NUMBERS]
     for number, limit, name in zip(numbers, _LIMITS, _NUMBERS, strict=True):
         if not 0 <= number < limit:
             raise ValueError(f"{name} is {number}")
@@ -98,20 +106,17 @@ def _row(entry: Any) -> Row:
     return sequence, boot, at_us, kind, actor, code, ref, signed(a), signed(b), tag
 
 
-def _json_lines(path: Path, file: Any) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except ValueError:
-                raise _bad(path, "line", number, "it is no JSON") from None
+def _whole(value: object) -> int:
+    """A number of a record, as JSON or CSV has it."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"{value!r:.40} is no whole number")
 
 
 def _document(path: Path) -> dict[str, Any]:
-    try:
-        document: object = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise LogFileError(f"{path} cannot be read: {error}") from None
+    document = input_file.read_json(path)
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 
 
@@ -120,15 +125,8 @@ def _events(path: Path) -> list[Any]:
     return cast("list[Any]", events) if isinstance(events, list) else []
 
 
-def _opened(path: Path) -> Any:
-    try:
-        return path.open(encoding="utf-8", errors="replace", newline="")
-    except OSError as error:
-        raise LogFileError(f"{path} cannot be read: {str(error.strerror).lower()}") from None
-
-
-def _bad(path: Path, what: str, number: int, why: str) -> LogFileError:
-    return LogFileError(
+def _bad(path: Path, what: str, number: int, why: str) -> FileError:
+    return FileError(
         f"{path}, {what} {number}: no record of a log ({why})",
         "nothing was imported; give a file that `thecal log` wrote with --jsonl, --csv or --json",
     )

@@ -10,6 +10,7 @@ A method that returns was carried out exactly once, one that raises LinkError or
 """
 
 import hashlib
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -17,11 +18,11 @@ from thecal.errors import LinkError, ReadbackMismatch, Refused
 from thecal.link import key_lookup, keyring
 from thecal.link.button import Button, pressed
 from thecal.link.client_alarms import GuardClient
+from thecal.link.responses.program import plausible
 from thecal.link.responses.pump import (
     Accounts,
     Committed,
     Event,
-    Filling,
     Hello,
     Instant,
     Limit,
@@ -73,6 +74,10 @@ from thecal_protocol.messages import (
 PIECE = framing.MAX_PAYLOAD - size(request_fields(PROPOSE), {"kind": 0, "total": 0, "offset": 0, "data": b""})
 DIGEST_SIZE = 16
 LAST_EVENT = 0xFFFFFFFF  # past every number of the log
+LOG_KEY_BYTES = 16
+MOST_RECORDS = 20_480  # half as many again as the largest log of a pump (docs/reference/event-log.md)
+MOST_BLOB_BYTES = 16_384  # of a program or a reading; no pump takes one of more than 6,144
+_LEAST_PIECE = 32  # bytes of a blob that come at once, but for the last ones
 _MOST_EVENTS = 255
 
 
@@ -146,15 +151,11 @@ class Client(GuardClient):
 
     def limits(self) -> list[Limit]:
         """The pump's own limits."""
-        limits: list[Limit] = []
-        while True:
-            reply = self._session.request(LIMITS, {"first": len(limits)})
-            page = reply.group("limits")
-            limits += [Limit(p.text("name"), p.number("low"), p.number("high")) for p in page]
-            if len(limits) >= reply.number("total"):
-                return limits
-            if not page:
-                raise malformed("limits", "an empty page")
+        pages = self._session.pages(LIMITS, "first", "limits", "total")
+        found = [one for page in pages for one in page.group("limits")]
+        if not found:
+            raise malformed("limits", "an empty page")
+        return [Limit(one.text("name"), one.number("low"), one.number("high")) for one in found]
 
     def events(
         self,
@@ -178,9 +179,12 @@ class Client(GuardClient):
             page = [event_of(entry) for entry in reply.group("events")]
             if not page:
                 break
-            if reply.number("next") <= first:
-                raise malformed("events", "it does not advance")
+            numbers = [first - 1, *(event.sequence for event in page), reply.number("next")]
+            if any(before >= after for before, after in pairwise(numbers)) or page[-1].sequence > last:
+                raise malformed("events", f"it does not advance: records out of order from {first} on")
             events += page
+            if len(events) > MOST_RECORDS:
+                raise malformed("events", f"more than {MOST_RECORDS} records: no pump keeps so many")
             first = reply.number("next")
         return events
 
@@ -190,7 +194,10 @@ class Client(GuardClient):
 
     def log_key(self) -> bytes:
         """The key of the log's chain; for clinicians and the manufacturer. See `log_keys`."""
-        return self._session.request(LOG_KEY, {}).data("key")
+        key = self._session.request(LOG_KEY, {}).data("key")
+        if len(key) != LOG_KEY_BYTES:
+            raise malformed("log_key", f"a key of {len(key)} bytes")
+        return key
 
     def clear_log(self) -> None:
         """Always Refused: the log only grows. Here so that a tool which asks gets the pump's own answer."""
@@ -198,18 +205,12 @@ class Client(GuardClient):
 
     def accounts(self) -> Accounts:
         """The pump's ledger. Of several pages the last one, with the filling in use, is of one instant."""
-        fillings: list[Filling] = []
-        while True:
-            reply = self._session.request(ACCOUNTS, {"first_filling": len(fillings)})
-            page = reply.group("fillings")
-            fillings += [filling_of(entry) for entry in page]
-            if len(fillings) >= reply.number("fillings_total"):
-                sources = reply
-                if not reply.group("sources"):  # no room beside a filling of five drugs
-                    sources = self._session.request(ACCOUNTS, {"first_filling": len(fillings)})
-                return accounts_of(reply, fillings, sources)
-            if not page:
-                raise malformed("accounts", "an empty page")
+        pages = self._session.pages(ACCOUNTS, "first_filling", "fillings", "fillings_total")
+        fillings = [filling_of(entry) for page in pages for entry in page.group("fillings")]
+        sources = pages[-1]
+        if not sources.group("sources"):  # no room beside a filling of five drugs
+            sources = self._session.request(ACCOUNTS, {"first_filling": len(fillings)})
+        return accounts_of(pages[-1], fillings, sources)
 
     def running_program(self) -> dict[str, object] | None:
         """The therapy the pump runs, by `thecal_protocol.therapy.THERAPY`; None when it was never
@@ -221,7 +222,7 @@ class Client(GuardClient):
             if refused.name == "not_programmed":
                 return None
             raise
-        return _decoded("program", PROPOSAL_PROGRAM, blob) if blob else None
+        return plausible(_decoded("program", PROPOSAL_PROGRAM, blob)) if blob else None
 
     # -- dose-changing commands: propose, then commit
 
@@ -355,7 +356,7 @@ class Client(GuardClient):
             blob += piece
             if len(blob) == reply.number("total"):
                 return blob
-            if not piece or len(blob) > reply.number("total"):
+            if len(piece) < _LEAST_PIECE or len(blob) > min(reply.number("total"), MOST_BLOB_BYTES):
                 raise malformed(request, f"{len(blob)} of {reply.number('total')} bytes")
 
 

@@ -2,10 +2,8 @@
 
 from thecal.link.responses.alarms import (
     Alarms,
-    RefillCheck,
     Reservoir,
     Sensors,
-    StandingAlarm,
     alarms_of,
     check_of,
     reservoir_of,
@@ -13,9 +11,7 @@ from thecal.link.responses.alarms import (
     sensors_of,
     standing_of,
 )
-from thecal.link.responses.pump import malformed
 from thecal.link.session import Session
-from thecal_protocol.codec import name_of
 from thecal_protocol.messages import (
     ALARM_CONFIRM,
     ALARM_SILENCE,
@@ -36,15 +32,9 @@ class GuardClient:
 
     def alarms(self) -> Alarms:
         """Every alarm that stands, and which one is announced."""
-        standing: list[StandingAlarm] = []
-        while True:
-            reply = self._session.request(ALARMS_LIST, {"first": len(standing)})
-            page = reply.group("alarms")
-            standing += [standing_of(entry) for entry in page]
-            if len(standing) >= reply.number("total"):
-                return alarms_of(reply, standing)
-            if not page:
-                raise malformed("alarms", "an empty page")
+        pages = self._session.pages(ALARMS_LIST, "first", "alarms", "total")
+        standing = [standing_of(entry) for page in pages for entry in page.group("alarms")]
+        return alarms_of(pages[-1], standing)
 
     def confirm_alarm(self, number: int = 0) -> int:
         """Take note of an alarm (0: of all): it sounds no more until it is raised anew. How many it were."""
@@ -69,16 +59,10 @@ class GuardClient:
     def clear_fault(self) -> str:
         """Back from a latched fault, if the self test passes; the pump's state then."""
         reply = self._session.request(CLEAR_FAULT, {})
-        return name_of(STATES, reply.number("state"))
+        return reply.name("state", STATES)
 
     def reservoir(self) -> Reservoir:
         """The reservoir, when it is due, and the last refills."""
-        checks: list[RefillCheck] = []
-        while True:
-            reply = self._session.request(RESERVOIR, {"first": len(checks)})
-            page = reply.group("checks")
-            checks += [check_of(entry) for entry in page]
-            if len(checks) >= reply.number("total"):
-                return reservoir_of(reply, checks)
-            if not page:
-                raise malformed("reservoir", "an empty page")
+        pages = self._session.pages(RESERVOIR, "first", "checks", "total")
+        checks = [check_of(entry) for page in pages for entry in page.group("checks")]
+        return reservoir_of(pages[-1], checks)

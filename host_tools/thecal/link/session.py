@@ -16,7 +16,7 @@ from thecal._io import interruption
 from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost, WrongArgument
 from thecal.link import bare_console, key_lookup
 from thecal.link.cipher import Cipher, both
-from thecal.link.responses.pump import Hello, Reply, hello_of, malformed
+from thecal.link.responses.pump import Hello, Reply, hello_of, malformed, unknown
 from thecal.link.transport import Link
 from thecal.units import bound_text
 from thecal_protocol import framing
@@ -61,6 +61,7 @@ _READS = frozenset(row[0] for row in MESSAGES if row[4] & KIND == READS)  # may 
 _WEIGHED = frozenset(row[0] for row in MESSAGES if row[4] & WEIGHED)
 _DOUBLINGS = 4  # but no longer than so
 _PLAIN = frozenset(row[0] for row in MESSAGES if row[4] & KIND == OPENS)  # outside of sessions
+_MOST_ENTRIES = 1000  # of a list of alarms, limits, refills, fillings
 _SLICE_S = 0.1  # where a signal is held, somebody has to look for it
 _EARLY_S = 0.01
 
@@ -242,6 +243,22 @@ class Session:
             raise _refused(opcode, result, payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
+    def pages(self, opcode: int, first: str, group: str, total: str) -> list[Reply]:
+        """A list that comes in pages, all of them: `first` is the request's field that counts, `group` the
+        entries of an answer, `total` how many there are."""
+        pages: list[Reply] = []
+        count = 0
+        while True:
+            page = self.request(opcode, {first: count})
+            pages.append(page)
+            count += len(page.group(group))
+            if count >= page.number(total):
+                return pages
+            if not page.group(group):
+                raise malformed(name_of(MESSAGES, opcode), "an empty page")
+            if count > _MOST_ENTRIES:
+                raise malformed(name_of(MESSAGES, opcode), f"more than {_MOST_ENTRIES} entries")
+
     def _numbered(self, opcode: int, values: dict[str, object]) -> tuple[int, bytes]:
         self._seq += 1
         self.asked += 1
@@ -370,11 +387,8 @@ def no_value(request: str, error: WireError) -> WrongArgument:
     )
 
 
-def _refused(opcode: int, result: int, payload: bytes) -> Refused | LinkError:
+def _refused(opcode: int, result: int, payload: bytes) -> Refused:
     request = name_of(MESSAGES, opcode)
     detail = Reply.decoded(request, REFUSED, payload).text("detail") if payload else ""
-    try:
-        name = name_of(REFUSALS, result)
-        return Refused(name, result, opcode, request, detail, bound_text.detail_text(name, detail))
-    except WireError:
-        return malformed(request, f"refusal {result} has no name")
+    name = next((name for number, name in REFUSALS if number == result), unknown(result))
+    return Refused(name, result, opcode, request, detail, bound_text.detail_text(name, detail))

@@ -78,6 +78,7 @@ class Monitor:
         from rich.box import ASCII, ROUNDED
         from rich.panel import Panel
         from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")

@@ -9,12 +9,14 @@ minutes,uL          the head line names the units: seconds, minutes or hours; nL
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from thecal.errors import ThecalError
+from thecal._io import input_file
+from thecal.errors import FileError, ThecalError
 from thecal.report.trumpet import AMBULATORY_WINDOWS_MIN, US_PER_MIN, Trumpet, trumpet
 from thecal.units.amounts import PL_PER_ML, US_PER_DAY, US_PER_S
 
@@ -24,7 +26,8 @@ BENCH_WINDOWS_MIN = (2, 5, 11, 19, 31)  # of samples a minute apart or closer
 _LONGEST_BENCH_US = US_PER_MIN
 _START_UP = {True: 60 * US_PER_MIN, False: 24 * 60 * US_PER_MIN}  # by whether it is a bench's
 _ANALYSED_US = 25 * 60 * US_PER_MIN  # of what is no bench's, like that of a simulation
-_MOST_ROWS = 1_000_000
+_MOST_BYTES = 5_000_000  # a week by the second
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,9 @@ class MeasuredFlow:
 def read(path: Path, rate_pl_per_day: int) -> MeasuredFlow:
     """Read the file. ThecalError names the line that is wrong."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row, _ in zip(csv.reader(file), range(_MOST_ROWS), strict=False) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ThecalError(f"{path} cannot be read: {why}", "name a CSV file of time and volume") from None
+        rows = [row for row in csv.reader(input_file.lines(path, _MOST_BYTES)) if row]
+    except csv.Error as error:
+        raise FileError(f"{path} cannot be read: {error}", "name a CSV file of time and volume") from None
     head = [cell.strip() for cell in rows[0]] if rows else []
     if len(head) != 2 or head[0] not in TIMES or head[1] not in VOLUMES:
         raise ThecalError(
@@ -98,10 +99,16 @@ def read(path: Path, rate_pl_per_day: int) -> MeasuredFlow:
     return MeasuredFlow(str(path), int(every), [volume for _, volume in points], rate_pl_per_day)
 
 
+def _number(cell: str) -> Fraction:
+    if not _NUMBER.fullmatch(cell.strip()):
+        raise ValueError(cell)
+    return Fraction(cell.strip())
+
+
 def _point(path: Path, number: int, row: list[str], head: list[str]) -> tuple[Fraction, Fraction]:
     try:
-        time, volume = (Fraction(cell.strip()) for cell in row)
-    except (ValueError, ZeroDivisionError):
+        time, volume = map(_number, row)
+    except ValueError:
         raise ThecalError(
             f"{path}, line {number}: {','.join(row)[:40]!r} is no pair of numbers", "write 15,5.2"
         ) from None

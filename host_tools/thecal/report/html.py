@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -16,7 +17,7 @@ def html(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("thecal.report", "."),
         autoescape=True,
-        finalize=lambda value: shown(value) if isinstance(value, str) else value,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -26,3 +27,7 @@ def html(report: Report) -> str:
         return base64.b64encode(svg(report, name)).decode()
 
     return environment.get_template("report.html.j2").render(report=report, figure=figure)
+
+
+def _shown(value: Any) -> Any:
+    return shown(value) if isinstance(value, str) else value

@@ -14,12 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from thecal._io import atomic_write
-from thecal.errors import Problem, ThecalError
+from thecal._io import atomic_write, input_file
+from thecal._io.shown import shown
+from thecal.errors import FileError, Problem
 from thecal.eventlog.integrity import NO_TAG
 from thecal.eventlog.text import as_json
 from thecal.link.client import Client
-from thecal.link.responses.pump import UNKNOWN, Event, Instant, LogRing, LogState
+from thecal.link.responses.program import check_program
+from thecal.link.responses.pump import Event, Instant, LogRing, LogState, number_of_unknown
 from thecal.units import local_time
 from thecal_protocol.messages import ACTORS, EVENT_KINDS, RINGS
 
@@ -29,7 +31,8 @@ CLOCK_NEVER_SET = (
     "THE PUMP'S CLOCK WAS NEVER SET: it counts from 2000-01-01, its first start. Times of day below are by "
     "that clock, and so are refill dates. Set it: thecal clock set --to now."
 )
-_MOST_BYTES = 400_000_000
+MOST_LOG_BYTES = 100_000_000  # some 300,000 records
+_HEAD = 200
 _KINDS = frozenset(name for _, name in EVENT_KINDS)
 _ACTORS = frozenset(name for _, name in ACTORS)
 _RINGS = frozenset(name for _, name in RINGS)
@@ -117,40 +120,28 @@ def save(record: Record, path: Path) -> None:
 
 
 def of_file(path: Path) -> Record:
-    """Read a document, or lines of `thecal log --jsonl`. ThecalError names the line that is neither."""
+    """Read a document, or lines of `thecal log --jsonl`. FileError names the line that is neither."""
+    input_file.need_file(path)
+    head = next((line for line in input_file.lines(path, MOST_LOG_BYTES, cut=True) if line.strip()), "")
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ThecalError(f"{path} is larger than a record can be", "is it the right file?")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ThecalError(f"{path} cannot be read: {error.strerror}", "name a record or a log") from None
-    except UnicodeDecodeError:
-        raise ThecalError(
-            f"{path} is no text", "give a record (thecal report --save) or a log --jsonl"
-        ) from None
-    first = text.lstrip()[:200]
-    try:
-        if f'"{KIND}"' in first:
-            return _of_document(json.loads(text), str(path))
-        lines = [line for line in text.splitlines() if line.strip()]
-        events = [event_of(json.loads(line), "line", number) for number, line in enumerate(lines, 1)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ThecalError(
-            f"{path} is neither a record nor a log: {_short(error)}",
+        if f'"{KIND}"' in head[:_HEAD]:
+            return _of_document(input_file.read_json(path), str(path))
+        lines = input_file.json_lines(path, MOST_LOG_BYTES)
+        events = [event_of(one, "line", number) for number, one in lines]
+    except (FileError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise FileError(
+            f"{path} is neither a record nor a log: {_short(error, path)}",
             "give what `thecal report --save` or `thecal log --jsonl` wrote",
         ) from None
     if not events:
-        raise ThecalError(
-            f"{path} is empty", "give what `thecal report --save` or `thecal log --jsonl` wrote"
-        )
-    return Record(source=str(path), events=events)
+        raise FileError(f"{path} is empty", "give what `thecal report --save` or `thecal log --jsonl` wrote")
+    return Record(source=shown(str(path)), events=events)
 
 
-def _short(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno} is no JSON"
-    text = " ".join(f"{type(error).__name__} {error}".split())
-    return text[:120]
+def _short(error: Exception, path: Path) -> str:
+    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    text = error.message.removeprefix(f"{path}, ") if isinstance(error, FileError) else text
+    return " ".join(text.split())[:120]
 
 
 def _of_document(document: Mapping[str, Any], source: str) -> Record:
@@ -176,8 +167,13 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
 
 def event_of(x: Mapping[str, Any], what: str, where: int) -> Event:
     """A record of the log from its JSON object, which is the `what` number `where` of a file."""
-    sequence, at_us, code, ref = x["sequence"], x["at_us"], x["code"], x["ref"]
-    a, b, boot, kind, actor = x["a"], x["b"], x["boot"], x["kind"], x["actor"]
+    try:
+        sequence, at_us, code, ref = x["sequence"], x["at_us"], x["code"], x["ref"]
+        a, b, boot, kind, actor = x["a"], x["b"], x["boot"], x["kind"], x["actor"]
+        tag = bytes.fromhex(x["tag"])
+    except (KeyError, TypeError, ValueError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else "it is no record"
+        raise ValueError(f"{what} {where}: {why}") from None
     try:
         _NUMBERS.pack(sequence, at_us, code, ref, a, b, boot)
         numbers = at_us < _AT_END_US
@@ -188,14 +184,13 @@ def event_of(x: Mapping[str, Any], what: str, where: int) -> Event:
     if not numbers:
         raise ValueError(f"{what} {where} holds a number that is none")
     for word, known in ((kind, _KINDS), (actor, _ACTORS)):
-        number = word.removeprefix(UNKNOWN)
-        if word not in known and not (number.isdecimal() and len(number) < 4 and int(number) < 256):
+        if word not in known and number_of_unknown(word) is None:
             raise ValueError(f"{what} {where} holds the word {word!r}, which no log has")
     at = Instant(*divmod(at_us, 1_000_000))
     ring = x.get("ring", "")
     if ring and ring not in _RINGS:
         raise ValueError(f"{what} {where} holds the word {ring!r}, which is no ring of a log")
-    return Event(sequence, at, kind, actor, code, ref, a, b, boot, bytes.fromhex(x["tag"]), ring)
+    return Event(sequence, at, kind, actor, code, ref, a, b, boot, tag, ring)
 
 
 def _plain(value: Any) -> Any:
@@ -210,8 +205,10 @@ def _plain(value: Any) -> Any:
 
 
 def _program(program: dict[str, Any] | None) -> dict[str, Any] | None:
-    for library in program["library"] if program else ():
-        library["digest"] = bytes.fromhex(library["digest"])
+    if program is not None:
+        check_program(program)
+        for library in program["library"]:
+            library["digest"] = bytes.fromhex(library["digest"])
     return program
 
 

@@ -17,43 +17,45 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from thecal.errors import Problem, TherapyError
+from thecal._io import input_file
+from thecal._io.shown import shown_all
+from thecal.errors import FileError, Problem, TherapyError
 
 MAX_FILE_BYTES = 1_000_000
+_MOST_DIGITS = 60
 
 
 def read_text(path: Path) -> str:
     """The file's text; TherapyError when it cannot be read as such."""
     try:
-        content = path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else None
-    except OSError as error:
-        raise TherapyError(
-            [("", f"{path} cannot be read: {(error.strerror or str(error)).lower()}")]
-        ) from error
-    if content is None:
-        raise TherapyError([("", f"{path} is larger than {MAX_FILE_BYTES} bytes: is it the right file?")])
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TherapyError(
-            [("", f"{path} is not UTF-8 text (byte {error.start}): is it a TOML file?")]
-        ) from error
+        return input_file.read_text(path, MAX_FILE_BYTES)
+    except FileError as error:
+        raise TherapyError([("", error.message)], error.hint) from error
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
     """The document in `text`, decimals as `Decimal`; a syntax error names line and column."""
     try:
-        return tomllib.loads(text, parse_float=Decimal)
+        document = tomllib.loads(text, parse_float=_finite)
+        shown_all(document)  # which goes as deep as any document of ours
+        return document
     except tomllib.TOMLDecodeError as error:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
         at_end = f"(at line {line}, column {column}: the end of the file)"
         reason = _one_line(str(error)).replace("(at end of document)", at_end)
         raise TherapyError([("", f"{name} is not valid TOML: {reason}")]) from error
     except (RecursionError, ValueError) as error:  # nested thousands deep; an integer of thousands of digits
-        reason = (
-            "it is nested too deep" if isinstance(error, RecursionError) else "a number in it is too long"
-        )
+        deep = isinstance(error, RecursionError) or "deep" in str(error)
+        reason = "it is nested too deep" if deep else "a number in it is too long"
         raise TherapyError([("", f"{name} is not valid TOML: {reason}")]) from error
+
+
+def _finite(text: str) -> Decimal:
+    """A number whose digits can be written out."""
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        raise ValueError("too long")
+    return number
 
 
 def problems_of(error: ValidationError, examples: Mapping[str, str]) -> list[Problem]:

@@ -47,7 +47,10 @@ def parse_start(text: str) -> datetime:
 
 def date_text(day: int) -> str:
     """A day of the wire for people."""
-    return f"{from_wire(day, 0):%Y-%m-%d}"
+    try:
+        return f"{from_wire(day, 0):%Y-%m-%d}"
+    except OverflowError:  # no calendar reaches so far
+        return f"day {day}"
 
 
 def after(start: datetime, seconds: int) -> datetime | None:

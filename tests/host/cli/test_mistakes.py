@@ -89,7 +89,7 @@ RUNNING = [
     ("program note.txt", 1, "note.txt is not valid TOML"),
     ("program events.toml", 1, "is an events file, no therapy; simulate takes it with --events"),
     (f"simulate {M} --for 1d --events {M}", 1, "is a therapy file, and an events file has [[event]]"),
-    ("report --log note.txt", 1, "is neither a record nor a log: line 1 is no JSON"),
+    ("report --log note.txt", 1, "is neither a record nor a log: line 1: no record of a log ("),
     ("report --out r.docx", 1, '"r.docx" does not end in .html or .pdf'),
     ('session --report r.doc --dose "2.5 mg/day" --yes', 1, '"r.doc" does not end in .html or .pdf'),
     ("status --port /dev/nothere", 1, "there is no port /dev/nothere"),

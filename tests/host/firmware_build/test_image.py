@@ -87,7 +87,7 @@ def test_a_bad_micropython_image_is_refused(tmp_path, data, says):
     image.write_bytes(data)
     with pytest.raises(FlashError, match=says):
         install.uf2_pages(image)
-    with pytest.raises(FlashError, match="cannot read"):
+    with pytest.raises(FlashError, match="cannot be read"):
         install.uf2_pages(tmp_path / "none.uf2")
 
 

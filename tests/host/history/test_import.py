@@ -103,7 +103,7 @@ def test_another_log_of_the_same_pump_stands_beside_the_first(place: Path):
         ({"tag": "00"}, "its tag is not 16 bytes"),
         ({"kind": 7}, "7 is no kind"),
         ({"kind": "x" * 41}, "is no kind"),
-        ({"boot": "one"}, "invalid literal"),
+        ({"boot": "one"}, "is no whole number"),
     ],
 )
 def test_a_bad_record_is_named_and_nothing_comes_in(place: Path, change: dict[str, object], why: str):

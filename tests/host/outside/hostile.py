@@ -8,6 +8,7 @@ device is any function from the bytes sent to it to the bytes that come back.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,10 +140,10 @@ class HostilePump(FakePump):
         if opcode == PROGRAM:
             return {"total": len(known), "data": known[request["offset"] :][:100]}
         if opcode not in _PAGES:
-            return dict(known)
+            return copy.deepcopy(known)
         first, group, _, most = _PAGES[opcode]
         if opcode != EVENTS:
-            return {**known, group: [dict(one) for one in known[group][request[first] :][:most]]}
+            return {**known, group: copy.deepcopy(known[group][request[first] :][:most])}
         ring = request["ring"]
         wanted = [
             one
@@ -152,7 +153,7 @@ class HostilePump(FakePump):
         ][: min(most, request["count"])]
         return {
             "next": wanted[-1]["sequence"] + 1 if wanted else request["first"],
-            "events": [dict(one) for one in wanted],
+            "events": copy.deepcopy(wanted),
         }
 
 

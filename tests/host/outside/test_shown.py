@@ -46,7 +46,7 @@ OBEYED = re.compile(
 )
 
 
-@pytest.mark.req("HOST-19")
+@pytest.mark.req("HOST-23")
 @pytest.mark.parametrize("text", NASTY)
 def test_what_is_not_visible_is_a_number(text: str):
     made = shown(f"a{text}b")
@@ -55,7 +55,7 @@ def test_what_is_not_visible_is_a_number(text: str):
     assert re.search(r"\\u[0-9a-f]{4}", made)
 
 
-@pytest.mark.req("HOST-19")
+@pytest.mark.req("HOST-23")
 @settings(max_examples=60)
 @given(st.text(alphabet=st.characters()))
 def test_visible_text_stays_and_json_means_the_same(text: str):
@@ -88,7 +88,7 @@ def test_a_document_is_shown_whole_and_bounded():
         shown_all(deep)
 
 
-@pytest.mark.req("HOST-19", part="cells of a spreadsheet")
+@pytest.mark.req("HOST-23", part="cells of a spreadsheet")
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "  =1", "\u3000=1", "\uff1d1", "\u200b=1"]
 )
@@ -100,7 +100,7 @@ def test_no_cell_is_a_formula(text: str):
     assert (number, plain) == ("-5", "a=b")
 
 
-@pytest.mark.req("HOST-19", part="paths")
+@pytest.mark.req("HOST-23", part="paths")
 @pytest.mark.parametrize(
     "text", ["../../etc/x", "/etc/x", "", ".", "..", "-rf", "a\0b", "a/../../b", "a\nb", "C:\\x"]
 )
@@ -134,7 +134,7 @@ def _named(text: str) -> HostilePump:
     return HostilePump(spoil)
 
 
-@pytest.mark.req("HOST-19", part="what a pump says")
+@pytest.mark.req("HOST-23", part="what a pump says")
 @pytest.mark.parametrize("text", [*NASTY[:-1], "[/bold][red]", "$\\frac$ {{ 7 * 7 }} <script>"])
 def test_no_command_passes_on_what_a_terminal_obeys(quick_thecal: Thecal, text: str):  # noqa: F811
     with plugged(_named(text)) as url:
@@ -154,7 +154,7 @@ def test_no_command_passes_on_what_a_terminal_obeys(quick_thecal: Thecal, text: 
             assert len(rows) == (command == "status"), "no name makes a line of its own"
 
 
-@pytest.mark.req("HOST-19", part="a serial number")
+@pytest.mark.req("HOST-23", part="a serial number")
 def test_a_serial_number_that_is_none(quick_thecal: Thecal):  # noqa: F811
     for serial in ("", "F\u202e", "F\n"):
 
@@ -167,7 +167,7 @@ def test_a_serial_number_that_is_none(quick_thecal: Thecal):  # noqa: F811
         assert "its serial number is none" in done.error
 
 
-@pytest.mark.req("HOST-19", part="the command line itself")
+@pytest.mark.req("HOST-23", part="the command line itself")
 def test_arguments_and_names_of_files(quick_thecal: Thecal, tmp_path: Path):  # noqa: F811
     for command in ("check", "program", "simulate", "report --log", "store import", "library verify"):
         done = quick_thecal(*command.split(), tmp_path / f"x{ESCAPE}\u202e.toml", port="/dev/none")
@@ -175,7 +175,7 @@ def test_arguments_and_names_of_files(quick_thecal: Thecal, tmp_path: Path):  # 
         assert not OBEYED.search((done.out + done.err).replace("\n", "")), done
 
 
-@pytest.mark.req("HOST-19", part="reports")
+@pytest.mark.req("HOST-23", part="reports")
 def test_reports_hold_nothing_that_is_obeyed():
     texts = (*NASTY, "<script>alert(1)</script>", "=1")
 
@@ -191,7 +191,7 @@ def test_reports_hold_nothing_that_is_obeyed():
     assert pdf(Bare(), datetime(2026, 1, 5)).startswith(b"%PDF")
 
 
-@pytest.mark.req("HOST-19", part="the store, and what is exported of it")
+@pytest.mark.req("HOST-23", part="the store, and what is exported of it")
 def test_a_store_with_hostile_names(quick_thecal: Thecal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
     place = tmp_path / "store.sqlite"
     monkeypatch.setenv("THECAL_STORE", str(place))

@@ -48,7 +48,7 @@ def test_no_kind_is_left_out():
         (event("woken_late", a=2_500_000), "by 2.5 s"),
         (event("plan_step", ref=0, a=4_500_000), "step 1: 4.5 mg/day"),
         (event("restored", code=1, ref=2, a=300), "after reset 2, 300 steps on the ledger, exactly"),
-        (event("alarm_raised", code=250), "number 250"),  # of a newer pump
+        (event("alarm_raised", code=250), "unknown (250)"),  # of a newer pump
         (event("value_damaged", code=3), "code 3, a 0, b 0"),
     ],
 )  # fmt: skip

@@ -175,8 +175,8 @@ def test_files_that_cannot_be_read(tmp_path: Path):
     for path, message in (
         (missing, f"{missing} cannot be read: no such file or directory"),
         (tmp_path, f"{tmp_path} cannot be read: is a directory"),
-        (binary, f"{binary} is not UTF-8 text (byte 4): is it a TOML file?"),
-        (big, f"{big} is larger than 1000000 bytes: is it the right file?"),
+        (binary, f"{binary} is not UTF-8 text (byte 4); is it the right file?"),
+        (big, f"{big} is larger than 1000000 bytes; is it the right file?"),
     ):
         with pytest.raises(TherapyError) as caught:
             load_therapy(path)

@@ -95,7 +95,7 @@ def standing_of(reply: Reply) -> StandingAlarm:
     """One alarm of the answer to `alarms`."""
     state = reply.number("state")
     return StandingAlarm(
-        name=reply.label("alarm", ALARMS),
+        name=reply.name("alarm", ALARMS),
         critical=bool(reply.number("critical")),
         live=bool(state & LIVE),
         confirmed=bool(state & CONFIRMED),

@@ -1,19 +1,25 @@
 """What the pump answers, as typed values. Built by `client`; units stand in the names, as on the wire.
 
-Numbers that stand for names on the wire (states, kinds, actors) are names here. An answer that breaks its own
-table or carries a number without a name is a `LinkError` of cause "malformed".
+Numbers that stand for names on the wire (states, kinds, actors) are names here; one without a name is
+"unknown (178)". Texts are `shown`. An answer that breaks its own table, or says what no pump can, is a
+`LinkError` of cause "malformed" (HOST-25).
 """
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from thecal._io.shown import shown_all
 from thecal.errors import LinkError
-from thecal_protocol.codec import WireError, decode, name_of
+from thecal_protocol.codec import OUT_OF_RANGE, WireError, decode
 from thecal_protocol.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, RINGS, STATES, UNSEEN
 
 Fields = tuple[tuple[str, object], ...]  # a table of fields, as in thecal_protocol.messages
-UNKNOWN = "unknown_"  # before the number of a kind or actor that has no name
+_UNKNOWN = re.compile(r"unknown(?:_([0-9]{1,3})| \(([0-9]{1,3})\))")  # the first: as 0.1.0 wrote it
+_WHOLE_U64 = frozenset(("a", "b", "detail", "missed_pl"))  # fields that may have all of their 64 bits
+_MOST_U64 = (1 << 63) - 1
+TAG_BYTES = 16
+_NO_NUMBER = 256  # numbers of names have 8 bits
 NEVER_S = 0xFFFFFFFF  # `next_change_s`: nothing is scheduled
 
 
@@ -194,10 +200,13 @@ class Reply:
 
     @classmethod
     def decoded(cls, request: str, fields: Fields, payload: bytes, *, verbatim: bool = False) -> "Reply":
-        """The reply that `payload` holds by the table `fields`, texts `shown`; `verbatim`: as they are."""
+        """The reply that `payload` holds by the table `fields`, texts `shown`; `verbatim`: as it is."""
         try:
             values = decode(fields, payload, 0, len(payload))
-            return cls(request, values if verbatim else shown_all(values))
+            if verbatim:
+                return cls(request, values)
+            _plausible(fields, values)
+            return cls(request, shown_all(values))
         except WireError as error:
             raise malformed(request, str(error)) from error
 
@@ -226,21 +235,36 @@ class Reply:
         return [Reply(self._request, entry) for entry in entries]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
     def name(self, name: str, table: tuple[tuple[object, ...], ...]) -> str:
-        """A number that stands for a name of `table`."""
-        try:
-            return name_of(table, self.number(name))
-        except WireError as error:
-            raise malformed(self._request, f"{name} is {error.where}") from error
-
-    def label(self, name: str, table: tuple[tuple[object, ...], ...]) -> str:
-        """As `name`, but a number without a name is one, "unknown_80": of records, which somebody may have
-        tampered with."""
+        """A number that stands for a name of `table`; "unknown (178)" where that has none."""
         number = self.number(name)
-        return next((str(row[1]) for row in table if row[0] == number), f"{UNKNOWN}{number}")
+        return next((str(row[1]) for row in table if row[0] == number), unknown(number))
 
     def instant(self, prefix: str) -> Instant:
         """The pair of fields `prefix`_s, `prefix`_us."""
         return Instant(self.number(prefix + "_s"), self.number(prefix + "_us"))
+
+
+def _plausible(fields: Fields, values: dict[str, object]) -> None:
+    """WireError: a volume, dose or count that no pump can have."""
+    for name, kind in fields:
+        value = values[name]
+        if isinstance(value, list):
+            for entry in value:  # pyright: ignore[reportUnknownVariableType]
+                _plausible(kind, entry)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]
+        elif kind == "u64" and isinstance(value, int) and value > _MOST_U64 and name not in _WHOLE_U64:
+            raise WireError(OUT_OF_RANGE, name)
+
+
+def unknown(number: int) -> str:
+    """The name of a number that has none."""
+    return f"unknown ({number})"
+
+
+def number_of_unknown(name: str) -> int | None:
+    """The number behind such a name; None: it is no such name."""
+    found = _UNKNOWN.fullmatch(name)
+    number = int(found[1] or found[2]) if found else _NO_NUMBER
+    return number if number < _NO_NUMBER else None
 
 
 def malformed(request: str, what: str) -> LinkError:
@@ -297,18 +321,21 @@ def status_of(reply: Reply) -> Status:
 
 def event_of(reply: Reply) -> Event:
     """One entry of the answer to `events`."""
+    tag = reply.data("tag")
+    if len(tag) != TAG_BYTES:
+        raise malformed("events", f"a tag of {len(tag)} bytes")
     return Event(
         sequence=reply.number("sequence"),
         at=reply.instant("at"),
-        kind=reply.label("kind", EVENT_KINDS),
-        actor=reply.label("actor", ACTORS),
+        kind=reply.name("kind", EVENT_KINDS),
+        actor=reply.name("actor", ACTORS),
         code=reply.number("code"),
         ref=reply.number("ref"),
         a=reply.number("a"),
         b=reply.number("b"),
         boot=reply.number("boot"),
-        tag=reply.data("tag"),
-        ring=reply.label("ring", RINGS),
+        tag=tag,
+        ring=reply.name("ring", RINGS),
     )
 
 

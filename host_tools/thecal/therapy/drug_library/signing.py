@@ -14,15 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from thecal._io import private
+from thecal._io import input_file, private
 from thecal.errors import ThecalError
 
 PREFIX = b"thecal drug library v1\0"
 WIRE_DIGEST_SIZE = 8
 SIGNATURE = "signature"
+_MOST_KEY_BYTES = 10_000
 _SIGNATURE_PART = re.compile(r"\n*^\[signature\][^\[]*\Z", re.MULTILINE)
 
 
@@ -118,10 +119,8 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives import serialization  # heavy, and only who signs needs it
 
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise LibraryError(f"the key {path} cannot be read: {error.strerror}", "name its file") from None
-    except (ValueError, TypeError):
+        key = serialization.load_pem_private_key(input_file.read_bytes(path, _MOST_KEY_BYTES), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise LibraryError(f"{path} holds no signing key", "make one: thecal library make-key FILE") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise LibraryError(f"{path} is no Ed25519 key", "make one: thecal library make-key FILE")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from thecal._io import atomic_write, paths, private
+from thecal._io import atomic_write, input_file, paths, private
 from thecal._io.file_names import file_name, name_of
 from thecal.errors import TherapyError
 from thecal.therapy.drug_library import names, signing
@@ -27,6 +27,7 @@ SHIPPED = Path(__file__).with_name("default.toml")
 # with a new key here, so what is trusted is the installed thecal itself.
 SHIPPED_KEY = "8b10e58f5538e2a226fe5fa7a255e1c3119b5307251ccfe342824ecc666e73ff"
 _LONGEST_NAME = 60
+_MOST_KEY_BYTES = 10_000
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -79,7 +80,7 @@ def trusted() -> dict[str, str]:
     """Public keys whose libraries are taken, each with a name."""
     keys = {SHIPPED_KEY: "thecal's own"}
     for path in sorted(keys_folder().glob("*.pub")):
-        found = path.read_text(encoding="ascii", errors="replace").split()
+        found = input_file.read_text(path, _MOST_KEY_BYTES).split()
         if not found or not _KEY.fullmatch(found[0]):
             raise LibraryError(
                 f"{path} holds no public key", "it is 64 hexadecimal digits: mend or remove it"
