@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import mutate
+import removals_dosing
 import removals_gates
 import removals_kept
 import removals_of_the_host
@@ -25,20 +26,6 @@ RECORDS = "firmware/pump/records/"
 # (requirement, file, the control, what takes its place, tests of which one must fail)
 REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
-        (
-            "DEL-01",
-            DOSING + "planner.py",
-            "            bigint.add(lead, self._modulus, self._size)\n            us += 1",
-            "            bigint.add(lead, self._modulus, self._size)",
-            ("tests/firmware/dosing/test_exactness.py::test_a_month_of_everything",),
-        ),
-        (
-            "DEL-01",
-            DOSING + "planner.py",
-            "            phase += carry[0] | carry[1] << bigint.BITS\n            us += 1",
-            "            phase += carry[0] | carry[1] << bigint.BITS",
-            ("tests/firmware/dosing/test_whole_runs.py",),
-        ),
         (
             "DEL-03",
             SAFETY + "guard.py",
@@ -354,6 +341,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
             ("tests/firmware/dosing/test_given_and_planned.py",),
         ),
     )
+    + removals_dosing.ROWS
     + removals_gates.ROWS
     + removals_kept.ROWS
     + removals_of_the_host.ROWS
