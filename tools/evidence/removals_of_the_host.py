@@ -115,4 +115,18 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "    except OSError:\n        pass\n    return True",
         ("tests/host/cli/test_several.py::test_two_never_share_a_link_or_a_flash",),
     ),
+    (
+        "HOST-21",
+        "host_tools/thecal/emulator/bench_client.py",
+        "        private.check_own(path.parent)\n        private.check_own(path)\n",
+        "",
+        ("tests/host/cli/test_bench.py::test_another_users_bench_is_refused",),
+    ),
+    (
+        "HOST-26",
+        "host_tools/thecal/cli/common.py",
+        "    if len(here) != 1 or (line().scripted and not reads):",
+        "    if len(here) != 1:",
+        ("tests/host/cli/test_which_pump.py::test_a_change_is_made_to_no_pump_that_nobody_named",),
+    ),
 )

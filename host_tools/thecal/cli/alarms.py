@@ -15,7 +15,7 @@ from thecal.cli.common import (
     print_json,
     refuse_json_before,
 )
-from thecal.cli.declare import CHANGE, WATCH, examples, group
+from thecal.cli.declare import CHANGE, CHANGES, WATCH, examples, group
 
 alarms = group(
     "alarms",
@@ -43,7 +43,7 @@ def alarms_list(context: typer.Context, port: Port = "", as_json: Json = False) 
 
 
 @alarms.command("confirm")
-@examples("alarms confirm", "thecal alarms confirm all")
+@examples("alarms confirm", "thecal alarms confirm all", acts=CHANGES)
 def alarms_confirm(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ID|all", help="Which one, as `thecal alarms` names it.")],
@@ -59,7 +59,7 @@ def alarms_confirm(
 
 
 @alarms.command("silence")
-@examples("alarms silence", "thecal alarms silence")
+@examples("alarms silence", "thecal alarms silence", acts=CHANGES)
 def alarms_silence(context: typer.Context, port: Port = "", as_json: Json = False) -> None:
     """Silence the pump for a while: 2 min at most while a critical alarm stands."""
     from thecal.commands import alarms as alarms_command
@@ -70,7 +70,7 @@ def alarms_silence(context: typer.Context, port: Port = "", as_json: Json = Fals
 
 
 @alarms.command("test")
-@examples("alarms test", "thecal alarms test --critical")
+@examples("alarms test", "thecal alarms test --critical", acts=CHANGES)
 def alarms_test(
     context: typer.Context,
     port: Port = "",
@@ -106,7 +106,7 @@ def fault_show(port: Port = "", as_json: Json = False) -> None:
 
 
 @fault.command("clear")
-@examples("fault clear", "thecal fault clear --yes")
+@examples("fault clear", "thecal fault clear --yes", acts=CHANGES)
 def fault_clear(port: Port = "", yes: Yes = False, as_json: Json = False) -> None:
     """Clear it: the pump tests itself, takes its program from flash again, and stays stopped."""
     need_yes_for_json(as_json, yes)

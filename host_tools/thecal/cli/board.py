@@ -138,7 +138,10 @@ def _by_line(
     from thecal.firmware_build import install as chip_flash
 
     if not port:
-        raise WrongUsage("which board? Give its --port, such as /dev/ttyACM0, or --image FILE.")
+        from thecal.cli.which_pump import here, hint
+
+        boards = hint([one for one in here() if one.usb_id])
+        raise WrongUsage(f"which board? Give its --port, such as /dev/ttyACM0, or --image FILE.{boards}")
     return chip_flash.flash(
         port, settings, tell, signed=signed, signer=signer.lower(), wait_s=wait_s, board=board
     )

@@ -29,7 +29,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "library": Entry("library.library", "Show, make and sign the drug library: limits, start doses, rules."),
     },
     "Look at a pump": {
-        "ports": Entry("ports.ports", "List the serial ports, known boards first. Nothing is opened."),
+        "ports": Entry("ports.ports", "List the serial ports, known boards and emulated pumps first. Nothing is opened."),
         "pair": Entry("keys.pair", "Agree on a new key with a pump, while somebody presses its button."),
         "keys": Entry("keys.keys", "The keys of pumps that this user has. No key is ever shown."),
         "status": Entry("watch.status", "Show the pump now: state, therapy, rate, what was delivered, reservoir, next change."),

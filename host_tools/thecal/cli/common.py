@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def complete_port() -> list[str]:
     """For the shell's completion."""
-    from thecal.firmware_build.ports import likely_devices
+    from thecal.cli.which_pump import here
 
-    return likely_devices()
+    return [one.device for one in here()]
 
 
 Port = Annotated[
@@ -32,7 +32,7 @@ Port = Annotated[
     typer.Option(
         "--port",
         envvar="THECAL_PORT",
-        help="The pump's port: a device, a pty or a pyserial URL.",
+        help="The pump's port: a device, a pty or a pyserial URL. Default: the only one that is here.",
         autocompletion=complete_port,
     ),
 ]
@@ -54,19 +54,35 @@ class WrongUsage(typer.TyperException):
     exit_code = 2
 
 
-def need_port(port: str) -> None:
-    """Without a port there is nothing to talk to."""
-    if not port:
-        from thecal.firmware_build.ports import likely_devices
+def chosen(port: str, acts: str = "") -> str:
+    """The port that was named, or the one board or emulated pump that is here (HOST-26).
 
-        here = likely_devices()
-        hint = f" Boards here: {', '.join(here)}." if here else ""
+    A command that only reads takes it, and says so. One that changes shows whom it has found and asks; where
+    nobody may be asked, the port has to be named. `acts`: what the command does, where that is not what it
+    declares.
+    """
+    if port:
+        return port
+    from thecal.cli import which_pump
+    from thecal.cli.declare import READS, line
+
+    reads, here = (acts or line().acts) == READS, which_pump.here()
+    if len(here) != 1 or (line().scripted and not reads):
+        hint = which_pump.hint(here)
+        if len(here) == 1:
+            hint += " What nobody is asked about is done to no pump that nobody named."
         raise WrongUsage(f"which pump? Give its --port, such as /dev/ttyACM0, or set THECAL_PORT.{hint}")
+    (one,) = here
+    if reads:
+        note(f"This is {which_pump.words(one)} on {one.device}.")
+    else:
+        ask(f"Is this for the pump {which_pump.serial_number(one.device)} on {one.device}?", yes=False)
+    return one.device
 
 
-def open_pump(port: str) -> "Pump":
-    """The pump on that port, its session open."""
-    need_port(port)
+def open_pump(port: str, acts: str = "") -> "Pump":
+    """The pump on that port, or the `chosen` one, its session open."""
+    port = chosen(port, acts)
     from thecal.pump import Pump
 
     return Pump(port, button=at_the_button())

@@ -4,6 +4,7 @@
 no module of a command but the one that is wanted.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,6 +17,7 @@ WATCH = "Look at a pump"
 CHANGE = "Change what a pump does"
 STORE = "What was seen of pumps"
 SECTIONS = (OFFLINE, WATCH, CHANGE, STORE)
+READS, CHANGES = "reads", "changes"  # what a command does to a pump: which one it takes unasked (which_pump)
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -36,15 +38,33 @@ class Declared(NamedTuple):
 # Of the modules that have been imported.
 DECLARED: dict[str, Declared] = {}
 EXAMPLES: dict[str, tuple[str, ...]] = {}
+ACTS: dict[str, str] = {}
 
 
-def command(section: str, *lines: str) -> Callable[[F], F]:
-    """A command of the root, called as the function is. `lines`: examples."""
+class Line(NamedTuple):
+    """The command that is being carried out."""
+
+    acts: str
+    scripted: bool  # nobody is asked
+
+
+_lines: list[Line] = []
+
+
+def line() -> Line:
+    """The command that is being carried out now."""
+    return _lines[-1]
+
+
+def command(section: str, *lines: str, acts: str = "") -> Callable[[F], F]:
+    """A command of the root, called as the function is. `lines`: examples. `acts`: READS or CHANGES; what
+    its section says where it is left out."""
 
     def declare(function: F) -> F:
         name = function.__name__.replace("_", "-")
         DECLARED[name] = Declared(section, function)
-        return examples(name, *lines)(function)
+        does = acts or (CHANGES if section == CHANGE else READS)
+        return examples(name, *lines, acts=does)(function)
 
     return declare
 
@@ -58,11 +78,12 @@ def group(name: str, section: str, *lines: str, **settings: Any) -> typer.Typer:
     return made
 
 
-def examples(path: str, *lines: str) -> Callable[[F], F]:
-    """Examples of a command by its path: "clock set"."""
+def examples(path: str, *lines: str, acts: str = READS) -> Callable[[F], F]:
+    """Examples of a command by its path, "clock set", and what it does to a pump."""
 
     def declare(function: F) -> F:
         EXAMPLES[path] = lines
+        ACTS[path] = acts
         return function
 
     return declare
@@ -77,8 +98,25 @@ def dress(command: Any, path: str) -> Any:
     for name, part in getattr(command, "commands", {}).items():
         dress(part, f"{path} {name}")
     enforce(command, path)
+    _remembered(command, path)
     if path in EXAMPLES:
         shown = (f"  {line}" for line in EXAMPLES[path])
         lines = "\n".join(("\b", "Examples:", *shown))  # \b: lines as they are
         command.epilog = f"{command.epilog}\n\n{lines}" if command.epilog else lines
     return command
+
+
+def _remembered(command: Any, path: str) -> None:
+    """While it is carried out, `line` says what it does and whether anybody may be asked."""
+    invoke = command.invoke
+
+    def carried(context: Any) -> Any:
+        silent = any(context.params.get(name) for name in ("yes", "as_json", "no_input"))
+        scripted = silent or bool(os.environ.get("THECAL_NO_INPUT"))
+        _lines.append(Line(ACTS.get(path, READS), scripted))
+        try:
+            return invoke(context)
+        finally:
+            _lines.pop()
+
+    command.invoke = carried

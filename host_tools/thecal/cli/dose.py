@@ -27,7 +27,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
-from thecal.cli.declare import CHANGE, command, examples, group
+from thecal.cli.declare import CHANGE, CHANGES, command, examples, group
 from thecal.cli.store import NoStore, remember
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def program(
         if not as_json:
             review.print_tables()
         agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)
-        ask_or_withdraw(pump, review.question(port), yes)
+        ask_or_withdraw(pump, review.question(pump.port), yes)
         committed = review.commit()
         if as_json:
             print_json(review.as_json(committed))
@@ -188,7 +188,7 @@ def clock_show(port: Port = "", as_json: Json = False) -> None:
 
 
 @clock.command("set")
-@examples("clock set", "thecal clock set --to now", 'thecal clock set --offset "+1h" --yes')
+@examples("clock set", "thecal clock set --to now", 'thecal clock set --offset "+1h" --yes', acts=CHANGES)
 def clock_set(
     port: Port = "",
     to: Annotated[str, typer.Option(metavar="ISO-TIME|now", help="The new local time.")] = "",

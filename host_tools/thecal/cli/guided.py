@@ -92,7 +92,7 @@ def session(
     prompter = prompter_of(no_input, as_json)
     with open_pump(port) as pump:
         with only_json(as_json):
-            programmed = guided.run(pump.client, prompter, answers, port)
+            programmed = guided.run(pump.client, prompter, answers, pump.port)
             name = programmed[1].proposal.reading["name"] if programmed else ""
             print(f"{name} runs." if programmed else "Nothing was changed.")
         committed = programmed[0] if programmed else None
@@ -219,7 +219,7 @@ def implant(
                 if wanted is not None:
                     interruption.due("the prime")
                     answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
-                    programmed = session.commit(pump.client, prompter, wanted, answers, port)
+                    programmed = session.commit(pump.client, prompter, wanted, answers, pump.port)
                     prompter.done = f"{wanted.name} runs, without a prime"
                 prime = guided.implant(pump.client, prompter, dry=dry, yes=yes)
         except ThecalError as error:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, at_the_button, need_port, note, print_json, refuse_json_before
-from thecal.cli.declare import WATCH, command, examples, group
+from thecal.cli.common import Json, Port, at_the_button, chosen, note, print_json, refuse_json_before
+from thecal.cli.declare import CHANGES, WATCH, command, examples, group
 from thecal.errors import ThecalError
 
 
@@ -19,14 +19,14 @@ class Role(StrEnum):
     MANUFACTURER = "manufacturer"
 
 
-@command(WATCH, "thecal pair --port /dev/ttyACM0", "thecal pair --role patient")
+@command(WATCH, "thecal pair --port /dev/ttyACM0", "thecal pair --role patient", acts=CHANGES)
 def pair(
     port: Port = "",
     role: Annotated[Role, typer.Option("--role", help="What the key will allow.")] = Role.CLINICIAN,
     as_json: Json = False,
 ) -> None:
     """Agree on a new key with a pump, while somebody presses its button."""
-    need_port(port)
+    port = chosen(port)
     button = at_the_button()
     if button is None:
         raise ThecalError(

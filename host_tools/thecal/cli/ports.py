@@ -8,10 +8,11 @@ from thecal.cli.declare import WATCH, command
 
 @command(WATCH, "thecal ports", "thecal ports --json")
 def ports(as_json: Json = False) -> None:
-    """List the serial ports, known boards first. Nothing is opened."""
+    """List the serial ports, known boards and emulated pumps first. Nothing is opened."""
+    from thecal.cli.which_pump import emulated
     from thecal.firmware_build.ports import found
 
-    listed = found()
+    listed = sorted(found() + emulated(), key=lambda port: not port.likely)
     if as_json:
         print_json({"schema": 1, "ports": [asdict(port) for port in listed]})
         return

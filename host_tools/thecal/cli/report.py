@@ -92,7 +92,7 @@ def _of_pump(port: str) -> "tuple[Record, bytes | None]":
     from thecal.report import command
 
     with open_pump(port) as pump:
-        return command.from_pump(pump.client, port)
+        return command.from_pump(pump.client, pump.port)
 
 
 def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":

@@ -25,7 +25,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
-from thecal.cli.declare import CHANGE, command
+from thecal.cli.declare import CHANGE, CHANGES, READS, command
 from thecal.cli.option_rules import apart, rules
 from thecal.cli.store import NoStore, remember
 from thecal.errors import ThecalError
@@ -84,7 +84,7 @@ def refill(
     given = _Given(volume, residual, lot, expiry, stable, measured)
     given.check()
     therapy = _therapy_of(program)
-    with open_pump(port) as pump:
+    with open_pump(port, READS if show else CHANGES) as pump:
         before = refill_command.Before.ask(pump.client)
         if show:
             print_json(refill_command.show_json(before)) if as_json else say(*before.words())

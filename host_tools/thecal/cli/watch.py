@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from thecal.cli.common import Json, Port, need_port, open_pump, print_json, quantity
+from thecal.cli.common import Json, Port, chosen, open_pump, print_json, quantity
 from thecal.cli.declare import WATCH, command
 from thecal.cli.option_rules import apart, rules
 from thecal.cli.store import NoStore, remember, tags_seen
@@ -15,8 +15,7 @@ def status(port: Port = "", as_json: Json = False) -> None:
     """Show the pump now: state, therapy, rate, what was delivered, reservoir, next change."""
     from thecal.monitor import status as status_command
 
-    need_port(port)
-    status_command.run(port, as_json)
+    status_command.run(chosen(port), as_json)
 
 
 @command(WATCH, "thecal monitor --port /tmp/pump", "thecal monitor --plain --interval 10s >> pump.txt")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from thecal.errors import ThecalError
 from thecal.firmware_build.facts import Chip, chips
 
 
@@ -53,11 +52,3 @@ def _words(port: Any, alike: list[Chip]) -> str:
     if alike:
         return f"{alike[0].facts.usb.maker}, {port.product or 'another program'}"
     return port.product or port.description or ""
-
-
-def likely_devices() -> list[str]:
-    """For shell completion and error messages: names only; none where a board's facts cannot be read."""
-    try:
-        return [port.device for port in found() if port.likely]
-    except ThecalError:
-        return []

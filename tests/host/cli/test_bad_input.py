@@ -128,7 +128,7 @@ def test_missing_file(quick_thecal: Thecal):
         ["simulate", MORPHINE, "--for", "1h", "--start", "monday"],
         ["simulate", MORPHINE, "--for", "1h", "--seed", "x"],
         ["emulate", "--speed", "fast"],
-        ["emulate", "--speed", "0"],
+        ["emulate", "--speed", "-1"],
         ["monitor", "--json"],
         ["monitor", "--interval", "2", "--once"],
         ["nonsense"],

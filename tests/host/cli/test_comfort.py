@@ -15,6 +15,7 @@ import typer
 from serial.tools import list_ports
 
 import cli_table
+from thecal.cli import which_pump
 from thecal.cli.app import app
 from thecal.cli.commands import SECTIONS
 from thecal.cli.declare import EXAMPLES
@@ -56,7 +57,7 @@ def test_ports(quick_thecal: Thecal):
         "/dev/ttyS0",
         "/dev/ttyUSB0",
     ]
-    assert ports.likely_devices() == ["/dev/ttyACM0", "/dev/ttyACM1"]
+    assert [one.device for one in which_pump.here()] == ["/dev/ttyACM0", "/dev/ttyACM1"]
     lines = quick_thecal("ports").out.splitlines()
     assert lines[0].split() == ["*", "/dev/ttyACM0", "2e8a:000c", "-", "Raspberry", "Pi,", "Debugprobe"]
     assert lines[1].split()[:4] == ["*", "/dev/ttyACM1", "2e8a:0005", "E66"]

@@ -11,6 +11,7 @@ from serial.tools import list_ports
 
 from host.firmware_build.fake_board import FakeBoard
 from support.ready_command import run_command
+from thecal.cli import which_pump
 from thecal.errors import BoardError, FlashError
 from thecal.firmware_build import chip, facts, install, ports
 
@@ -71,7 +72,7 @@ def test_a_port_is_known_by_its_boards_ids(home: Path, monkeypatch: pytest.Monke
     (home / "boards/made-up/build.toml").write_text("")
     with pytest.raises(BoardError):
         ports.found()
-    assert ports.likely_devices() == []
+    assert which_pump.here() == []
 
 
 def test_another_board_is_another_folder(home: Path, micropython: Path, tmp_path: Path):
