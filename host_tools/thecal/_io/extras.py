@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from thecal.errors import ThecalError
@@ -13,7 +13,7 @@ EXCHANGE = "exchange"
 
 
 @contextlib.contextmanager
-def of(extra: str, what: str) -> Iterator[None]:
+def of(extra: str, what: str) -> Generator[None]:
     """Imports of the packages of `extra`, without which `what` cannot be."""
     try:
         yield

@@ -5,6 +5,8 @@ Imports nothing heavy.
 
 from __future__ import annotations
 
+from typing import cast
+
 from thecal.errors import Refused
 from thecal.link.client import Client
 from thecal.link.responses.pump import Status
@@ -57,5 +59,5 @@ def stop_left_s(client: Client, status: Status) -> int | None:
         program = client.running_program() if last.kind == "program_committed" else None
     except Refused:  # a role that reads no log
         return None
-    lasts_s = int(program["start_delay_s"]) if program else last.a if last.kind == "stopped" else 0
+    lasts_s = cast("int", program["start_delay_s"]) if program else last.a if last.kind == "stopped" else 0
     return max(0, last.at.s + lasts_s - status.now.s) if lasts_s else None
