@@ -16,7 +16,8 @@ from thecal_protocol.messages import ACTORS, ALARMS, BOLUS_KINDS, EVENT_KINDS, R
 
 Fields = tuple[tuple[str, object], ...]  # a table of fields, as in thecal_protocol.messages
 _UNKNOWN = re.compile(r"unknown(?:_([0-9]{1,3})| \(([0-9]{1,3})\))")  # the first: as 0.1.0 wrote it
-_WHOLE_U64 = frozenset(("a", "b", "detail", "missed_pl"))  # fields that may have all of their 64 bits
+_WHOLE_U64 = frozenset(("a", "b", "detail", "missed_pl", "value", "limit"))  # may have all of their 64 bits,
+_BOUND = "max_"  # and so may every limit of a program: a pump keeps what it took
 _MOST_U64 = (1 << 63) - 1
 TAG_BYTES = 16
 _NO_NUMBER = 256  # numbers of names have 8 bits
@@ -251,7 +252,9 @@ def _plausible(fields: Fields, values: dict[str, object]) -> None:
         if isinstance(value, list):
             for entry in value:  # pyright: ignore[reportUnknownVariableType]
                 _plausible(kind, entry)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]
-        elif kind == "u64" and isinstance(value, int) and value > _MOST_U64 and name not in _WHOLE_U64:
+        elif kind != "u64" or name in _WHOLE_U64 or name.startswith(_BOUND):
+            continue
+        elif isinstance(value, int) and value > _MOST_U64:
             raise WireError(OUT_OF_RANGE, name)
 
 
