@@ -60,4 +60,12 @@ def mixed() -> dict[str, Any]:
         patient_bolus=[
             {"dose_ng": 100_000, "duration_us": 300_000_000, "lockout_us": HOUR_US, "max_per_24h": 12}
         ],
+        library=[  # without one the strictest rules hold, and the patient may ask for nothing
+            {
+                "version": 1,
+                "digest": bytes(8),
+                "drugs": [{"max_concentration_ng_per_ml": 0, "max_dose_24h_ng": 0, "rules": 0}],
+                "confirmed": [],
+            }
+        ],
     )
