@@ -8,7 +8,6 @@ Exit code 1 with the first thing that does not work.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -72,7 +71,7 @@ def _all(thecal: Path, folder: Path, lines: Iterable[tuple[str, str]]) -> None:
             for line, wanted in PUMPED:
                 _run(thecal, line, wanted, folder, environment)
         finally:
-            pump.send_signal(signal.SIGINT)
+            pump.terminate()  # not SIGINT: a shell in the background has it ignored
 
 
 def _run(thecal: Path, line: str, wanted: str, folder: Path, environment: dict[str, str]) -> None:
