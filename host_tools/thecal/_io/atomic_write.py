@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -37,6 +36,8 @@ def whole(path: Path, *, shared: bool = False) -> Generator[Path]:
     if path.exists() and not path.is_file():  # a device or a pipe has no place to be put in
         yield path
         return
+    import tempfile  # only here: every start would pay for it
+
     descriptor, name = tempfile.mkstemp(path.suffix, f".{path.stem[:_NAME]}.", path.parent)
     os.close(descriptor)
     draft = Path(name)

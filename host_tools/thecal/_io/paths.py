@@ -6,7 +6,6 @@ carries them inside the package. THECAL_HOME and THECAL_MICROPYTHON name other p
 
 import importlib.util
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -79,6 +78,8 @@ def micropython() -> list[str]:
     """
     named = other_micropython()
     if named:
+        import shutil  # only here: every start would pay for it
+
         found = shutil.which(named)
         if found is None:
             raise SimulationError(

@@ -10,7 +10,6 @@ import errno
 import grp
 import os
 import select
-import socket
 import termios
 import time
 from collections.abc import Callable, Generator
@@ -249,6 +248,8 @@ def _url_error(url: str, error: OSError, cause: BaseException | None) -> PortErr
             f"nobody listens at {url}: connection refused",
             "start what has the pump there, or correct the port",
         )
+    import socket  # only here: every start would pay for it
+
     if isinstance(cause, socket.gaierror):
         return PortError(f"there is no host {host}", "correct its name, or give its address")
     if isinstance(cause, OSError):
