@@ -6,11 +6,11 @@ Looked at are parameters of these annotations; amounts are read, and refused, by
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 from thecal.errors import WrongArgument
@@ -25,7 +25,7 @@ _LAST = 0xFFFFFFFF  # on the wire numbers of records have 32 bits
 def checked(cls: C) -> C:
     """Every public method of the class, and its making, with its arguments looked at."""
     for name, method in list(vars(cls).items()):
-        if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+        if isinstance(method, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(cls, name, _checked(method))
     return cls
 
@@ -86,16 +86,23 @@ _RIGHT: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+def _checked(method: FunctionType) -> Callable[..., Any]:
+    code, hints = method.__code__, method.__annotations__
+    places = code.co_varnames[: code.co_argcount]
+    known = {*places, *code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]}
+    needed = {*places[: len(places) - len(method.__defaults__ or ())]}
+    needed |= known - {*places} - {*(method.__kwdefaults__ or ())}
+
     @functools.wraps(method)
     def call(*given: Any, **named: Any) -> Any:
-        signature = _signature(method)
-        try:
-            bound = signature.bind(*given, **named)
-        except TypeError as error:
-            raise WrongArgument(f"{method.__name__}: {error}", "see docs/reference/python-api.md") from None
-        for name, value in bound.arguments.items():
-            right = _RIGHT.get(str(signature.parameters[name].annotation))
+        values = dict(zip(places, given, strict=False))
+        if len(given) > len(places) or named.keys() & values.keys():
+            raise _unfitting(method, given, named)
+        values.update(named)
+        if not (needed <= values.keys() <= known):
+            raise _unfitting(method, given, named)
+        for name, value in values.items():
+            right = _RIGHT.get(hints.get(name, ""))
             if right is not None and name not in AMOUNTS and not right[1](value):
                 raise _wrong(name, value, right[0])
         return method(*given, **named)
@@ -103,9 +110,15 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-@functools.cache
-def _signature(method: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(method)
+def _unfitting(method: FunctionType, given: tuple[Any, ...], named: dict[str, Any]) -> WrongArgument:
+    import inspect  # a tenth of a start, for words that few need
+
+    try:
+        inspect.signature(method).bind(*given, **named)
+        why = "these arguments do not fit"
+    except TypeError as error:
+        why = str(error)
+    return WrongArgument(f"{method.__name__}: {why}", "see docs/reference/python-api.md")
 
 
 def _wrong(name: str, value: object, right: str) -> WrongArgument:

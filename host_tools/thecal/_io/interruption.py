@@ -13,7 +13,6 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,15 +29,15 @@ class Ended(KeyboardInterrupt):
         self.outcome = outcome
 
 
-@dataclass
 class Acts:
     """What was sent to pumps while this was kept."""
 
-    begun: bool = False  # a change was looked at, or more
-    due: list[str] = field(default_factory=list[str])  # without which it is not carried out
-    done: list[str] = field(default_factory=list[str])
-    unknown: list[str] = field(default_factory=list[str])
-    printed: bool = False  # the JSON document
+    def __init__(self) -> None:
+        self.begun = False  # a change was looked at, or more
+        self.due: list[str] = []  # without which it is not carried out
+        self.done: list[str] = []
+        self.unknown: list[str] = []
+        self.printed = False  # the JSON document
 
     @property
     def outcome(self) -> str:

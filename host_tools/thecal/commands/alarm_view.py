@@ -5,8 +5,8 @@ Imports nothing heavy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from thecal.commands import going_on
 from thecal.commands.alarm_texts import cause_of, text_of
@@ -26,8 +26,7 @@ _HELD = {
 }
 
 
-@dataclass(frozen=True)
-class AlarmView:
+class AlarmView(NamedTuple):
     """The alarms of a pump at one instant."""
 
     alarms: Alarms

@@ -6,10 +6,9 @@ Imports nothing heavy: `thecal status` answers within 0.3 s, the start of Python
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from thecal.commands import going_on, record_errors
 from thecal.commands.alarm_view import AlarmView, fault_json, kind_of
@@ -39,8 +38,7 @@ NEVER_SET = " (never set: thecal clock set --to now)"
 SLOW_S = 5  # so long what changes slowly is shown again, unless the pump has something new on record
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What the pump said of itself. `program`: the therapy it runs, None when there is none."""
 
     port: str
@@ -63,7 +61,7 @@ class Snapshot:
         """Ask the pump. `before`: the look before this one; what it knows already is not asked again."""
         status = client.status()
         if before is not None and before.is_fresh(status):
-            return replace(before, status=status, alarms=client.alarms())
+            return before._replace(status=status, alarms=client.alarms())
         program = before.program if before and before.status.program_digest == status.program_digest else None
         if program is None and status.program_digest:
             program = _unless_refused(client.running_program)

@@ -9,8 +9,8 @@ a pairing that was broken off, or made with a device that only says the same ser
 theirs elsewhere: `key_lookup`.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from thecal._io.file_names import name_of
 from thecal.errors import ThecalError
@@ -24,8 +24,7 @@ class NoKey(ThecalError):
     """This host has no (usable) key for the pump and role."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One key that is kept here."""
 
     serial: str

@@ -10,7 +10,6 @@ import enum
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from thecal._io import interruption
 from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost, WrongArgument
@@ -183,7 +182,7 @@ class Session:
         self._session = hello.session
         self._seq = 0
         self._before = (reply.number("last_session"), reply.number("last_seq"), reply.number("last_opcode"))
-        return replace(hello, firmware=reply.text("firmware"))
+        return hello._replace(firmware=reply.text("firmware"))
 
     def plain(self, opcode: int, values: dict[str, object]) -> Reply:
         """A request outside of sessions that may be repeated at will."""

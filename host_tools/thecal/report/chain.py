@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from thecal.eventlog import integrity
 from thecal.eventlog.integrity import Flaw, Verdict
-from thecal.link.responses.pump import Event
+from thecal.link.responses.pump import Event, values_of
 from thecal.report.record import Record
 
 _SEAL = b"thecal record ends v1\0"
@@ -92,7 +92,7 @@ def _ends_known(record: Record, key: bytes) -> bool:
 
 
 def _seal(record: Record, key: bytes) -> str:
-    state = asdict(record.log_state) if record.log_state else None
+    state = values_of(record.log_state) if record.log_state else None
     said = [record.serial, record.now_us, record.local.isoformat() if record.local else None, state]
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), default=bytes.hex)
     return hmac.digest(key, _SEAL + text.encode(), "sha256").hex()

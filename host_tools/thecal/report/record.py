@@ -21,7 +21,7 @@ from thecal.eventlog.integrity import NO_TAG
 from thecal.eventlog.text import as_json
 from thecal.link.client import Client
 from thecal.link.responses.program import check_program
-from thecal.link.responses.pump import Event, Instant, LogRing, LogState, number_of_unknown
+from thecal.link.responses.pump import Event, Instant, LogRing, LogState, number_of_unknown, values_of
 from thecal.units import local_time
 from thecal_protocol.messages import ACTORS, EVENT_KINDS, RINGS
 
@@ -87,7 +87,7 @@ def of_pump(client: Client, source: str) -> Record:
         clock_set=status.clock_set,
         now_us=status.now.total_us,
         program=client.running_program(),
-        accounts=asdict(accounts),
+        accounts=values_of(accounts),
         log_state=state,
         from_pump=True,
     )
@@ -107,7 +107,7 @@ def as_document(record: Record) -> dict[str, object]:
         "now_us": record.now_us,
         "program": _plain(record.program),
         "accounts": record.accounts,
-        "log_state": _plain(asdict(record.log_state)) if record.log_state else None,
+        "log_state": _plain(values_of(record.log_state)) if record.log_state else None,
         "seal": record.seal,
         "flow": asdict(record.flow) if record.flow else None,
         "events": [as_json(event) for event in record.events],

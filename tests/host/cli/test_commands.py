@@ -54,7 +54,8 @@ def test_status_starts_light(pump: Emulator):
     """Within 0.3 s on a quiet machine: nothing that takes long to import."""
     code = (
         "import sys; from thecal.cli import run; code = run(sys.argv[1:]); heavy = {'pint', 'pydantic', "
-        "'matplotlib', 'numpy', 'rich', 'typer'} & set(sys.modules); sys.exit(str(heavy) if heavy else code)"
+        "'matplotlib', 'numpy', 'rich', 'typer', "
+        "'dataclasses', 'inspect'} & set(sys.modules); sys.exit(str(heavy) if heavy else code)"
     )
     python = THECAL.parent / "python"
     command = [str(python), "-c", code, "status", "--port", pump.port]

@@ -2,7 +2,7 @@
 
 Built by `client`. Units stand in the names, as on the wire; numbers that stand for names are names."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from thecal.link.responses.pump import Instant, Reply, seen
 from thecal_protocol.alarms import ALARMS, CONFIRMED, LIVE
@@ -14,8 +14,7 @@ NEVER_S = 0xFFFFFFFF
 _UNKNOWN_PPM = 0xFFFFFFFF
 
 
-@dataclass(frozen=True)
-class StandingAlarm:
+class StandingAlarm(NamedTuple):
     """An alarm that stands."""
 
     name: str
@@ -26,8 +25,7 @@ class StandingAlarm:
     detail: int  # docs/reference/alarms.md says what it means
 
 
-@dataclass(frozen=True)
-class Alarms:
+class Alarms(NamedTuple):
     """All that stand, and what is announced."""
 
     announced: str | None
@@ -37,8 +35,7 @@ class Alarms:
     standing: tuple[StandingAlarm, ...]
 
 
-@dataclass(frozen=True)
-class Sensors:
+class Sensors(NamedTuple):
     """What the sensors said last, and what the pump thinks of them."""
 
     sampled_s: int
@@ -49,8 +46,7 @@ class Sensors:
     eri_s: int | None  # when battery_eri came
 
 
-@dataclass(frozen=True)
-class RefillCheck:
+class RefillCheck(NamedTuple):
     """One refill: what was counted against what was measured. The ratio is exact from the volumes."""
 
     at_s: int
@@ -61,8 +57,7 @@ class RefillCheck:
     ratio_ppm: int | None
 
 
-@dataclass(frozen=True)
-class Reservoir:
+class Reservoir(NamedTuple):
     """The reservoir by the pump's count, when it is due, and the last refills, newest first."""
 
     reservoir_pl: int

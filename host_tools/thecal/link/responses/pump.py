@@ -3,11 +3,12 @@
 Numbers that stand for names on the wire (states, kinds, actors) are names here; one without a name is
 "unknown (178)". Texts are `shown`. An answer that breaks its own table, or says what no pump can, is a
 `LinkError` of cause "malformed" (HOST-25).
+
+Named tuples: sixteen frozen dataclasses were a fifth of the time that `thecal status` takes.
 """
 
 import re
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from thecal._io.shown import shown_all
 from thecal.errors import LinkError
@@ -36,8 +37,7 @@ class Instant(NamedTuple):
         return self.s * 1_000_000 + self.us
 
 
-@dataclass(frozen=True)
-class Hello:
+class Hello(NamedTuple):
     """Who the pump says it is. Proved once a session is open; `firmware` is told only then."""
 
     protocol: int
@@ -56,8 +56,7 @@ class Hello:
         return self.capabilities & 1 != 0
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """The pump at one instant."""
 
     state: str  # thecal_protocol.messages.STATES
@@ -81,8 +80,7 @@ class Status:
     next_event: int
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """One of the pump's own limits: the lowest and the highest value it takes."""
 
     name: str
@@ -109,8 +107,7 @@ class Event(NamedTuple):
     ring: str = ""  # `messages.RINGS`; empty in what was read from a pump that had two (event_chain.ring_of)
 
 
-@dataclass(frozen=True)
-class LogRing:
+class LogRing(NamedTuple):
     """One of the rings of the log on flash, without its records."""
 
     first: int  # number of the oldest record that can be read; 0: none
@@ -120,8 +117,7 @@ class LogRing:
     tag: bytes  # tag of the newest record
 
 
-@dataclass(frozen=True)
-class LogState:
+class LogState(NamedTuple):
     """How far the pump's log reaches."""
 
     next_event: int  # number of the next record to reach the flash
@@ -133,16 +129,14 @@ class LogState:
     heap_free: int | None = None  # bytes of the pump's memory, with what is garbage already in use
 
 
-@dataclass(frozen=True)
-class DrugConcentration:
+class DrugConcentration(NamedTuple):
     """A drug in a filling."""
 
     name: str
     concentration_ng_per_ml: int
 
 
-@dataclass(frozen=True)
-class Filling:
+class Filling(NamedTuple):
     """What one filling gave so far. Doses follow exactly: steps x step volume x concentration."""
 
     filling: int
@@ -153,8 +147,7 @@ class Filling:
     missed: int = 0  # of its steps: counted and not seen to move
 
 
-@dataclass(frozen=True)
-class Accounts:
+class Accounts(NamedTuple):
     """The pump's ledger."""
 
     steps: int
@@ -166,16 +159,14 @@ class Accounts:
     missed_pl: int | None = 0  # counted and not seen to move, primes too; None: nobody sees the motor
 
 
-@dataclass(frozen=True)
-class WorstCase:
+class WorstCase(NamedTuple):
     """The most of one drug that 24 h can bring: by schedule alone, and with every bolus allowed."""
 
     scheduled_ng: int
     worst_ng: int
 
 
-@dataclass(frozen=True)
-class Proposal:
+class Proposal(NamedTuple):
     """What the pump understood, proved equal to what was sent; `commit` its digest to make it so."""
 
     kind: int
@@ -184,12 +175,20 @@ class Proposal:
     worst_case_24h: tuple[WorstCase, ...]  # per drug, in the therapy's order
 
 
-@dataclass(frozen=True)
-class Committed:
+class Committed(NamedTuple):
     """When a commit took effect; `ref` ties a bolus to its event records, 0 otherwise."""
 
     at: Instant
     ref: int
+
+
+def values_of(answer: Any) -> Any:
+    """An answer's values by name, all the way down; what is no named tuple stays as it is."""
+    if not isinstance(answer, tuple):
+        return answer
+    parts: tuple[Any, ...] = tuple(map(values_of, answer))  # pyright: ignore[reportUnknownArgumentType]
+    fields: tuple[str, ...] | None = getattr(answer, "_fields", None)  # pyright: ignore[reportUnknownArgumentType]
+    return dict(zip(fields, parts, strict=True)) if fields else parts
 
 
 class Reply:
