@@ -9,12 +9,14 @@ from thecal.units.registry import known
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+")
 _EXTRA = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)")
 _BETTER = (
-    (re.compile(r": Value error, "), ": "),
-    (re.compile(r"^Invalid value for '?(-[\w-]+)'?: "), r"\1: "),
+    (re.compile(r"^Invalid value for '?(-[\w-]+)'?(?: \(env var: '\w+'\))?: "), r"\1: "),
     (re.compile(r"^Invalid value: "), ""),
-    (re.compile(r"Input should be greater than or equal to (\d+)"), r"write a whole number, \1 or more"),
-    (re.compile(r"Input should be less than or equal to (\d+)"), r"write a number, \1 or less"),
-    (re.compile(r"Input should be a valid (?:integer|number), unable to parse .*"), "write a whole number"),
+    (re.compile(r"\S+ is not in the range (\d+\.\d+)<=x<=(\d+\.\d+)"), r"write a number from \1 to \2"),
+    (re.compile(r"\S+ is not in the range x>=(\d+)"), r"write a whole number, \1 or more"),
+    (re.compile(r"\S+ is not in the range x<=(\d+)"), r"write a whole number, \1 or less"),
+    (re.compile(r"\S+ is not in the range (\d+)<=x<=(\d+)"), r"write a whole number from \1 to \2"),
+    (re.compile(r"""['"].*['"] is not a valid int(?:eger)?(?: range)?"""), "write a whole number"),
+    (re.compile(r"""['"].*['"] is not a valid float(?: range)?"""), "write a number"),
 )
 _NO_OPTION = "No such option: -"
 

@@ -79,6 +79,8 @@ RUNNING = [
     ("status stop", 2, '"stop" belongs to nothing here'),
     ("log --count ten", 2, "write a whole number"),
     ("log --count 0", 2, "write a whole number, 1 or more"),
+    ("flash --wait soon", 2, "--wait: write a number."),
+    ("flash --wait 601", 2, "write a whole number from 0 to 600"),
     ("log --range 10..5", 1, "write the lower number first"),
     ("pair --role doctor", 2, "'clinician'"),
     ("alarms confirm motor", 1, "there is no alarm 'motor'; none stands now"),
