@@ -32,9 +32,9 @@ class LinkError(ThecalError):
     """The port works but the conversation does not.
 
     `cause`: "silent" (nothing came back), "garbage" (bytes, no frames), "echo" (our own frames came back),
-    "stranger" (frames, but no answer to ours), "malformed" (an answer that breaks the protocol),
-    "no_session", "interrupted" (by a signal that `interruption` holds). After a LinkError or PortError amid a
-    command, `Client.resolve_outcome` tells whether it was carried out.
+    "stranger" (frames, but no answer to ours), "late" (answers, but always after a long wait), "malformed"
+    (an answer that breaks the protocol), "no_session", "interrupted" (by a signal that `interruption` holds).
+    After a LinkError or PortError amid a command, `Client.resolve_outcome` tells whether it was carried out.
     """
 
     def __init__(self, message: str, hint: str, cause: str) -> None:

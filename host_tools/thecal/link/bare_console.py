@@ -5,10 +5,13 @@ what is left is a board that shows its prompt. It is asked no more than whether 
 that would stop a pump at its start (Ctrl-C) is sent.
 """
 
+import time
+
 from thecal.errors import LinkError, PortError
 from thecal.link.transport import Link, Transport
 
 _PATIENCE_S = 3.0  # where nothing is said, which is where no MicroPython is, and on a busy computer
+_IN_ALL = 2  # times that, for a console that says each thing late
 _FRIENDLY = b"\x02\r"  # Ctrl-B: out of the raw console, into the one for people
 _RAW = b"\x01"
 _PROMPT = b">>> "
@@ -44,9 +47,14 @@ def found_on(link: Link) -> LinkError | None:
 
 def _asked(line: Transport) -> bytes:
     """What it says to the question; nothing where there is no prompt."""
-    if _PROMPT not in line.dialogue(_FRIENDLY, _PROMPT, _PATIENCE_S):
+    until = time.monotonic() + _IN_ALL * _PATIENCE_S
+
+    def said_to(data: bytes, end: bytes) -> bytes:
+        return line.dialogue(data, end, min(_PATIENCE_S, until - time.monotonic()))
+
+    if _PROMPT not in said_to(_FRIENDLY, _PROMPT):
         return b""
-    line.dialogue(_RAW, b"\n>", _PATIENCE_S)
-    said = line.dialogue(_ASK, _ANSWERED, _PATIENCE_S)
-    line.dialogue(_FRIENDLY, _PROMPT, _PATIENCE_S)
+    said_to(_RAW, b"\n>")
+    said = said_to(_ASK, _ANSWERED)
+    said_to(_FRIENDLY, _PROMPT)
     return said

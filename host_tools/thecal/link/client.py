@@ -79,6 +79,8 @@ MOST_RECORDS = 20_480  # half as many again as the largest log of a pump (docs/r
 MOST_BLOB_BYTES = 16_384  # of a program or a reading; no pump takes one of more than 6,144
 _LEAST_PIECE = 32  # bytes of a blob that come at once, but for the last ones
 _MOST_EVENTS = 255
+_FEW = 3  # records: a page has at least so many, but for the last ones,
+_NEARLY_EMPTY = 200  # of which there are some where records are added meanwhile
 
 
 class Client(GuardClient):
@@ -172,6 +174,7 @@ class Client(GuardClient):
         """
         ring = 1 if faults else 2 if doses else 0
         events: list[Event] = []
+        pages = 0
         while count is None or len(events) < count:
             most = _MOST_EVENTS if count is None else min(_MOST_EVENTS, count - len(events))
             request: dict[str, object] = {"first": first, "last": last, "count": most, "ring": ring}
@@ -183,6 +186,9 @@ class Client(GuardClient):
             if any(before >= after for before, after in pairwise(numbers)) or page[-1].sequence > last:
                 raise malformed("events", f"it does not advance: records out of order from {first} on")
             events += page
+            pages += 1
+            if pages * _FEW > len(events) + _NEARLY_EMPTY:
+                raise malformed("events", f"{len(events)} records on {pages} pages: a pump fills its pages")
             if len(events) > MOST_RECORDS:
                 raise malformed("events", f"more than {MOST_RECORDS} records: no pump keeps so many")
             first = reply.number("next")

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 from thecal._io import interruption
 from thecal.errors import LinkError, PortError, ProtocolMismatch, Refused, SessionLost, WrongArgument
-from thecal.link import bare_console, key_lookup
+from thecal.link import key_lookup, no_answer
 from thecal.link.cipher import Cipher, both
+from thecal.link.patience import Patience
 from thecal.link.responses.pump import Hello, Reply, hello_of, malformed, unknown
 from thecal.link.transport import Link
 from thecal.units import bound_text
@@ -60,7 +61,9 @@ _READS = frozenset(row[0] for row in MESSAGES if row[4] & KIND == READS)  # may 
 _WEIGHED = frozenset(row[0] for row in MESSAGES if row[4] & WEIGHED)
 _DOUBLINGS = 4  # but no longer than so
 _PLAIN = frozenset(row[0] for row in MESSAGES if row[4] & KIND == OPENS)  # outside of sessions
-_MOST_ENTRIES = 1000  # of a list of alarms, limits, refills, fillings
+_MOST_ENTRIES = 256  # of a list of alarms, limits, refills, fillings: numbers of names have 8 bits
+_FAIR = 0.2  # of a time-out: an answer that takes longer is a late one
+_LATE = 8  # times all of a request's time-outs: the lateness that a device may gather in all
 _SLICE_S = 0.1  # where a signal is held, somebody has to look for it
 _EARLY_S = 0.01
 
@@ -95,6 +98,7 @@ class Session:
         self._sealer = self._opener = Cipher(bytes(KEY_SIZE), bytes(SALT_SIZE))  # until a session is open
         self._timeout_s = timeout_s
         self._tries = tries
+        self._patience = Patience(_LATE * tries * timeout_s, _FAIR * timeout_s)
         self._frame = bytearray(framing.FRAME_SIZE)
         self.serial = ""  # of the pump that said hello
         self._session: int = 0
@@ -289,35 +293,60 @@ class Session:
         `SessionLost`, of which nothing is proved.
         """
         frame = self._frame_of(session, seq, opcode, values)
-        plain = opcode in _PLAIN
+        self._patience.begin()
+        try:
+            return self._answer_to(frame, session, seq, opcode)
+        finally:
+            self._patience.end()
+
+    def _answer_to(self, frame: bytes, session: int, seq: int, opcode: int) -> tuple[int, bytes]:
         link = self.link
-        reader = link.reader
         link.clear_sample()
-        echoes = strangers = 0
+        others = [0, 0]
         began_s = time.monotonic()
         for attempt in range(self._tries):
             self._heed_signals(opcode)
+            tried_s, wait_s = time.monotonic(), self._patience_s(opcode, attempt)
             # A 0x00 first parts the frame from whatever came before: noise, or a frame that was cut short.
             link.send(frame if attempt == 0 and opcode != HELLO else b"\0" + frame)
-            deadline = time.monotonic() + self._patience_s(opcode, attempt)
-            while self._received(opcode, deadline):
-                if not reader.flags & framing.FLAG_ANSWER:
-                    echoes += 1
-                elif (reader.session, reader.seq) != (session, seq):
-                    strangers += 1
-                elif reader.flags & framing.FLAG_SECURED:
-                    if (opcode == AUTH or not plain) and self._opener.open(reader.buffer, reader.payload_end):
-                        end = reader.payload_end - TAG_SIZE
-                        return reader.buffer[framing.TEXT_AT], bytes(reader.buffer[framing.REQUEST_AT : end])
-                    strangers += 1
-                elif plain and reader.opcode == opcode and (reader.result or opcode != AUTH):
-                    return reader.result, bytes(reader.buffer[reader.payload_at : reader.payload_end])
-                elif not plain and reader.result == NO_SESSION:
-                    self._session = 0
-                    raise SessionLost(name_of(MESSAGES, opcode), link.name)
-                else:
-                    strangers += 1
-        raise self._no_answer(opcode, echoes, strangers, time.monotonic() - began_s)
+            free = opcode in _WEIGHED  # any chip needs long for it
+            deadline = time.monotonic() + (wait_s if free else min(wait_s, self._patience.left_s))
+            answer = self._frame_among(others, session, seq, opcode, deadline)
+            if not free:
+                self._patience.waited(tried_s, 2 * wait_s)
+            if answer is not None:
+                return answer
+            if self._patience.left_s <= 0:
+                raise no_answer.late(link)
+        # less than all patience where the line knew that nothing would come
+        waited_s = min(self._patience_in_all_s(opcode), round(time.monotonic() - began_s, 1))
+        tried = f"{name_of(MESSAGES, opcode)} was sent {self._tries} times in {waited_s:g} s"
+        raise no_answer.what_came(link, tried, *others)
+
+    def _frame_among(
+        self, others: list[int], session: int, seq: int, opcode: int, deadline: float
+    ) -> tuple[int, bytes] | None:
+        """The answer, if it comes before the deadline. `others`: echoes and strangers that came instead."""
+        plain = opcode in _PLAIN
+        reader = self.link.reader
+        while self._received(opcode, deadline):
+            if not reader.flags & framing.FLAG_ANSWER:
+                others[0] += 1
+            elif (reader.session, reader.seq) != (session, seq):
+                others[1] += 1
+            elif reader.flags & framing.FLAG_SECURED:
+                if (opcode == AUTH or not plain) and self._opener.open(reader.buffer, reader.payload_end):
+                    end = reader.payload_end - TAG_SIZE
+                    return reader.buffer[framing.TEXT_AT], bytes(reader.buffer[framing.REQUEST_AT : end])
+                others[1] += 1
+            elif plain and reader.opcode == opcode and (reader.result or opcode != AUTH):
+                return reader.result, bytes(reader.buffer[reader.payload_at : reader.payload_end])
+            elif not plain and reader.result == NO_SESSION:
+                self._session = 0
+                raise SessionLost(name_of(MESSAGES, opcode), self.link.name)
+            else:
+                others[1] += 1
+        return None
 
     def _received(self, opcode: int, deadline: float) -> bool:
         """Whether a good frame came before the deadline; it stands in the link's reader."""
@@ -344,39 +373,6 @@ class Session:
         """How long to wait for the answer to this try. What a chip has to weigh takes it seconds, and to ask
         again meanwhile only keeps it from its work."""
         return self._timeout_s * (1 << min(attempt, _DOUBLINGS) if opcode in _WEIGHED else 1)
-
-    def _no_answer(self, opcode: int, echoes: int, strangers: int, took_s: float) -> LinkError:
-        request = name_of(MESSAGES, opcode)
-        link = self.link
-        # less than all patience where the line knew that nothing would come
-        waited_s = min(self._patience_in_all_s(opcode), round(took_s, 1))
-        tried = f"{request} was sent {self._tries} times in {waited_s:g} s"
-        console = bare_console.found_on(link) if link.sample and not strangers else None
-        if console is not None:
-            return console
-        if strangers:
-            return LinkError(
-                f"the pump on {link.name} answers, but not this request ({tried})",
-                "another program may be talking to it, or the line loses too much",
-                "stranger",
-            )
-        if echoes:
-            return LinkError(
-                f"{link.name} sends back what is sent to it ({tried})",
-                "this is a loopback or an echoing terminal, not a pump: choose another port",
-                "echo",
-            )
-        if link.sample:
-            return LinkError(
-                f"what comes from {link.name} is not thecal's protocol: {link.sample!r} ... ({tried})",
-                "check that this is the pump's port and that it runs thecal's firmware",
-                "garbage",
-            )
-        return LinkError(
-            f"no answer from {link.name} ({tried})",
-            "check that the pump is powered and that this is its port",
-            "silent",
-        )
 
 
 def no_value(request: str, error: WireError) -> WrongArgument:
