@@ -21,7 +21,7 @@ from thecal.campaigns.cut_therapies import (
     rates,
     steps_of,
 )
-from thecal.link.client import digest_of
+from thecal.link.proposals import digest_of
 from thecal.link.responses.pump import Accounts, Event, Status
 from thecal_protocol.codec import encoded
 from thecal_protocol.messages import PROPOSAL_PROGRAM, proposal_fields

@@ -23,7 +23,7 @@ from thecal.campaigns.cut_therapies import (
 from thecal.campaigns.expected_state import INFUSING, ExpectedState, offset_us, promise
 from thecal.emulator.testbench import PowerCut
 from thecal.errors import Refused
-from thecal.link.client import refill_values
+from thecal.link.proposals import refill_values
 from thecal_protocol.bolus_kinds import BOLUS_KINDS, PROPOSED, WORDS
 from thecal_protocol.codec import name_of
 from thecal_protocol.messages import (

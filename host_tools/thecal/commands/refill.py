@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from thecal.commands import going_on
 from thecal.errors import Refused, ThecalError
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 from thecal.link.responses.alarms import Reservoir
 from thecal.link.responses.pump import Committed, Proposal, Status
 from thecal.link.uncertain_delivery import before_commit, certain_delivery

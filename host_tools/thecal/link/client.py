@@ -9,16 +9,23 @@ A method that returns was carried out exactly once, one that raises LinkError or
 `resolve_outcome` finds out which. A method that raises `Refused` changed nothing.
 """
 
-import hashlib
-from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
-from thecal.errors import LinkError, ReadbackMismatch, Refused
-from thecal.link import key_lookup, keyring
+from thecal.link import key_lookup, keyring, log_pages, proposals
 from thecal.link.button import Button, pressed
-from thecal.link.client_alarms import GuardClient
-from thecal.link.responses.program import plausible
+from thecal.link.proposals import refill_values
+from thecal.link.responses.alarms import (
+    Alarms,
+    Reservoir,
+    Sensors,
+    alarms_of,
+    check_of,
+    reservoir_of,
+    self_test_of,
+    sensors_of,
+    standing_of,
+)
 from thecal.link.responses.pump import (
     Accounts,
     Committed,
@@ -30,60 +37,50 @@ from thecal.link.responses.pump import (
     Proposal,
     Reply,
     Status,
-    WorstCase,
     accounts_of,
-    event_of,
     filling_of,
     log_state_of,
     malformed,
     status_of,
 )
-from thecal.link.session import TIMEOUT_S, TRIES, CommandOutcome, FindKey, Session, no_value
+from thecal.link.session import TIMEOUT_S, TRIES, CommandOutcome, FindKey, Session
 from thecal.link.transport import Link, Transport
-from thecal_protocol import framing
 from thecal_protocol.bolus_kinds import WORDS
-from thecal_protocol.codec import WireError, encoded, name_of, size
 from thecal_protocol.messages import (
     ABORT,
     ACCOUNTS,
+    ALARM_CONFIRM,
+    ALARM_SILENCE,
+    ALARM_TEST,
+    ALARMS_LIST,
+    CLEAR_FAULT,
     COMMIT,
-    EVENTS,
     IMPLANT,
     LIMITS,
     LOG_CLEAR,
     LOG_KEY,
     LOG_STATE,
-    MESSAGES,
     PATIENT_BOLUS,
-    PROGRAM,
     PROPOSAL_BOLUS,
     PROPOSAL_CLOCK,
     PROPOSAL_PRIME,
     PROPOSAL_PROGRAM,
     PROPOSAL_REFILL,
     PROPOSAL_REFILL_AND_PROGRAM,
-    PROPOSE,
-    READING,
+    RESERVOIR,
     RESUME,
+    SELF_TEST,
+    SENSORS_READ,
+    STATES,
     STATUS,
     STOP,
-    proposal_fields,
-    request_fields,
 )
 
-PIECE = framing.MAX_PAYLOAD - size(request_fields(PROPOSE), {"kind": 0, "total": 0, "offset": 0, "data": b""})
-DIGEST_SIZE = 16
 LAST_EVENT = 0xFFFFFFFF  # past every number of the log
 LOG_KEY_BYTES = 16
-MOST_RECORDS = 20_480  # half as many again as the largest log of a pump (docs/reference/event-log.md)
-MOST_BLOB_BYTES = 16_384  # of a program or a reading; no pump takes one of more than 6,144
-_LEAST_PIECE = 32  # bytes of a blob that come at once, but for the last ones
-_MOST_EVENTS = 255
-_FEW = 3  # records: a page has at least so many, but for the last ones,
-_NEARLY_EMPTY = 200  # of which there are some where records are added meanwhile
 
 
-class Client(GuardClient):
+class Client:
     """One pump, reached over one `Link`. Not for use from several threads."""
 
     def __init__(
@@ -172,27 +169,7 @@ class Client(GuardClient):
 
         `count`: at most so many. `faults`, `doses`: only those of that ring.
         """
-        ring = 1 if faults else 2 if doses else 0
-        events: list[Event] = []
-        pages = 0
-        while count is None or len(events) < count:
-            most = _MOST_EVENTS if count is None else min(_MOST_EVENTS, count - len(events))
-            request: dict[str, object] = {"first": first, "last": last, "count": most, "ring": ring}
-            reply = self._session.request(EVENTS, request)
-            page = [event_of(entry) for entry in reply.group("events")]
-            if not page:
-                break
-            numbers = [first - 1, *(event.sequence for event in page), reply.number("next")]
-            if any(before >= after for before, after in pairwise(numbers)) or page[-1].sequence > last:
-                raise malformed("events", f"it does not advance: records out of order from {first} on")
-            events += page
-            pages += 1
-            if pages * _FEW > len(events) + _NEARLY_EMPTY:
-                raise malformed("events", f"{len(events)} records on {pages} pages: a pump fills its pages")
-            if len(events) > MOST_RECORDS:
-                raise malformed("events", f"more than {MOST_RECORDS} records: no pump keeps so many")
-            first = reply.number("next")
-        return events
+        return log_pages.events(self._session, first, last, count, 1 if faults else 2 if doses else 0)
 
     def log_state(self) -> LogState:
         """How far the log reaches; with the tags at its ends, for `integrity.verify`."""
@@ -222,15 +199,17 @@ class Client(GuardClient):
         """The therapy the pump runs, by `thecal_protocol.therapy.THERAPY`; None when it was never
         programmed.
         """
-        try:
-            blob = self._read_blob(PROGRAM)
-        except Refused as refused:
-            if refused.name == "not_programmed":
-                return None
-            raise
-        return plausible(_decoded("program", PROPOSAL_PROGRAM, blob)) if blob else None
+        return proposals.running_program(self._session)
 
     # -- dose-changing commands: propose, then commit
+
+    def propose(self, kind: int, values: dict[str, object]) -> Proposal:
+        """Send a proposal in pieces and check what the pump understood.
+
+        Refused: the pump refuses it. ReadbackMismatch: what it read is not what was sent; it was withdrawn.
+        Nothing changes until `commit` of the proposal's digest.
+        """
+        return proposals.propose(self._session, kind, values)
 
     def propose_program(self, therapy: dict[str, object]) -> Proposal:
         """Propose a therapy, as `thecal_protocol.therapy.THERAPY`."""
@@ -278,39 +257,6 @@ class Client(GuardClient):
         """Propose to prime: the whole dead volume of a dry pump, else the catheter's only."""
         return self.propose(PROPOSAL_PRIME, {"dry": int(dry)})
 
-    def propose(self, kind: int, values: dict[str, object]) -> Proposal:
-        """Send a proposal in pieces and check what the pump understood.
-
-        Refused: the pump refuses it. ReadbackMismatch: what it read is not what was sent; it was withdrawn.
-        Nothing changes until `commit` of the proposal's digest.
-        """
-        try:
-            blob = bytes(encoded(proposal_fields(kind), values))
-        except WireError as error:
-            raise no_value("propose", error) from None
-        reply = Reply("propose", {})
-        for offset in range(0, len(blob), PIECE):
-            piece = blob[offset : offset + PIECE]
-            request: dict[str, object] = {"kind": kind, "total": len(blob), "offset": offset, "data": piece}
-            reply = self._session.request(PROPOSE, request)
-            if reply.number("received") != offset + len(piece):
-                raise malformed(
-                    "propose", f"{reply.number('received')} of {offset + len(piece)} bytes received"
-                )
-        reading = self._read_blob(READING)
-        digest = reply.data("digest")
-        if reading != blob or digest != digest_of(kind, blob):
-            self._session.request(ABORT, {})
-            raise ReadbackMismatch(
-                f"the pump did not read what was sent ({_difference(kind, values, reading)})",
-                "nothing was changed; try again, and report this if it stays",
-            )
-        worst = [
-            WorstCase(w.number("scheduled_ng"), w.number("worst_ng")) for w in reply.group("worst_case_24h")
-        ]
-        read = _decoded("reading", kind, reading, verbatim=True)  # it is what was sent
-        return Proposal(kind, digest, read, tuple(worst))
-
     def commit(self, digest: bytes) -> Committed:
         """Make the proposal of this digest so, from one instant to the next."""
         reply = self.request(COMMIT, digest=digest)
@@ -319,6 +265,45 @@ class Client(GuardClient):
     def abort(self) -> None:
         """Withdraw the proposal."""
         self._session.request(ABORT, {})
+
+    # -- alarms, sensors, self tests, the reservoir
+
+    def alarms(self) -> Alarms:
+        """Every alarm that stands, and which one is announced."""
+        pages = self._session.pages(ALARMS_LIST, "first", "alarms", "total")
+        standing = [standing_of(entry) for page in pages for entry in page.group("alarms")]
+        return alarms_of(pages[-1], standing)
+
+    def confirm_alarm(self, number: int = 0) -> int:
+        """Take note of an alarm (0: of all): it sounds no more until it is raised anew. How many it were."""
+        return self._session.request(ALARM_CONFIRM, {"alarm": number}).number("confirmed")
+
+    def silence_alarms(self) -> int:
+        """No tone for a while: so many seconds."""
+        return self._session.request(ALARM_SILENCE, {}).number("silent_s")
+
+    def test_alarm(self, *, critical: bool) -> bool:
+        """Sound the tone of a class; was it heard by the pump?"""
+        return bool(self._session.request(ALARM_TEST, {"critical": int(critical)}).number("sounded"))
+
+    def sensors(self) -> Sensors:
+        """What the sensors said last."""
+        return sensors_of(self._session.request(SENSORS_READ, {}))
+
+    def self_test(self) -> tuple[str, int]:
+        """Test itself now: "passed" or the first test that failed, and the microseconds it took."""
+        return self_test_of(self._session.request(SELF_TEST, {}))
+
+    def clear_fault(self) -> str:
+        """Back from a latched fault, if the self test passes; the pump's state then."""
+        reply = self._session.request(CLEAR_FAULT, {})
+        return reply.name("state", STATES)
+
+    def reservoir(self) -> Reservoir:
+        """The reservoir, when it is due, and the last refills."""
+        pages = self._session.pages(RESERVOIR, "first", "checks", "total")
+        checks = [check_of(entry) for page in pages for entry in page.group("checks")]
+        return reservoir_of(pages[-1], checks)
 
     # -- commands of one step
 
@@ -352,55 +337,3 @@ class Client(GuardClient):
         return pressed(
             lambda: session.request(opcode, values), press, session.serial, self.button, give_up=forget
         )
-
-    def _read_blob(self, opcode: int) -> bytes:
-        request = name_of(MESSAGES, opcode)
-        blob = b""
-        while True:
-            reply = self._session.request(opcode, {"offset": len(blob)})
-            piece = reply.data("data")
-            blob += piece
-            if len(blob) == reply.number("total"):
-                return blob
-            if len(piece) < _LEAST_PIECE or len(blob) > min(reply.number("total"), MOST_BLOB_BYTES):
-                raise malformed(request, f"{len(blob)} of {reply.number('total')} bytes")
-
-
-def refill_values(
-    volume_pl: int,
-    residual_pl: int,
-    *,
-    lot: str = "",
-    expiry_day: int | None = None,
-    measured_pl: int | None = None,
-) -> dict[str, object]:
-    """A refill as `thecal_protocol.therapy.REFILL`."""
-    return {
-        "volume_pl": volume_pl,
-        "residual_pl": residual_pl,
-        "lot": lot,
-        "expiry_day": expiry_day or 0,
-        "checked": int(measured_pl is not None),
-        "measured_pl": measured_pl or 0,
-    }
-
-
-def digest_of(kind: int, blob: bytes) -> bytes:
-    """The digest of a proposal: what `commit` names."""
-    return hashlib.sha256(bytes((kind,)) + blob).digest()[:DIGEST_SIZE]
-
-
-def _decoded(request: str, kind: int, blob: bytes, *, verbatim: bool = False) -> dict[str, object]:
-    return Reply.decoded(request, proposal_fields(kind), blob, verbatim=verbatim).values
-
-
-def _difference(kind: int, sent: dict[str, object], reading: bytes) -> str:
-    """The first field that the pump read differently."""
-    try:
-        read = _decoded("reading", kind, reading, verbatim=True)
-    except LinkError as error:
-        return str(error.message)
-    for name, value in sent.items():
-        if read[name] != value:
-            return f"{name}: sent {value!r}, read {read[name]!r}"
-    return "its digest is another"

@@ -20,7 +20,8 @@ from thecal.emulator.bench import RESET_TAKES_US
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import PumpReset
 from thecal.errors import SimulationError
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 from thecal.link.responses.pump import Accounts, Event, Proposal, Status
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.encode import to_wire

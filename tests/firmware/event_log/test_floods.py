@@ -15,7 +15,8 @@ from pump.link.budgets import FRAMES_A_S
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
 from thecal.eventlog.repeats import count_of, requests_of
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 from thecal.link.responses.pump import Event
 from thecal_protocol import framing, messages, roles
 from thecal_protocol.codec import INTEGER_KINDS, encoded, name_of

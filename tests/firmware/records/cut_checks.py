@@ -28,7 +28,8 @@ from firmware.records.script import (
 )
 from thecal.campaigns.multi_boot import MultiBoot
 from thecal.errors import Refused
-from thecal.link.client import Client, digest_of
+from thecal.link.client import Client
+from thecal.link.proposals import digest_of
 from thecal_protocol.codec import encoded
 from thecal_protocol.messages import PROPOSAL_PROGRAM, proposal_fields
 

@@ -13,7 +13,8 @@ from typing import Any
 from firmware.dosing import rig
 from support.pressing import presser
 from thecal.emulator.emulator import Emulator
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 from thecal_protocol.messages import CANCEL_PLAN, PROPOSAL_REFILL, SKIP_BRIDGE
 
 MINUTE_S = 60

@@ -17,7 +17,8 @@ from support.pressing import presser
 from thecal.campaigns.multi_boot import MultiBoot
 from thecal.emulator.emulator import Emulator
 from thecal.errors import Refused
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 
 SOAK = bool(os.environ.get("THECAL_SOAK"))
 ML = 1_000_000_000

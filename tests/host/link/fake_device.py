@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from thecal.link import key_lookup
-from thecal.link.client import digest_of
+from thecal.link.proposals import digest_of
 from thecal_protocol import framing
 from thecal_protocol.codec import WireError, decode, encode, encoded, table_hash, version_text
 from thecal_protocol.framing import FrameReader

@@ -11,7 +11,8 @@ from host.link.fake_device import STATUS_VALUES, FakeLink, FakePump
 from support.wire_values import TABLES, values_of
 from thecal._io.shown import shown_all
 from thecal.errors import LinkError, ReadbackMismatch, Refused
-from thecal.link.client import PIECE, Client, digest_of
+from thecal.link.client import Client
+from thecal.link.proposals import PIECE, digest_of
 from thecal.link.responses.pump import Filling, Limit
 from thecal_protocol import messages
 from thecal_protocol.codec import decode, encoded

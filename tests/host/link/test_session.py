@@ -350,7 +350,7 @@ def test_session_zero_is_none():
 
 def test_encode_is_not_given_more_than_fits():
     """The largest piece of a proposal fills a payload exactly."""
-    from thecal.link.client import PIECE
+    from thecal.link.proposals import PIECE
 
     buffer = bytearray(framing.FRAME_SIZE)
     request = {"kind": 1, "total": 1000, "offset": 0, "data": bytes(PIECE)}

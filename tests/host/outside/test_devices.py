@@ -24,7 +24,7 @@ from thecal import cli
 from thecal.errors import ThecalError
 from thecal.eventlog import integrity, text
 from thecal.history import collect, database
-from thecal.link import bare_console, client
+from thecal.link import bare_console, log_pages
 from thecal.monitor.look import Looking
 from thecal.pump import Pump
 from thecal.report import record
@@ -55,7 +55,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THECAL_KEYS", str(tmp_path / "keys"))
     monkeypatch.chdir(tmp_path)  # where a report goes by itself
     if not SOAK:
-        monkeypatch.setattr(client, "MOST_RECORDS", 1500)
+        monkeypatch.setattr(log_pages, "MOST_RECORDS", 1500)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -35,7 +35,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from thecal.emulator.emulator import Emulator
 from thecal.emulator.testbench import PowerCut, PumpReset
 from thecal.errors import LinkError, Refused
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 from thecal.link.transport import Transport
 from thecal_protocol import messages
 

@@ -28,7 +28,8 @@ from thecal.cli.app import app
 from thecal.commands.refill import Before, Wanted
 from thecal.emulator.emulator import Emulator
 from thecal.link import keyring
-from thecal.link.client import Client, refill_values
+from thecal.link.client import Client
+from thecal.link.proposals import refill_values
 from thecal.therapy.encode import to_wire
 from thecal.therapy.judge import checked
 from thecal.therapy.load import load_therapy
