@@ -57,7 +57,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "What was seen of pumps": {
         "store": Entry("store.store", "What this computer saw of pumps: import, export, info."),
-        "history": Entry("store.history", "Show what happened with pumps on this computer: sessions, programs, refills."),
+        "history": Entry("store.history", "Show what happened with pumps on this computer: sessions, programs with old and new, refills."),
         "trend": Entry("store.trend", "Show how a pump's true flow develops, by what came out at refills against what it counted."),
     },
 }

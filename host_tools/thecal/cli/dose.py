@@ -28,7 +28,7 @@ from thecal.cli.common import (
     quantity,
 )
 from thecal.cli.declare import CHANGE, CHANGES, command, examples, group
-from thecal.cli.store import NoStore, remember
+from thecal.cli.store import NoStore, Reason, remember
 
 if TYPE_CHECKING:
     from thecal.pump import Pump
@@ -55,6 +55,7 @@ def program(
             "--keep-clock", help="Leave a clock that was never set; the first program sets it otherwise."
         ),
     ] = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +75,8 @@ def program(
             print_json(review.as_json(committed))
         else:
             print(f"{wanted.name} runs." + ("" if committed else " (The pump's answer was lost on the way.)"))
-        remember(pump, "program", no_store, committed_us=committed.at.total_us if committed else None)
+        at_us = committed.at.total_us if committed else None
+        remember(pump, "program", no_store, reason=reason, committed_us=at_us)
 
 
 @command(CHANGE, 'thecal bolus --dose "0.2 mg" --duration "10 min"', "thecal bolus --patient")
@@ -89,6 +91,7 @@ def bolus(
         bool, typer.Option("--patient", help="Ask for the patient's bolus, as the patient's button would.")
     ] = False,
     yes: Yes = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -105,7 +108,7 @@ def bolus(
 
         with open_pump(port) as pump:
             answer = patient_json(pump.patient_bolus())
-            remember(pump, "bolus", no_store)
+            remember(pump, "bolus", no_store, reason=reason)
     else:
         need_yes_for_json(as_json, yes)
         quantity("--dose", dose, MASS)
@@ -116,7 +119,7 @@ def bolus(
                 say(*proposed.words())
             ask_or_withdraw(pump, "Give this bolus now?", yes)
             answer = proposed.commit()
-            remember(pump, "bolus", no_store)
+            remember(pump, "bolus", no_store, reason=reason)
     print_json(answer) if as_json else print(answer["text"])
 
 
@@ -126,6 +129,7 @@ def stop(
     lasting: Annotated[
         str, typer.Option("--for", metavar="DURATION", help="Resume by itself after this time.")
     ] = "",
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -141,13 +145,13 @@ def stop(
         for line in words(pump.therapy(), lasting_s):
             note(line)
 
-    _switch("stop", port, as_json, no_store, lambda pump: pump.stop(lasting), what_it_means)
+    _switch("stop", port, as_json, no_store, reason, lambda pump: pump.stop(lasting), what_it_means)
 
 
 @command(CHANGE, "thecal resume")
-def resume(port: Port = "", no_store: NoStore = False, as_json: Json = False) -> None:
+def resume(port: Port = "", reason: Reason = "", no_store: NoStore = False, as_json: Json = False) -> None:
     """Resume delivery at the basal rate that is scheduled now."""
-    _switch("resume", port, as_json, no_store, lambda pump: pump.resume())
+    _switch("resume", port, as_json, no_store, reason, lambda pump: pump.resume())
 
 
 def _switch(
@@ -155,6 +159,7 @@ def _switch(
     port: str,
     as_json: bool,
     no_store: bool,
+    reason: str,
     action: "Callable[[Pump], object]",
     afterwards: "Callable[[Pump], None] | None" = None,
 ) -> None:
@@ -163,7 +168,7 @@ def _switch(
         state = pump.state
         if afterwards is not None and not as_json:
             afterwards(pump)
-        remember(pump, command, no_store)
+        remember(pump, command, no_store, reason=reason)
     if as_json:
         print_json({"schema": 1, "state": state})
     else:
@@ -198,6 +203,7 @@ def clock_set(
         bool,
         typer.Option("--confirm-large-change", help="Agree to move a clock that was set by over a year."),
     ] = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -224,7 +230,7 @@ def clock_set(
         if again:
             ask_or_withdraw(pump, "It was set before, and this moves it by more than a year. Really?", yes)
         local = change.commit()
-        remember(pump, "clock set", no_store)
+        remember(pump, "clock set", no_store, reason=reason)
     if as_json:
         print_json({"schema": 1, "local_time": local.isoformat()})
     else:

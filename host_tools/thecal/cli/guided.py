@@ -24,7 +24,7 @@ from thecal.cli.common import (
 )
 from thecal.cli.declare import CHANGE, command
 from thecal.cli.option_rules import apart, needs, rules
-from thecal.cli.store import NoStore, remember
+from thecal.cli.store import NoStore, Reason, remember
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from thecal.workflows.prompts import Prompter
 
 NoInput = Annotated[bool, typer.Option("--no-input", help="Ask nobody: what is missing is an error.")]
+Dry = Annotated[
+    bool | None, typer.Option("--dry/--primed", help="Was the pump never primed, or primed before?")
+]
 Therapy = Annotated[Path, typer.Argument(metavar="THERAPY.toml", help="The therapy of the new filling.")]
 
 
@@ -79,6 +82,7 @@ def session(
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
     no_input: NoInput = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -96,7 +100,7 @@ def session(
             name = programmed[1].proposal.reading["name"] if programmed else ""
             print(f"{name} runs." if programmed else "Nothing was changed.")
         committed = programmed[0] if programmed else None
-        _remember(pump, "session", no_store, committed)
+        _remember(pump, "session", no_store, reason, committed)
         prompter.done = f"{name} runs" if programmed else ""
         made = _report(pump, prompter, report, asks=prompter.allowed and not yes)
     if as_json:
@@ -106,8 +110,16 @@ def session(
         print(f"{made['path']}: log {made['chain']}, {made['chain_words']}")
 
 
-def _remember(pump: "Pump", command: str, no_store: bool, committed: "Committed | None") -> None:
-    remember(pump, command, no_store, committed_us=committed.at.total_us if committed else None)
+def _remember(
+    pump: "Pump",
+    command: str,
+    no_store: bool,
+    reason: str,
+    committed: "Committed | None",
+    refill: "tuple[int, int, int] | None" = None,
+) -> None:
+    at_us = committed.at.total_us if committed else None
+    remember(pump, command, no_store, reason=reason, committed_us=at_us, refill=refill)
 
 
 def _report_path(name: str) -> Path | None:
@@ -160,6 +172,7 @@ def replace(
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
     no_input: NoInput = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -183,8 +196,7 @@ def replace(
             refill, (committed, review) = guided.replace(
                 pump.client, prompter, wanted, answers, **amounts, bridge=bridge
             )
-        at_us = committed.at.total_us if committed else None
-        remember(pump, "replace", no_store, committed_us=at_us, refill=refill.amounts)
+        _remember(pump, "replace", no_store, reason, committed, refill.amounts)
     if as_json:
         print_json({"schema": 1, "refill": refill.as_json(), "program": review.as_json(committed)})
     else:
@@ -195,13 +207,12 @@ def replace(
 def implant(
     port: Port = "",
     therapy: Annotated[Path | None, typer.Option(metavar="THERAPY.toml", help="Program this first.")] = None,
-    dry: Annotated[
-        bool | None, typer.Option("--dry/--primed", help="Was the pump never primed, or primed before?")
-    ] = None,
+    dry: Dry = None,
     yes: Yes = False,
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
     no_input: NoInput = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -211,6 +222,7 @@ def implant(
     from thecal.workflows import replace as guided
     from thecal.workflows import session
 
+    answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
     prompter, programmed = prompter_of(no_input, as_json), None
     wanted = load_therapy(therapy) if therapy else None
     with open_pump(port) as pump:
@@ -218,17 +230,16 @@ def implant(
             with only_json(as_json):
                 if wanted is not None:
                     interruption.due("the prime")
-                    answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
                     programmed = session.commit(pump.client, prompter, wanted, answers, pump.port)
                     prompter.done = f"{wanted.name} runs, without a prime"
                 prime = guided.implant(pump.client, prompter, dry=dry, yes=yes)
         except ThecalError as error:
             if programmed is None:
                 raise
-            _remember(pump, "implant", no_store, programmed[0])
-            hint = f"{error.hint}; then say `thecal implant` again, without --therapy"
-            raise ThecalError(f"{prompter.done}: {error.message}", hint) from error
-        _remember(pump, "implant", no_store, programmed[0] if programmed else None)
+            _remember(pump, "implant", no_store, reason, programmed[0])
+            error.hint += "; then say `thecal implant` again, without --therapy"
+            raise ThecalError(f"{prompter.done}: {error.message}", error.hint) from error
+        _remember(pump, "implant", no_store, reason, programmed[0] if programmed else None)
     if as_json:
         program = programmed[1].as_json(programmed[0]) if programmed else None
         print_json({"schema": 1, "program": program, "prime": prime.as_json()})

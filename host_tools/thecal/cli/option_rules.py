@@ -40,9 +40,6 @@ class OptionRule(NamedTuple):
         return f"{self.option} goes {'' if self.together else 'not '}with {others}: {self.why}"
 
 
-RULES: dict[str, tuple[OptionRule, ...]] = {}
-
-
 def needs(option: str, *others: str, why: str = "leave it out, or say both.") -> OptionRule:
     """`option` means something beside one of the others only."""
     return OptionRule(option, others, together=True, why=why)
@@ -51,6 +48,11 @@ def needs(option: str, *others: str, why: str = "leave it out, or say both.") ->
 def apart(option: str, *others: str, why: str = "choose one.") -> OptionRule:
     """`option` and any of the others exclude each other."""
     return OptionRule(option, others, together=False, why=why)
+
+
+RULES: dict[str, tuple[OptionRule, ...]] = {}
+# Of every command that has both.
+EVERYWHERE = (apart("--reason", "--no-store", why="the store is where a reason is kept; leave out one."),)
 
 
 def rules(path: str, *found: OptionRule) -> Callable[[F], F]:
@@ -70,7 +72,7 @@ def enforce(command: Any, path: str) -> None:
     def parse_args(ctx: Any, args: list[str]) -> list[str]:
         _refuse_twice(command.make_parser(ctx).parse_args(args=list(args))[2], ctx)
         rest = read(ctx, args)
-        for rule in RULES.get(path, ()):
+        for rule in (*RULES.get(path, ()), *EVERYWHERE):
             if wrong := rule.broken(lambda name: _given(ctx, name)):
                 raise _Broken(wrong, ctx)
         return rest

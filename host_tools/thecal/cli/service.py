@@ -27,7 +27,7 @@ from thecal.cli.common import (
 )
 from thecal.cli.declare import CHANGE, CHANGES, READS, command
 from thecal.cli.option_rules import apart, rules
-from thecal.cli.store import NoStore, remember
+from thecal.cli.store import NoStore, Reason, remember
 from thecal.errors import ThecalError
 from thecal.units import local_time
 
@@ -72,6 +72,7 @@ def refill(
     yes: Yes = False,
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -93,7 +94,7 @@ def refill(
             say(*before.words())
         refilling = before.propose(given.completed(yes).wanted(), therapy)
         _agree(pump, refilling, as_json, yes, large=confirm_large_change, soft=confirm_soft_limits)
-        _record(pump, refilling, as_json, no_store)
+        _record(pump, refilling, as_json, no_store, reason)
 
 
 def _agree(pump: "Pump", refilling: "Refill", as_json: bool, yes: bool, *, large: bool, soft: bool) -> None:
@@ -109,7 +110,7 @@ def _agree(pump: "Pump", refilling: "Refill", as_json: bool, yes: bool, *, large
     ask_or_withdraw(pump, f"Record this refill{f' and program it{ends}' if review else ''}?", yes)
 
 
-def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool) -> None:
+def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool, reason: str) -> None:
     committed, review = refilling.commit(), refilling.review
     if as_json:
         print_json(refilling.as_json() | ({"program": review.as_json(committed)} if review else {}))
@@ -117,7 +118,8 @@ def _record(pump: "Pump", refilling: "Refill", as_json: bool, no_store: bool) ->
         runs = f"; {review.proposal.reading['name']} runs" if review else ""
         print(f"The refill is on record{runs}.")
     at_us = committed.at.total_us if review and committed else None
-    remember(pump, "refill", no_store, committed_us=at_us, refill=refilling.amounts)
+    amounts = refilling.amounts
+    remember(pump, "refill", no_store, reason=reason, committed_us=at_us, refill=amounts)
 
 
 def _therapy_of(program: Path | None) -> "CheckedTherapy | None":
@@ -219,6 +221,7 @@ def prime(
         bool, typer.Option("--implant", help="Say that this is an implant or revision: required.")
     ] = False,
     yes: Yes = False,
+    reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
@@ -230,34 +233,53 @@ def prime(
             say(*priming.words())
         ask_or_withdraw(pump, "Prime now?", yes)
         priming.commit()
-        remember(pump, "prime", no_store)
+        remember(pump, "prime", no_store, reason=reason)
     print_json(priming.as_json()) if as_json else print("The prime runs.")
 
 
 @command(CHANGE, "thecal cancel-plan --yes")
-def cancel_plan(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
+def cancel_plan(
+    port: Port = "",
+    yes: Yes = False,
+    reason: Reason = "",
+    no_store: NoStore = False,
+    as_json: Json = False,
+) -> None:
     """End a taper or titration where it stands: its present dose stays."""
     need_yes_for_json(as_json, yes)
     with open_pump(port) as pump:
         ask_or_withdraw(pump, "End the plan at its present dose?", yes)
         pump.cancel_plan()
-        _tell(pump, "cancel-plan", "The plan has ended; its present dose stays.", no_store, as_json)
+        _tell(pump, "cancel-plan", "The plan has ended; its present dose stays.", no_store, as_json, reason)
 
 
 @command(CHANGE, "thecal skip-bridge --yes")
-def skip_bridge(port: Port = "", yes: Yes = False, no_store: NoStore = False, as_json: Json = False) -> None:
+def skip_bridge(
+    port: Port = "",
+    yes: Yes = False,
+    reason: Reason = "",
+    no_store: NoStore = False,
+    as_json: Json = False,
+) -> None:
     """Leave a bridge before its volume is through: the program's own rate begins."""
     need_yes_for_json(as_json, yes)
     with open_pump(port) as pump:
         ask_or_withdraw(pump, "Leave the bridge now? The program's own rate begins at once.", yes)
         pump.skip_bridge()
-        _tell(pump, "skip-bridge", "The bridge has ended; the program's own rate runs.", no_store, as_json)
+        _tell(
+            pump,
+            "skip-bridge",
+            "The bridge has ended; the program's own rate runs.",
+            no_store,
+            as_json,
+            reason,
+        )
 
 
-def _tell(pump: "Pump", what: str, text: str, no_store: bool, as_json: bool) -> None:
+def _tell(pump: "Pump", what: str, text: str, no_store: bool, as_json: bool, reason: str) -> None:
     """It is done: for whoever asked, and for the store."""
     from thecal.units.json_numbers import SCHEMA
 
     done = {"schema": SCHEMA, "state": pump.state, "text": text}
-    remember(pump, what, no_store)
+    remember(pump, what, no_store, reason=reason)
     print_json(done) if as_json else print(text)

@@ -14,12 +14,36 @@ from thecal.errors import ThecalError
 if TYPE_CHECKING:
     from thecal.pump import Pump
 
+MOST_LETTERS = 500  # of a reason
 Serial = Annotated[
     str, typer.Option("--pump", metavar="SERIAL", help="Of this pump only. Default: the only one, or all.")
 ]
 NoStore = Annotated[
     bool,
     typer.Option("--no-store", help="Keep nothing of this session in the store (THECAL_STORE=off: never)."),
+]
+
+
+def _reason(text: str) -> str:
+    """As it is kept. Wrong usage before any port is opened: what could not be kept."""
+    words = " ".join(text.split())
+    if text and not words:
+        raise typer.BadParameter("says nothing: leave it out, or say why.")
+    if len(words) > MOST_LETTERS:
+        raise typer.BadParameter(f"has {len(words)} letters: {MOST_LETTERS} at most.")
+    if words:
+        from thecal.history import where
+
+        if where.path() is None:
+            raise typer.BadParameter(f"is kept in the store, which is off: unset {where.VARIABLE}.")
+    return words
+
+
+Reason = Annotated[
+    str,
+    typer.Option(
+        "--reason", metavar="TEXT", callback=_reason, help="Why: kept in this computer's store, not the pump."
+    ),
 ]
 
 store = group(
@@ -32,19 +56,22 @@ def remember(
     command: str,
     no_store: bool,
     *,
+    reason: str = "",
     committed_us: int | None = None,
     refill: tuple[int, int, int] | None = None,
 ) -> None:
     """Keep this session in the store, unless that is not wanted. Trouble with the store is a remark on
-    stderr.
+    stderr. `reason`: why it was done, as whoever did it says.
     """
     from thecal.history import where
 
     if no_store or where.path() is None or pump.role == "patient":  # who may read neither log nor program
+        if reason:
+            note("the reason is not kept: the store keeps nothing of a patient's session")
         return
     from thecal.history.collect import remember as into_store
 
-    said = into_store(pump, command, committed_us=committed_us, refill=refill)
+    said = into_store(pump, command, reason=reason, committed_us=committed_us, refill=refill)
     if said:
         note(said)
 
@@ -62,15 +89,33 @@ def tags_seen(serial: str, no_store: bool) -> "dict[int, bytes]":
         return {}
 
 
-@command(STORE, "thecal history --last 20", "thecal history --pump UNIX-C4494050 --json")
+@command(
+    STORE,
+    "thecal history --last 20",
+    "thecal history --pump UNIX-C4494050 --json",
+    "thecal history --compare before last",
+    "thecal history --compare 2 new.toml",
+)
+@rules("history", apart("--compare", "--last", why="two programs are no list of lines."))
 def history(
     pump: Serial = "",
     last: Annotated[int, typer.Option("--last", metavar="N", min=0, help="The newest N lines; 0: all.")] = 0,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--compare",
+            metavar="A B",
+            help="Two programs side by side, each a number of this list, last, before, a digest or a file.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what happened with pumps on this computer: sessions, programs, refills."""
+    """Show what happened with pumps on this computer: sessions, programs with old and new, refills."""
     from thecal.history import command as store_command
 
+    if compare:
+        store_command.compare(pump, *compare, print_json if as_json else None)
+        return
     store_command.show_history(pump, last, print_json if as_json else None)
 
 

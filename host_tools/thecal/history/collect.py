@@ -27,6 +27,7 @@ def remember(
     command: str,
     *,
     outcome: str = "done",
+    reason: str = "",
     committed_us: int | None = None,
     refill: tuple[int, int, int] | None = None,
     path: Path | None = None,
@@ -34,16 +35,25 @@ def remember(
     """Store this session, its program, its refill (pl filled in, came out, counted) and the pump's new
     records.
 
-    `committed_us`: the program was committed then, on the pump's clock. Returns what a person should know of
-    it: nothing when all went well.
+    `reason`: why it was done, as whoever did it says. `committed_us`: the program was committed then, on the
+    pump's clock. Returns what a person should know of it: nothing when all went well.
     """
     try:
         with Store.open(path) as store:
-            return collect(store, pump, command, outcome=outcome, committed_us=committed_us, refill=refill)
+            return collect(
+                store,
+                pump,
+                command,
+                outcome=outcome,
+                reason=reason,
+                committed_us=committed_us,
+                refill=refill,
+            )
     except ThecalError as error:
+        lost = f'; the reason is not kept: "{reason}"' if reason else ""
         return (  # not the error's own hint: to do a bolus again is no remedy for a store
             f"this computer's store lacks it: {error.message}; what the pump did stands, so do not say it "
-            f"again: thecal store import --port {pump.port} brings it in later"
+            f"again: thecal store import --port {pump.port} brings it in later{lost}"
         )
 
 
@@ -62,13 +72,15 @@ def collect(
     command: str,
     *,
     outcome: str = "done",
+    reason: str = "",
     committed_us: int | None = None,
     refill: tuple[int, int, int] | None = None,
 ) -> str:
     """As `remember`, into a store that is open. ThecalError when it cannot be."""
     seen = pump.status()
     store.add_pump(pump.serial, pump.model, pump.firmware)
-    store.add_session(pump.serial, _session(seen, command, outcome))
+    why = {"reason": reason or None, "committed_us": committed_us}
+    store.add_session(pump.serial, _session(seen, command, outcome) | why)
     _program(store, pump, seen, committed_us)
     if refill is not None:
         volume_pl, residual_pl, counted_pl = refill
@@ -118,6 +130,7 @@ def _session(seen: Snapshot, command: str, outcome: str) -> dict[str, object]:
         "rate_pl_per_day": status.rate_pl_per_day,
         "delivered_ng": {name: exact(ng) for name, ng in seen.delivered_ng.items()},
         "alarms": status.alarms,
+        "missed_pl": status.missed_pl,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +14,19 @@ from thecal.errors import ThecalError
 from thecal.history import log_files
 from thecal.history.collect import collect, told
 from thecal.history.database import Store
-from thecal.history.queries import RefillCheck, Trend, history, known_pumps, one_pump, trend
+from thecal.history.program_names import Named, is_file, of_file, of_store
+from thecal.history.queries import RefillCheck, Trend, known_pumps, one_pump, trend
+from thecal.history.timeline import history
 from thecal.pump import Pump
-from thecal.units.amounts import PL_PER_ML, exact_or_whole, fixed_text, volume_rate_text, volume_text
+from thecal.therapy import settings_diff
+from thecal.units.amounts import (
+    PL_PER_ML,
+    exact_or_whole,
+    fixed_text,
+    ratio_text,
+    volume_rate_text,
+    volume_text,
+)
 from thecal.units.json_numbers import SCHEMA, nl
 
 FORMATS = ("csv", "parquet", "fhir")
@@ -29,22 +39,85 @@ def show_history(serial: str, last: int, put_json: Callable[[dict[str, Any]], No
     if put_json:
         for line in lines:
             for name in [name for name in line if name.endswith("_pl")]:
-                line[name.removesuffix("_pl") + "_nl"] = nl(line.pop(name))
+                pl = line.pop(name)
+                line[name.removesuffix("_pl") + "_nl"] = None if pl is None else nl(pl)
         put_json({"schema": SCHEMA, "history": lines})
         return
     if not lines:
         print("The store is empty.")
     for line in lines:
         print(f"{line['at'][:19].replace('T', ' ')}Z  {line['serial']:<12}  {_words(line)}")
-        changes = line.get("changes", ())
-        if any(change["old"] not in ("none", "stopped") for change in changes):  # not of a first program
-            for change in changes:
-                print(f"{'':<36}{change['actor']}: {change['words']}: {change['old']} -> {change['new']}")
+        for more in _more(line):
+            print(f"{'':<36}{more}")
+
+
+def _more(line: dict[str, Any]) -> Iterator[str]:
+    """What stands below a line."""
+    if line.get("reason"):
+        yield f"reason: {line['reason']}"
+    if line["what"] == "program":
+        if line["first"]:
+            yield f"{line['actor']}: the first program that is known here"
+        else:
+            for one in line["changes"]:
+                yield f"{one['actor']}: {one['words']}: {one['old']} -> {one['new']}"
+    if line["what"] == "session":
+        for one in line["since"]["requests"]:
+            why = f", {one['refused_for']}" if one["refused_for"] else ""
+            yield f"{one['actor']}: {one['request']} {one['outcome']}{why}: {_times(one['times'])}"
+        for one in line["since"]["confirmations"]:
+            at = one["local_time"][:16].replace("T", " ") if one["local_time"] else "time not known"
+            yield f"{one['actor']}: {one['confirmed']} {one['what']}, {at}".rstrip()
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def compare(serial: str, one: str, other: str, put_json: Callable[[dict[str, Any]], None] | None) -> None:
+    """Two programs side by side, each by its number, its digest or a file."""
+    named: list[Named] = []
+    if is_file(one) and is_file(other):
+        named = [of_file(one), of_file(other)]
+    else:
+        with Store.open(create=False) as store:
+            named = [
+                of_file(name) if is_file(name) else of_store(store, serial, name) for name in (one, other)
+            ]
+    found = settings_diff.compare(named[0].program, named[1].program)
+    if put_json:
+        put_json(_compared_json(named, found))
+        return
+    differ = [change for change in found if change.changed]
+    rows = [(x.field, x.old or "-", x.new or "-", settings_diff.change_words(x)) for x in found]
+    head = ("setting", *(one.title for one in named), "change")
+    widths = [max(len(row[index]) for row in (head, *rows)) for index in range(3)]
+    for row in (head, *rows):
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, (*widths, 0), strict=True)).rstrip())
+    print(f"{len(differ)} of {len(found)} settings differ." if differ else "They do not differ.")
+
+
+def _compared_json(named: list[Named], found: list[settings_diff.Change]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "compared": [one.title for one in named],
+        "settings": [
+            {
+                "field": x.field,
+                "old": x.old,
+                "new": x.new,
+                "changed": x.changed,
+                "ratio": ratio_text(x.ratio) if x.ratio else None,
+                "large": x.large,
+            }
+            for x in found
+        ],
+    }
 
 
 def _words(line: dict[str, Any]) -> str:
     if line["what"] == "program":
-        return f"program  {line['name']} (digest {line['digest'][:8]})"
+        return f"program {line['number']}  {line['name']} (digest {line['digest'][:8]})"
     if line["what"] == "refill":
         return (
             f"refill   {volume_text(line['volume_pl'])} in, {volume_text(line['residual_pl'])} out, "
@@ -52,10 +125,11 @@ def _words(line: dict[str, Any]) -> str:
         )
     rate = volume_rate_text(line["rate_pl_per_day"])
     alarms = f", {line['alarms']} alarms" if line["alarms"] else ""
+    missed = f", {volume_text(line['missed_pl'])} not seen to move" if line["missed_pl"] else ""
     outcome = "" if line["outcome"] == "done" else f" ({line['outcome']})"
     return (
         f"{line['command']}{outcome}: {line['state']}, {line['therapy'] or 'no therapy'}, {rate}, "
-        f"{volume_text(line['reservoir_pl'])} left{alarms}"
+        f"{volume_text(line['reservoir_pl'])} left{missed}{alarms}"
     )
 
 

@@ -25,7 +25,16 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from thecal._io import private
 from thecal.errors import ThecalError
 from thecal.history import where
-from thecal.history.schema import RECORD, VERSION, logs, metadata, programs, pumps, residuals, sessions
+from thecal.history.schema import (
+    RECORD,
+    VERSION,
+    bring_up,
+    logs,
+    programs,
+    pumps,
+    residuals,
+    sessions,
+)
 
 _AGAIN_S = 0.02
 BUSY_S = 5.0  # for so long another program may write before this one gives up
@@ -127,8 +136,7 @@ class Store:
             )
         if version < VERSION:
             with self.writing() as connection:
-                metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+                bring_up(connection)
 
     # -- adding
 

@@ -4,7 +4,10 @@ per pump.
     Device                     the pump
     DeviceMetric               what is told of it: reservoir, delivered dose, refill residual
     Observation                the reservoir and the delivered doses at each session; refill residuals
-    MedicationAdministration   every bolus of the log that was given, per drug: dose, time
+    MedicationAdministration   every bolus of the log that was given, per drug: dose, time; one
+                               that was refused: "not-done", with the reason
+    AuditEvent                 what a program changed, old and new, and why; what a person confirmed:
+                               who and when
 
 Built and validated with `fhir.resources`. thecal knows no patient: the subject is what the caller names,
 else a logical reference that says so. Times are the pump's local time; its offset from UTC is the caller's
@@ -23,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from thecal._io import atomic_write, extras, private
+from thecal.eventlog.local_times import REFERENCE, LocalTimes
+from thecal.history import happenings
 from thecal.history.database import Store
 from thecal.history.export import in_words
 from thecal.history.queries import one_pump, rows
 from thecal.history.schema import programs, records, residuals, sessions
-from thecal.history.times import LocalTimes
 from thecal.units.amounts import exact_decimal
 from thecal_protocol.bolus_kinds import BOLUS_KINDS, NO_DOSE
 
@@ -41,7 +45,11 @@ _METRICS = (
     ("reservoir", "Volume left in the reservoir, by counted steps", "mL"),
     ("delivered", "Dose delivered since the pump began to count, by counted steps", "ug"),
     ("residual", "Volume withdrawn at a refill", "mL"),
+    ("missed", "Volume counted since the first program and not seen to move", "mL"),
 )
+_LONGEST = 500  # letters of one text
+_BOLUSES = frozenset(name.replace("_", " ") for _, name in BOLUS_KINDS)
+_MEASURED = ("residual",)
 
 
 def bundle(store: Store, serial: str, zone: timezone, subject: str = "") -> dict[str, Any]:
@@ -53,6 +61,12 @@ def bundle(store: Store, serial: str, zone: timezone, subject: str = "") -> dict
         made.session(row)
     for row in rows(store, residuals, pump["id"]):
         made.residual(row)
+    for group in _commits(happenings.changes(store, pump["id"])):
+        made.changed(group)
+    for row in happenings.requests(store, pump["id"]):
+        made.refused(row)
+    for row in happenings.confirmations(store, pump["id"]):
+        made.confirmed(row)
     held = sorted(rows(store, programs, pump["id"]), key=lambda row: row["at_us"])
     for _, log in _logs(rows(store, records, pump["id"])):
         made.boluses(log, held)
@@ -67,6 +81,14 @@ def write(store: Store, path: Path, serial: str, zone: timezone, subject: str = 
         with atomic_write.whole(path) as draft:
             draft.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def _commits(changes: Iterator[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The changes of each program."""
+    found: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for row in changes:
+        found.setdefault((row["log"], row["at_us"]), []).append(row)
+    return list(found.values())
 
 
 def _logs(found: Iterator[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:
@@ -119,13 +141,16 @@ class _Resources:
                 type=_concept(name, words),
                 unit={"coding": [{"system": _UCUM, "code": unit}]},
                 source=self._reference(self._device),
-                category="calculation" if name != "residual" else "measurement",
+                category="measurement" if name in _MEASURED else "calculation",
             )
 
     def session(self, row: dict[str, Any]) -> None:
         at = self._local(datetime.fromisoformat(row["local_time"]))
         volume = _quantity(Fraction(row["reservoir_pl"], _PL_PER_ML), "mL")
         self._observation("reservoir", "", at, volume, row["id"])
+        if row["missed_pl"] is not None:
+            missed = _quantity(Fraction(row["missed_pl"], _PL_PER_ML), "mL")
+            self._observation("missed", "", at, missed, row["id"])
         for drug, ng in row["delivered_ng"].items():
             self._observation("delivered", drug, at, _quantity(Fraction(ng) / 1000, "ug"), row["id"])
 
@@ -141,9 +166,64 @@ class _Resources:
         volume = _quantity(Fraction(row["residual_pl"], _PL_PER_ML), "mL")
         self._observation("residual", "", at, volume, f"refill {row['at_us']}", component=parts)
 
+    def changed(self, rows_of: list[dict[str, Any]]) -> None:
+        """What one program changed. Without a local time, nobody could say when: it stays in the log."""
+        details = [
+            {"type": row["words"], "valueString": f"{row['old']} -> {row['new']}"[:_LONGEST]}
+            for row in rows_of
+        ]
+        first = rows_of[0]
+        self._audit("program", first, "The program was changed", details, first["reason"])
+
+    def confirmed(self, row: dict[str, Any]) -> None:
+        """What a person took upon himself."""
+        what = f"{row['confirmed']} {row['what']}".strip()
+        times = {"type": "times", "valueString": str(row["times"])}
+        self._audit("confirmation", row, f"Confirmed: {what}", [times], None)
+
+    def refused(self, row: dict[str, Any]) -> None:
+        """A bolus that was asked for and not given; what the log counted together is one."""
+        if row["outcome"] != "refused" or row["request"] not in _BOLUSES or row["local_time"] is None:
+            return
+        times = f", asked for {row['times']} times from then on" if row["times"] > 1 else ""
+        self._add(
+            "medicationadministration",
+            "MedicationAdministration",
+            id=self._id("refused", row["log"], row["sequence"]),
+            status="not-done",
+            statusReason=[{"text": row["refused_for"]}],
+            medicationCodeableConcept={"text": "the pump's filling"},
+            subject=self._subject,
+            device=[self._reference(self._device)],
+            performer=[{"actor": {"display": row["actor"]}}],
+            effectiveDateTime=self._local(datetime.fromisoformat(row["local_time"])),
+            note=[{"text": f"{row['request']} refused: {row['refused_for']}{times}"}],
+        )
+
+    def _audit(
+        self, kind: str, row: dict[str, Any], words: str, details: list[dict[str, str]], why: str | None
+    ) -> None:
+        if row["local_time"] is None:
+            return
+        self._add(
+            "auditevent",
+            "AuditEvent",
+            id=self._id(kind, row["log"], row["sequence"]),
+            type={"system": SYSTEM, "code": kind, "display": words[:_LONGEST]},
+            action="U" if kind == "program" else "E",
+            recorded=self._local(datetime.fromisoformat(row["local_time"])),
+            outcome="0",
+            outcomeDesc=words,
+            purposeOfEvent=[{"text": why}] if why else None,
+            agent=[{"who": {"display": row["actor"]}, "requestor": True}],
+            source={"observer": self._reference(self._device)},
+            entity=[{"what": self._reference(self._device), "detail": details}],
+        )
+
     def boluses(self, log: list[dict[str, Any]], held: list[dict[str, Any]]) -> None:
         """Every bolus that ended, with its beginning where the log still has that."""
-        times = LocalTimes(log)
+        found = (one for one in log if one["kind"] == REFERENCE)
+        times = LocalTimes((one["at_us"], one["code"], one["ref"], one["a"], one["b"]) for one in found)
         started: dict[tuple[int, int], dict[str, Any]] = {}
         for record in log:
             key = (record["code"], record["ref"])

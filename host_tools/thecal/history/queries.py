@@ -1,10 +1,8 @@
-"""Questions to the store: what happened (`history`), how a pump's flow develops (`trend`), rows for the
-exports.
-"""
+"""Questions to the store: which pumps it knows, rows for the exports, how a flow develops (`trend`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -13,10 +11,8 @@ from sqlalchemy import Table, select, text
 
 from thecal._io.shown import shown_all
 from thecal.errors import ThecalError
-from thecal.eventlog.program_changes import changes_of
 from thecal.history.database import Store
 from thecal.history.schema import logs, programs, pumps, records, residuals, sessions, unsigned
-from thecal.link.responses.pump import Event, Instant
 
 SUSPICIOUS_PL = 2_000_000_000  # a residual this far from the count is flagged (CLINICAL, refill check)
 _CHUNK = 50_000
@@ -55,8 +51,12 @@ def one_pump(store: Store, serial: str) -> dict[str, Any]:
     return fitting[0]
 
 
-def rows(store: Store, table: Table, pump_id: int | None = None) -> Iterator[dict[str, Any]]:
-    """Every row of a table with its pump's serial number (of one pump, or all), in the order of its key."""
+def rows(
+    store: Store, table: Table, pump_id: int | None = None, kinds: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Every row of a table with its pump's serial number (of one pump, or all), in the order of its key.
+    `kinds`: of records only these.
+    """
     columns = [column for column in table.c if column.name not in ("pump_id", "log_id")]
     if table is records:
         joined = records.join(logs, logs.c.id == records.c.log_id).join(pumps, pumps.c.id == logs.c.pump_id)
@@ -68,6 +68,8 @@ def rows(store: Store, table: Table, pump_id: int | None = None) -> Iterator[dic
         wanted = select(pumps.c.serial, *columns).select_from(joined)
     if pump_id is not None:
         wanted = wanted.where(pumps.c.id == pump_id)
+    if kinds:
+        wanted = wanted.where(records.c.kind.in_(sorted(kinds)))
     with store.reading() as connection:
         order = (sessions.c.at, sessions.c.pump_us) if table is sessions else table.primary_key
         streamed = connection.execution_options(yield_per=_CHUNK).execute(wanted.order_by(*order))
@@ -76,49 +78,6 @@ def rows(store: Store, table: Table, pump_id: int | None = None) -> Iterator[dic
             if table is records:
                 values["a"], values["b"] = unsigned(values["a"]), unsigned(values["b"])
             yield values
-
-
-def history(store: Store, serial: str, last: int) -> list[dict[str, Any]]:
-    """Sessions, programs and refills of one pump (or all, without a serial), oldest first; the last so
-    many.
-    """
-    pump_id = one_pump(store, serial)["id"] if serial else None
-    lines: list[dict[str, Any]] = []
-    for row in rows(store, sessions, pump_id):
-        row["program_digest"] = row["program_digest"].hex()
-        lines.append({"what": "session", **row})
-    changes = _changes(store, pump_id)
-    for row in rows(store, programs, pump_id):
-        line = {"what": "program", "at": row["seen"], **row, "digest": row["digest"].hex()}
-        line["changes"] = changes.get((row["serial"], row["at_us"]), [])
-        lines.append(line)
-    for row in rows(store, residuals, pump_id):
-        lines.append({"what": "refill", "at": row["seen"], **row})
-    lines.sort(key=lambda line: str(line["at"]))
-    return lines[-last:] if last else lines
-
-
-def _changes(store: Store, pump_id: int | None) -> dict[tuple[str, int], list[dict[str, object]]]:
-    """What the programs changed, by the pump's serial number and the instant of the commit."""
-    logs_of: dict[tuple[str, int], list[Event]] = {}
-    for row in rows(store, records, pump_id):
-        if row["kind"] in ("program_committed", "program_field"):
-            numbers = (row["code"], row["ref"], row["a"], row["b"])
-            at = Instant(*divmod(row["at_us"], 1_000_000))
-            event = Event(row["sequence"], at, row["kind"], row["actor"], *numbers)
-            logs_of.setdefault((row["serial"], row["log"]), []).append(event)
-    found: dict[tuple[str, int], list[dict[str, object]]] = {}
-    for (serial, _), events in logs_of.items():
-        commits: dict[int, int] = {}  # by what ties their records together; the newest counts
-        at_of: dict[int, int] = {}  # when the commit was of the record of this number
-        for event in events:
-            if event.kind == "program_committed":
-                commits[event.ref] = event.at.total_us
-            else:
-                at_of[event.sequence] = commits.get(event.ref, event.at.total_us)
-        for change in changes_of(events):
-            found.setdefault((serial, at_of[change.sequence]), []).append(change.as_json())
-    return found
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ stands beside the old one (`logs.number`). What is the same of a record everywhe
 from sqlalchemy import (
     JSON,
     Column,
+    Connection,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1  # PRAGMA user_version; a store of a newer version is not touched
+VERSION = 2  # PRAGMA user_version; a store of a newer version is not touched, an older one becomes this one
 RECORD = ("sequence", "boot", "at_us", "kind", "actor", "code", "ref", "a", "b", "tag")
 
 metadata = MetaData()
@@ -79,7 +80,12 @@ sessions = Table(
     Column("rate_pl_per_day", Integer, nullable=False),
     Column("delivered_ng", JSON, nullable=False),  # per drug, exact decimal strings
     Column("alarms", Integer, nullable=False),
+    # since version 2; NULL: not known, as in every session before it
+    Column("missed_pl", Integer),  # of what was counted since the first program, not seen to move
+    Column("committed_us", Integer),  # of the program that it committed, on the pump's clock
+    Column("reason", Text),  # why, as whoever did it said
 )
+SINCE_2 = ("missed_pl", "committed_us", "reason")
 
 programs = Table(
     "programs",
@@ -122,3 +128,19 @@ def signed(value: int) -> int:
 def unsigned(value: int) -> int:
     """Back again."""
     return value if value >= 0 else value + _WHOLE
+
+
+def bring_up(connection: Connection) -> None:
+    """Make the tables, or turn those of an older version into today's where they are: nothing is taken out.
+
+    Its version is asked again: another program may have done it meanwhile.
+    """
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version == VERSION:
+        return
+    metadata.create_all(connection)
+    if version == 1:
+        for name in SINCE_2:
+            kind = sessions.c[name].type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE sessions ADD COLUMN {name} {kind}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")

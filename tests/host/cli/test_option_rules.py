@@ -21,7 +21,7 @@ def value_of(path: str, name: str) -> list[str]:
         return ["file"]
     if found.is_flag:
         return [name]
-    return [name, VALUES.get(name, "1")]
+    return [name, *[VALUES.get(name, "1")] * found.nargs]
 
 
 LINES = [

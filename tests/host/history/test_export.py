@@ -17,7 +17,7 @@ from host.history.samples import held, log, write
 from thecal import Pump, cli
 from thecal.emulator.emulator import Emulator
 from thecal.errors import ThecalError
-from thecal.history import command
+from thecal.history import command, export
 from thecal.history.collect import remember
 from thecal.history.database import Store
 
@@ -67,9 +67,7 @@ def test_csv(store: Store, tmp_path: Path):
     with (tmp_path / "programs.csv").open(newline="") as file:
         (program,) = csv.DictReader(file)
     assert json.loads(program["therapy"])["name"] == program["name"] == "Constant morphine"
-    assert {path.name for path in tmp_path.glob("*.*")} == {
-        f"{name}.csv" for name in ("pumps", "logs", "sessions", "programs", "residuals", "records")
-    }
+    assert {path.name for path in tmp_path.glob("*.*")} == {f"{sheet.name}.csv" for sheet in export.SHEETS}
 
 
 def test_parquet(store: Store, tmp_path: Path):
@@ -114,7 +112,7 @@ def test_fhir_device(fhir: dict[str, list[dict[str, Any]]]):
     (device,) = fhir["Device"]
     assert device["serialNumber"] == "UNIX-C4494050"
     assert "not a medical device" in device["type"]["text"]
-    assert len(fhir["DeviceMetric"]) == 3
+    assert len(fhir["DeviceMetric"]) == 4
 
 
 def test_fhir_boluses(fhir: dict[str, list[dict[str, Any]]]):

@@ -275,7 +275,7 @@ def test_a_newer_store_is_left_alone(place: Path):
     Store.open(place).close()
     with sqlite3.connect(place) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="is of version 99, this thecal knows 1; use the newer thecal"):
+    with pytest.raises(StoreError, match="is of version 99, this thecal knows 2; use the newer thecal"):
         Store.open(place)
 
 
