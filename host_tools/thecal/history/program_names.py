@@ -34,12 +34,6 @@ class Named:
     program: Mapping[str, Any]
 
 
-def as_wire(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A program of the store as it came over the link: the digest of its library in bytes."""
-    library = [one | {"digest": bytes.fromhex(one["digest"])} for one in stored.get("library", ())]
-    return {**stored, "library": library}
-
-
 def is_file(name: str) -> bool:
     """Whether it names a file and not a program of the history."""
     return name.lower().endswith(_FILES)
@@ -62,8 +56,7 @@ def of_file(name: str) -> Named:
 
 def of_store(store: Store, serial: str, name: str) -> Named:
     """One of a pump's programs. ThecalError: there is none of that name."""
-    from thecal.history.queries import one_pump
-    from thecal.history.timeline import numbered
+    from thecal.history.queries import as_wire, numbered, one_pump
 
     pump = one_pump(store, serial)
     known = list(numbered(store, pump["id"]))

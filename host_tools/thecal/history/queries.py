@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,6 +79,22 @@ def rows(
             if table is records:
                 values["a"], values["b"] = unsigned(values["a"]), unsigned(values["b"])
             yield values
+
+
+def numbered(store: Store, pump_id: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every program with its number among those of its pump, in the order in which they came to run."""
+    count: Counter[str] = Counter()
+    for row in sorted(
+        rows(store, programs, pump_id), key=lambda row: (row["serial"], row["seen"], row["id"])
+    ):
+        count[row["serial"]] += 1
+        yield count[row["serial"]], row
+
+
+def as_wire(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A program of the store as it came over the link: the digest of its library in bytes."""
+    library = [one | {"digest": bytes.fromhex(one["digest"])} for one in stored.get("library", ())]
+    return {**stored, "library": library}
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from sqlalchemy import select
 
 from thecal.history.database import Store
 from thecal.history.happenings import changes, confirmations, requests
-from thecal.history.program_names import as_wire
-from thecal.history.queries import one_pump, rows
-from thecal.history.schema import logs, programs, pumps, records, residuals, sessions
+from thecal.history.queries import as_wire, numbered, one_pump, rows
+from thecal.history.schema import logs, pumps, records, residuals, sessions
 from thecal.therapy import settings_diff
 
 _OPENED = timedelta(minutes=2)  # a session brings its log in within so long
@@ -141,16 +140,6 @@ def _programs(store: Store, pump_id: int | None) -> Iterator[Row]:
             "changes": found,
             "first": was is None,
         }
-
-
-def numbered(store: Store, pump_id: int | None) -> Iterator[tuple[int, Row]]:
-    """Every program with its number among those of its pump, in the order in which they came to run."""
-    count: Counter[str] = Counter()
-    for row in sorted(
-        rows(store, programs, pump_id), key=lambda row: (row["serial"], row["seen"], row["id"])
-    ):
-        count[row["serial"]] += 1
-        yield count[row["serial"]], row
 
 
 def _change(row: Row) -> Row:
