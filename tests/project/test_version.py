@@ -36,6 +36,8 @@ def tracked(root: Path) -> list[Path]:
 def stated(file: Path) -> Iterator[int]:
     """The lines that state the version: in code a value, not a sentence about the past."""
     text = file.read_text(encoding="utf-8")
+    if not _STATED.search(text):
+        return
     if file.suffix == ".py":
         tree = ast.parse(text)
         proses = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
