@@ -18,7 +18,7 @@ from thecal.emulator.emulator import Emulator
 from thecal.eventlog import log_keys
 from thecal.history import command
 from thecal.history.database import Store
-from thecal.history.queries import history
+from thecal.history.timeline import history
 from thecal.link import keyring
 from thecal.link.client import Client
 from thecal.report.record import of_pump
