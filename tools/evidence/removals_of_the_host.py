@@ -116,6 +116,20 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ("tests/host/cli/test_several.py::test_two_never_share_a_link_or_a_flash",),
     ),
     (
+        "HOST-27",
+        "host_tools/thecal/firmware_build/board_parts.py",
+        "        if _read(console, _THERAPIES):",
+        "        if False:",
+        ("tests/host/bringup/test_bringup.py::test_another_board_is_refused_and_left_as_it_is",),
+    ),
+    (
+        "HOST-27",
+        "host_tools/thecal/workflows/bringup_sensors.py",
+        "    if abs(moved[other]) >= _PRESSED_PA:",
+        "    if False:",
+        ("tests/host/bringup/test_bringup.py::test_what_is_wired_wrong_is_said",),
+    ),
+    (
         "HOST-21",
         "host_tools/thecal/emulator/bench_client.py",
         "        private.check_own(path.parent)\n        private.check_own(path)\n",

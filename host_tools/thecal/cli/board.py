@@ -86,7 +86,7 @@ def flash(
 ) -> None:
     """Bring the firmware onto a board, over its line or as a UF2 file."""
     tell = words_for_people(as_json)
-    onto = _board(board)
+    onto = board_of(board)
     if make_bundle is not None:
         done = _make_bundle(make_bundle, key, tell, onto)
     else:
@@ -99,7 +99,17 @@ def flash(
         print_json({"schema": 1, **done})
 
 
-def _board(name: str) -> "Chip":
+def named_board(port: str, else_: str = "") -> None:
+    """WrongUsage: nobody named the board's port."""
+    if not port:
+        from thecal.cli.which_pump import here, hint
+
+        boards = hint([one for one in here() if one.usb_id])
+        raise WrongUsage(f"which board? Give its --port, such as /dev/ttyACM0{else_}.{boards}")
+
+
+def board_of(name: str) -> "Chip":
+    """The facts of the board that is meant. BoardError."""
     from thecal.firmware_build import facts
 
     return facts.chip(name or facts.CHIP)
@@ -137,11 +147,7 @@ def _by_line(
 ) -> dict[str, object]:
     from thecal.firmware_build import install as chip_flash
 
-    if not port:
-        from thecal.cli.which_pump import here, hint
-
-        boards = hint([one for one in here() if one.usb_id])
-        raise WrongUsage(f"which board? Give its --port, such as /dev/ttyACM0, or --image FILE.{boards}")
+    named_board(port, ", or --image FILE")
     return chip_flash.flash(
         port, settings, tell, signed=signed, signer=signer.lower(), wait_s=wait_s, board=board
     )

@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "campaign": Entry("campaign.campaign", "Run many seeded simulations of the pump, such as power cuts in the midst of therapy."),
         "flash": Entry("board.flash", "Bring the firmware onto a board, over its line or as a UF2 file."),
         "library": Entry("library.library", "Show, make and sign the drug library: limits, start doses, rules."),
+        "bringup": Entry("bringup.bringup", "Lead a person through a new board without a program: what is wired wrong? Water only."),
     },
     "Look at a pump": {
         "ports": Entry("ports.ports", "List the serial ports, known boards and emulated pumps first. Nothing is opened."),

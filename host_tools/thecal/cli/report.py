@@ -12,6 +12,7 @@ from thecal.cli.declare import WATCH, command
 from thecal.cli.option_rules import apart, needs, rules
 
 if TYPE_CHECKING:
+    from thecal.report.bringup import BringUp as BringUpRecord
     from thecal.report.flow_file import MeasuredFlow
     from thecal.report.record import Record
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 Flow = Annotated[
     Path | None,
     typer.Option("--flow", metavar="FILE.csv", help='A flow that was weighed ("minutes,uL"): its curve.'),
+]
+BringUp = Annotated[
+    Path | None,
+    typer.Option("--bringup", metavar="FILE.json", help="Show what `thecal bringup` found of its board."),
 ]
 Lasting = Annotated[str, typer.Option("--for", metavar="DURATION", help="Of the simulation.")]
 Save = Annotated[
@@ -43,6 +48,7 @@ _OF_A_SIMULATION = ("--for", "--events", "--start", "--seed")
     "report",
     apart("--log", "--simulate", "--port"),
     apart("--simulate", "--port"),
+    apart("--bringup", "--simulate", why="no board was simulated."),
     needs("--rate", "--flow"),
     needs("--serial", "--log", why="a pump, and a simulation, say theirs themselves."),
     *(needs(name, "--simulate", why="it is of a simulation.") for name in _OF_A_SIMULATION),
@@ -66,6 +72,7 @@ def report(
     seed: Annotated[int | None, typer.Option(min=0, help="Its seed.")] = None,
     flow: Flow = None,
     rate: Rate = "",
+    bringup: BringUp = None,
     as_json: Json = False,
 ) -> None:
     """Write a report of a pump, a log or a simulation: program, delivery, boluses, alarms, flow, log."""
@@ -73,6 +80,7 @@ def report(
 
     wanted = command.wanted(out, pdf, save)
     measured = _measured(flow, rate)
+    board = _board(bringup)
     if simulate is not None:
         record, key = _simulated(simulate, duration, events, start, seed)
     elif log is not None:
@@ -81,6 +89,7 @@ def report(
         record, key = command.of_flow(measured), None
     else:
         record, key = _of_pump(port)
+    record.bringup = board or record.bringup
     made = command.write(record, key, wanted, datetime.now(), measured)
     if as_json:
         print_json(command.as_json(made, wanted))
@@ -93,6 +102,14 @@ def _of_pump(port: str) -> "tuple[Record, bytes | None]":
 
     with open_pump(port) as pump:
         return command.from_pump(pump.client, pump.port)
+
+
+def _board(bringup: Path | None) -> "BringUpRecord | None":
+    if bringup is None:
+        return None
+    from thecal.report import bringup as records
+
+    return records.of_file(bringup)
 
 
 def _measured(flow: Path | None, rate: str) -> "MeasuredFlow | None":

@@ -63,18 +63,41 @@ def sources(board: facts.Chip | None = None) -> dict[str, Path]:
     """Every module that goes onto the chip, the board's too. BoardError."""
     board = board or facts.chip()
     modules = board.facts.modules
-    found = firmware_sources()
-    for file in sorted(board.folder.glob("*.py")):
-        found[file.stem] = file
-    for name in modules.common:
-        found[name] = board.folder.parent / "common" / f"{name}.py"
-    found["driver"] = board.folder.parent / "drivers" / f"{modules.driver}.py"
+    found = firmware_sources() | _boards_own(board)
     del found[modules.loader]
+    for name in modules.bringup[-1:]:
+        del found[name]
     names = {_dotted(name) for name in found}
     for name in modules.rare:
         if name not in names:
             raise facts.no_module(board.folder, f"modules.rare names {name}", "such module")
     return found
+
+
+def _boards_own(board: facts.Chip) -> dict[str, Path]:
+    """Every module of its folder, and of others what its build.toml names. BoardError."""
+    modules = board.facts.modules
+    found = {file.stem: file for file in sorted(board.folder.glob("*.py"))}
+    for name in modules.common:
+        found[name] = board.folder.parent / "common" / f"{name}.py"
+    found["driver"] = board.folder.parent / "drivers" / f"{modules.driver}.py"
+    for name in modules.bringup:
+        if name not in found:
+            raise facts.no_module(board.folder, f"modules.bringup names {name}", "such module")
+    return found
+
+
+def bringup(board: facts.Chip) -> dict[str, bytes]:
+    """The modules of the bring-up, each compiled by itself, in the order in which they are sent. BoardError,
+    FlashError."""
+    found, own = _boards_own(board), board.facts
+    files = {name: found[name] for name in own.modules.bringup}
+
+    def make() -> dict[str, bytes]:
+        texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+        return _all_compiled(texts, own.mpy_cross.options)
+
+    return remembered(["bringup", _read_all(files), _compiler(), dataclasses.asdict(own)], make)
 
 
 def loader(board: facts.Chip | None = None) -> bytes:

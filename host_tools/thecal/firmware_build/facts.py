@@ -29,13 +29,15 @@ Facts = TypeVar("Facts")
 class ChipModules:
     """`common`: modules of boards/common that go on. `loader`: the module that starts the firmware, which is
     no part of it; `loader_pins`: what it takes from pins.py and the driver. `driver`: the motor's, of
-    boards/drivers. `rare`: modules that are loaded on demand."""
+    boards/drivers. `rare`: modules that are loaded on demand. `bringup`: what `thecal bringup` sends, in this
+    order; the last is its own and no part of the firmware. None: nobody can bring the board up so."""
 
     common: tuple[str, ...]
     loader: str
     loader_pins: tuple[str, ...]
     driver: str
     rare: tuple[str, ...]
+    bringup: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def install(
     board's mark does not admit (`bundle.admit`)."""
     board = board or facts.chip()
     try:
-        _check_board(console, board.facts.micropython)
+        about(console, board.facts.micropython)
         bundle.admit(_text(console, _MARK), signed, signer)
         if signed is not None:  # kept first: from here on nothing older comes in
             _replace(console, _MARK, bundle.mark(signed))
@@ -146,7 +147,7 @@ def _vanished() -> FlashError:
 def _install(
     console: Console, built: Mapping[str, bytes], settings: bytes, tell: Tell, board: facts.Chip
 ) -> str:
-    free = _check_board(console, board.facts.micropython)
+    free = about(console, board.facts.micropython).free_bytes
     active = _text(console, "/active")
     if not active and not console.fs_exists("/main.py"):
         tell(
@@ -158,7 +159,7 @@ def _install(
     files[chip.MANIFEST] = chip.manifest(built, slot)
     block_bytes = board.facts.flash.block_bytes
     need = sum(-(-len(data) // block_bytes) * block_bytes for data in files.values())
-    free = max(free, _check_board(console, board.facts.micropython))
+    free = max(free, about(console, board.facts.micropython).free_bytes)
     if need > free:
         raise FlashError(f"the board's file system is full: {need} bytes needed, {free} free", _MAKE_ROOM)
     tell(f"Writing {len(files)} files, {sum(map(len, files.values()))} bytes, into slot {slot}")
@@ -183,8 +184,17 @@ def _install(
     return slot
 
 
-def _check_board(console: Console, wanted: facts.MicroPython) -> int:
-    """Is it MicroPython, of a version that fits, on the machine that is wanted? Its free bytes."""
+@dataclass(frozen=True)
+class About:
+    """What a board says of itself."""
+
+    machine: str
+    micropython: str
+    free_bytes: int  # of its file system
+
+
+def about(console: Console, wanted: facts.MicroPython) -> About:
+    """Is it MicroPython, of a version that fits, on the machine that is wanted? FlashError."""
     import ast
 
     name, version, mpy, machine, free = ast.literal_eval(bytes(console.exec(_ABOUT)).decode().strip())
@@ -196,7 +206,7 @@ def _check_board(console: Console, wanted: facts.MicroPython) -> int:
             raise FlashError(f"the board is a {other}", wanted.refused_why)
     if not wanted.oldest <= tuple(version) <= wanted.newest or mpy != wanted.mpy:
         raise FlashError(f"the board runs {found}, which is untried", wanted.put_it_on())
-    return int(free)
+    return About(machine, f"{version[0]}.{version[1]}", int(free))
 
 
 def _text(console: Console, path: str) -> str:
@@ -226,8 +236,8 @@ def _greeting(port: str) -> dict[str, object]:
         try:
             with Transport(port) as line:
                 hello = Session(line).greet()
-            about = {"serial": hello.serial, "model": hello.model, "paired": hello.paired}
-            return about | _told_to_its_clinician(port)
+            told = {"serial": hello.serial, "model": hello.model, "paired": hello.paired}
+            return told | _told_to_its_clinician(port)
         except ProtocolMismatch:
             raise
         except (LinkError, PortError) as error:

@@ -17,8 +17,9 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from thecal._io.shown import shown
+from thecal.report.blocks import Block, Facts, Figure, Table, Text
 from thecal.report.figures import pixels, tallness
-from thecal.report.summary import Block, Facts, Figure, Report, Table, Text
+from thecal.report.summary import Report
 
 _FONT = "DejaVu"
 _BLUE, _RED, _GREY = (11, 83, 148), (166, 28, 0), (85, 85, 85)

@@ -22,6 +22,8 @@ from thecal.eventlog.text import as_json
 from thecal.link.client import Client
 from thecal.link.responses.program import check_program
 from thecal.link.responses.pump import Event, Instant, LogRing, LogState, number_of_unknown, values_of
+from thecal.report import bringup
+from thecal.report.bringup import BringUp
 from thecal.units import local_time
 from thecal_protocol.messages import ACTORS, EVENT_KINDS, RINGS
 
@@ -58,6 +60,7 @@ class Record:
     from_pump: bool = False  # it was asked just now, so its word for where the log begins and ends counts
     seal: str = ""  # of a file: what proves that its log state is the pump's (`chain.seal_of`)
     flow: Flow | None = None
+    bringup: BringUp | None = None  # of the board that it is
     notes: list[Problem] = field(default_factory=list[Problem])
 
 
@@ -110,6 +113,7 @@ def as_document(record: Record) -> dict[str, object]:
         "log_state": _plain(values_of(record.log_state)) if record.log_state else None,
         "seal": record.seal,
         "flow": asdict(record.flow) if record.flow else None,
+        "bringup": bringup.as_document(record.bringup) if record.bringup else None,
         "events": [as_json(event) for event in record.events],
     }
 
@@ -148,6 +152,7 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema {document['schema']} is not known")
     local, state, flow = document["local"], document["log_state"], document["flow"]
+    board = document.get("bringup")  # since 0.2
     return Record(
         source=source,
         events=[event_of(x, "event", number) for number, x in enumerate(document["events"], 1)],
@@ -162,6 +167,7 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
         log_state=_log_state(state) if state else None,
         seal=str(document.get("seal", "")),  # since 0.2
         flow=Flow(flow["start_us"], flow["every_us"], flow["volumes_pl"], flow["how"]) if flow else None,
+        bringup=bringup.of_document(board) if board else None,
     )
 
 

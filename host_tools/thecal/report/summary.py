@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from thecal.eventlog.describe import name
 from thecal.eventlog.program_changes import changes_of
 from thecal.eventlog.repeats import count_of, repeats_of
 from thecal.eventlog.text import details, instant_text
 from thecal.link.responses.pump import Instant
+from thecal.report import bringup
 from thecal.report import chain as chains
+from thecal.report.blocks import Block, Facts, Figure, Table, Text
 from thecal.report.course import Course, Given, boluses_of, course_of, local_of
 from thecal.report.flow_file import MeasuredFlow
 from thecal.report.record import CLOCK_NEVER_SET, Record
@@ -38,45 +40,6 @@ from thecal_protocol.messages import ALARMS, BOLUS_KINDS, REFUSALS
 _ALARMS_SHOWN = 60
 _RECORDS_SHOWN = 60
 _FLAWS_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Labels and values."""
-
-    rows: Sequence[tuple[str, str]]
-    kind: str = "facts"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under a head. `right`: columns of numbers."""
-
-    head: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    right: tuple[int, ...] = ()
-    kind: str = "table"
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph. `tone`: "bad" is shown in red, and says so in words too."""
-
-    text: str
-    tone: Literal["plain", "good", "warning", "bad"] = "plain"
-    kind: str = "text"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A plot by its name, with what it shows in words."""
-
-    name: str
-    caption: str
-    kind: str = "figure"
-
-
-Block = Facts | Table | Text | Figure
 
 
 @dataclass
@@ -107,11 +70,14 @@ def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredF
         boluses=boluses_of(record.events),
     )
     add = report.sections.append
+    board = list(bringup.blocks(record.bringup, record.serial))
     if measured is not None:
         add(("Measured flow", list(_measured_blocks(report, measured))))
         if not record.events:
+            report.sections += [("Bring-up of the board", board)] if board else []
             return report
     add(("Pump and log", [*_chain_blocks(chain), *_pump_blocks(record, chain.digest)]))
+    report.sections += [("Bring-up of the board", board)] if board else []
     if record.program is not None:
         rows = [(setting.field, setting.text) for setting in from_wire(record.program)]
         add(("Program", [Table(("setting", "value"), rows)]))

@@ -21,8 +21,9 @@ from thecal.history.database import Store
 from thecal.history.timeline import history
 from thecal.link import keyring
 from thecal.link.client import Client
+from thecal.report.blocks import Table
 from thecal.report.record import of_pump
-from thecal.report.summary import Table, build
+from thecal.report.summary import build
 from thecal_protocol.roles import CLINICIAN
 
 

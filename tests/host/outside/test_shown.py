@@ -21,9 +21,10 @@ from thecal import cli
 from thecal._io import terminal
 from thecal._io.file_names import file_name
 from thecal._io.shown import cells, lines_shown, shown, shown_all
+from thecal.report.blocks import Facts, Text
 from thecal.report.html import html
 from thecal.report.pdf import pdf
-from thecal.report.summary import Facts, Report, Text
+from thecal.report.summary import Report
 from thecal_protocol.codec import decode, encoded
 from thecal_protocol.messages import ACCOUNTS, HELLO, LIMITS, PROGRAM, RESERVOIR
 from thecal_protocol.therapy import THERAPY

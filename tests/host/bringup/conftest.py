@@ -1,0 +1,1 @@
+from host.cli.conftest import blank, quick_thecal  # noqa: F401
