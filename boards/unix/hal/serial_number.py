@@ -7,9 +7,8 @@ its own.
 
 import struct
 
-from provisioning import DOCUMENT as KEYS
-
 _DOCUMENT = "pump"
+_LEDGER = "ledger"
 _HEAD = "<II"  # number of the document, size of the data
 _OF_0_1_0 = "UNIX-0001"  # every pump's until there were numbers
 
@@ -35,8 +34,9 @@ def _on(store) -> str:
     try:
         data = store.load(_DOCUMENT)
         if data is None:
-            names = [entry[0] for entry in store.file_system().ilistdir("/")]
-            return _OF_0_1_0 if any(not name.startswith(KEYS) for name in names) else ""
+            # The firmware writes its number before its ledger: whatever else a first start that was cut short
+            # has left, without a ledger it is nobody yet.
+            return "" if store.keep(_LEDGER).read() is None else _OF_0_1_0
         size = struct.unpack_from(_HEAD, data)[1]
         name = data[8 : 8 + size].decode()
     except (OSError, ValueError, UnicodeError):  # the firmware finds the same, and stops therapy

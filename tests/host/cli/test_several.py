@@ -13,13 +13,21 @@ from pathlib import Path
 import pytest
 
 from thecal.emulator.emulator import Emulator
+from thecal.emulator.testbench import PowerCut
 from thecal.errors import SimulationError
 from thecal.link import keyring
 
 from .conftest import DEADLINE_S, ROOT, Thecal
 from .test_emulate import emulating, first_line
 
-STARTS = 30 if os.environ.get("THECAL_SOAK") else 2
+_MOST_OPERATIONS = 60  # on the flash, of a first start
+SOAK = bool(os.environ.get("THECAL_SOAK"))
+STARTS = 30 if SOAK else 2
+CUTS = (
+    [(True, ("torn", "after")), (False, ("torn", "after"))]
+    if SOAK
+    else [(True, ("after",)), (False, ("torn",))]
+)
 
 
 @pytest.fixture
@@ -77,6 +85,36 @@ def test_a_flash_of_0_1_0_keeps_its_number(tmp_path: Path):
     flash.write_bytes(lzma.decompress(image.read_bytes()))
     with Emulator(flash=flash) as pump:
         assert pump.serial_number == "UNIX-0001"
+
+
+@pytest.mark.req("HOST-13", part="a first start that was cut short, at any operation")
+@pytest.mark.parametrize(("provisioned", "whens"), CUTS)
+def test_a_first_start_that_was_cut_short_leaves_the_given_number_or_none(
+    tmp_path: Path, provisioned: bool, whens: tuple[str, ...]
+):
+    """None: it takes another. Until the number has stayed for some operations; in the soak until the end."""
+    with Emulator(seed=1) as pump:
+        by_seed = pump.serial_number
+    found: list[str] = []
+    cuts = ((number, when) for number in range(1, _MOST_OPERATIONS) for when in whens)
+    for number, when in cuts:
+        flash = tmp_path / f"{number}-{when}"
+        cut = Emulator(
+            seed=1, flash=flash, provisioned=provisioned, serial_number="GIVEN-1",
+            settings={"power_cut": f"{number}:{when}:0"},
+        )  # fmt: skip
+        try:
+            cut.start()
+        except PowerCut:
+            with Emulator(seed=1, flash=flash, provisioned=provisioned) as pump:
+                found.append(pump.serial_number)
+        else:  # it made fewer operations
+            cut.close()
+            break
+        if not SOAK and found.count("GIVEN-1") == 3:
+            break
+    assert set(found) == {by_seed, "GIVEN-1"}
+    assert found == sorted(found, key=[by_seed, "GIVEN-1"].index)
 
 
 @pytest.mark.req("HOST-13", part="a pump by the same seed has a key here already")
