@@ -25,7 +25,7 @@ COMMANDS = {path: found for path, found in leaves(typer.main.get_command(app)) i
 # `emulate` and `pair` run until somebody acts: test_emulate.py and test_keys.py hold their documents.
 # `fault clear` needs a fault: test_alarms.py. What reaches a bench needs `emulate`: test_bench.py.
 BENCH = tuple(path for path in COMMANDS if path.startswith("bench "))
-ELSEWHERE = ("emulate", "pair", "fault clear", *BENCH)
+ELSEWHERE = ("bringup", "emulate", "pair", "fault clear", *BENCH)
 WAIT, OURS = "wait 3 h", "library trust {signer} --name us"
 _WAIT_US = 3 * 3600 * 1_000_000
 
@@ -212,7 +212,7 @@ def test_no_port_is_2_and_a_missing_one_is_1(quick_thecal: Thecal, path: str):
     more = ARGUMENTS.get(path, ["--yes"] if any("--yes" in x.opts for x in COMMANDS[path].params) else [])
     done = quick_thecal(*path.split(), *more)
     assert (done.code, done.out) == (2, ""), done
-    assert f"thecal {path}: which {'board' if path == 'flash' else 'pump'}? Give its --port" in done.err
+    assert f"thecal {path}: which {'board' if path in ('bringup', 'flash') else 'pump'}? Give its --port" in done.err
     assert done.err.endswith(f"See `thecal {path} --help`.\n")
     done = quick_thecal(*path.split(), *more, port="/dev/ttyNONE")
     assert "there is no port /dev/ttyNONE" in done.error
