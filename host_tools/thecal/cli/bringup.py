@@ -8,7 +8,7 @@ import typer
 
 from thecal._io.wrapped import say
 from thecal.cli.board import Board, Wait, board_of, named_board
-from thecal.cli.common import Json, Port, Yes, need_yes_for_json, note, print_json, words_for_people
+from thecal.cli.common import Json, Port, Yes, need_yes_for_json, print_json, words_for_people
 from thecal.cli.declare import OFFLINE, command
 from thecal.cli.guided import NoInput, prompter_of
 
@@ -53,8 +53,6 @@ def bringup(
     from thecal.workflows import bringup as guided
 
     known, prompter = board_of(board), prompter_of(no_input, as_json)
-    if not as_json:
-        note(guided.NO_DRUG)
     prompter.confirm(guided.AGREED, "--yes", yes)
     absent = frozenset(part.value for part in without or ())
     tell = words_for_people(as_json) if as_json else say

@@ -20,8 +20,8 @@ from thecal.workflows.bringup_desk import Desk, good, wrong
 from thecal.workflows.prompts import Prompter
 from thecal_protocol.version import VERSION
 
-NO_DRUG = "No drug, no catheter: water only, or nothing at all. Bring-up turns the motor."
-AGREED = "Is the pump free of drug, and no catheter on it?"
+NO_DRUG = "No drug, no catheter: water only, or nothing at all."
+AGREED = "Bring-up turns the motor. Is the pump free of drug, and no catheter on it?"
 _CLOCK_HZ = 125_000_000
 _LEAST_S = 2.0  # between two looks at the clock
 _OFF = 0.002  # a crystal is a hundred times better: this finds a wrong one
@@ -42,6 +42,7 @@ def bring_up(
     """All of the walk; `tell` hears of each part. `without`: parts that are not fitted. ThecalError: it is no
     new board, it went away, nobody answers."""
     with board_parts.opened(port, wait_s, board) as (parts, about):
+        tell(NO_DRUG)
         tell(f"RP-{about.chip}, {about.machine}, MicroPython {about.micropython}")
         desk = Desk(parts, prompter, without, steps_per_turn)
         findings: list[Finding] = []

@@ -105,7 +105,8 @@ def test_a_good_board_has_nothing_wrong(micropython, folder, monkeypatch):
     assert code == 0, out + person.getvalue()
     assert {outcome for outcome, _ in findings(folder).values()} == {"good"}
     assert out.endswith("\nbringup.json: nothing is wrong with what was looked at\n")
-    assert person.getvalue().startswith("No drug, no catheter: water only")
+    assert out.startswith("No drug, no catheter: water only")
+    assert person.asked[0].startswith("Bring-up turns the motor. Is the pump free of drug, and no catheter")
     assert (seen["force"], seen["resets"]) == (0, 1)
     assert (folder / "bringup.json").stat().st_mode & 0o777 == 0o600
     document = json.loads((folder / "bringup.json").read_text())
@@ -196,7 +197,7 @@ def test_another_board_is_refused_and_left_as_it_is(micropython, folder, monkeyp
     with StandIn(micropython, folder, **wiring) as board:
         code, out, person = walk(monkeypatch, board)
         assert "resets" not in board.seen()
-    assert (code, out) == (1, "")
+    assert (code, out) == (1, "")  # before a word of it
     assert says in person.getvalue().rsplit("\n", 2)[-2]
     assert not (folder / "bringup.json").exists()
 

@@ -212,7 +212,10 @@ def test_no_port_is_2_and_a_missing_one_is_1(quick_thecal: Thecal, path: str):
     more = ARGUMENTS.get(path, ["--yes"] if any("--yes" in x.opts for x in COMMANDS[path].params) else [])
     done = quick_thecal(*path.split(), *more)
     assert (done.code, done.out) == (2, ""), done
-    assert f"thecal {path}: which {'board' if path in ('bringup', 'flash') else 'pump'}? Give its --port" in done.err
+    assert (
+        f"thecal {path}: which {'board' if path in ('bringup', 'flash') else 'pump'}? Give its --port"
+        in done.err
+    )
     assert done.err.endswith(f"See `thecal {path} --help`.\n")
     done = quick_thecal(*path.split(), *more, port="/dev/ttyNONE")
     assert "there is no port /dev/ttyNONE" in done.error
