@@ -14,6 +14,8 @@ test that fails shows the log of its pumps. Nothing of thecal is imported before
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -25,12 +27,50 @@ if TYPE_CHECKING:
     from thecal.emulator.emulator import Emulator
 
 _PUMPS = pytest.StashKey[list["Emulator"]]()
+_FOLDER = pytest.StashKey[Path]()
 _SHOWN = 40  # records of each pump's log: the last ones
+_OWN_FOLDER = "give each run a --basetemp of its own, or none: pytest empties it at the start of each run"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest would remove a `--basetemp` in which the pumps of another run are at work."""
+    named = config.getoption("basetemp")
+    if not named or _is_worker(config):
+        return
+    try:
+        folder = os.open(named, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # there is none yet, or pytest says what is wrong with it
+        return
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = f"{named} is the --basetemp of another run with pumps; {_OWN_FOLDER}"
+        raise pytest.UsageError(text) from None
+    finally:
+        os.close(folder)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Of pytest-xdist: its folder lies in that of the run."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.fixture(scope="session")
+def _thecal_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The run's folder, held as long as the run lasts: see `pytest_configure`."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if _is_worker(request.config) else base
+    folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(folder, fcntl.LOCK_SH)
+    yield base
+    os.close(folder)
 
 
 @pytest.fixture
 def thecal_emulator(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _thecal_folder: Path
 ) -> Iterator[Callable[..., Emulator]]:
     """Makes booted pumps, paired unless `paired=False`; all end with the test. Arguments: as of
     `thecal.Emulator`."""
@@ -41,6 +81,7 @@ def thecal_emulator(
     folder.mkdir(mode=0o700, exist_ok=True)
     monkeypatch.setenv("THECAL_KEYS", str(folder / "keys"))
     monkeypatch.setenv("THECAL_STORE", str(folder / "store.sqlite"))
+    request.node.stash[_FOLDER] = folder
     pumps: list[Emulator] = request.node.stash.setdefault(_PUMPS, [])
 
     def make(**settings: Any) -> Emulator:
@@ -72,6 +113,9 @@ def pytest_runtest_makereport(
     """What the pumps of a test that fails have to say, while they run."""
     report = yield
     if report.failed:
+        folder = item.stash.get(_FOLDER, None)
+        if folder is not None and not folder.exists():
+            report.sections.append(("thecal", f"{folder} is gone: did another run remove it? {_OWN_FOLDER}"))
         for pump in item.stash.get(_PUMPS, list["Emulator"]()):
             if pump.serial_number:
                 report.sections.append((f"thecal pump {pump.serial_number}", _log_of(pump)))

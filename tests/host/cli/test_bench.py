@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from thecal.emulator import bench_client, running
-from thecal.emulator.bench_server import at
+from thecal.emulator.bench_server import BenchServer, at
 from thecal.emulator.injections import INJECT, listing
 from thecal.errors import SimulationError
 
@@ -227,6 +227,26 @@ def test_another_users_bench_is_refused(still: dict[str, Any], monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: 12345)
         assert "is not yours alone; only who started a pump reaches its bench" in refusal(still, "truth")
+
+
+@pytest.mark.req("HOST-21", part="another user's is refused at both ends")
+def test_the_bench_hears_nobody_whose_number_is_another(monkeypatch: pytest.MonkeyPatch):
+    """As the system tells it of whoever connects. By a seam, so that it needs no second user."""
+    server = BenchServer(None)
+    try:
+        for of_the_pump, heard in ((os.geteuid(), True), (os.geteuid() + 1, False)):
+            with monkeypatch.context() as patch, socket.socket(socket.AF_UNIX) as line:
+                patch.setattr(os, "geteuid", lambda uid=of_the_pump: uid)
+                line.connect(str(server.path))
+                server._welcome()
+                line.setblocking(False)
+                if heard:
+                    with pytest.raises(BlockingIOError):
+                        line.recv(1)
+                else:
+                    assert line.recv(1) == b""
+    finally:
+        server.close()
 
 
 @pytest.mark.req("HOST-21", part="another user's is refused at both ends")
