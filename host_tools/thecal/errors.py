@@ -17,7 +17,12 @@ class ThecalError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        text = f"{self.message}; {self.hint}" if self.hint else self.message
+        if text.isprintable():
+            return text
+        return "".join(
+            one if one.isprintable() else f"\\u{ord(one):04x}" for one in text
+        )  # of a file, perhaps
 
 
 class WrongArgument(ThecalError, TypeError, ValueError):

@@ -5,6 +5,7 @@
     lines(path, most)           a long text line by line, never the whole of it in memory
     read_json(path)             a JSON document with plain numbers, nested no deeper than ours are
     json_lines(path, most)      one such document in each line
+    read_secret(path, most)     a small file that is this user's alone, or it is not used
 
 A file may also be a pipe (`<(...)`) or a device: what comes is waited for, but not long, and never more is
 taken than a good file could hold. Every failure is a `FileError`: one line that names the file.
@@ -13,16 +14,16 @@ taken than a good file could hold. Every failure is a `FileError`: one line that
 from __future__ import annotations
 
 import codecs
-import json
 import math
 import os
 import select
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from thecal._io import private
 from thecal._io.shown import shown_all
 from thecal.errors import FileError
 
@@ -45,6 +46,26 @@ def need_file(path: Path) -> None:
 def read_bytes(path: Path, most: int) -> bytes:
     """All of a file of at most so many bytes."""
     return b"".join(_chunks(path, most))
+
+
+def read_secret(path: Path, most: int, remedy: str) -> bytes | None:
+    """All of a file of keys; None: there is none. FileError, with this remedy: also when it is a link or
+    another user's, or when others may read it (SEC-22)."""
+    if not os.path.lexists(path):
+        return None
+    if path.is_symlink():
+        raise FileError(
+            f"{path} is a link to another place, which may be anybody's",
+            f"put the file itself there, or {remedy}",
+        )
+
+    def check(found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode) or not private.ours(found):
+            raise FileError(f"{path} is no file of yours", remedy)
+        if found.st_mode & private.OTHERS:
+            raise FileError(f"others may read {path}", f"if nobody did: chmod 600 {path}; otherwise {remedy}")
+
+    return b"".join(_chunks(path, most, os.O_NOFOLLOW, check))
 
 
 def read_text(path: Path, most: int) -> str:
@@ -94,6 +115,8 @@ def read_json(path: Path) -> Any:
 
 def json_of(text: str) -> Any:
     """The document in a text, every text in it `shown`. ValueError, in one line: it is none of ours."""
+    import json  # only here: every start would pay for it
+
     values = text.count(",") + text.count("{") + text.count("[")
     if values > _FREE_VALUES + len(text) // _LEAST_BYTES_PER_VALUE:
         raise ValueError("it holds more values than a record does")
@@ -137,14 +160,19 @@ def _line(path: Path, line: bytes, first: bool) -> str:
     return _text(path, line if first or not line.startswith(codecs.BOM_UTF8) else b" " + line).rstrip("\r")
 
 
-def _chunks(path: Path, most: int) -> Iterator[bytes]:
-    """What is in the file, piece by piece."""
+def _chunks(
+    path: Path, most: int, flags: int = 0, check: Callable[[os.stat_result], None] | None = None
+) -> Iterator[bytes]:
+    """What is in the file, piece by piece. `check` raises what is wrong with it before that."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | flags)
     except (OSError, ValueError) as error:  # a name that no file can have
         raise _unreadable(path, error) from None
     try:
-        regular = stat.S_ISREG(os.fstat(handle).st_mode)
+        found = os.fstat(handle)
+        if check is not None:
+            check(found)
+        regular = stat.S_ISREG(found.st_mode)
         until = time.monotonic() + _PATIENCE_S
         taken = 0
         while True:

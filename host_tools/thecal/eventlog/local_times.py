@@ -18,6 +18,7 @@ REFERENCE = "reference_time"
 _CLOCK_CHANGE = 2  # code of a reference_time that a change of the clock wrote
 _NEVER_SET_DAYS = 366  # in its first year a clock that nobody set stands in the year 2000
 _US_PER_S = 1_000_000
+_DAYS = 1 << 16  # on the wire they have 16 bits
 
 Reference = tuple[int, int, int, int, int]  # at_us of the pump's clock, code; day, second, us of local time
 
@@ -29,7 +30,7 @@ class LocalTimes:
         self._at_us: list[int] = []
         self._local: list[datetime] = []
         for at_us, code, day, second, us in references:
-            if us >= _US_PER_S or second >= 200_000:
+            if not (0 <= us < _US_PER_S and 0 <= second < 200_000 and 0 <= day < _DAYS):
                 continue  # of a damaged record
             if code == _CLOCK_CHANGE and all(self._never_set(index) for index in range(len(self._local))):
                 self._at_us.clear()
@@ -45,7 +46,10 @@ class LocalTimes:
         if not self._at_us:
             return None
         index = max(0, bisect_right(self._at_us, at_us) - 1)
-        return self._local[index] + timedelta(microseconds=at_us - self._at_us[index])
+        try:
+            return self._local[index] + timedelta(microseconds=at_us - self._at_us[index])
+        except OverflowError:  # of a damaged record
+            return None
 
     def instants(self, local: datetime) -> int | None:
         """The first instant of the pump's clock at which it was this local time or later: over a clock that

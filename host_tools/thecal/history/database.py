@@ -22,7 +22,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from thecal._io import private
+from thecal._io import input_file, private
 from thecal.errors import ThecalError
 from thecal.history import where
 from thecal.history.schema import (
@@ -32,9 +32,11 @@ from thecal.history.schema import (
     logs,
     programs,
     pumps,
+    records,
     residuals,
     sessions,
 )
+from thecal.history.strange import MOST_BYTES, Strange, checked, what_is_strange
 
 _AGAIN_S = 0.02
 BUSY_S = 5.0  # for so long another program may write before this one gives up
@@ -90,7 +92,9 @@ class Store:
         with clear_words(path):
             private.folder(path.parent)
             private.ready(path)  # SQLite gives its journals the same mode
-            engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
+            engine = create_engine(
+                f"sqlite:///{path}", connect_args={"timeout": busy_s}, json_deserializer=_document
+            )
             event.listen(engine, "connect", _prepare)
             event.listen(engine, "begin", _begin)
             store = cls(path, engine)
@@ -129,11 +133,6 @@ class Store:
     def _make_tables(self) -> None:
         with self.reading() as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version > VERSION:
-            raise StoreError(
-                f"the store {self.path} is of version {version}, this thecal knows {VERSION}",
-                "use the newer thecal, or name another file with THECAL_STORE",
-            )
         if version < VERSION:
             with self.writing() as connection:
                 bring_up(connection)
@@ -252,15 +251,22 @@ class Store:
             StoreError: the file cannot be used.
         """
         with self.reading() as connection:
-            row = connection.execute(
-                text(
-                    "SELECT sequence, tag FROM records WHERE log_id = (SELECT logs.id FROM logs JOIN pumps "
-                    "ON pumps.id = logs.pump_id WHERE serial = :serial ORDER BY number DESC LIMIT 1) "
-                    "ORDER BY sequence DESC LIMIT 1"
-                ),
-                {"serial": serial},
-            ).first()
-        return (int(row[0]), bytes(row[1])) if row else (0, b"")
+            newest = (
+                select(logs.c.id)
+                .join(pumps, pumps.c.id == logs.c.pump_id)
+                .where(pumps.c.serial == serial)
+                .order_by(logs.c.number.desc())
+                .limit(1)
+            )
+            wanted = (
+                select(records.c.sequence, records.c.tag)
+                .where(records.c.log_id == newest.scalar_subquery())
+                .order_by(records.c.sequence.desc())
+                .limit(1)
+            )
+            row = connection.execute(wanted).mappings().first()
+            found: dict[str, Any] = checked(records, dict(row)) if row else {"sequence": 0, "tag": b""}
+        return found["sequence"], found["tag"]
 
 
 def now_utc() -> str:
@@ -309,9 +315,9 @@ def _fitting_log(connection: Connection, pump_id: int) -> tuple[int, int, bool]:
     contradict no log, the newest; else a new one. (A log never changes: a record that differs means another
     log.)
     """
-    found = connection.execute(
-        select(logs.c.id, logs.c.number).where(logs.c.pump_id == pump_id).order_by(logs.c.number.desc())
-    ).all()
+    known = select(logs.c.id, logs.c.number).where(logs.c.pump_id == pump_id).order_by(logs.c.number.desc())
+    rows = [checked(logs, dict(row)) for row in connection.execute(known).mappings()]
+    found: list[tuple[int, int]] = [(row["id"], row["number"]) for row in rows]
     fits: list[tuple[int, int]] = []
     for log_id, number in found:
         both, same = connection.execute(
@@ -325,9 +331,9 @@ def _fitting_log(connection: Connection, pump_id: int) -> tuple[int, int, bool]:
             return log_id, number, False
         if not both:
             fits.append((log_id, number))
-    if fits and fits[0] == tuple(found[0]):
+    if fits and fits[0] == found[0]:
         return *fits[0], False
-    number = found[0].number + 1 if found else 1
+    number = found[0][1] + 1 if found else 1
     row = {"pump_id": pump_id, "number": number, "first_seen": now_utc()}
     done = connection.execute(insert(logs).returning(logs.c.id), [row])
     return int(done.scalar_one()), number, bool(found)
@@ -338,15 +344,36 @@ def _added(result: Any) -> bool:
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:
-    """Every new connection: transactions are ours to begin, the journal is a WAL, temporary tables are
-    files.
+    """Every new connection: what is there is a store, or nothing yet; transactions are ours to begin, the
+    journal is a WAL, temporary tables are files.
     """
     connection.isolation_level = None
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
     cursor = connection.cursor()
+    _check(cursor)
     _take_wal(cursor)
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _check(cursor: sqlite3.Cursor) -> None:
+    """Nothing is touched before it is known whose it is. Strange: it is no store of this version."""
+    (version,) = cursor.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise _Newer(str(version))
+    found = cursor.execute("SELECT type, name, rootpage, sql FROM sqlite_master").fetchall()
+    if version or found:  # else it is about to be made
+        wrong = what_is_strange(found, version)
+        if wrong:
+            raise Strange(wrong)
+
+
+def _document(text: str) -> Any:
+    try:
+        return input_file.json_of(text)
+    except ValueError as error:
+        raise Strange(str(error)) from None
 
 
 def _take_wal(cursor: sqlite3.Cursor) -> None:
@@ -369,6 +396,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+class _Newer(Exception):
+    """A later thecal's version."""
+
+
 @contextlib.contextmanager
 def clear_words(path: Path) -> Generator[None]:
     """What SQLite and the operating system say of the file, as StoreErrors."""
@@ -378,6 +409,16 @@ def clear_words(path: Path) -> Generator[None]:
         raise _in_words(path, str(error.orig)) from error
     except sqlite3.Error as error:
         raise _in_words(path, str(error)) from error
+    except _Newer as error:
+        raise StoreError(
+            f"the store {path} is of version {error}, this thecal knows {VERSION}",
+            "use the newer thecal, or name another file with THECAL_STORE",
+        ) from None
+    except (Strange, OverflowError, UnicodeError) as error:
+        raise StoreError(
+            f"{path} holds what thecal never wrote ({error})",
+            "move it away, or name another file with THECAL_STORE",
+        ) from None
     except OSError as error:
         raise StoreError(
             f"the store {path} cannot be opened: {str(error.strerror).lower()}",

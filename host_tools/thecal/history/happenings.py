@@ -20,6 +20,7 @@ from thecal.eventlog.repeats import repeats_of
 from thecal.history.database import Store
 from thecal.history.queries import rows
 from thecal.history.schema import pumps, records, sessions
+from thecal.history.strange import checked
 from thecal.link.responses.pump import Event, Instant
 from thecal_protocol.messages import ALARMS, BOLUS_KINDS, MESSAGES, PATIENT_BOLUS, REFUSALS
 
@@ -117,8 +118,13 @@ def _reasons(store: Store) -> dict[tuple[str, int], str]:
         sessions, pumps, pumps.c.id == sessions.c.pump_id
     )
     with store.reading() as connection:
-        found = connection.execute(wanted.where(sessions.c.reason.is_not(None))).all()
-    return {(serial, at_us): reason for serial, at_us, reason in found if at_us is not None}
+        found = connection.execute(wanted.where(sessions.c.reason.is_not(None))).mappings().all()
+    every = [checked(sessions, dict(row)) for row in found]
+    return {
+        (one["serial"], one["committed_us"]): one["reason"]
+        for one in every
+        if one["committed_us"] is not None
+    }
 
 
 def _text(local: datetime | None) -> str | None:

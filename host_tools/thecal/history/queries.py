@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, select
 
 from thecal._io.shown import shown_all
 from thecal.errors import ThecalError
 from thecal.history.database import Store
 from thecal.history.schema import logs, programs, pumps, records, residuals, sessions, unsigned
+from thecal.history.strange import checked
 
 SUSPICIOUS_PL = 2_000_000_000  # a residual this far from the count is flagged (CLINICAL, refill check)
 _CHUNK = 50_000
@@ -27,7 +28,7 @@ def known_pumps(store: Store) -> list[dict[str, Any]]:
     """Every pump, with how much there is of it."""
     with store.reading() as connection:
         every = connection.execute(select(pumps).order_by(pumps.c.serial)).mappings()
-        found = [shown_all(dict(row)) for row in every]
+        found = [shown_all(checked(pumps, dict(row))) for row in every]
         for pump in found:
             for table in (sessions, programs, residuals):
                 count = select(table.c.id).where(table.c.pump_id == pump["id"])
@@ -75,7 +76,7 @@ def rows(
         order = (sessions.c.at, sessions.c.pump_us) if table is sessions else table.primary_key
         streamed = connection.execution_options(yield_per=_CHUNK).execute(wanted.order_by(*order))
         for row in streamed.mappings():
-            values = shown_all(dict(row))
+            values = shown_all(checked(table, dict(row)))
             if table is records:
                 values["a"], values["b"] = unsigned(values["a"]), unsigned(values["b"])
             yield values
@@ -164,11 +165,13 @@ def _ratio(filled_pl: int, now: Mapping[str, Any]) -> Fraction | None:
 def tags(store: Store, serial: str) -> dict[int, bytes]:
     """The tags of a pump's newest log, by number of the record; nothing where none is known."""
     with store.reading() as connection:
-        found = connection.execute(
-            text(
-                "SELECT sequence, tag FROM records WHERE log_id = (SELECT logs.id FROM logs JOIN pumps "
-                "ON pumps.id = logs.pump_id WHERE serial = :serial ORDER BY number DESC LIMIT 1)"
-            ),
-            {"serial": serial},
+        newest = (
+            select(logs.c.id)
+            .join(pumps, pumps.c.id == logs.c.pump_id)
+            .where(pumps.c.serial == serial)
+            .order_by(logs.c.number.desc())
+            .limit(1)
         )
-        return {int(sequence): bytes(tag) for sequence, tag in found}
+        wanted = select(records.c.sequence, records.c.tag).where(records.c.log_id == newest.scalar_subquery())
+        found = [checked(records, dict(row)) for row in connection.execute(wanted).mappings()]
+    return {row["sequence"]: row["tag"] for row in found}

@@ -15,6 +15,7 @@ from thecal.history.database import Store
 from thecal.history.happenings import changes, confirmations, requests
 from thecal.history.queries import as_wire, numbered, one_pump, rows
 from thecal.history.schema import logs, pumps, records, residuals, sessions
+from thecal.history.strange import checked
 from thecal.therapy import settings_diff
 
 _OPENED = timedelta(minutes=2)  # a session brings its log in within so long
@@ -62,8 +63,10 @@ def _logs_of(store: Store) -> dict[str, list[tuple[int, datetime]]]:
     wanted = select(pumps.c.serial, logs.c.number, logs.c.first_seen).join_from(logs, pumps)
     found: dict[str, list[tuple[int, datetime]]] = {}
     with store.reading() as connection:
-        for serial, number, seen in connection.execute(wanted.order_by(logs.c.number)):
-            found.setdefault(serial, []).append((number, datetime.fromisoformat(seen)))
+        for row in connection.execute(wanted.order_by(logs.c.number)).mappings():
+            one = checked(logs, dict(row))
+            since = datetime.fromisoformat(one["first_seen"])
+            found.setdefault(one["serial"], []).append((one["number"], since))
     return found
 
 

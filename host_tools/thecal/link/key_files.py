@@ -12,13 +12,12 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from thecal._io import atomic_write, paths, private
+from thecal._io import atomic_write, input_file, paths, private
 from thecal._io.file_names import file_name
-from thecal.errors import ThecalError
+from thecal.errors import FileError, ThecalError
 
 KEY_SIZE = 16
 VARIABLE = "THECAL_KEYS"
@@ -102,38 +101,22 @@ class KeyFiles:
         folder = self.folder()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             found = folder.stat()
-            if found.st_mode & private.WRITABLE or not _ours(found):
+            if found.st_mode & private.WRITABLE or not private.ours(found):
                 raise self._error(
                     f"others may write to the folder {folder}, so the keys in it may be theirs",
                     f"if nobody did: chmod 700 {folder}; otherwise name another folder with {VARIABLE}",
                 )
 
     def _read(self, path: Path) -> list[bytes]:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(path, flags), "rb") as file:
-                found = os.fstat(file.fileno())
-                if not stat.S_ISREG(found.st_mode) or not _ours(found):
-                    raise self._error(f"{path} is no file of yours", self._remedy)
-                text = file.read(_MOST_BYTES).decode("ascii", "replace")
-        except (FileNotFoundError, NotADirectoryError):
+            found = input_file.read_secret(path, _MOST_BYTES, self._remedy)
+        except FileError as error:
+            raise self._error(error.message, error.hint or "it should belong to you, mode 0600") from None
+        if found is None:
             return []
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise self._error(
-                    f"{path} is a link to another place, which may be anybody's",
-                    f"put the file itself there, or {self._remedy}",
-                ) from None
-            raise self._error(
-                f"{path} cannot be read: {error.strerror}", "it should belong to you, mode 0600"
-            ) from None
-        lines = text.split()
+        lines = found.decode("ascii", "replace").split()
         if not lines or not all(_LINE.fullmatch(line) for line in lines):
             raise self._error(f"{path} holds no {self._what}", self._remedy)
-        if found.st_mode & private.OTHERS:
-            raise self._error(
-                f"others may read {path}", f"if nobody did: chmod 600 {path}; otherwise {self._remedy}"
-            )
         return [bytes.fromhex(line) for line in lines]
 
     def _unwritable(self, path: Path, error: OSError) -> ThecalError:
@@ -143,8 +126,3 @@ class KeyFiles:
             else f"set {VARIABLE} to a folder that you may write to"
         )
         return self._error(f"the {self._what} cannot be kept in {path}: {error.strerror}", hint)
-
-
-def _ours(found: os.stat_result) -> bool:
-    """Whether nobody else owns it; root, who may do anything anyway, may look at everybody's."""
-    return os.geteuid() in (0, found.st_uid) or found.st_uid == 0

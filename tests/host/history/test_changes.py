@@ -217,7 +217,7 @@ def test_an_older_store_that_somebody_writes_to(place: Path):
         connection.execute("ALTER TABLE sessions RENAME COLUMN alarms TO missed_pl")  # no thecal made this
         connection.commit()
     odd = everything(place)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match="thecal never wrote"):
         Store.open(place)
     assert everything(place) == odd
 

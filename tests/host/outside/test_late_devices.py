@@ -73,7 +73,7 @@ def test_pages_that_come_late_for_ever(command: str):
     if not command.startswith("status"):  # which asks for no list
         assert code == 1
         assert "answers late again and again" in err or "breaks the protocol" in err, err
-    assert pump.asked < 80
+    assert pump.asked < 400  # of 20,000 records; a busy computer lets patience recover between them
     assert not SOAK or took_s < MOST_S
 
 

@@ -99,7 +99,7 @@ def trust(public: str, name: str) -> Path:
             "say whose key it is: --name pharmacy",
         )
     path = keys_folder() / (file_name(name) + ".pub")
-    if path.exists() and path.read_text(encoding="ascii", errors="replace").strip() != public:
+    if path.exists() and input_file.read_text(path, _MOST_KEY_BYTES).strip() != public:
         raise LibraryError(
             f"another key is trusted under this name already, in {path}",
             "give this one another name, or remove that file",
