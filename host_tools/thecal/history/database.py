@@ -8,8 +8,6 @@ Adding what is there already changes nothing.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-import time
 import uuid
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,9 +20,9 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from thecal._io import input_file, private
-from thecal.errors import ThecalError
+from thecal._io import private
 from thecal.history import where
+from thecal.history.opening import StoreError, begin, clear_words, document, prepare
 from thecal.history.schema import (
     RECORD,
     VERSION,
@@ -36,18 +34,13 @@ from thecal.history.schema import (
     residuals,
     sessions,
 )
-from thecal.history.strange import MOST_BYTES, Strange, checked, what_is_strange
+from thecal.history.strange import checked
 
-_AGAIN_S = 0.02
 BUSY_S = 5.0  # for so long another program may write before this one gives up
 _BATCH = 20_000
 _SAME = " AND ".join(f"old.{name} = new.{name}" for name in RECORD)
 
 Row = tuple[object, ...]  # one record, by schema.RECORD; `a` and `b` as signed numbers
-
-
-class StoreError(ThecalError):
-    """The store cannot be used. What was asked for did not happen, not even in part."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +86,10 @@ class Store:
             private.folder(path.parent)
             private.ready(path)  # SQLite gives its journals the same mode
             engine = create_engine(
-                f"sqlite:///{path}", connect_args={"timeout": busy_s}, json_deserializer=_document
+                f"sqlite:///{path}", connect_args={"timeout": busy_s}, json_deserializer=document
             )
-            event.listen(engine, "connect", _prepare)
-            event.listen(engine, "begin", _begin)
+            event.listen(engine, "connect", prepare)
+            event.listen(engine, "begin", begin)
             store = cls(path, engine)
             try:
                 store._make_tables()
@@ -341,99 +334,3 @@ def _fitting_log(connection: Connection, pump_id: int) -> tuple[int, int, bool]:
 
 def _added(result: Any) -> bool:
     return result.rowcount > 0
-
-
-def _prepare(connection: sqlite3.Connection, record: object) -> None:
-    """Every new connection: what is there is a store, or nothing yet; transactions are ours to begin, the
-    journal is a WAL, temporary tables are files.
-    """
-    connection.isolation_level = None
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
-    cursor = connection.cursor()
-    _check(cursor)
-    _take_wal(cursor)
-    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _check(cursor: sqlite3.Cursor) -> None:
-    """Nothing is touched before it is known whose it is. Strange: it is no store of this version."""
-    (version,) = cursor.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise _Newer(str(version))
-    found = cursor.execute("SELECT type, name, rootpage, sql FROM sqlite_master").fetchall()
-    if version or found:  # else it is about to be made
-        wrong = what_is_strange(found, version)
-        if wrong:
-            raise Strange(wrong)
-
-
-def _document(text: str) -> Any:
-    try:
-        return input_file.json_of(text)
-    except ValueError as error:
-        raise Strange(str(error)) from None
-
-
-def _take_wal(cursor: sqlite3.Cursor) -> None:
-    """SQLite does not wait, here alone, for another that makes the same store at this moment."""
-    (busy_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-    deadline = time.monotonic() + busy_ms / 1000
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= deadline:
-                raise
-            time.sleep(_AGAIN_S)
-
-
-def _begin(connection: Connection) -> None:
-    """A writer takes its place at once: it never finds out at its end that another was there."""
-    writes = connection.get_execution_options().get("thecal_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-class _Newer(Exception):
-    """A later thecal's version."""
-
-
-@contextlib.contextmanager
-def clear_words(path: Path) -> Generator[None]:
-    """What SQLite and the operating system say of the file, as StoreErrors."""
-    try:
-        yield
-    except exc.DatabaseError as error:
-        raise _in_words(path, str(error.orig)) from error
-    except sqlite3.Error as error:
-        raise _in_words(path, str(error)) from error
-    except _Newer as error:
-        raise StoreError(
-            f"the store {path} is of version {error}, this thecal knows {VERSION}",
-            "use the newer thecal, or name another file with THECAL_STORE",
-        ) from None
-    except (Strange, OverflowError, UnicodeError) as error:
-        raise StoreError(
-            f"{path} holds what thecal never wrote ({error})",
-            "move it away, or name another file with THECAL_STORE",
-        ) from None
-    except OSError as error:
-        raise StoreError(
-            f"the store {path} cannot be opened: {str(error.strerror).lower()}",
-            "name another file with THECAL_STORE",
-        ) from error
-
-
-def _in_words(path: Path, said: str) -> StoreError:
-    if "locked" in said or "busy" in said:
-        hint = "the store was not changed: try again when that has ended"
-        return StoreError(f"another program is writing to the store {path}", hint)
-    if "full" in said or "disk I/O error" in said:
-        hint = "the store was not changed: make room, then try again"
-        return StoreError(f"there is no room for the store {path} ({said})", hint)
-    if "not a database" in said or "malformed" in said:
-        hint = "move it away, or name another file with THECAL_STORE"
-        return StoreError(f"{path} is no store, or damaged ({said})", hint)
-    return StoreError(f"the store {path} cannot be used ({said})", "name another file with THECAL_STORE")
