@@ -18,6 +18,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
+from thecal._io.arguments import checked_wide, need_texts
 from thecal.emulator.testbench import Bench, PumpReset
 from thecal.emulator.truth import Truth
 from thecal.errors import SimulationError
@@ -55,6 +56,7 @@ class Restarts(Protocol):
         ...
 
 
+@checked_wide
 class PumpBench(Bench):
     """One emulated pump's bench, over all its lives.
 
@@ -101,6 +103,7 @@ class PumpBench(Bench):
         """
         from thecal.emulator.event_fields import Lasting
 
+        need_texts(values)
         event = _event(name, lasting, values)
         if event.bench_name == "power_cut":
             if not lasting:

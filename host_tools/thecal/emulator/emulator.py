@@ -30,7 +30,7 @@ from thecal._io.arguments import checked
 from thecal.emulator import claims
 from thecal.emulator.bench import RESET_TAKES_US, PumpBench
 from thecal.emulator.testbench import PumpReset
-from thecal.errors import SimulationError
+from thecal.errors import SimulationError, WrongArgument
 from thecal.firmware_build import compiled
 from thecal.link import key_lookup, pairing, transport
 from thecal.link.responses.pump import Hello
@@ -181,12 +181,16 @@ class Emulator:
         Bytes on their way over the line are lost. `settings` replace those of the last boot. `world`: what
         `Bench.power_cut` returned: the reservoir, the battery, the mark and the trace go on from there.
         """
+        try:
+            left = None if world is None else json.dumps(world)
+        except (TypeError, ValueError):
+            raise WrongArgument("world is nothing that a bench returned", "give what power_cut did") from None
         self._stop()
         self._settings.update(settings or {})
         self._settings.pop("world", None)
-        if world is not None:
+        if left is not None:
             file = self._folder / "world.json"
-            file.write_text(json.dumps(world), encoding="utf-8")
+            file.write_text(left, encoding="utf-8")
             self._settings["world"] = str(file)
         termios.tcflush(self._slave, termios.TCIOFLUSH)
         self._boot()

@@ -17,9 +17,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
+from thecal._io.arguments import checked_wide
 from thecal.emulator.last_words import died
 from thecal.emulator.truth import Truth
-from thecal.errors import SimulationError
+from thecal.errors import SimulationError, WrongArgument
 
 CutWhen = Literal["before", "torn", "after"]
 CUT_EXIT = 75  # the exit code with which the pump process ends at a power cut
@@ -28,6 +29,7 @@ _USAGE_EXIT = 2  # and of one that was started wrongly
 _USAGE = "board: "  # how its last line begins then
 
 _GLANCE_S = 1.0
+_BITS = 8
 _ANSWER_S = 20.0  # a pump that is silent for so long hangs
 _CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
 _FIRST_CHUNK_US = 1_000_000
@@ -56,6 +58,7 @@ class PumpReset(SimulationError):
         self.world = last_words["world"]
 
 
+@checked_wide
 class Bench:
     """Typed requests to the bench of one pump process. SimulationError: refused, or the pump died."""
 
@@ -152,7 +155,7 @@ class Bench:
 
         `append`: go on at the end of an old file, as after a power cut.
         """
-        file = None if path is None else str(path.absolute())
+        file = None if path is None else str(Path(path).absolute())
         self._ask({"do": "trace", "path": file, "append": append})
 
     def set_step_volume(self, picolitres: int) -> None:
@@ -234,7 +237,7 @@ class Bench:
 
     def flash_log(self, path: Path | None) -> None:
         """Write down every program and erase from now on in a new file; None: close it."""
-        self._ask({"do": "flash_log", "path": None if path is None else str(path.absolute())})
+        self._ask({"do": "flash_log", "path": None if path is None else str(Path(path).absolute())})
 
     def flash_wear(self) -> list[int]:
         """How often each block of the flash was erased since boot."""
@@ -293,7 +296,13 @@ class Bench:
         return SimulationError("the emulated pump spoke without being asked")
 
     def _ask(self, document: dict[str, object], timeout_s: float = _ANSWER_S) -> dict[str, object]:
-        answer = self.request(json.dumps(document).encode(), timeout_s)
+        try:
+            line = json.dumps(document).encode()
+        except (TypeError, ValueError) as error:
+            raise WrongArgument(
+                f"the bench cannot be told of {document['do']!r}: {error}", "give numbers and texts"
+            ) from None
+        answer = self.request(line, timeout_s)
         if answer.get("ok") is not True:
             raise SimulationError(f"the bench refused {document['do']!r}: {answer.get('error')}")
         return answer
@@ -370,6 +379,8 @@ def _ended(code: object) -> SimulationError:
 
 def flip_flash_bit(flash: Path, offset: int, bit: int) -> None:
     """Bit rot: one bit of a flash file turns over. The pump that uses the file should be off."""
+    if not 0 <= bit < _BITS or not 0 <= offset < flash.stat().st_size:
+        raise WrongArgument(f"the flash has no bit {bit} at {offset}", "count bytes and bits from 0")
     with flash.open("r+b") as file:
         file.seek(offset)
         byte = file.read(1)[0] ^ 1 << bit

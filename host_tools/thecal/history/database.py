@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, se
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from thecal._io import private
+from thecal._io.arguments import checked_wide
 from thecal.history import where
 from thecal.history.opening import StoreError, begin, clear_words, document, prepare
 from thecal.history.schema import (
@@ -53,6 +54,7 @@ class Added:
     another: bool  # it is not the log that the store knew of this pump: it stands beside it
 
 
+@checked_wide
 class Store:
     """An open store. Not for use from several threads."""
 
@@ -75,7 +77,7 @@ class Store:
         Raises:
             StoreError: it cannot be opened, is switched off, or is of another version.
         """
-        path = path or where.path()
+        path = where.path() if path is None else Path(path)
         if path is None:
             raise StoreError("the store is switched off", f"unset {where.VARIABLE}, or name a file with it")
         if not create and not path.exists():
@@ -180,7 +182,7 @@ class Store:
                 "digest": digest,
                 "at_us": -1 if at_us is None else at_us,
                 "seen": now_utc(),
-                "name": str(therapy["name"]),
+                "name": str(therapy.get("name", "")),
                 "therapy": dict(therapy),
             }
             return _added(connection.execute(upsert(programs).on_conflict_do_nothing(), [row]))

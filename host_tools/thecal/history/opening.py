@@ -88,6 +88,9 @@ def clear_words(path: Path) -> Generator[None]:
         yield
     except exc.DatabaseError as error:
         raise _in_words(path, str(error.orig)) from error
+    except exc.SQLAlchemyError as error:  # of values or columns that no table of ours has
+        said = " ".join(str(error).split())[:200]
+        raise StoreError(f"that cannot be stored: {said}", "nothing was added") from None
     except sqlite3.Error as error:
         raise _in_words(path, str(error)) from error
     except _Newer as error:

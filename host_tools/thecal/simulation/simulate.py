@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thecal._io import private
+from thecal._io.arguments import checked_call
 from thecal.commands.delivered import Ledger
 from thecal.errors import SimulationError, TherapyError
 from thecal.link.responses.pump import Status
@@ -56,6 +57,7 @@ class Outcome:
         return self.status.state if self.status else "off"
 
 
+@checked_call
 def simulate(plan: Plan, watch: Watch | None = None) -> Outcome:
     """Carry a plan out on the real firmware in virtual time. Refusals are part of the outcome.
 
