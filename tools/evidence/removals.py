@@ -16,6 +16,7 @@ import removals_dosing
 import removals_gates
 import removals_kept
 import removals_of_the_host
+import removals_outside
 import removals_records
 
 SAFETY = "firmware/pump/safety/"
@@ -345,6 +346,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     + removals_gates.ROWS
     + removals_kept.ROWS
     + removals_of_the_host.ROWS
+    + removals_outside.ROWS
     + removals_records.ROWS
 )
 

@@ -17,7 +17,8 @@ from thecal.campaigns.cut_pump import BUSY, FAILING, SOUND, STUCK, WORN, Cut, Cu
 from thecal.campaigns.cut_therapies import STEPS_PL, US_PER_H, US_PER_MIN, US_PER_S, therapies
 from thecal.campaigns.expected_state import FAULT, INFUSING, STOPPED, UNPROGRAMMED, ExpectedState, promise
 from thecal.campaigns.random_scenario import RandomScenario
-from thecal.emulator.testbench import CutWhen, PowerCut, flip_flash_bit
+from thecal.emulator.flash_file import flip_flash_bit
+from thecal.emulator.testbench import CutWhen, PowerCut
 
 IMAGES = 24  # pumps in the midst of therapy to start from, made once in every worker
 CUTS = 10  # in a run

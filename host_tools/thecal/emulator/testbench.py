@@ -29,7 +29,6 @@ _USAGE_EXIT = 2  # and of one that was started wrongly
 _USAGE = "board: "  # how its last line begins then
 
 _GLANCE_S = 1.0
-_BITS = 8
 _ANSWER_S = 20.0  # a pump that is silent for so long hangs
 _CHUNK_WALL_S = 0.1  # an advance is asked for in parts that take about this long
 _FIRST_CHUNK_US = 1_000_000
@@ -375,17 +374,6 @@ class Bench:
 def _ended(code: object) -> SimulationError:
     cut = PowerCut("the power of the emulated pump was cut", "start it again on the same flash")
     return cut if code == CUT_EXIT else SimulationError(f"the emulated pump ended, exit code {code}")
-
-
-def flip_flash_bit(flash: Path, offset: int, bit: int) -> None:
-    """Bit rot: one bit of a flash file turns over. The pump that uses the file should be off."""
-    if not 0 <= bit < _BITS or not 0 <= offset < flash.stat().st_size:
-        raise WrongArgument(f"the flash has no bit {bit} at {offset}", "count bytes and bits from 0")
-    with flash.open("r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0] ^ 1 << bit
-        file.seek(offset)
-        file.write(bytes((byte,)))
 
 
 def _object_in(line: bytes) -> dict[str, object] | None:

@@ -15,7 +15,7 @@ from firmware.records.flash_images import BLOCK_BYTES, SIZE
 from firmware.records.reader import Records, sealed
 from firmware.records.script import CONSTANT, DAY, HIGHEST, HOUR_S, US, play, pump_at_day
 from thecal.emulator.emulator import Emulator
-from thecal.emulator.testbench import flip_flash_bit
+from thecal.emulator.flash_file import flip_flash_bit
 from thecal.errors import Refused, SimulationError
 from thecal.link.client import Client
 

@@ -10,7 +10,7 @@ import pytest
 from host.api.test_wrong_arguments import WRONG, lines_of
 from thecal import Emulator
 from thecal.emulator.bench import PumpBench
-from thecal.emulator.testbench import flip_flash_bit
+from thecal.emulator.flash_file import flip_flash_bit
 from thecal.errors import WrongArgument
 from thecal.history.database import Store
 from thecal.simulation.simulate import simulate

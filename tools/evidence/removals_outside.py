@@ -1,0 +1,88 @@
+"""More rows for `removals.py`: what comes from outside, what leaves, what is said of it."""
+
+ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
+    (
+        "SEC-21",
+        "host_tools/thecal/link/key_files.py",
+        "self.keep(name, [*kept, key])",
+        "self.keep(name, [key])",
+        ("tests/host/cli/test_pairing_again.py",),
+    ),
+    (
+        "SEC-22",
+        "host_tools/thecal/_io/private.py",
+        "FILE = 0o600",
+        "FILE = 0o644",
+        ("tests/project/test_private_files.py",),
+    ),
+    (
+        "SEC-22 keys that others may read",
+        "host_tools/thecal/_io/input_file.py",
+        "        if found.st_mode & private.OTHERS:",
+        "        if False:",
+        ("tests/host/cli/test_pairing_again.py",),
+    ),
+    (
+        "REC-15",
+        "host_tools/thecal/eventlog/integrity.py",
+        '        "newest" if known else "not known",',
+        '        "newest",',
+        ("tests/firmware/event_log/test_tampering.py",),
+    ),
+    (
+        "HOST-19",
+        "host_tools/thecal/campaigns/results.py",
+        "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "            pass",
+        ("tests/host/campaigns/test_campaign.py::test_a_folder_is_one_campaigns",),
+    ),
+    (
+        "HOST-20",
+        "host_tools/thecal/_io/arguments.py",
+        "            if right is not None and name not in AMOUNTS and not right[1](value):",
+        "            if False:",
+        ("tests/host/api/test_wrong_arguments_below.py",),
+    ),
+    (
+        "HOST-22",
+        "host_tools/thecal/_io/terminal.py",
+        '        raise OSError(9, "it is closed")',
+        "        return len(data)",
+        ("tests/host/outside/test_streams.py",),
+    ),
+    (
+        "HOST-23",
+        "host_tools/thecal/_io/shown.py",
+        '    return "".join(map(_visible, text))',
+        "    return text",
+        ("tests/host/outside/test_shown.py::test_what_is_not_visible_is_a_number",),
+    ),
+    (
+        "HOST-24",
+        "host_tools/thecal/_io/input_file.py",
+        "parse_float=_finite",
+        "parse_float=float",
+        ("tests/host/outside/test_files.py::test_json_that_is_refused",),
+    ),
+    (
+        "HOST-24 the store",
+        "host_tools/thecal/history/opening.py",
+        "        if wrong:\n            raise Strange(wrong)",
+        "        pass",
+        ("tests/host/outside/test_hostile_store.py::test_another_programs_database",),
+    ),
+    (
+        "HOST-25",
+        "host_tools/thecal/link/session.py",
+        "            if self._patience.left_s <= 0:",
+        "            if False:",
+        ("tests/host/outside/test_late_devices.py",),
+    ),
+    (
+        "HOST-25 pages",
+        "host_tools/thecal/link/log_pages.py",
+        "        if pages * _FEW > len(events) + _NEARLY_EMPTY:",
+        "        if False:",
+        ("tests/host/outside/test_late_devices.py::test_pages_that_hold_next_to_nothing",),
+    ),
+)
