@@ -15,7 +15,7 @@ compile() { # output, argument...
     --no-emit-index-url --custom-compile-command "make lock" -o "$@" pyproject.toml
 }
 
-extras=(--extra campaign --extra flash --extra exchange)
+extras=(--extra campaign --extra flash --extra exchange --extra web)
 test=("${extras[@]}" --group setup --group docs --group test)
 all=("${test[@]}" --group lint)
 

@@ -69,8 +69,8 @@ def test_the_console_script_is_thecal_cli_main(project):
         ("run", ["dependencies", "flash", "setup"]),
         ("dist", ["dependencies", "flash", "setup", "dist"]),
         ("docs", ["dependencies", "flash", "setup", "docs"]),
-        ("test", ["dependencies", "flash", "campaign", "exchange", "setup", "docs", "test"]),
-        ("lint", ["dependencies", "flash", "campaign", "exchange", "setup", "docs", "test", "lint"]),
+        ("test", ["dependencies", "flash", "campaign", "exchange", "web", "setup", "docs", "test"]),
+        ("lint", ["dependencies", "flash", "campaign", "exchange", "web", "setup", "docs", "test", "lint"]),
     ],
 )
 def test_each_lock_satisfies_the_ranges_of_its_layer(project, locks, layer, wanted):
@@ -81,7 +81,7 @@ def test_each_lock_satisfies_the_ranges_of_its_layer(project, locks, layer, want
 
 
 def test_every_extra_and_group_has_a_layer(project):
-    assert set(project["project"]["optional-dependencies"]) == {"flash", "campaign", "exchange"}
+    assert set(project["project"]["optional-dependencies"]) == {"flash", "campaign", "exchange", "web"}
     assert set(project["dependency-groups"]) == {"setup", "dist", "docs", "test", "lint"}
 
 

@@ -116,7 +116,7 @@ def test_what_it_says_of_itself(wheel: Path):
     assert (about["Name"], about["Version"], about["License-Expression"]) == ("thecal", VERSION, "MIT")
     assert about["Description-Content-Type"] == "text/markdown"
     assert "not a medical device" in about.get_payload()
-    assert set(about.get_all("Provides-Extra") or ()) == {"campaign", "exchange", "flash"}
+    assert set(about.get_all("Provides-Extra") or ()) == {"campaign", "exchange", "flash", "web"}
     assert "thecal = thecal.cli:main" in entries
     assert "[pytest11]\nthecal = thecal.pytest_plugin" in entries
 

@@ -51,6 +51,7 @@ class Bench:
             "flash_log": self._flash_log,
             "flash_wear": self._flash_wear,
             "document": self._document,
+            "peek": self._peek,
             "quit": self._quit,
         }
 
@@ -220,6 +221,14 @@ class Bench:
         answer = self._now(request)
         data = self._board.store.load(str(request.get("name")))
         answer["hex"] = None if data is None else binascii.hexlify(data).decode()
+        return answer
+
+    def _peek(self, request):
+        """What the pump would answer to a command that only reads, without asking it."""
+        from peek import peek  # only here: most pumps are never looked at so
+
+        answer = self._now(request)
+        answer.update(peek(self._injections.pump(), request))
         return answer
 
     def _truth(self, request):

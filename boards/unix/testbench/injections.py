@@ -62,6 +62,10 @@ class Injections:
             "flash_fails": self._flash_fails,
         }
 
+    def pump(self):
+        """The one that runs on this board, once it has begun to be made."""
+        return self._firmware_faults.pump
+
     def inject(self, request):
         """What there is to tell of it, or None."""
         injection = self._known.get(request.get("what"))

@@ -10,6 +10,7 @@ from thecal.errors import ThecalError
 CAMPAIGN = "campaign"
 FLASH = "flash"
 EXCHANGE = "exchange"
+WEB = "web"
 
 
 @contextlib.contextmanager

@@ -154,7 +154,7 @@ class Session:
             detail = Reply.decoded("hello", REFUSED, payload).text("detail")
             raise ProtocolMismatch(PROTOCOL, detail)
         if result != OK:
-            raise _refused(HELLO, result, payload)
+            raise refused(HELLO, result, payload)
         # Of another version only the first two fields can be relied on.
         pump = version_text(payload[0], payload[2 : 2 + payload[1]]) if len(payload) >= 2 else "nothing"
         if pump != PROTOCOL:
@@ -179,7 +179,7 @@ class Session:
         values: dict[str, object] = {"role": role, "nonce": nonce, "proof": derived[:PROOF_SIZE]}
         result, payload = self._exchange(hello.session, 0, AUTH, values)
         if result != OK:
-            raise _refused(AUTH, result, payload)
+            raise refused(AUTH, result, payload)
         reply = Reply.decoded("auth", answer_fields(AUTH), payload)
         self.role = role
         self._sealer = to_pump
@@ -192,7 +192,7 @@ class Session:
         """A request outside of sessions that may be repeated at will."""
         result, payload = self._exchange(0, secrets.randbits(16), opcode, values)
         if result != OK:
-            raise _refused(opcode, result, payload)
+            raise refused(opcode, result, payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
     def resolve_outcome(self) -> CommandOutcome:
@@ -243,7 +243,7 @@ class Session:
             self.hello()
             result, payload = self._numbered(opcode, values)
         if result != OK:
-            raise _refused(opcode, result, payload)
+            raise refused(opcode, result, payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
     def pages(self, opcode: int, first: str, group: str, total: str) -> list[Reply]:
@@ -382,7 +382,8 @@ def no_value(request: str, error: WireError) -> WrongArgument:
     )
 
 
-def _refused(opcode: int, result: int, payload: bytes) -> Refused:
+def refused(opcode: int, result: int, payload: bytes) -> Refused:
+    """What an answer with this result says."""
     request = name_of(MESSAGES, opcode)
     detail = Reply.decoded(request, REFUSED, payload).text("detail") if payload else ""
     name = next((name for number, name in REFUSALS if number == result), unknown(result))

@@ -140,7 +140,7 @@ def alarm_lines(look: Look) -> list[str]:
 def event_lines(look: Look, count: int, width: int) -> list[str]:
     """The newest records."""
     lines: list[str] = []
-    told = [event for event in look.events if _is_told(event)]
+    told = [event for event in look.events if is_told(event)]
     for event in told[-count:]:
         seconds = (look.snapshot.status.now.total_us - event.at.total_us) // US_PER_S
         ago = span_text(max(0, seconds))
@@ -148,7 +148,7 @@ def event_lines(look: Look, count: int, width: int) -> list[str]:
     return [shortened(line, width) for line in lines]
 
 
-def _is_told(event: Event) -> bool:
+def is_told(event: Event) -> bool:
     """Not what only says that somebody looked, as this monitor does, nor each field of a program: `thecal
     log` has it all."""
     if event.kind == "repeated":

@@ -1,7 +1,8 @@
 """A pump under simulation: an emulated one, a client on its serial port, and virtual time since the commit.
 
-Everything a person could do goes over the serial port with the client that serves a board; only time, faults
-and the count of physical steps go by the bench. What the host does takes no virtual time.
+Everything a person could do goes over the serial port with the client that serves a board; time, faults and
+the count of physical steps go by the bench. So does our own book-keeping (`onlooker`), which the pump does not
+notice: who looks more often sees the same steps. What the host does takes no virtual time.
 
 The pump keeps its last 256 log records, so time passes in pieces, and after each one the log is read: no
 record is lost however long the run. Should one be lost all the same, the run fails.
@@ -18,11 +19,14 @@ from typing import Any, Self
 
 from thecal.emulator.bench import RESET_TAKES_US
 from thecal.emulator.emulator import Emulator
+from thecal.emulator.onlooker import Onlooker
 from thecal.emulator.testbench import PumpReset
+from thecal.emulator.truth import Truth
 from thecal.errors import SimulationError
 from thecal.link.client import Client
 from thecal.link.proposals import refill_values
 from thecal.link.responses.pump import Accounts, Event, Proposal, Status
+from thecal.link.transport import Transport
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.encode import to_wire
 from thecal.therapy.judge import replacing
@@ -59,6 +63,7 @@ class SimulatedPump:
         self._unread_commands = 0
         self._filled_pl = 0  # by the last filling
         self.off = False
+        self.hangs = False  # its main loop does not come back: nothing answers before the watchdog bites
         self.resets = 0
         self.at_us = 0
         self.records = 0
@@ -68,8 +73,9 @@ class SimulatedPump:
     def __enter__(self) -> Self:
         self._closing.enter_context(self._emulator)
         try:
-            self.client = self._closing.enter_context(Client.connect(self._emulator.port, tries=_TRIES))
-            self.client.button = self._press
+            link = Transport(self._emulator.port)
+            self.client = self._closing.enter_context(Client(link, tries=_TRIES, button=self._press))
+            self.onlooker = Onlooker(lambda: self._emulator.bench, self.client.hello())
         except BaseException:
             self._closing.close()
             raise
@@ -85,6 +91,11 @@ class SimulatedPump:
         """The serial port that the pump is on."""
         return self._emulator.port
 
+    @property
+    def lives(self) -> bool:
+        """Is its process there? Not while it is off."""
+        return self._emulator.process.poll() is None
+
     def begin(
         self,
         therapy: CheckedTherapy,
@@ -98,7 +109,7 @@ class SimulatedPump:
         bench.fill(therapy.model.pump.fill_pl)
         self._filled_pl = therapy.model.pump.fill_pl
         self.carry_out(self.client.propose_clock(*local_time.to_wire(start)))
-        self._next_record = self.client.status().next_event
+        self._next_record = self.status().next_event
         proposal = (propose or _propose)(self, therapy)
         committed = self.client.commit(proposal.digest)
         self._zero_us = bench.mark()
@@ -131,7 +142,7 @@ class SimulatedPump:
             self._filled_pl,
             self.accounts().reservoir_pl,
             residual_pl,
-            self.client.reservoir().missed_pl,
+            self.onlooker.reservoir().missed_pl,
         )
         if therapy is None:
             self.carry_out(self.client.propose_refill(volume_pl, residual_pl))
@@ -144,18 +155,21 @@ class SimulatedPump:
         self._filled_pl = volume_pl
         return check
 
-    def advance(self, to_us: int, progress: Callable[[int], None] | None = None) -> None:
-        """Let time pass until `to_us`; everything due by then has been done."""
+    def advance(
+        self, to_us: int, progress: Callable[[int], None] | None = None, *, latest_us: int = 0
+    ) -> None:
+        """Let time pass until `to_us`; everything due by then has been done. `latest_us`: a pump that is
+        reset on the way may go on booting until then."""
         while self.at_us < to_us:
             until_us = min(to_us, self.at_us + self._piece_us)
             if not self.off:
-                self._let_pass(until_us, progress)
+                until_us = self._let_pass(until_us, max(until_us, latest_us), progress)
             self.at_us = until_us
             if self.read_log() > _MANY_RECORDS:
                 self._piece_us = max(US_PER_S, self._piece_us // 2)
 
-    def _let_pass(self, until_us: int, progress: Callable[[int], None] | None) -> None:
-        """As often as the pump is reset meanwhile, it goes on from there."""
+    def _let_pass(self, until_us: int, latest_us: int, progress: Callable[[int], None] | None) -> int:
+        """As often as the pump is reset meanwhile, it goes on from there; the instant reached."""
         while True:
             bench = self._emulator.bench
             try:
@@ -163,9 +177,10 @@ class SimulatedPump:
                     self._zero_us + until_us,
                     progress=(lambda now_us: progress(now_us - self._zero_us)) if progress else None,
                 )
-                return
+                return until_us
             except PumpReset as reset:
-                self._restart_after(reset, until_us)
+                self._restart_after(reset, latest_us)
+                until_us = max(until_us, self.at_us + min(RESET_TAKES_US, latest_us - self.at_us))
 
     def come_back(self) -> None:
         """If the pump has reset itself, as it may after a command, it boots again now."""
@@ -186,9 +201,10 @@ class SimulatedPump:
     def _boot(self, now_us: int) -> None:
         """The pump has started anew: its clock goes on from what was on record."""
         self.resets += 1
-        with self._line_quiet():
+        self.hangs = False
+        with self.line_quiet():
             self.client.hello()
-            status = self.client.status()
+        status = self.status()
         self._boot_us = now_us - status.now.total_us
         if status.next_event < self._next_record:  # the log did not outlast it
             self._next_record = 1
@@ -205,8 +221,7 @@ class SimulatedPump:
         self._unread_commands = 0
         if self.off:
             return 0
-        with self._line_quiet():
-            events = self.client.events(self._next_record)
+        events = self.onlooker.events(self._next_record)
         for event in events:
             if event.sequence != self._next_record and not self._rotten:
                 raise SimulationError(
@@ -219,19 +234,16 @@ class SimulatedPump:
         return len(events)
 
     def status(self) -> Status:
-        """The pump now, read on a quiet line: our own book-keeping."""
-        with self._line_quiet():
-            return self.client.status()
+        """The pump now."""
+        return self.onlooker.status()
 
     def accounts(self) -> Accounts:
-        """The pump's ledger now, read on a quiet line."""
-        with self._line_quiet():
-            return self.client.accounts()
+        """The pump's ledger now."""
+        return self.onlooker.accounts()
 
     def standing_alarms(self) -> list[str]:
-        """The alarms that stand now, by name, read on a quiet line."""
-        with self._line_quiet():
-            return [alarm.name for alarm in self.client.alarms().standing]
+        """The alarms that stand now, by name."""
+        return [alarm.name for alarm in self.onlooker.alarms().standing]
 
     def steps(self) -> int:
         """Physically made since time zero."""
@@ -242,6 +254,10 @@ class SimulatedPump:
         self.read_log()
         if self._traced and not self.off:
             self._emulator.bench.trace(None)
+
+    def truth(self) -> Truth:
+        """What physically happened; only while there is power."""
+        return self._emulator.bench.truth(collect=False)
 
     def _press(self, what: str) -> None:
         """Somebody is at the pump, whatever an event asks for (and whichever life of it this is)."""
@@ -259,6 +275,7 @@ class SimulatedPump:
         """Any other fault or condition of the bench."""
         self._injected += 1
         self._rotten |= what == "flash_bit_flip"
+        self.hangs |= what == "hang"
         more = {"seed": self._seed + self._injected} if what in _SEEDED else {}
         try:
             self._emulator.bench.inject_raw(what, **values, **more)
@@ -282,8 +299,8 @@ class SimulatedPump:
         self._boot(now_us)
 
     @contextlib.contextmanager
-    def _line_quiet(self) -> Generator[None]:
-        """Our own book-keeping is not disturbed by the noise that is injected."""
+    def line_quiet(self) -> Generator[None]:
+        """Meanwhile our own book-keeping is not disturbed by the noise that is injected."""
         if self._noise_one_in == 0:
             yield
             return
@@ -295,7 +312,7 @@ class SimulatedPump:
 
     def settle(self) -> bool:
         """After a command that got no answer on a noisy line: whether it was carried out."""
-        with self._line_quiet():
+        with self.line_quiet():
             return self.client.resolve_outcome().name == "CARRIED_OUT"
 
     def _expect_records(self, therapy: CheckedTherapy) -> None:

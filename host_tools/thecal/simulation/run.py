@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from thecal.simulation.scenario import models as ev
 
 _ENDS, _HAPPENS, _LOOKS = range(3)  # the order at one instant
+_NEVER_US = 1 << 62
 _BOLUSES = frozenset(name for _, name in BOLUS_KINDS if name.endswith("_bolus"))
 
 
@@ -94,9 +95,18 @@ class Run:
         self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
         self._queued = 0
         self._lasting: list[tuple[int, Lasting]] = []  # (until, condition)
+        self._cut: PowerCutEvent | None = None  # for which there is no power
 
     def carry_out(self) -> None:
         """Program the pump, then let the plan's time pass."""
+        self.begin()
+        for event in self.plan.events:
+            self.add(event)
+        self.pass_to(self.plan.duration_us)
+        self.settle()
+
+    def begin(self) -> None:
+        """Program the pump: time zero."""
         plan, pump = self.plan, self.pump
         pump.on_event = self._note
         pump.on_reset = self._was_reset
@@ -106,18 +116,49 @@ class Run:
         accounts = pump.accounts()
         self.ledger.begin(accounts)
         self.boluses.booted(accounts.volume_pl_by_source)
-        for event in plan.events:
-            self._at(event.at_us, _HAPPENS, lambda event=event: self._happen(event))
         self._sample_at(0)
-        while self._queue and self._queue[0][0] <= plan.duration_us:
+
+    def add(self, event: ev.Event) -> None:
+        """It will happen at its instant."""
+        self._at(event.at_us, _HAPPENS, lambda: self._happen(event))
+
+    @property
+    def next_us(self) -> int | None:
+        """When something is to happen or to end; None: nothing is."""
+        return self._queue[0][0] if self._queue else None
+
+    def pass_to(self, to_us: int, *, may_pass: bool = False) -> None:
+        """Let time pass until `to_us`, with all that is to happen by then.
+
+        `may_pass`: as for who looks on live and has no reason to stop at `to_us`: a pump that is reset just
+        before has booted when this returns, a moment after it.
+        """
+        while self._queue and self._queue[0][0] <= to_us:
             at_us, _, _, action = heapq.heappop(self._queue)
-            pump.advance(at_us, self.watch.progress)
+            self.pump.advance(at_us, self.watch.progress)
             action()
-        pump.advance(plan.duration_us, self.watch.progress)
+        latest_us = (self.next_us or _NEVER_US) if may_pass else to_us
+        self.pump.advance(to_us, self.watch.progress, latest_us=latest_us)
+
+    def end(self, event: Condition) -> None:
+        """A condition that lasts, or a power cut, is over now and not when it was said."""
+        from thecal.emulator.event_fields import Lasting
+        from thecal.emulator.injections import MotorStallEvent, PowerCutEvent
+
+        if isinstance(event, PowerCutEvent):
+            self._restore_power(event)
+        elif isinstance(event, Lasting) and self._stands(event):
+            if isinstance(event, MotorStallEvent) and not self.pump.off:
+                self.pump.inject(event.bench_name, {"for_us": 1, "ends": True})
+            self._end(event)
+
+    def settle(self) -> None:
+        """The last records, and what the pump says that it gave."""
+        pump = self.pump
         pump.read_log()
         if not pump.off:
             accounts = pump.accounts()
-            self.boluses.weigh(plan.duration_us, accounts.volume_pl_by_source)
+            self.boluses.weigh(pump.at_us, accounts.volume_pl_by_source)
             self.ledger.take(accounts)
             self.alarms.settle(pump.standing_alarms())
 
@@ -155,6 +196,9 @@ class Run:
             self._refuse(what, "off", "", len(self.boluses.all))
             return
         self.pump.come_back()
+        if self.pump.hangs:
+            self._refuse(what, "no_answer", "", len(self.boluses.all))
+            return
         self.pump.read_log_if_full()
         known = len(self.boluses.all)
         try:
@@ -232,10 +276,16 @@ class Run:
         else:
             self.pump.inject(event.bench_name, event.bench_values())
 
+    def _stands(self, event: Lasting) -> bool:
+        """Has it begun, and not ended before its time?"""
+        return any(other is event for _, other in self._lasting)
+
     def _end(self, event: Lasting) -> None:
         """What an earlier condition of the same kind set goes on."""
         from thecal.emulator.injections import LinkNoiseEvent, MotorStallEvent
 
+        if not self._stands(event):
+            return
         self._lasting = [(until, other) for until, other in self._lasting if other is not event]
         if isinstance(event, LinkNoiseEvent):
             self.pump.link_noise(0)
@@ -264,10 +314,14 @@ class Run:
         self.ledger.take(self._weigh())
         self.boluses.cut(event.at_us)
         pump.power_off()
+        self._cut = event
         if event.for_us is not None:
-            self._at(event.at_us + event.for_us, _ENDS, self._restore_power)
+            self._at(event.at_us + event.for_us, _ENDS, lambda: self._restore_power(event))
 
-    def _restore_power(self) -> None:
+    def _restore_power(self, event: PowerCutEvent) -> None:
+        if self._cut is not event:  # power has come back before
+            return
+        self._cut = None
         self.pump.power_on()
         self._booted()
         self._set_again()

@@ -29,6 +29,11 @@ def load_events(path: Path | str) -> list[Event]:
 
 def parse_events(text: str, name: str, folder: Path) -> list[Event]:
     """The events in `text`; files they name are relative to `folder`."""
+    return [event for _, event in parse_tables(text, name, folder)]
+
+
+def parse_tables(text: str, name: str, folder: Path) -> list[tuple[dict[str, Any], Event]]:
+    """As `parse_events`, each with what was written of it."""
     document = parse_toml(text, name)
     if "basal" in document and "event" not in document:
         raise TherapyError(
@@ -45,10 +50,10 @@ def parse_events(text: str, name: str, folder: Path) -> list[Event]:
             [*problems, Problem("event", "is not a list of tables; write each under [[event]]")]
         )
     tables = cast("list[dict[str, Any]]", entries)
-    events: list[Event] = []
+    events: list[tuple[dict[str, Any], Event]] = []
     for index, table in enumerate(tables):
         try:
-            events.append(_read_event(table, folder))
+            events.append((table, read_event(table, folder)))
         except TherapyError as error:
             where = path_text(("event", index))
             problems += [
@@ -56,10 +61,11 @@ def parse_events(text: str, name: str, folder: Path) -> list[Event]:
             ]
     if problems:
         raise TherapyError(problems)
-    return sorted(events, key=lambda event: event.at_us)
+    return sorted(events, key=lambda entry: entry[1].at_us)
 
 
-def _read_event(table: dict[str, Any], folder: Path) -> Event:
+def read_event(table: dict[str, Any], folder: Path) -> Event:
+    """One event, as its table says. TherapyError: it is none."""
     model = _model_for(table)
     try:
         return model.model_validate(table, context={"folder": folder})
