@@ -49,6 +49,7 @@ ROUND = {
     # into a draft of `atomic_write.whole`, or with a descriptor of `private`
     "firmware_build/bundle.py: ZipFile": "a draft",
     "firmware_build/install.py: fdopen": "a descriptor of `private`",
+    "web/server.py: ZipFile": "into memory",
     "history/export.py: open": "a draft",
     "history/fhir.py: write_text": "a draft",
     "link/key_files.py: write_text": "a draft",

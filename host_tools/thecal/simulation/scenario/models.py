@@ -67,13 +67,13 @@ _Volume = Annotated[int, amount(quantities.VOLUME, limits.FILL)]
 
 
 class PatientBolusEvent(BaseEvent):
-    """The patient presses the button."""
+    """The patient asks for the bolus."""
 
     what: Literal["patient_bolus"] = Field(alias="do")
 
 
 class ClinicianBolusEvent(BaseEvent):
-    """A bolus by the clinician; `extended`: one that a patient bolus suspends."""
+    """A bolus by the clinician; `extended`: one that a patient's bolus suspends."""
 
     what: Literal["clinician_bolus"] = Field(alias="do")
     dose_ng: _BolusDose = Field(alias="dose")
@@ -87,7 +87,7 @@ class ClinicianBolusEvent(BaseEvent):
 
 
 class StopEvent(BaseEvent):
-    """Delivery is stopped; it resumes by itself after `resume_after_s` (0: it does not)."""
+    """Delivery is stopped; after so long it resumes by itself (left out, or 0: it does not)."""
 
     what: Literal["stop"] = Field(alias="do")
     resume_after_s: Annotated[int, amount(quantities.SECONDS, limits.MAX_PAUSE)] = Field(
@@ -103,8 +103,8 @@ class ProgramEvent(BaseEvent):
 
 
 class RefillEvent(BaseEvent):
-    """The reservoir is emptied (`residual_pl` came out; None: what is really in it) and filled.
-    `therapy`: of what was filled in, takes effect with it."""
+    """The reservoir is emptied (the residual came out; "measured", here None: what is really in it) and
+    filled. The therapy of a file takes effect with it."""
 
     what: Literal["refill"] = Field(alias="do")
     volume_pl: _Volume = Field(alias="volume")
@@ -115,21 +115,21 @@ class RefillEvent(BaseEvent):
 
 
 class SetClockEvent(BaseEvent):
-    """Local time moves by so many microseconds, either way."""
+    """Local time moves by so much, either way."""
 
     what: Literal["set_clock"] = Field(alias="do")
     offset_us: Annotated[int, BeforeValidator(_read_offset)] = Field(alias="offset")
 
 
 class PrimeEvent(BaseEvent):
-    """The catheter is primed; `dry`: the whole dead volume, of a pump that was never primed."""
+    """The catheter is primed; `dry`: the tubing, too, of a pump that was never primed."""
 
     what: Literal["prime"] = Field(alias="do")
     dry: bool = False
 
 
 class PlainEvent(BaseEvent):
-    """A command that changes therapy and takes no arguments: whichever the protocol has."""
+    """A command that changes therapy and takes nothing else: whichever the protocol has."""
 
     what: Annotated[str, one_of("do", tuple(PLAIN))] = Field(alias="do")
 

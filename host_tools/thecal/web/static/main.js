@@ -216,5 +216,10 @@ function enable() {
 }
 
 const about = await (await fetch("about.json")).json();
-by("example").replaceChildren(...about.examples.map((name) => make("option", { value: name, text: name.replace(/\.toml$/, "").replaceAll("-", " ") })));
+by("example").replaceChildren(
+  ...about.examples.map((name) => make("option", { value: name, text: name.replace(/\.toml$/, "").replaceAll("-", " ") })),
+  make("option", { value: "", text: "the one in my files" }));
+by("files").addEventListener("change", () => {
+  by("example").value = by("files").files.length ? "" : about.examples[0];
+});
 forms.build(about.forms);
