@@ -25,8 +25,7 @@ def peek(pump, request):
     commands = pump._server._commands
     buffer = bytearray(_ROOM)
     pump._now()
-    for name in ("_write_log", "_tell_log"):
-        setattr(commands, name, _nothing)
+    commands._write_log = commands._tell_log = _nothing
     try:
         values = codec.decode(messages.request_fields(opcode), data, 0, len(data))
         answer = commands.handlers[opcode](values)
@@ -41,5 +40,5 @@ def peek(pump, request):
         number = codec.number_of(messages.REFUSALS, refused.reason)
         return {"result": number, "payload": binascii.hexlify(memoryview(buffer)[:end]).decode()}
     finally:
-        for name in ("_write_log", "_tell_log"):
-            delattr(commands, name)
+        del commands._write_log
+        del commands._tell_log

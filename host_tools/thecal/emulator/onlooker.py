@@ -6,6 +6,7 @@ the bench calls the pump's own handlers, and nothing is different afterwards: no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from thecal.emulator.testbench import Bench
@@ -47,9 +48,15 @@ class _Peeking(Session):
     def request(self, opcode: int, values: dict[str, object]) -> Reply:
         """One question."""
         self.asked += 1
-        result, payload = self._bench().peek(opcode, bytes(encoded(request_fields(opcode), values)))
+        asked = {"do": "peek", "opcode": opcode, "payload": encoded(request_fields(opcode), values).hex()}
+        answer = self._bench().request(json.dumps(asked).encode())
+        if answer.get("ok") is not True:
+            raise SimulationError(
+                f"an onlooker cannot ask for {name_of(MESSAGES, opcode)}: {answer.get('error')}"
+            )
+        result, payload = answer["result"], bytes.fromhex(str(answer["payload"]))
         if result != OK:
-            raise refused(opcode, result, payload)
+            raise refused(opcode, int(str(result)), payload)
         return Reply.decoded(name_of(MESSAGES, opcode), answer_fields(opcode), payload)
 
     def hello(self) -> Hello:

@@ -142,11 +142,6 @@ class Bench:
         values: dict[str, Any] = {field.name: _whole(answer, field.name) for field in fields(Truth)}
         return Truth(**values)
 
-    def peek(self, opcode: int, payload: bytes) -> tuple[int, bytes]:
-        """What the pump would answer to a command that only reads: result and payload. Nothing wakes."""
-        answer = self._ask({"do": "peek", "opcode": opcode, "payload": payload.hex()})
-        return _whole(answer, "result"), bytes.fromhex(str(answer.get("payload")))
-
     def mark(self, at_us: int | None = None) -> int:
         """This instant becomes time zero of traces and of `steps_since_mark`; returns it.
 

@@ -1,8 +1,8 @@
 """A pump under simulation: an emulated one, a client on its serial port, and virtual time since the commit.
 
 Everything a person could do goes over the serial port with the client that serves a board; time, faults and
-the count of physical steps go by the bench. So does our own book-keeping (`onlooker`), which the pump does not
-notice: who looks more often sees the same steps. What the host does takes no virtual time.
+the count of physical steps go by the bench. So does our own book-keeping (`onlooker`), which the pump does
+not notice: who looks more often sees the same steps. What the host does takes no virtual time.
 
 The pump keeps its last 256 log records, so time passes in pieces, and after each one the log is read: no
 record is lost however long the run. Should one be lost all the same, the run fails.

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from thecal.units.amounts import US_PER_DAY, US_PER_S
 from thecal.web.forms import table_of
 from thecal.web.live import LONGEST_US, Done, Live
 from thecal.web.opening import Opened, opened
+from thecal.web.samples import Samples
 from thecal.web.view import Document, View
 
 SPEEDS = (1, 10, 60, 600, 3600, 21_600, 86_400, 0)  # times as fast as real; 0: as fast as it goes
@@ -32,32 +32,10 @@ _FIRST_SLICE_US = US_PER_S
 _LEAST_SLICE_US = 10_000
 _NEXT_SLICE_US = 600 * US_PER_S  # on the way to the next event: it stops so soon after one
 _SEARCHED_US = 366 * US_PER_DAY
-_MOST_SAMPLES = 2000
 _SPEED_OVER_S = 1.0
 
 Publish = Callable[[Document], None]
 Values = Mapping[str, Any]
-
-
-@dataclass
-class Samples:
-    """The rows of the charts. Where there are too many, the older half keeps every second one."""
-
-    rows: list[list[float | None]] = field(default_factory=list[list[float | None]])
-    thinned: int = 0  # how often
-
-    def add(self, row: list[float | None]) -> None:
-        """One more; of an instant that is there already: in its place."""
-        if not row:
-            return
-        if self.rows and self.rows[-1][0] == row[0]:
-            self.rows.pop()
-            self.thinned += 1  # whoever has the old one is told all of it again
-        self.rows.append(row)
-        if len(self.rows) > _MOST_SAMPLES:
-            half = _MOST_SAMPLES // 2
-            self.rows[:half] = self.rows[:half:2]
-            self.thinned += 1
 
 
 class Desk:

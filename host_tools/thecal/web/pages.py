@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from thecal.errors import ThecalError
-from thecal.web.desk import Samples
+from thecal.web.samples import Samples
 from thecal.web.view import Document
 
 NAME = re.compile(r"[A-Za-z0-9_-]{8,64}")
