@@ -19,6 +19,11 @@ from driver import LEAST_GAP_US, MOTOR_OFF, Driver
 from front_panel import Button, Buzzer
 from sensors import Sensors
 
+_WIRES = (
+    "STEP", "DIR", "ENABLE", "STALL", "SUPPLY", "BUZZER_SENSE", "BUTTON", "BUZZER", "LED", "TEMPERATURE",
+    "UPSTREAM", "DOWNSTREAM", "BATTERY",
+)  # fmt: skip
+_VSYS_MV = (1_800, 5_500)
 _CLOCK_HZ = const(125_000_000)
 _TIMER_LOW = const(0x40054028)  # microseconds, by which the steps are made
 _SETTLED_MS = const(2)
@@ -104,9 +109,19 @@ def end() -> None:
         parts.led.value(0)
 
 
-def about():
-    """The chip's number, as the pump's serial number has it, and its clock."""
-    return machine.unique_id().hex()[-8:].upper(), machine.freq()
+def wires():
+    """The pins by their names."""
+    return {name: getattr(pins, name) for name in _WIRES}
+
+
+def clock_hz():
+    """Of the processor: as it is, and as it has to be."""
+    return machine.freq(), _CLOCK_HZ
+
+
+def supply_range_mv():
+    """What a Pico runs on, at VSYS."""
+    return _VSYS_MV
 
 
 def clock_us() -> int:

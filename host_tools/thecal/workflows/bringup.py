@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,7 +23,6 @@ from thecal_protocol.version import VERSION
 
 NO_DRUG = "No drug, no catheter: water only, or nothing at all."
 AGREED = "Bring-up turns the motor. Is the pump free of drug, and no catheter on it?"
-_CLOCK_HZ = 125_000_000
 _LEAST_S = 2.0  # between two looks at the clock
 _OFF = 0.002  # a crystal is a hundred times better: this finds a wrong one
 _WRAP_US = 1 << 32
@@ -44,17 +44,19 @@ def bring_up(
     with board_parts.opened(port, wait_s, board) as (parts, about):
         tell(NO_DRUG)
         tell(f"RP-{about.chip}, {about.machine}, MicroPython {about.micropython}")
-        desk = Desk(parts, prompter, without, steps_per_turn)
+        held_off, pressed = parts.ask("begin")
+        desk = Desk(parts, prompter, without, steps_per_turn, parts.ask("wires"))
         findings: list[Finding] = []
-        for finding in _all(desk, board.facts.file_system.blocks * board.facts.flash.block_bytes):
+        flash_bytes = board.facts.file_system.blocks * board.facts.flash.block_bytes
+        for found in _all(desk, held_off, pressed, flash_bytes):
+            finding = replace(found, words=desk.named(found.words))
             findings.append(finding)
             tell(f"{_WORDS[finding.outcome]:<11} {finding.part}: {finding.words}")
     made = datetime.now().isoformat(timespec="seconds")
     return BringUp(made, VERSION, about.machine, about.micropython, about.chip, findings)
 
 
-def _all(desk: Desk, flash_bytes: int) -> Iterator[Finding]:
-    held_off, pressed = desk.parts.ask("begin")
+def _all(desk: Desk, held_off: int, pressed: int, flash_bytes: int) -> Iterator[Finding]:
     began = _look(desk)
     yield bringup_parts.ram(desk)
     yield bringup_parts.flash(desk, flash_bytes)
@@ -90,7 +92,7 @@ def _clock(desk: Desk, began: _Look) -> Finding:
     """The board's clock over all of the walk, against this computer's."""
     time.sleep(max(0.0, _LEAST_S - (_now_s() - began.after_s)))
     ended = _look(desk)
-    _, hz = desk.parts.ask("about")
+    hz, wanted_hz = desk.parts.ask("clock_hz")
     least_s, most_s = ended.before_s - began.after_s, ended.after_s - began.before_s
     passed_us = (ended.board_us - began.board_us) % _WRAP_US
     passed_us += round((1e6 * least_s - passed_us) / _WRAP_US) * _WRAP_US
@@ -100,10 +102,10 @@ def _clock(desk: Desk, began: _Look) -> Finding:
         "slowest_percent": round(100 * slowest, 3),
         "fastest_percent": round(100 * fastest, 3),
     }
-    if hz != _CLOCK_HZ:
-        return wrong("clock", f"the processor runs at {hz} Hz, not {_CLOCK_HZ}", **measured)
+    if hz != wanted_hz:
+        return wrong("clock", f"the processor runs at {hz} Hz, not {wanted_hz}", **measured)
     if slowest > _OFF or fastest < -_OFF:
         off = rounded_text(100 * (slowest if slowest > 0 else fastest), 2, "+")
-        text = f"{off} % off this computer's, and so would every dose be: the crystal is not one of 12 MHz"
+        text = f"{off} % off this computer's, and so would every dose be: it is another crystal"
         return wrong("clock", text, **measured)
     return good("clock", f"as this computer's, over {rounded_text(most_s, 2)} s", **measured)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -12,6 +14,7 @@ from thecal.workflows.prompts import Prompter
 Optional = Literal["encoder", "motor-supply", "buzzer-sense", "temperature", "upstream", "downstream"]
 OPTIONAL: tuple[Optional, ...] = get_args(Optional)  # the parts that a board may do without
 TRIES = 5
+_WIRE = re.compile("@([A-Z_]+)")
 _FLAG = "--no-input"
 
 
@@ -23,21 +26,27 @@ class Parts(Protocol):
 
 @dataclass(frozen=True)
 class Desk:
-    """`without`: what the command line says is not fitted."""
+    """`without`: what the command line says is not fitted. `wires`: the board's pins by their names; a text
+    for people has one as @NAME."""
 
     parts: Parts
     prompter: Prompter
     without: frozenset[str]
     steps_per_turn: int
+    wires: Mapping[str, int]
 
     @property
     def anybody(self) -> bool:
         """May a person be asked?"""
         return self.prompter.allowed
 
+    def named(self, text: str) -> str:
+        """The text with the board's numbers for its wires."""
+        return _WIRE.sub(lambda found: f"GPIO {self.wires.get(found[1], '?')}", text)
+
     def yes(self, question: str) -> bool:
         """A person's answer, asked again while it is neither."""
-        return self.prompter.answer(f"{question} [y/n]", _FLAG, _yes_or_no)
+        return self.prompter.answer(f"{self.named(question)} [y/n]", _FLAG, _yes_or_no)
 
     def ready(self, what: str) -> None:
         """Somebody does something, and says so."""

@@ -14,7 +14,7 @@ _AT_ONCE_US = 6_000_000  # of steps in one order: shorter than the console is wa
 _FEW = 40  # steps that the encoder is tried with
 _FLOATS = (
     "nothing holds EN while the chip is in reset: 10 kOhm from EN to 3.3 V at the driver is missing, or "
-    "the wire from GPIO 4 is off"
+    "the wire from @ENABLE is off"
 )
 _NO_TURN = ("0", "t")
 _SLACK = 2  # the encoder tells of the step before
@@ -24,12 +24,12 @@ def supply(desk: Desk) -> Finding:
     """By its divider, where that is fitted."""
     part = "motor supply"
     if desk.parts.ask("supply") < 1:
-        if not desk.fitted("motor-supply", "the motor's supply at GPIO 6"):
-            return absent(part, "no divider at GPIO 6: nobody notices when the supply is gone", level=0)
-        text = "missing: GPIO 6 is low. Switch the motor's supply on; else the divider or its wire is off"
+        if not desk.fitted("motor-supply", "the motor's supply at @SUPPLY"):
+            return absent(part, "no divider at @SUPPLY: nobody notices when the supply is gone", level=0)
+        text = "missing: @SUPPLY is low. Switch the motor's supply on; else the divider or its wire is off"
         return wrong(part, text, level=0)
     if not desk.anybody:
-        return good(part, "GPIO 6 is high", level=1)
+        return good(part, "@SUPPLY is high", level=1)
     desk.ready("Switch the motor's supply off")
     off = desk.parts.ask("supply")
     desk.ready("Switch the motor's supply on again")
@@ -37,7 +37,7 @@ def supply(desk: Desk) -> Finding:
     if off:
         return wrong(
             part,
-            "GPIO 6 stays high without it: it is tied to 3.3 V, or the divider hangs at another supply",
+            "@SUPPLY stays high without it: it is tied to 3.3 V, or the divider hangs at another supply",
             level=1,
             level_without=off,
         )
@@ -91,7 +91,7 @@ def _enable_by(free: bool, held: bool) -> Finding:
     if held:
         return wrong(
             "enable",
-            "held when it should be off: EN is tied to ground, or the wire from GPIO 4 goes elsewhere",
+            "held when it should be off: EN is tied to ground, or the wire from @ENABLE goes elsewhere",
         )
     text = "inverted: held when off, free when on. MOTOR_OFF of the motor driver's file is the other level"
     return wrong("enable", text)
@@ -142,7 +142,7 @@ def _turn(desk: Desk) -> Generator[Finding, None, str]:
     )
     several = f"{count_text(desk.steps_per_turn)} steps are one turn of a motor with this --steps-per-turn"
     words = {
-        "0": "the shaft did not move: STEP (GPIO 2) or the motor's supply does not reach the driver, or "
+        "0": "the shaft did not move: STEP (@STEP) or the motor's supply does not reach the driver, or "
         "STEP and another wire are swapped",
         "t": "it trembles: the wires of two coils are mixed up, or one is open; both wires of one conduct",
         "l": f"less than a turn: {several}; the driver makes smaller steps (MS pins)",
@@ -170,18 +170,18 @@ def _encoder(desk: Desk, measured: Mapping[str, int]) -> Finding:
     if sees_moving and sees_still:
         return good(part, "it sees the motor move, and sees it stand", **measured)
     if sees_moving and unheld <= _SLACK:
-        if not desk.fitted("encoder", "an encoder at GPIO 5"):
+        if not desk.fitted("encoder", "an encoder at @STALL"):
             return absent(
                 part,
                 "nobody notices a motor that stands still: set MOTOR_FEEDBACK to 0 in pins.py",
                 **measured,
             )
-        text = "GPIO 5 stays low when the motor stands: its wire is off, or the comparator has no supply"
+        text = "@STALL stays low when the motor stands: its wire is off, or the comparator has no supply"
         return wrong(part, text, **measured)
     if not sees_moving and unheld <= _SLACK:
-        return wrong(part, "inverted: GPIO 5 is high when the motor moves and low when it stands", **measured)
+        return wrong(part, "inverted: @STALL is high when the motor moves and low when it stands", **measured)
     if made - missed <= _SLACK and sees_still:
-        text = "GPIO 5 says that the motor never moves: its wire is tied high, or the light barrier is blind"
+        text = "@STALL says that the motor never moves: its wire is tied high, or the light barrier is blind"
         return wrong(part, text, **measured)
     text = (
         f"it saw {count_text(made - missed)} of {count_text(made)} steps: it slips, or the motor loses steps"

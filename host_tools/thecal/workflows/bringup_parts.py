@@ -55,14 +55,14 @@ def light(desk: Desk) -> Finding:
         if answer == "n":
             break
     return wrong(
-        "light", "not seen: it is GPIO 25, on the Pico itself; a board that has it elsewhere is no Pico"
+        "light", "not seen: it is @LED, on the board itself; one that has it elsewhere is another board"
     )
 
 
 def button(desk: Desk, pressed: int) -> Finding:
     """`pressed`: it was down before anybody was asked to press it."""
     if pressed:
-        text = "it is down while nobody presses it: GPIO 14 touches ground, or the button opens when pressed"
+        text = "it is down while nobody presses it: @BUTTON touches ground, or the button opens when pressed"
         return wrong("button", text, pressed_at_rest=1)
     if not desk.anybody:
         return unasked("button", "it is up at rest; that a press comes through", pressed_at_rest=0)
@@ -83,7 +83,7 @@ def button(desk: Desk, pressed: int) -> Finding:
             why = f"one press counts {presses} times: a loose contact, or a wire that comes and goes"
         else:
             seen = "No press came through. Was it pressed?"
-            why = "no press comes through: a wire is off or at another pin. It goes from GPIO 14 to ground"
+            why = "no press comes through: a wire is off or at another pin. It goes from @BUTTON to ground"
         if desk.yes(seen):
             return wrong("button", why, **measured)
     return wrong("button", f"no press in {TRIES} tries")
@@ -105,25 +105,21 @@ def buzzer(desk: Desk) -> Iterator[Finding]:
     else:
         yield wrong(
             "buzzer",
-            "not heard: GPIO 15 goes by 1 kOhm to the transistor's base, the buzzer to its collector",
+            "not heard: @BUZZER goes by 1 kOhm to the transistor's base, the buzzer to its collector",
         )
     part = "buzzer sense"
     if before:
         if desk.without & {"buzzer-sense"}:
             yield absent(part, "tied high: the pump's own check of its buzzer means nothing", **measured)
         else:
-            text = (
-                "GPIO 13 is high in silence: swapped with GPIO 15, or tied to 3.3 V (--without buzzer-sense)"
-            )
+            text = "@BUZZER_SENSE is high in silence: swapped with @BUZZER, or tied (--without buzzer-sense)"
             yield wrong(part, text, **measured)
     elif sensed:
         yield good(part, "the tone was sensed, and nothing before it", **measured)
     elif heard is False:
         yield wrong(part, "nothing was sensed, as nothing sounds: mend the buzzer first", **measured)
     else:
-        text = (
-            "nothing was sensed at GPIO 13: the pump would say that its buzzer is broken. Rectifier, or wire"
-        )
+        text = "nothing was sensed at @BUZZER_SENSE: the pump would say that its buzzer is broken"
         yield wrong(part, text, **measured)
 
 

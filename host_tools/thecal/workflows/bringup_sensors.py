@@ -13,9 +13,8 @@ _ROOM_MC = (5_000, 45_000)
 _WARMER_MC = 300
 _REST_PA = 5_000
 _PRESSED_PA = 1_000
-_VSYS_MV = (1_800, 5_500)  # what a Pico runs on
-_PINS = {"temperature": "GPIO 26", "upstream": "GPIO 27", "downstream": "GPIO 28"}
-_SWAPPED = "the wires of GPIO 26, 27 and 28 may be swapped"
+_PINS = {"temperature": "@TEMPERATURE", "upstream": "@UPSTREAM", "downstream": "@DOWNSTREAM"}
+_SWAPPED = "the wires of @TEMPERATURE, @UPSTREAM and @DOWNSTREAM may be swapped"
 
 
 def all_of_them(desk: Desk) -> Iterator[Finding]:
@@ -42,7 +41,7 @@ def temperature(desk: Desk) -> Finding:
     measured = {"mc": before, "mc_warmed": after}
     if after is None or after - before < _WARMER_MC:
         now = "nothing" if after is None else _celsius(after)
-        text = f"it does not follow: {_celsius(before)}, and warmed {now}. Another is on GPIO 26? {_SWAPPED}"
+        text = f"it does not follow: {_celsius(before)}, and warmed {now}. Is another there? {_SWAPPED}"
         return wrong(part, text, **measured)
     return good(part, f"{_celsius(before)}, warmed {_celsius(after)}", **measured)
 
@@ -70,19 +69,20 @@ def pressure(desk: Desk, part: Literal["upstream", "downstream"]) -> Finding:
     if abs(moved[mine]) >= _PRESSED_PA:
         return good(part, f"{_kpa(rest[mine])}, squeezed {_kpa(pressed[mine])}", **measured)
     if abs(moved[other]) >= _PRESSED_PA:
-        text = "swapped: the other pressure sensor moved. Swap the wires of GPIO 27 and 28"
+        text = "swapped: the other pressure sensor moved. Swap the wires of @UPSTREAM and @DOWNSTREAM"
         return wrong(part, text, **measured)
     return wrong(part, f"it does not follow: {_kpa(rest[mine])}, squeezed the same", **measured)
 
 
 def battery(desk: Desk) -> Finding:
-    """The Pico's own divider of VSYS."""
+    """The board's own supply, by its divider."""
     *_, found = desk.parts.ask("sample")
-    if found is None or not _VSYS_MV[0] <= found <= _VSYS_MV[1]:
-        seen = "nothing" if found is None else f"{fixed_text(found / 1000, 2)} V"
-        text = f"GPIO 29 reads {seen}, and a Pico runs on 1.8 to 5.5 V: is it a Pico without radio?"
+    least, most = desk.parts.ask("supply_range_mv")
+    if found is None or not least <= found <= most:
+        seen = "nothing" if found is None else _volts(found)
+        text = f"@BATTERY reads {seen}, not {_volts(least)} to {_volts(most)}: is a radio on that pin?"
         return wrong("battery", text, mv=found)
-    return good("battery", f"{fixed_text(found / 1000, 2)} V at VSYS", mv=found)
+    return good("battery", f"{_volts(found)}, the board's own supply", mv=found)
 
 
 def _no_reading(desk: Desk, part: Literal["temperature", "upstream", "downstream"]) -> Finding:
@@ -90,6 +90,10 @@ def _no_reading(desk: Desk, part: Literal["temperature", "upstream", "downstream
         return absent(part, "no sensor: the firmware takes that for a sensor fault")
     text = f"no reading at {_PINS[part]}: the sensor has no supply or its wire is off (or short to 3.3 V)"
     return wrong(part, text)
+
+
+def _volts(mv: int) -> str:
+    return f"{fixed_text(mv / 1000, 2)} V"
 
 
 def _celsius(mc: int) -> str:
