@@ -85,8 +85,8 @@ def report(
         record, key = _simulated(simulate, duration, events, start, seed)
     elif log is not None:
         record, key = command.from_file(log, serial)
-    elif measured is not None and not port:
-        record, key = command.of_flow(measured), None
+    elif (measured or board) is not None and not port:
+        record, key = command.without_a_pump(measured, bringup), None
     else:
         record, key = _of_pump(port)
     record.bringup = board or record.bringup

@@ -60,7 +60,6 @@ import {name} as bringup
 _sent.files.clear()
 gc.collect()
 """
-_STOP = b"\x03"  # Ctrl-C
 _END = "bringup.end()\n"
 _RESET = "import machine\nmachine.reset()\n"
 
@@ -104,7 +103,7 @@ def opened(port: str, wait_s: float, board: facts.Chip) -> Generator[tuple[Parts
             yield Parts(console), about
         finally:
             with contextlib.suppress(Exception):
-                console.serial.write(_STOP)  # somebody may have broken off in the middle of a turn
+                chip_console.interrupt(console)  # somebody may have broken off in the middle of a turn
             for words in (_END, _RESET):
                 with contextlib.suppress(Exception):
                     console.exec(words)

@@ -99,6 +99,12 @@ def _open_console(port: str, patience_s: int, image: str) -> Any:
     return console
 
 
+def interrupt(console: Any) -> None:
+    """Back to its prompt, whatever it was at. mpremote.TransportError, OSError: it does not come."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        console.enter_raw_repl(soft_reset=False, timeout_overall=_ONLY_TRY_S)
+
+
 def _begin_anew(line: "serial.Serial") -> None:
     """Earlier tries have asked for prompts too: those are let go, and one more asked for."""
     waiting = True

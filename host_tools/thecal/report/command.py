@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from thecal._io import atomic_write
+from thecal._io.shown import shown
 from thecal.errors import ThecalError
 from thecal.eventlog import log_keys, text
 from thecal.link.client import Client
@@ -139,9 +140,9 @@ def _flow_of(record: Record, trace: Path, duration_us: int, step_volume_pl: int)
     return Flow(commits[0], AMBULATORY_EVERY_US, [int(volume) for volume in volumes], how)
 
 
-def of_flow(measured: MeasuredFlow) -> Record:
-    """No pump at all: a flow alone."""
-    return Record(source=measured.source, events=[])
+def without_a_pump(measured: MeasuredFlow | None, bringup: Path | None) -> Record:
+    """No pump at all: a flow alone, or what was found of a board."""
+    return Record(source=measured.source if measured else shown(str(bringup)), events=[])
 
 
 def write(

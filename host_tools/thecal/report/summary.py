@@ -62,7 +62,7 @@ def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredF
     that was weighed; of a record without a log nothing else is shown."""
     chain = chains.check(record, key)
     report = Report(
-        title=f"Pump {record.serial}" if record.serial else f"A pump's {'log' if record.events else 'flow'}",
+        title=_title(record, measured),
         subtitle=f"Session report, made {made:%Y-%m-%d %H:%M} from {record.source}",
         record=record,
         chain=chain,
@@ -70,14 +70,16 @@ def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredF
         boluses=boluses_of(record.events),
     )
     add = report.sections.append
-    board = list(bringup.blocks(record.bringup, record.serial))
     if measured is not None:
         add(("Measured flow", list(_measured_blocks(report, measured))))
-        if not record.events:
-            report.sections += [("Bring-up of the board", board)] if board else []
-            return report
-    add(("Pump and log", [*_chain_blocks(chain), *_pump_blocks(record, chain.digest)]))
-    report.sections += [("Bring-up of the board", board)] if board else []
+    board = list(bringup.blocks(record.bringup, record.serial))
+    alone = not record.events and (measured is not None or bool(board))
+    if not alone:
+        add(("Pump and log", [*_chain_blocks(chain), *_pump_blocks(record, chain.digest)]))
+    if board:
+        add(("Bring-up of the board", board))
+    if alone:
+        return report
     if record.program is not None:
         rows = [(setting.field, setting.text) for setting in from_wire(record.program)]
         add(("Program", [Table(("setting", "value"), rows)]))
@@ -92,6 +94,12 @@ def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredF
         add(("Flow accuracy", list(_trumpet_blocks(report))))
     add(("Log", list(_log_blocks(record))))
     return report
+
+
+def _title(record: Record, measured: MeasuredFlow | None) -> str:
+    if record.serial:
+        return f"Pump {record.serial}"
+    return "A pump's log" if record.events else "A pump's flow" if measured else "A pump's board"
 
 
 def when(record: Record, at_us: int) -> str:

@@ -36,6 +36,7 @@ class Person(io.StringIO):
         self.asked: list[str] = []
         self.mistakes: list[str] = []  # said before the right answer
         self.leaves: Any = None  # a board whose cable is pulled at the third question
+        self.stops_at = ""  # a question at which Ctrl-C is pressed
         self._world, self._turn = world, turn
         self._blinks = self._tones = 0
 
@@ -46,6 +47,8 @@ class Person(io.StringIO):
         self.write("\n")
         if self.leaves is not None and len(self.asked) == 3:
             self.leaves.leave()
+        if self.stops_at and self.stops_at in question:
+            raise KeyboardInterrupt
         if self.mistakes:
             return self.mistakes.pop(0) + "\n"
         return self._answer(question) + "\n"

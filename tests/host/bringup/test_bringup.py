@@ -211,7 +211,7 @@ def test_a_running_pump_is_refused(folder, blank, quick_thecal):
 
 
 def test_nothing_is_done_before_the_yes_and_nobody_is_asked_for_ever(micropython, folder, monkeypatch):
-    """A no; answers that are none; an input that ends; a board that goes away. No record of any."""
+    """A no; answers that are none; Ctrl-C; a board that goes away. No record of any, and the motor is off."""
     with StandIn(micropython, folder) as board:
         for words, says in (
             (["n"], "not confirmed: nothing was changed"),
@@ -230,6 +230,11 @@ def test_nothing_is_done_before_the_yes_and_nobody_is_asked_for_ever(micropython
             (["--steps-per-turn", "0", "--yes"], 2),
         ):
             assert walk(monkeypatch, board, *line)[0] == code
+        stops = Person(board)
+        stops.stops_at = "What did the shaft do"
+        code, _, person = walk(monkeypatch, board, person=stops)
+        assert (code, board.seen()["force"], board.seen()["resets"]) == (130, 0, 1)
+        assert "interrupted" in person.getvalue()
         gone = Person(board)
         gone.leaves = board
         code, _, person = walk(monkeypatch, board, person=gone)
@@ -248,6 +253,9 @@ def test_the_report_shows_the_record_and_keeps_it(micropython, folder, monkeypat
     assert "Bring-up of the board" in shown
     assert "wrong: light" in shown
     assert "This bring-up was of RP-832A512F" in shown
+    alone = quick_thecal("report", "--bringup", "bringup.json", "--out", "alone.html")
+    assert alone.code == 0, alone
+    assert "A pump&#39;s board" in (folder / "alone.html").read_text()
     again = quick_thecal("report", "--log", "kept.json", "--out", "again.html")
     assert again.code == 0, again
     assert "it is GPIO 25" in (folder / "again.html").read_text()
