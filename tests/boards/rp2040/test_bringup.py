@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from boards.rp2040.wired_board import WiredBoard
 from host.bringup.person import Person, groups, merged
+from host.cli.conftest import THECAL, heed_ctrl_c
 from thecal import cli
 from thecal.workflows import bringup
 
@@ -52,3 +55,20 @@ def test_what_is_wired_wrong_is_said(image, tmp_path, monkeypatch, names: list[s
     assert wrong.keys() == says.keys(), said
     for part, words in says.items():
         assert wrong[part].startswith(words), said
+
+
+def test_ctrl_c_in_the_middle_of_a_turn_leaves_the_motor_off(image, tmp_path):
+    """As a process, which is told so while the board makes steps."""
+    with WiredBoard(image) as board:
+        with subprocess.Popen(
+            [THECAL, "bringup", "--port", board.port, "--no-input", "--yes"],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c,
+        ) as process:  # fmt: skip
+            assert board.turning.wait(300)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=300)
+        seen = board.seen()
+    assert process.returncode == 130, err
+    assert "WRONG" not in out
+    assert (seen["force"], seen["position"] < 200) == (0, True)
+    assert not (tmp_path / "bringup.json").exists()

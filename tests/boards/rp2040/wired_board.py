@@ -17,6 +17,7 @@ STEP, DIR, ENABLE, STALL, SUPPLY, SENSE, BUTTON, LED = 2, 3, 4, 5, 6, 13, 14, 25
 _BUZZER_SLICE = 7  # of PWM; its output B is GPIO 15
 _LOWEST = 2  # of the ADC, so that noise does not pass below nothing
 _DEED_US = 400_000  # a press, from its beginning
+_TURNING = 20
 _DONE_S = 120
 
 
@@ -30,6 +31,7 @@ class WiredBoard(BoardOnUsb):
         self._saw = {"blinks": 0, "tones": 0, "position": 0, "trembled": 0}
         self._sounds = False
         self._moved = True
+        self.turning = threading.Event()  # it has made so many steps
         self._deeds: queue.Queue[tuple[dict[str, Any], threading.Event]] = queue.Queue()
         gpio = self.chip.mcu.gpio
         gpio[STEP].add_listener(self._rises(self._step))
@@ -120,5 +122,7 @@ class WiredBoard(BoardOnUsb):
         if self._moved:
             forward = (self._level(DIR) == "HIGH") == (world["direction"] == "ok")
             self._saw["position"] += world["steps"] if forward else -world["steps"]
+            if abs(self._saw["position"]) >= _TURNING:
+                self.turning.set()
         elif force and world["motor"] == "coils":
             self._saw["trembled"] = 1
