@@ -19,7 +19,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from thecal._io.arguments import checked, path_of
+from thecal._io.arguments import checked
 from thecal.commands.status import Snapshot
 from thecal.errors import PortError, WrongArgument
 from thecal.link import keyring
@@ -214,8 +214,9 @@ class Pump:
             Refused, Unanswered: the pump does not take it, or the line broke; nothing was changed.
         """
         from thecal.commands.review import Review
+        from thecal.therapy.load import judged
 
-        return Review.of(self.client, _checked(therapy), keep_clock=keep_clock)
+        return Review.of(self.client, judged(therapy), keep_clock=keep_clock)
 
     def propose_bolus(self, dose: str, *, over: str, extended: bool = False) -> Proposed:
         """Propose a clinician's bolus; nothing is given before its `commit`.
@@ -246,6 +247,8 @@ class Pump:
         lot: str = "",
         expiry: date | None = None,
         measured: str = "",
+        label: str = "",
+        label_volume: str = "",
         program: str | os.PathLike[str] | Therapy | CheckedTherapy | None = None,
     ) -> Refill:
         """Propose to record a refill; nothing is on record before its `commit`.
@@ -256,6 +259,9 @@ class Pump:
             lot: of the drug, at most 24 bytes.
             expiry: of the drug, as its label says.
             measured: found in the reservoir after filling: "39.8 mL"; "": not measured.
+            label: drug and concentration as the syringe says, "morphine 20 mg/mL", a mixture with + between:
+                what differs from the program is refused; "": not read.
+            label_volume: as the syringe says; "": not read.
             program: the therapy of what was filled in, or its file; one commit puts both in force, or
                 neither.
 
@@ -264,10 +270,13 @@ class Pump:
 
         Raises:
             TherapyError: the program is wrong.
+            ThecalError: the label says another drug or concentration, more than fits, or an earlier day.
             QuantityError: an amount has no unit, or is no whole number of the wire's.
             Refused, Unanswered: the pump does not take it, or the line broke; nothing was changed.
         """
         from thecal.commands.refill import Before, Wanted
+        from thecal.therapy.load import judged
+        from thecal.therapy.refill_label import read_label
         from thecal.units.quantities import VOLUME, parse_whole
 
         wanted = Wanted(
@@ -276,8 +285,9 @@ class Pump:
             lot,
             expiry,
             measured_pl=None if measured == "" else parse_whole(measured, VOLUME, zero=True),
+            label=read_label(label, label_volume),
         )
-        return Before.ask(self.client).propose(wanted, None if program is None else _checked(program))
+        return Before.ask(self.client).propose(wanted, None if program is None else judged(program))
 
     def propose_prime(self, *, dry: bool, implant: bool) -> Prime:
         """Propose to prime the catheter; nothing flows before its `commit`.
@@ -386,14 +396,3 @@ class Pump:
             "skipping the bridge",
             lambda: self.client.request(skip, press="to leave the bridge"),
         )
-
-
-def _checked(therapy: str | os.PathLike[str] | Therapy | CheckedTherapy) -> CheckedTherapy:
-    from thecal.therapy.checked import CheckedTherapy
-    from thecal.therapy.judge import checked as judged
-    from thecal.therapy.load import load_therapy
-    from thecal.therapy.models import Therapy
-
-    if isinstance(therapy, CheckedTherapy):
-        return therapy
-    return judged(therapy) if isinstance(therapy, Therapy) else load_therapy(path_of(therapy, "therapy"))

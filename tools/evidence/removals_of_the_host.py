@@ -16,6 +16,13 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ("tests/host/simulation/test_missed.py",),
     ),
     (
+        "RES-08",
+        "host_tools/thecal/commands/refill.py",
+        "        self.check_label(wanted, program)",
+        "        pass",
+        ("tests/host/cli/test_refill_label.py",),
+    ),
+    (
         "DEL-14",
         "firmware/pump/safety/supervisor.py",
         "1 if prescription.withdrawal else 0",

@@ -51,7 +51,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "bolus": Entry("dose.bolus", "Give a bolus: the clinician's of --dose over --duration, or the patient's with --patient."),
         "stop": Entry("dose.stop", "Stop delivery at once; a running bolus ends, and what it gave is recorded."),
         "resume": Entry("dose.resume", "Resume delivery at the basal rate that is scheduled now."),
-        "refill": Entry("service.refill", "Record a refill: what came out against what was counted, the trend, a question, the record. With --program the therapy of what was filled in takes effect at the same instant."),
+        "refill": Entry("service.refill", "Record a refill: the syringe's label against the program, what came out against what was counted, the trend, a question, the record. With --program the therapy of what was filled in takes effect at the same instant."),
         "prime": Entry("service.prime", "Prime the catheter, at an implant or a revision only. It is no dose, and it is on record."),
         "cancel-plan": Entry("service.cancel_plan", "End a taper or titration where it stands: its present dose stays."),
         "skip-bridge": Entry("service.skip_bridge", "Leave a bridge before its volume is through: the program's own rate begins."),

@@ -25,9 +25,11 @@ from thecal.cli.common import (
 from thecal.cli.declare import CHANGE, command
 from thecal.cli.option_rules import apart, needs, rules
 from thecal.cli.store import NoStore, Reason, remember
+from thecal.cli.syringe import Expiry, LabelText, LabelVolume, Lot, Syringe
 from thecal.errors import ThecalError
 
 if TYPE_CHECKING:
+    from thecal.commands.refill import Wanted
     from thecal.link.responses.pump import Committed
     from thecal.pump import Pump
     from thecal.workflows.prompts import Prompter
@@ -160,11 +162,16 @@ def _report(pump: "Pump", prompter: "Prompter", path: Path | None, *, asks: bool
     "thecal replace weaker.toml",
     'thecal replace weaker.toml --volume "40 mL" --residual "3 mL" --bridge --yes --json',
 )
+@rules("replace", needs("--label-volume", "--label"))
 def replace(
     therapy: Therapy,
     port: Port = "",
     volume: FilledIn = "",
     residual: CameOut = "",
+    label: LabelText = "",
+    label_volume: LabelVolume = "",
+    lot: Lot = "",
+    expiry: Expiry = "",
     bridge: Annotated[
         bool | None, typer.Option("--bridge/--no-bridge", help="Bridge the old filling in the catheter.")
     ] = None,
@@ -179,28 +186,38 @@ def replace(
     """Fill in another concentration: review, bridge, refill and program, in one step after the last yes."""
     need_yes_for_json(as_json, yes)
     from thecal.therapy.load import load_therapy
-    from thecal.units.quantities import RESIDUAL, VOLUME
     from thecal.workflows import replace as guided
     from thecal.workflows.session import Answers
 
-    for option, text in (("--volume", volume), ("--residual", residual)):
-        if text:
-            quantity(option, text, VOLUME, zero=option == "--residual")
     wanted, prompter = load_therapy(therapy), prompter_of(no_input, as_json)
-    volume_pl = prompter.quantity("How much was filled in", VOLUME, "--volume", volume)
-    residual_pl = prompter.quantity("How much came out before", RESIDUAL, "--residual", residual, zero=True)
     answers = Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
-    amounts = {"volume_pl": volume_pl, "residual_pl": residual_pl}
+    filling = _filling(prompter, volume, residual, Syringe(label, label_volume, lot, expiry))
     with open_pump(port) as pump:
         with only_json(as_json):
             refill, (committed, review) = guided.replace(
-                pump.client, prompter, wanted, answers, **amounts, bridge=bridge
+                pump.client, prompter, wanted, answers, filling, bridge=bridge
             )
         _remember(pump, "replace", no_store, reason, committed, refill.amounts)
     if as_json:
         print_json({"schema": 1, "refill": refill.as_json(), "program": review.as_json(committed)})
     else:
         print(f"The refill is on record; {review.proposal.reading['name']} runs.")
+
+
+def _filling(prompter: "Prompter", volume: str, residual: str, syringe: Syringe) -> "Wanted":
+    """What was filled in, with what is missing asked for."""
+    from thecal.commands.refill import Wanted
+    from thecal.units.quantities import RESIDUAL, VOLUME
+
+    syringe.checked()
+    for option, text in (("--volume", volume), ("--residual", residual)):
+        if text:
+            quantity(option, text, VOLUME, zero=option == "--residual")
+    volume_pl = prompter.quantity("How much was filled in", VOLUME, "--volume", volume)
+    residual_pl = prompter.quantity("How much came out before", RESIDUAL, "--residual", residual, zero=True)
+    if prompter.asked:  # somebody is there
+        syringe = syringe.asked(prompter)
+    return Wanted(volume_pl, residual_pl, syringe.lot, syringe.good_until(), label=syringe.read())
 
 
 @command(CHANGE, "thecal implant --therapy examples/morphine-constant.toml", "thecal implant --dry --yes")

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,10 +25,9 @@ from thecal.cli.common import (
     quantity,
 )
 from thecal.cli.declare import CHANGE, CHANGES, READS, command
-from thecal.cli.option_rules import apart, rules
+from thecal.cli.option_rules import apart, needs, rules
 from thecal.cli.store import NoStore, Reason, remember
-from thecal.errors import ThecalError
-from thecal.units import local_time
+from thecal.cli.syringe import Expiry, LabelText, LabelVolume, Lot, Syringe
 
 if TYPE_CHECKING:
     from thecal.commands.refill import Refill, Wanted
@@ -37,13 +35,19 @@ if TYPE_CHECKING:
     from thecal.therapy.checked import CheckedTherapy
 
 
-@command(CHANGE, 'thecal refill --volume "40 mL" --residual "3.1 mL"')
+@command(
+    CHANGE,
+    'thecal refill --volume "40 mL" --residual "3.1 mL"',
+    'thecal refill --volume "40 mL" --residual "3.1 mL" --label "morphine 20 mg/mL" --lot A-17 --yes',
+)
 @rules(
     "refill",
     apart(
         "--show",
         "--volume",
         "--residual",
+        "--label",
+        "--label-volume",
         "--lot",
         "--expiry",
         "--stable",
@@ -51,12 +55,15 @@ if TYPE_CHECKING:
         "--program",
         why="it records nothing; leave it out to record.",
     ),
+    needs("--label-volume", "--label"),
 )
 def refill(
     volume: FilledIn = "",
     residual: CameOut = "",
-    lot: Annotated[str, typer.Option(metavar="TEXT", help="The drug's lot.")] = "",
-    expiry: Annotated[str, typer.Option(metavar="DATE", help="Of the drug, by its label: 2026-09-30.")] = "",
+    label: LabelText = "",
+    label_volume: LabelVolume = "",
+    lot: Lot = "",
+    expiry: Expiry = "",
     stable: Annotated[
         str, typer.Option(metavar="DURATION", help='How long it keeps in the pump: "40 d".')
     ] = "",
@@ -76,14 +83,13 @@ def refill(
     no_store: NoStore = False,
     as_json: Json = False,
 ) -> None:
-    """Record a refill: what came out against what was counted, the trend, a question, the record. With
-    --program the therapy of what was filled in takes effect at the same instant."""
-    if not show:
-        need_yes_for_json(as_json, yes)
+    """Record a refill: the syringe's label against the program, what came out against what was counted, the
+    trend, a question, the record. With --program the therapy of what was filled in takes effect at the same
+    instant."""
+    need_yes_for_json(as_json and not show, yes)
     from thecal.commands import refill as refill_command
 
-    given = _Given(volume, residual, lot, expiry, stable, measured)
-    given.check()
+    given = _Given(volume, residual, Syringe(label, label_volume, lot, expiry), stable, measured).checked()
     therapy = _therapy_of(program)
     with open_pump(port, READS if show else CHANGES) as pump:
         before = refill_command.Before.ask(pump.client)
@@ -134,14 +140,14 @@ class _Given:
 
     volume: str
     residual: str
-    lot: str
-    expiry: str
+    syringe: Syringe
     stable: str
     measured: str
 
-    def check(self) -> None:
+    def checked(self) -> "_Given":
         """Wrong usage is found before any port is opened."""
         self.wanted(partly=True)
+        return self
 
     def completed(self, yes: bool) -> "_Given":
         """With what is missing asked for; a script that says --yes is asked nothing."""
@@ -159,11 +165,7 @@ class _Given:
             prompter.quantity("What came out", RESIDUAL, "--residual", zero=True)
         )
         volume = self.volume or volume_text(prompter.quantity("What was filled in", VOLUME, "--volume"))
-        lot = self.lot or prompter.answer("The drug's lot (empty: none)?", "--lot", _lot)
-        expiry = self.expiry or prompter.answer(
-            "Its expiry date (for example 2026-09-30; empty: none)?", "--expiry", _date
-        )
-        return replace(self, residual=residual, volume=volume, lot=lot, expiry=expiry)
+        return replace(self, residual=residual, volume=volume, syringe=self.syringe.asked(prompter))
 
     def wanted(self, *, partly: bool = False) -> "Wanted":
         """In wire units."""
@@ -177,38 +179,12 @@ class _Given:
         return Wanted(
             volume_pl=amount("--volume", self.volume),
             residual_pl=amount("--residual", self.residual),
-            lot=self.lot,
-            expiry=_expiry(self.expiry),
+            lot=self.syringe.lot,
+            expiry=self.syringe.good_until(),
             stable_days=quantity("--stable", self.stable, STABLE) // 86_400 if self.stable else None,
             measured_pl=amount("--measured", self.measured) if self.measured else None,
+            label=self.syringe.read(),
         )
-
-
-def _date(text: str) -> str:
-    """A date as it was typed, or nothing. ThecalError: it is none."""
-    if text:
-        try:
-            date.fromisoformat(text)
-        except ValueError:
-            raise ThecalError(f'"{text}" is not a date', 'write it like "2026-09-30"') from None
-        local_time.parse_start(text)  # one that the pump can hold
-    return text
-
-
-def _expiry(text: str) -> date | None:
-    """A date of the command line. A wrong one is wrong usage."""
-    try:
-        return date.fromisoformat(_date(text)) if text else None
-    except ThecalError as error:
-        raise typer.BadParameter(f"{error}.", param_hint="--expiry") from error
-
-
-def _lot(text: str) -> str:
-    """A lot's name. ThecalError: the pump does not take it."""
-    from thecal.therapy.rules.commands import lot_problems, refuse
-
-    refuse("the lot", lot_problems(text))
-    return text
 
 
 @command(CHANGE, "thecal prime --implant --dry")

@@ -24,7 +24,7 @@ from thecal.link.proposals import refill_values
 from thecal.link.responses.alarms import Reservoir
 from thecal.link.responses.pump import Committed, Proposal, Status
 from thecal.link.uncertain_delivery import before_commit, certain_delivery
-from thecal.therapy import refill_date
+from thecal.therapy import refill_date, refill_label
 from thecal.therapy.drug_library.rules import stable_days
 from thecal.therapy.refill_check import (
     RefillCheck,
@@ -34,7 +34,8 @@ from thecal.therapy.refill_check import (
     refill_json,
     trend_words,
 )
-from thecal.therapy.rules.commands import refill_problems, refuse
+from thecal.therapy.refill_label import Label
+from thecal.therapy.rules.commands import expiry_problems, refill_problems, refuse
 from thecal.units import local_time
 from thecal.units.amounts import volume_text
 from thecal.units.json_numbers import SCHEMA, nl
@@ -59,6 +60,7 @@ class Wanted:
     expiry: date | None = None  # of the drug, as its label says
     stable_days: int | None = None  # in the pump; None: by the drug table
     measured_pl: int | None = None  # found in the reservoir after filling
+    label: Label | None = None  # of the syringe; None: nobody has read it
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,23 @@ class Before:
         review = Review.made(self.client, prepared, proposal, "the refill with its program")
         return Refill(after, wanted, proposal, check, review)
 
+    def check_label(self, wanted: Wanted, program: Mapping[str, Any] | None = None) -> None:
+        """ThecalError: what is in the syringe is not what would be on record (RES-08). `program`: what comes
+        with the refill; None: the one that runs goes on."""
+        today = self.local.date() if self.status.clock_set else date.today()
+        refuse("the refill", expiry_problems(wanted.expiry, today))
+        gives = self.program if program is None else program
+        if wanted.label is not None:
+            refill_label.check(
+                wanted.label,
+                gives["drugs"],
+                reservoir_pl=gives["reservoir_pl"],
+                filled_pl=wanted.volume_pl,
+                with_program=program is not None,
+            )
+
     def _propose(self, wanted: Wanted, program: dict[str, object] | None) -> tuple[Proposal, RefillCheck]:
+        self.check_label(wanted, program)
         check = RefillCheck(
             self.reservoir.filled_pl,
             self.status.reservoir_pl,
@@ -266,6 +284,8 @@ class Refill:
                 f"ATTENTION: {volume_text(missing_pl)} less found than injected: POSSIBLE POCKET FILL. "
                 "The pump will stop; watch the patient for an overdose now."
             )
+        if wanted.label is not None:
+            lines.append(f"The label says {wanted.label.words()}: as the program.")
         until = self.before.stable_until(wanted)
         if wanted.lot or until:
             lines.append(f"Lot {wanted.lot or 'not said'}, good until {until or 'not said'}.")
@@ -295,12 +315,24 @@ class Refill:
             **refill_json(self.check),
             "trend": trend_json(self.trend),
             "lot": wanted.lot,
+            "label": _label_json(wanted.label),
             "stable_until": until.isoformat() if until else None,
             "measured_nl": None if wanted.measured_pl is None else nl(wanted.measured_pl),
             "pocket_fill": self.pocket_fill,
             "refill_by": following.at.isoformat(timespec="seconds") if following else None,
             "refill_reason": following.reason if following else None,
         }
+
+
+def _label_json(label: Label | None) -> dict[str, object] | None:
+    """What was read; None: nothing was."""
+    if label is None:
+        return None
+    drugs = [
+        {"name": drug.name, "concentration_ng_per_ml": str(drug.concentration_ng_per_ml)}
+        for drug in label.drugs
+    ]
+    return {"drugs": drugs, "volume_nl": None if label.volume_pl is None else nl(label.volume_pl)}
 
 
 def trend_json(trend: Trend) -> dict[str, object]:

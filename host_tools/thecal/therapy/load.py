@@ -6,10 +6,12 @@ read_model(path)    only the single fields read: for `thecal.therapy.check`, whi
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from thecal._io.arguments import path_of
 from thecal.errors import TherapyError
 from thecal.therapy.checked import CheckedTherapy
 from thecal.therapy.judge import checked
@@ -31,6 +33,13 @@ def load_therapy(path: Path | str) -> CheckedTherapy:
         LibraryError: the drug library in use is refused.
     """
     return checked(read_model(path))
+
+
+def judged(therapy: str | os.PathLike[str] | Therapy | CheckedTherapy) -> CheckedTherapy:
+    """A therapy as a caller of the Python API has it, or its file."""
+    if isinstance(therapy, CheckedTherapy):
+        return therapy
+    return checked(therapy) if isinstance(therapy, Therapy) else load_therapy(path_of(therapy, "therapy"))
 
 
 def parse_therapy(text: str, name: str = "therapy") -> CheckedTherapy:

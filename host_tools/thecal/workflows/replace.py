@@ -27,17 +27,19 @@ def replace(
     prompter: Prompter,
     therapy: CheckedTherapy,
     answers: Answers,
+    filling: Wanted,
     *,
-    volume_pl: int,
-    residual_pl: int,
     bridge: bool | None,
 ) -> tuple[Refill, Programmed]:
     """Another filling: refill, program, bridge. `bridge` None: ask, when there is something to bridge."""
+    volume_pl = filling.volume_pl
     prepared = before_commit("the review", lambda: prepare_program(client, therapy, refill_pl=volume_pl))
     if prepared.running is None:
         raise ThecalError("the pump has no program: there is no filling to replace", "use `thecal implant`")
+    before = Before.ask(client)
+    before.check_label(filling, prepared.values)
     therapy, prepared = _bridged(client, prompter, therapy, prepared, bridge, volume_pl)
-    refill = Before.ask(client).propose(Wanted(volume_pl, residual_pl), therapy, prepared)
+    refill = before.propose(filling, therapy, prepared)
     assert refill.review is not None
     try:
         _show(prepared, refill)

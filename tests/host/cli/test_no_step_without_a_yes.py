@@ -46,6 +46,8 @@ VALUES = {
     "--duration": "5 min",
     "--for": {"stop": "1 min", "report": "1 h"},
     "--residual": "39 mL",
+    "--label": "morphine 20 mg/mL",
+    "--label-volume": "40 mL",
     "--lot": "L1",
     "--expiry": "2026-09-30",
     "--program": "{w}",

@@ -11,7 +11,10 @@ from thecal.cli.option_rules import RULES
 COMMANDS = dict(leaves(typer.main.get_command(app)))
 NOWHERE = "/nowhere/at/all"  # no port: whoever opened it would say so with exit code 1
 VALUES = {"--line": "usb", "--role": "clinician"}
-DUE = {"campaign": ("power-cuts",)}  # arguments without which a line is wrong for another reason
+DUE = {
+    "campaign": ("power-cuts",),
+    "replace": ("file",),
+}  # arguments without which a line is wrong for another reason
 
 
 def value_of(path: str, name: str) -> list[str]:

@@ -73,6 +73,7 @@ def test_the_document(quick_thecal: Thecal, quickly: Emulator):
         "trend": {"refills": 1, "ratio": "0.992", "suspicious": False, "ratios": ["0.992"]},
         "outcome": "carried_out",
         "lot": "A-17",
+        "label": None,
         "measured_nl": "39800000",
         "pocket_fill": False,
         "refill_by": f"{day}T00:00:00",
@@ -104,7 +105,7 @@ def test_the_trend(quick_thecal: Thecal, quickly: Emulator):
 
 
 def test_what_is_missing_is_asked_for(quick_thecal: Thecal, filled: Emulator):
-    answers = "39.9 mL\n40 mL\nB-2\n2030-01-31\ny\n"
+    answers = "39.9 mL\n40 mL\nmorphine 20 mg/mL\n40 mL\nB-2\n2030-01-31\ny\n"
     done = quick_thecal("refill", port=filled.port, stdin=answers)
     assert done.out.splitlines()[-1] == "The refill is on record."
     assert "Lot B-2, good until 2030-01-31." in done.out

@@ -202,7 +202,16 @@ WORKFLOWS = {
     "refill": (("refill",), {}),
     "replace": (
         ("replace", "{weaker}"),
-        {"was filled in": "40 mL", "came out": "39 mL", "Bridge": "b", "Record": "y"},
+        {
+            "was filled in": "40 mL",
+            "came out": "39 mL",
+            "label: drug": "morphine 10 mg/mL",
+            "Volume on": "40 mL",
+            "lot": "",
+            "expiry": "",
+            "Bridge": "b",
+            "Record": "y",
+        },
     ),
     "implant": (("implant",), {"dry or primed": "d", "Prime now": "y"}),
 }

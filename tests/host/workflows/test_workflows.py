@@ -103,12 +103,13 @@ def test_another_concentration_with_its_bridge(
     presses(monkeypatch, therapy)
     weaker = changed(tmp_path, *NEW)
     before = running(therapy)
-    refused = quick_thecal("replace", weaker, port=therapy.port, stdin="40 mL\n39 mL\nb\nn\n")
+    label = "morphine 10 mg/mL\n40 mL\n\n\n"
+    refused = quick_thecal("replace", weaker, port=therapy.port, stdin=f"40 mL\n39 mL\n{label}b\nn\n")
     assert "not confirmed" in refused.err
     assert running(therapy) == before
     with Client.connect(therapy.port) as client:
         assert not [event for event in client.events() if event.kind == "refilled"]
-    done = quick_thecal("replace", weaker, port=therapy.port, stdin="40 mL\n39 mL\nb\ny\n")
+    done = quick_thecal("replace", weaker, port=therapy.port, stdin=f"40 mL\n39 mL\n{label}b\ny\n")
     assert done.code == 0, done.err
     assert "understood: 39 mL" in done.err
     assert "without a bridge, 200 % of the intended dose" in done.out

@@ -7,7 +7,7 @@ line that names the bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -60,6 +60,11 @@ def refill_problems(refill: Mapping[str, Any], reservoir_pl: int, today: int) ->
         good, first, last = map(local_time.date_text, (day, today, local_time.LAST_DAY))
         found.append(f"the drug is good until {good}; it must be from the pump's today, {first}, to {last}")
     return found
+
+
+def expiry_problems(expiry: date | None, today: date) -> list[str]:
+    """What is wrong with the date on a drug's label."""
+    return [f"the drug expired on {expiry}, and today is {today}"] if expiry and expiry < today else []
 
 
 def lot_problems(lot: str) -> list[str]:
