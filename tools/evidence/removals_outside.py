@@ -13,7 +13,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         "host_tools/thecal/_io/private.py",
         "FILE = 0o600",
         "FILE = 0o644",
-        ("tests/project/test_private_files.py",),
+        ("tests/project/test_private_files.py::test_what_is_written_is_nobody_elses",),
     ),
     (
         "SEC-22 keys that others may read",

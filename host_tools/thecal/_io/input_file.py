@@ -216,4 +216,6 @@ def _too_large(path: Path, most: int) -> FileError:
 
 def _unreadable(path: Path, error: Exception) -> FileError:
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return FileError(f"{path} cannot be read: {why.lower()}")
+    missing = isinstance(error, FileNotFoundError)
+    hint = "correct its name, or say in which folder it is" if missing else "name another file"
+    return FileError(f"{path} cannot be read: {why.lower()}", hint)

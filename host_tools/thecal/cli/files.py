@@ -167,6 +167,8 @@ def check(
     from thecal.therapy.check import check_files
 
     report = check_files(therapy, running)
+    if not as_json and not therapy.exists():  # which is no fault of a therapy
+        raise TherapyError([report.errors[0]], "correct its name, or say in which folder it is")
     if as_json:
         print_json(report.as_json())
     else:

@@ -90,8 +90,26 @@ def session(
 ) -> None:
     """See what the pump does, change it with a review of old, new and change, and write a report."""
     need_yes_for_json(as_json, yes)
+    from thecal.therapy.load import load_therapy
+    from thecal.units import quantities
     from thecal.workflows import session as guided
 
+    for option, text, kind in (  # before anything is looked at
+        ("--dose", dose, quantities.DOSE_RATE),
+        ("--bolus-dose", bolus_dose, quantities.MASS),
+        ("--lockout", lockout, quantities.DURATION),
+        ("--limit-24h", limit_24h, quantities.MASS),
+        ("--low-reservoir", low_reservoir, quantities.VOLUME),
+    ):
+        if text:
+            quantity(option, text, kind)
+    if change:
+        try:
+            guided.factor_of(change)
+        except quantities.QuantityError as error:
+            raise typer.BadParameter(f"{error}.", param_hint="--change") from error
+    if therapy is not None:
+        load_therapy(therapy)
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
     _report_path(str(report or ""))  # before anything is changed
     answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from thecal.cli.commands import SECTIONS
 from thecal.units.registry import known
 
 _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+")
@@ -27,7 +28,12 @@ def words(message: str, arguments: Sequence[str]) -> str:
     if (extra or message.startswith(_NO_OPTION)) and (said := _unquoted(arguments)):
         return said
     if extra:
-        return f'"{extra[1]}" belongs to nothing here: leave it out, or quote what is one value.'
+        return (
+            f'"{extra[1]}" belongs to nothing here: name the option that it is for, quote what is one value, '
+            "or leave it out."
+        )
+    if message.startswith(_NO_OPTION) and (before := _before_its_command(arguments)):
+        return before
     if message.startswith(_NO_OPTION) and (long := _one_dash(arguments)):
         return f"options have two dashes: -{long}."
     for pattern, better in _BETTER:
@@ -45,6 +51,16 @@ def _unquoted(arguments: Sequence[str]) -> str:
             amount = f"{option} " if option else ""
             return f'an amount and its unit are one value: quote them, {amount}"{value} {unit}".'
     return ""
+
+
+def _before_its_command(arguments: Sequence[str]) -> str:
+    """An option that stands before the command; "": none does."""
+    first = arguments[0]
+    names = [name for section in SECTIONS.values() for name in section]
+    command = next((one for one in arguments[1:] if one in names), "")
+    if not first.startswith("-") or not command:
+        return ""
+    return f"options stand after the command: thecal {command} {first.partition('=')[0]} ..."
 
 
 def _one_dash(arguments: Sequence[str]) -> str:

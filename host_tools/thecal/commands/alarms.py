@@ -32,10 +32,13 @@ def confirm(client: Client, name: str) -> dict[str, object]:
 
 def silence(client: Client) -> dict[str, object]:
     """Silence for as long as the pump allows."""
+    stands = bool(client.alarms().standing)
     silent_s = certain_delivery(client, "the silence", client.silence_alarms)
     text = (
         "The pump keeps silent." if silent_s is None else f"The pump keeps silent for {span_text(silent_s)}."
     )
+    if not stands:
+        text = f"No alarm stands. {text[:-1]} should one be raised."
     return {"schema": SCHEMA, "silent_s": silent_s, "text": text}
 
 

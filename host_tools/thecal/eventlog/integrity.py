@@ -44,6 +44,7 @@ _DAY_S = 86_400
 _YEAR_S = 366 * _DAY_S
 _CHANGED = "its tag does not fit: it was changed, is another pump's, or what stood before it was changed"
 
+_FILTERS = {"faults", "doses"}  # rings that a log may be filtered to
 Begins = Literal["first record", "oldest kept", "not known"]
 Ends = Literal["newest", "not known"]
 
@@ -69,6 +70,7 @@ class Verdict:
     begins: Begins = "not known"  # with what: the log's very first record, the oldest that the pump keeps
     ends: Ends = "not known"  # with the newest record that the pump had
     untied: tuple[int, ...] = ()  # records whose tag could not be checked: the tag before is not there
+    only: str = ""  # there are records of this ring alone, as `thecal log --faults` writes them
 
     @property
     def ok(self) -> bool:
@@ -79,7 +81,7 @@ class Verdict:
     def whole(self) -> bool:
         """Is every record as the pump wrote it, and none missing without a reason, at neither end?"""
         known = self.begins != "not known" and self.ends != "not known"
-        return self.ok and known and not self.untied and not self.unchecked_to
+        return self.ok and known and not (self.untied or self.unchecked_to or self.only)
 
     @property
     def words(self) -> str:
@@ -97,6 +99,11 @@ class Verdict:
         }
         parts = [f"records {self.first} to {self.last} ({self.records}) were checked", head[self.begins]]
         parts.append(tail[self.ends])
+        if self.only:
+            parts.append(
+                f"the file is filtered, it holds the {self.only} alone: for the rest give the whole log, "
+                "`thecal log --jsonl > FILE`"
+            )
         if self.untied:
             numbers = ", ".join(map(str, self.untied))
             parts.append(f"not checked: {numbers}, for the tag before is not there")
@@ -176,7 +183,9 @@ def verify_part(key: bytes, events: Sequence[Event]) -> Verdict:
         first, last, tag = (mine[0].sequence, mine[-1].sequence, mine[-1].tag) if mine else (0, 0, before)
         rings.append(LogRing(first, last, _MORE_THAN_KEPT, before, tag))
     state = LogState((ordered[-1].sequence if ordered else 0) + 1, 0, False, rings[0], rings[1], rings[2])
-    return _verdict(key, state, events, known=False)
+    found = {ring_of(event) for event in ordered}
+    only = next(iter(found)) if len(found) == 1 and found <= _FILTERS else ""
+    return _verdict(key, state, events, known=False, only=only)
 
 
 def _from_the_start(key: bytes, all_rings: Sequence[Event], ring: Sequence[Event]) -> bool:
@@ -186,7 +195,7 @@ def _from_the_start(key: bytes, all_rings: Sequence[Event], ring: Sequence[Event
     return hmac.compare_digest(tag_of(key, NO_TAG, ring[0]), ring[0].tag)
 
 
-def _verdict(key: bytes, state: LogState, events: Sequence[Event], *, known: bool) -> Verdict:
+def _verdict(key: bytes, state: LogState, events: Sequence[Event], *, known: bool, only: str = "") -> Verdict:
     events, flaws = _ordered(events)
     unchecked_to = max((event.a for event in events if _is_new_key(event)), default=0)
     rings = {
@@ -206,7 +215,7 @@ def _verdict(key: bytes, state: LogState, events: Sequence[Event], *, known: boo
         if ring_of(event) not in rings
     ]
     lost = tuple(event for event in events if event.kind == "records_lost")
-    flaws += _gaps(state, events, lost)
+    flaws += () if only else _gaps(state, events, lost)
     first = events[0].sequence if events else 0
     return Verdict(
         len(events),
@@ -218,6 +227,7 @@ def _verdict(key: bytes, state: LogState, events: Sequence[Event], *, known: boo
         "first record" if first == 1 else "oldest kept" if known else "not known",
         "newest" if known else "not known",
         tuple(sorted(untied)),
+        only,
     )
 
 

@@ -86,6 +86,8 @@ def flash(
     wrong. Tries for `wait_s` to get at its console, while somebody resets the board. Returns what was
     installed, and the pump that says hello (None where it speaks on another line)."""
     board = board or facts.chip()
+    if not wait_s:
+        Transport(port).close()  # is it there? Before anything is built, which takes a while
     built = chip.build(board=board) if signed is None else signed.files
     if wait_s:
         tell(f"Waiting up to {wait_s:g} s for the board: reset it or plug it in now")

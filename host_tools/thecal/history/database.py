@@ -84,6 +84,10 @@ class Store:
             raise StoreError(
                 f"there is no store {path} yet", "it begins with the first program, log, refill or import"
             )
+        if path.exists() and not path.is_file():
+            raise StoreError(
+                f"{path} is no file that could hold a store", f"name another with {where.VARIABLE}"
+            )
         with clear_words(path):
             private.folder(path.parent)
             private.ready(path)  # SQLite gives its journals the same mode

@@ -76,12 +76,17 @@ def _dose(prompter: Prompter, document: Document, given: str) -> None:
     document["basal"]["dose"] = dose_rate_text(ng)
 
 
+def factor_of(text: str) -> Fraction:
+    """What a change in percent multiplies by. QuantityError: it is none."""
+    if not text.endswith("%") or text[:1] not in ("+", "-"):
+        raise QuantityError(f'"{text}" is no change in percent; write its sign and %, like "+10 %"')
+    return 1 + parse_number(text[:-1].strip(), "+10") / 100
+
+
 def _change(prompter: Prompter, document: Document, given: str) -> None:
     """Every basal dose by the same percent; a result that is not a whole ng/day is refused, never rounded."""
     text = given or prompter.line('Change of every basal dose ("+10 %")?', "--change")
-    if not text.endswith("%") or text[:1] not in ("+", "-"):
-        raise QuantityError(f'"{text}" is no change in percent; write its sign and %, like "+10 %"')
-    factor = 1 + parse_number(text[:-1].strip(), "+10") / 100
+    factor = factor_of(text)
     basal = document["basal"]
     for step in [basal] if "dose" in basal else basal["step"]:
         old = parse_whole(step["dose"], DOSE_RATE)

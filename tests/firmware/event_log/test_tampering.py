@@ -126,6 +126,17 @@ def test_of_a_part_it_is_said_what_was_not_checked(log: Log, begins: int):
             assert not found.whole
 
 
+@pytest.mark.req("REC-15", part="a filtered log is a part, and said to be one")
+@pytest.mark.parametrize("ring", ["faults", "doses"])
+def test_a_filtered_log_is_no_broken_one(log: Log, ring: str):
+    part = [event for event in log.events if event.ring == ring]
+    verdict = integrity.verify_part(log.key, part)
+    assert (verdict.flaws, verdict.whole, verdict.only) == ((), False, ring)
+    assert f"the file is filtered, it holds the {ring} alone" in verdict.words
+    spoilt = [*part[:-1], changed(part[-1], "a")]
+    assert integrity.verify_part(log.key, spoilt).flaws or len(part) == 1
+
+
 @pytest.mark.req("REC-15", part="records taken out, put elsewhere, doubled, of another pump")
 def test_what_was_done_to_the_order_is_said_as_it_was(log: Log):
     events = log.events
