@@ -90,28 +90,10 @@ def session(
 ) -> None:
     """See what the pump does, change it with a review of old, new and change, and write a report."""
     need_yes_for_json(as_json, yes)
-    from thecal.therapy.load import load_therapy
-    from thecal.units import quantities
     from thecal.workflows import session as guided
 
-    for option, text, kind in (  # before anything is looked at
-        ("--dose", dose, quantities.DOSE_RATE),
-        ("--bolus-dose", bolus_dose, quantities.MASS),
-        ("--lockout", lockout, quantities.DURATION),
-        ("--limit-24h", limit_24h, quantities.MASS),
-        ("--low-reservoir", low_reservoir, quantities.VOLUME),
-    ):
-        if text:
-            quantity(option, text, kind)
-    if change:
-        try:
-            guided.factor_of(change)
-        except quantities.QuantityError as error:
-            raise typer.BadParameter(f"{error}.", param_hint="--change") from error
-    if therapy is not None:
-        load_therapy(therapy)
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
-    _report_path(str(report or ""))  # before anything is changed
+    _judge(*amounts, therapy, report)
     answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)
     prompter = prompter_of(no_input, as_json)
     with open_pump(port) as pump:
@@ -128,6 +110,40 @@ def session(
         print_json({"schema": 1, "changed": programmed is not None, "program": program, "report": made})
     elif made:
         print(f"{made['path']}: log {made['chain']}, {made['chain_words']}")
+
+
+def _judge(
+    dose: str,
+    change: str,
+    bolus_dose: str,
+    lockout: str,
+    limit_24h: str,
+    low_reservoir: str,
+    therapy: Path | None,
+    report: Path | None,
+) -> None:
+    """What a session is to change and to write, before anything is looked at."""
+    from thecal.therapy.load import load_therapy
+    from thecal.units import quantities
+    from thecal.workflows import session as guided
+
+    for option, text, kind in (
+        ("--dose", dose, quantities.DOSE_RATE),
+        ("--bolus-dose", bolus_dose, quantities.MASS),
+        ("--lockout", lockout, quantities.DURATION),
+        ("--limit-24h", limit_24h, quantities.MASS),
+        ("--low-reservoir", low_reservoir, quantities.VOLUME),
+    ):
+        if text:
+            quantity(option, text, kind)
+    try:
+        if change:
+            guided.factor_of(change)
+    except quantities.QuantityError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="--change") from error
+    if therapy is not None:
+        load_therapy(therapy)
+    _report_path(str(report or ""))
 
 
 def _remember(
