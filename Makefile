@@ -73,10 +73,11 @@ dist: $(VENV)/.dist  ## Build dist/: sdist, the wheel of it, what it runs on (Cy
 		--output-file dist/thecal.cdx.json requirements/run.lock
 	@cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
 
-pictures: $(VENV)/.docs  ## Make the pictures of the documents anew: a day by `make run`, the live monitor
+pictures: $(VENV)/.docs $(VENV)/.test  ## Make the pictures of the documents anew: `make run`, live monitor, the page (needs chromium)
 	@$(BIN)/python -m thecal.simulation.demo
 	@cp build/run.png docs/images/run.png
 	@$(BIN)/python tools/generate/monitor_picture.py
+	@$(BIN)/python tools/generate/web_pictures.py
 
 flash: setup  ## Put the firmware on a board (PORT=/dev/ttyACM0 FLASH_ARGS="--production")
 	@$(BIN)/thecal flash --port "$(PORT)" $(FLASH_ARGS)

@@ -39,7 +39,7 @@ _LINES = 120  # of the log
 _STEPS_OF_A_RATE = 20
 _RATE_OVER_US = 120_000_000  # at most, where less flows
 _NG_PER_MG = 10**6
-_SMALL_NG = 10**5  # a day's dose below it is shown in micrograms
+_SMALL_NG = 10**6  # a day's dose below it is shown in micrograms
 STEPS_A_TURN = 200  # of the motor that is drawn
 Document = dict[str, Any]
 

@@ -3,7 +3,7 @@ import { by, draw, make, put } from "./dom.js";
 
 const TITLES = { rate: "Rate", dose: "Dose given", tip: "Dose out of the catheter's tip", windows: "Windows against limits", reservoir: "Reservoir" };
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 4]];
-const HEIGHT = 170, EVERY_MS = 200;
+const HEIGHT = 140, EVERY_MS = 200;
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

@@ -17,19 +17,25 @@ const busy = new Set();
 
 async function ask(what, values, button) {
   if (button && busy.has(button)) return { ok: false, error: "it is being done", hint: "" };
-  if (button) busy.add(button);
-  enable();
+  setBusy(button, true);
   const answer = await line.ask(what, values);
-  if (button) busy.delete(button);
-  enable();
+  setBusy(button, false);
   const words = answer.ok ? answer.said : `Nothing was done: ${answer.error}${answer.hint ? `. ${answer.hint}` : ""}`;
   if (words !== undefined && (words || !answer.ok)) put(by("said"), words);
   if (answer.reload) line.end("This page is of another version of thecal. Reload it.");
   return answer;
 }
 
+// A button that is at work keeps the keyboard's focus, which a disabled one would lose; pressed again it does nothing.
+function setBusy(button, on) {
+  if (!button) return;
+  button.setAttribute("aria-busy", String(on));
+  if (on) busy.add(button);
+  else busy.delete(button);
+}
+
 const press = (id, what, values = () => ({})) => by(id).addEventListener("click", () => ask(what, values(), by(id)));
-by("go").addEventListener("click", () => ask(state.clock?.running ? "pause" : "go", {}, by("go")));
+by("go").addEventListener("click", () => ask(state.clock?.running ? "pause" : "go", {}));
 press("next", "next");
 press("press", "press");
 press("power", "power", () => ({ on: state.power === false }));
@@ -70,7 +76,7 @@ function take(news) {
   if ("run" in news) showRun(news.run);
   if (news.rows_anew) charts.anew(news.rows_anew);
   if (news.rows_more) charts.more(news.rows_more);
-  if (news.clock) showClock(news.clock);
+  if (news.clock || "next" in news) showClock(state.clock);
   if (news.at) put(by("clock"), news.at.text);
   if (news.local) put(by("local"), `${news.local}, the pump's own`);
   if (news.drawing) {
@@ -84,7 +90,7 @@ function take(news) {
   if (news.log) showLog(news.log);
   if (news.stands) showStands(news.stands);
   if (news.record) {
-    put(by("record-count"), `${news.record.count} events`);
+    put(by("record-count"), news.record.count === 1 ? "1 event" : `${news.record.count} events`);
     put(by("record"), news.record.lines.join("\n"));
   }
   if (news.said) put(by("said"), news.said);
@@ -116,7 +122,7 @@ function showState() {
 
 function showClock(clock) {
   put(by("go-text"), clock.running ? "Pause" : "Let time pass");
-  put(by("go-sign"), clock.running ? "⏸" : "▶");
+  put(by("go-sign"), clock.running ? "‖" : "▶");
   const pace = clock.running && clock.pace ? `now ${count(clock.pace)} times as fast as real` : "";
   put(by("pace"), [pace, state.next ?? ""].filter(Boolean).join("; "));
   if (document.activeElement !== by("speed")) {
@@ -209,10 +215,10 @@ function enable() {
   by("take-over").hidden = line.lost || state.acts !== false;
   const live = may && Boolean(state.run) && !state.ended;
   for (const control of document.querySelectorAll("#bench button, #speed")) {
-    if (control.id !== "sound") control.disabled = !live || busy.has(control);
+    if (control.id !== "sound") control.disabled = !live;
   }
-  by("end-pump").disabled = !may || !state.run || busy.has(by("end-pump"));
-  by("start-form").querySelector("button").disabled = !may || busy.has(by("start-form").querySelector("button"));
+  by("end-pump").disabled = !may || !state.run;
+  by("start-form").querySelector("button").disabled = !may;
 }
 
 const about = await (await fetch("about.json")).json();
