@@ -77,7 +77,7 @@ pictures: $(VENV)/.docs $(VENV)/.test  ## Make the pictures of the documents ane
 	@$(BIN)/python -m thecal.simulation.demo
 	@cp build/run.png docs/images/run.png
 	@$(BIN)/python tools/generate/monitor_picture.py
-	@$(BIN)/python tools/generate/web_pictures.py
+	@$(BIN)/python tools/generate/web_pictures.py  # docs/images/web.gif, docs/images/web.png
 
 flash: setup  ## Put the firmware on a board (PORT=/dev/ttyACM0 FLASH_ARGS="--production")
 	@$(BIN)/thecal flash --port "$(PORT)" $(FLASH_ARGS)
