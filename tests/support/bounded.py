@@ -17,7 +17,7 @@ def _peak() -> int:
 
 @contextlib.contextmanager
 def bounded(what: object, *, cpu: bool = False) -> Iterator[None]:
-    """The block's own peak of memory, not that of what ran before. `cpu`: its own time, too."""
+    """The block's own peak of memory, not that of what ran before. `cpu`: its own time, for much work."""
     clock = time.process_time if cpu else time.monotonic
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, began = _peak(), clock()
