@@ -17,7 +17,7 @@ FAMOUS = frozenset(
 )
 OURS = "thecal"
 PATH = compiled.text_of(ROOT).folders
-FOLDERS = [ROOT / folder for folder in (*PATH, "boards/rp2040")]
+FOLDERS = [ROOT / folder for folder in (*PATH, "boards/rp2040", "boards/browser")]
 
 
 def names_in(folder: Path) -> set[str]:
@@ -35,7 +35,7 @@ def test_no_name_is_taken(folder: Path):
     assert names & (installed | FAMOUS | sys.stdlib_module_names) == set()
 
 
-@pytest.mark.parametrize("board", ["unix", "rp2040"])
+@pytest.mark.parametrize("board", ["unix", "rp2040", "browser"])
 def test_no_two_modules_of_a_board_have_one_name(board: str):
     own = [file.stem for file in (ROOT / "boards" / board).rglob("*.py")]
     found = own + [file.stem for file in (ROOT / "boards" / "common").glob("*.py")]

@@ -1,10 +1,16 @@
-"""Hook of MkDocs (mkdocs.yml): the page of every command from the code; links that leave docs/ made plain.
+"""Hook of MkDocs (mkdocs.yml): the page of every command from the code; the pump in its page; plain links.
 
-The page reference/commands.md exists only in the site: nobody has to keep it up to date.
+Links that leave docs/ have no page in the site: their text stays.
+
+The page reference/commands.md exists only in the site: nobody has to keep it up to date. So does the live
+page of the pump (`browser_pump`), where npm can be had.
 """
 
+import functools
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -14,7 +20,14 @@ from thecal.cli.app import app
 from thecal.cli.declare import EXAMPLES
 from thecal.cli.option_rules import sentences
 
+sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads this file alone
+
+import browser_pump
+
 PAGE = "reference/commands.md"
+PUMP_PAGE = "pump.md"
+LIVE = "pump-live.html"
+_LIVE_MARK = "<!-- the pump -->"
 _OUTSIDE = re.compile(
     r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)(?:README\.md|CONTRIBUTING\.md|SECURITY\.md|examples|boards|tests|LICENSE)[^)]*\)"
 )
@@ -27,9 +40,36 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
     """Links to files outside docs/ and to folders have no page in the site: their text stays."""
+    if page.file.src_uri == PUMP_PAGE:
+        markdown = markdown.replace(_LIVE_MARK, _shown())
     return _FOLDER.sub(r"\1", _OUTSIDE.sub(r"\1", markdown))
+
+
+def on_post_build(config: Any) -> None:
+    """The live page stands beside the one that shows it."""
+    text, _ = _live()
+    if text:
+        (Path(config.site_dir) / LIVE).write_text(text, encoding="utf-8")
+
+
+@functools.cache
+def _live() -> tuple[str, str]:
+    """The pump's page, or why there is none."""
+    try:
+        return browser_pump.page(), ""
+    except browser_pump.Unavailable as error:
+        print(f"docs: built without the pump in a page: {error}")
+        return "", str(error)
+
+
+def _shown() -> str:
+    text, why = _live()
+    if not text:
+        return f"*This site was built without it: {why}.*"
+    frame = f'<iframe src="{LIVE}" title="The pump" style="width: 100%; height: 80vh; border: 0"></iframe>'
+    return f'{frame}\n\n<a href="{LIVE}">The pump on a page of its own</a>: one file, which can be kept.'
 
 
 def page() -> str:

@@ -2,6 +2,7 @@
 
     boards/rp2040/build.toml   a chip: how its firmware is compiled, and how it is put on
     boards/unix/build.toml     a process: how the emulated pump is compiled and started
+    boards/browser/build.toml  a page: how the firmware is compiled for MicroPython for the web
 
 A file must say all of a class below and no more, each of its type. What is wrong is one line of `BoardError`.
 """
@@ -20,6 +21,7 @@ from thecal.errors import BoardError
 FILE = "build.toml"
 CHIP = "rp2040"  # the board that `thecal flash` is for, where nobody names another
 PROCESS = "unix"
+PAGE = "browser"
 COMMON = "boards/common"
 DRIVERS = "boards/drivers"
 Facts = TypeVar("Facts")
@@ -161,6 +163,21 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True)
+class PageModules:
+    """`common`: modules of boards/common that go in."""
+
+    common: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """A board that is a page in a browser."""
+
+    modules: PageModules
+    mpy_cross: Compiler
+
+
+@dataclass(frozen=True)
 class Chip:
     """A chip's folder and its facts."""
 
@@ -185,7 +202,7 @@ def chip(name: str = CHIP) -> Chip:
 def chips() -> list[Chip]:
     """Every board with a chip, by its name. BoardError."""
     found = sorted(file.parent.name for file in (paths.project_root() / "boards").glob(f"*/{FILE}"))
-    return [chip(name) for name in found if name != PROCESS]
+    return [chip(name) for name in found if name not in (PROCESS, PAGE)]
 
 
 def process(root: Path | None = None) -> ProcessFacts:
@@ -198,6 +215,17 @@ def process(root: Path | None = None) -> ProcessFacts:
     for name in (*facts.modules.scripts, facts.modules.multi_boot):
         if not (folder / name).is_file():
             raise no_module(folder, f"modules names {name}", f"boards/{PROCESS}/{name}")
+    return facts
+
+
+def page(root: Path | None = None) -> PageFacts:
+    """The page's, of this tree or the project. BoardError."""
+    folder = _folder(PAGE, root)
+    facts = _read(folder, "page", PageFacts)
+    for name in facts.modules.common:
+        file = f"{COMMON}/{name}.py"
+        if not (folder.parents[1] / file).is_file():
+            raise no_module(folder, f"modules.common names {name}", file)
     return facts
 
 

@@ -256,6 +256,10 @@ def _kept(rig):
     if not allocated:
         rig.expect(kept.read() == second, "a kept document was not replaced")
         rig.expect(rig.board.store.keep("conformance").read() == second, "a kept document is not on flash")
+    words = array("I", [1, 2, 1073741823])
+    kept = rig.board.store.keep("conformance-words")
+    kept.write(words)
+    rig.expect(kept.read() == bytes(memoryview(words)), "a kept document of words was not written whole")
 
 
 def _folder(rig):

@@ -132,7 +132,9 @@ def test_another_board_is_built_by_its_own_facts(home: Path):
 def test_thecal_flash_takes_a_board_by_its_name(home: Path, tmp_path: Path):
     done = run_command("flash", "--image", str(tmp_path / "x.uf2"), "--board", "made-up")
     assert done.returncode == 1
-    assert done.stderr == ("there is no boards/made-up/build.toml; name one of these boards: rp2040, unix\n")
+    assert done.stderr == (
+        "there is no boards/made-up/build.toml; name one of these boards: browser, rp2040, unix\n"
+    )
     done = run_command("flash", "--image", str(tmp_path / "x.uf2"), "--board", "unix")
     assert done.stderr == (
         "boards/unix/build.toml: kind is 'process', not \"chip\"; name a board of that kind\n"
@@ -188,6 +190,14 @@ def test_every_folder_of_boards_with_a_board_has_its_facts():
     assert facts.process().modules.folders[0] == "."
     assert facts.chip().facts.flash.block_bytes == facts.process().flash.block_bytes
     assert facts.chip().facts.file_system.blocks == facts.process().flash.blocks
+
+
+def test_the_page_says_of_itself_what_is_there(home: Path):
+    assert "provisioning" in facts.page(home).modules.common
+    file = home / "boards" / "browser" / "build.toml"
+    file.write_text(file.read_text().replace('"folder"', '"folders"'))
+    with pytest.raises(BoardError, match=r"common names folders, and there is no boards/common/folders\.py"):
+        facts.page(home)
 
 
 def test_no_fact_of_a_board_is_typed_in_the_host():
