@@ -43,19 +43,19 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
     """Links to files outside docs/ and to folders have no page in the site: their text stays."""
     if page.file.src_uri == PUMP_PAGE:
-        markdown = markdown.replace(_LIVE_MARK, _shown())
+        markdown = markdown.replace(_LIVE_MARK, shown())
     return _FOLDER.sub(r"\1", _OUTSIDE.sub(r"\1", markdown))
 
 
 def on_post_build(config: Any) -> None:
     """The live page stands beside the one that shows it."""
-    text, _ = _live()
+    text, _ = live()
     if text:
         (Path(config.site_dir) / LIVE).write_text(text, encoding="utf-8")
 
 
 @functools.cache
-def _live() -> tuple[str, str]:
+def live() -> tuple[str, str]:
     """The pump's page, or why there is none."""
     try:
         return browser_pump.page(), ""
@@ -64,8 +64,9 @@ def _live() -> tuple[str, str]:
         return "", str(error)
 
 
-def _shown() -> str:
-    text, why = _live()
+def shown() -> str:
+    """What the docs' page has of it."""
+    text, why = live()
     if not text:
         return f"*This site was built without it: {why}.*"
     frame = f'<iframe src="{LIVE}" title="The pump" style="width: 100%; height: 80vh; border: 0"></iframe>'

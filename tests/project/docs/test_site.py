@@ -13,6 +13,8 @@ import pytest
 import typer
 import yaml
 
+import browser_pump
+import docs_site
 from thecal.cli.app import app
 
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
@@ -125,6 +127,26 @@ def test_nothing_is_loaded_from_the_web(site: Path):
         text = page.read_text(encoding="utf-8")
         assert not loads.search(text), page
         assert not styles.search(text), page
+
+
+def test_the_pump_is_in_its_page_or_the_page_says_why_not(site: Path):
+    text = (site / "pump.html").read_text(encoding="utf-8")
+    if (site / docs_site.LIVE).is_file():
+        assert f'<iframe src="{docs_site.LIVE}" title="The pump"' in text
+    else:
+        assert "This site was built without it: " in text
+
+
+def test_a_site_without_npm_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    def nothing() -> str:
+        raise browser_pump.Unavailable("there is no npm (install Node.js 20 or newer)")
+
+    monkeypatch.setattr(browser_pump, "page", nothing)
+    docs_site.live.cache_clear()
+    shown = docs_site.shown()
+    assert shown == "*This site was built without it: there is no npm (install Node.js 20 or newer).*"
+    assert capsys.readouterr().out.count("\n") == 1
+    docs_site.live.cache_clear()
 
 
 def test_the_commands_page_has_every_command(site: Path):
