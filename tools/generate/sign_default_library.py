@@ -16,7 +16,7 @@ from thecal.therapy.drug_library import signing
 from thecal.therapy.drug_library.model import read_model
 from thecal.therapy.toml_file import parse_toml
 
-_FOLDER = Path("host_tools/thecal/library")
+_FOLDER = Path("host_tools/thecal/therapy/drug_library")
 _KEY = re.compile(r'^SHIPPED_KEY = ".*"$', re.MULTILINE)
 
 

@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "flash": Entry("board.flash", "Bring the firmware onto a board, over its line or as a UF2 file."),
         "library": Entry("library.library", "Show, make and sign the drug library: limits, start doses, rules."),
         "bringup": Entry("bringup.bringup", "Lead a person through a new board without a program: what is wired wrong? Water only."),
+        "convert": Entry("convert.convert", "Show what an oral dose of morphine would be intrathecally, beside its start dose: advice only."),
         "web": Entry("web.web", "The bench of an emulated pump as a page in a browser: see it work, break it, replay what was done."),
     },
     "Look at a pump": {

@@ -5,6 +5,7 @@ committed by its digest (HOST-02).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +28,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.convert import Oral, oral_advice
 from thecal.cli.declare import CHANGE, CHANGES, command, examples, group
 from thecal.cli.store import NoStore, Reason, remember
 
@@ -55,6 +57,7 @@ def program(
             "--keep-clock", help="Leave a clock that was never set; the first program sets it otherwise."
         ),
     ] = False,
+    oral: Oral = "",
     reason: Reason = "",
     no_store: NoStore = False,
     as_json: Json = False,
@@ -64,8 +67,9 @@ def program(
     from thecal.therapy.load import load_therapy
 
     wanted = load_therapy(therapy)
+    advice = oral_advice(oral, wanted.model.primary.name)
     with open_pump(port) as pump:
-        review = pump.propose_program(wanted, keep_clock=keep_clock)
+        review = replace(pump.propose_program(wanted, keep_clock=keep_clock), advice=advice)
         if not as_json:
             review.print_tables()
         agreed_or_withdraw(pump, review, large=confirm_large_change, soft=confirm_soft_limits)

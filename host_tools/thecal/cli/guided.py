@@ -22,6 +22,7 @@ from thecal.cli.common import (
     print_json,
     quantity,
 )
+from thecal.cli.convert import Oral, taken
 from thecal.cli.declare import CHANGE, command
 from thecal.cli.option_rules import apart, needs, rules
 from thecal.cli.store import NoStore, Reason, remember
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from thecal.link.responses.pump import Committed
     from thecal.pump import Pump
     from thecal.workflows.prompts import Prompter
+    from thecal.workflows.session import Programmed
 
 NoInput = Annotated[bool, typer.Option("--no-input", help="Ask nobody: what is missing is an error.")]
 Dry = Annotated[
@@ -77,6 +79,7 @@ def session(
     limit_24h: Annotated[str, typer.Option(metavar="MASS", help="Dose limit of 24 h.")] = "",
     low_reservoir: Annotated[str, typer.Option(metavar="VOLUME", help="Of the low-reservoir alarm.")] = "",
     therapy: Annotated[Path | None, typer.Option(metavar="THERAPY.toml", help="A whole therapy.")] = None,
+    oral: Oral = "",
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html|FILE.pdf", help="Where the report goes.")
     ] = None,
@@ -94,7 +97,7 @@ def session(
 
     amounts = (dose, change, bolus_dose, lockout, limit_24h, low_reservoir)
     _judge(*amounts, therapy, report)
-    answers = guided.Answers(*amounts, therapy, yes, confirm_large_change, confirm_soft_limits)
+    answers = guided.Answers(*amounts, taken(oral), therapy, yes, confirm_large_change, confirm_soft_limits)
     prompter = prompter_of(no_input, as_json)
     with open_pump(port) as pump:
         with only_json(as_json):
@@ -106,8 +109,7 @@ def session(
         prompter.done = f"{name} runs" if programmed else ""
         made = _report(pump, prompter, report, asks=prompter.allowed and not yes)
     if as_json:
-        program = programmed[1].as_json(committed) if programmed else None
-        print_json({"schema": 1, "changed": programmed is not None, "program": program, "report": made})
+        print_json({"schema": 1, "changed": programmed is not None, **_program(programmed), "report": made})
     elif made:
         print(f"{made['path']}: log {made['chain']}, {made['chain_words']}")
 
@@ -144,6 +146,11 @@ def _judge(
     if therapy is not None:
         load_therapy(therapy)
     _report_path(str(report or ""))
+
+
+def _program(programmed: "Programmed | None") -> dict[str, object]:
+    """Of the document: the program that was committed."""
+    return {"program": programmed[1].as_json(programmed[0]) if programmed else None}
 
 
 def _remember(
@@ -254,11 +261,13 @@ def _filling(prompter: "Prompter", volume: str, residual: str, syringe: Syringe)
     return Wanted(volume_pl, residual_pl, syringe.lot, syringe.good_until(), label=syringe.read())
 
 
+@rules("implant", needs("--oral", "--therapy", why="it is shown beside the review of a program."))
 @command(CHANGE, "thecal implant --therapy examples/morphine-constant.toml", "thecal implant --dry --yes")
 def implant(
     port: Port = "",
     therapy: Annotated[Path | None, typer.Option(metavar="THERAPY.toml", help="Program this first.")] = None,
     dry: Dry = None,
+    oral: Oral = "",
     yes: Yes = False,
     confirm_large_change: Large = False,
     confirm_soft_limits: Soft = False,
@@ -273,7 +282,8 @@ def implant(
     from thecal.workflows import replace as guided
     from thecal.workflows import session
 
-    answers = session.Answers(yes=yes, large=confirm_large_change, soft=confirm_soft_limits)
+    large, soft = confirm_large_change, confirm_soft_limits
+    answers = session.Answers(oral_ng_per_day=taken(oral), yes=yes, large=large, soft=soft)
     prompter, programmed = prompter_of(no_input, as_json), None
     wanted = load_therapy(therapy) if therapy else None
     with open_pump(port) as pump:
@@ -292,8 +302,7 @@ def implant(
             raise ThecalError(f"{prompter.done}: {error.message}", error.hint) from error
         _remember(pump, "implant", no_store, reason, programmed[0] if programmed else None)
     if as_json:
-        program = programmed[1].as_json(programmed[0]) if programmed else None
-        print_json({"schema": 1, "program": program, "prime": prime.as_json()})
+        print_json({"schema": 1, **_program(programmed), "prime": prime.as_json()})
     else:
         print("The prime runs.")
 

@@ -126,6 +126,8 @@ def drug_lines(drug: DrugEntry) -> Iterator[tuple[str, str, str]]:
         percent = f"{step.percent} % either way" if step.percent else ""
         rise = f"{dose_rate_text(step.rise_ng_per_day)} up" if step.rise_ng_per_day else ""
         yield "step", ", ".join(part for part in (rise, percent) if part), step.cited
+    if drug.oral:
+        yield "oral", f"{drug.oral.ratio} to 1; {drug.oral.least} to 1 was published too", drug.oral.cited
     for stability in drug.stability:
         first = f" ({stability.first_days} d the first filling)" if stability.first_days else ""
         upto = concentration_text(stability.up_to_ng_per_ml)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from thecal.therapy.oral_dose import OralAdvice
+
 
 class LargeChange(ThecalError):
     """A dose would change more than twofold, and nobody has agreed to that."""
@@ -47,6 +49,7 @@ class Review:
     limits_24h_ng: list[int | None]
     what: str = "the program"
     sets_clock: bool = False  # the commit first sets a clock that was never set
+    advice: OralAdvice | None = None  # what an oral dose would be, shown beside the start dose (HOST-31)
 
     @classmethod
     def of(cls, client: Client, therapy: CheckedTherapy, *, keep_clock: bool = True) -> Review:
@@ -132,6 +135,8 @@ class Review:
             console.print(Unparted(f"{text}, {datetime.now():{CLOCK}} (--keep-clock: not)"))
         for warning in self.prepared.warnings:
             console.print(Unparted(f"note: {warning.field} {warning.message}"))
+        for line in self.advice.words() if self.advice else ():
+            console.print(Unparted(f"advice: {line}"))
 
     def _worst_table(self) -> Table:
         table = _table("The most that any 24 h can bring")
@@ -168,6 +173,7 @@ class Review:
             "scheduled_24h_ng": {name: exact_or_whole(dose.scheduled_ng) for name, dose in worst},
             "worst_case_24h_ng": {name: exact_or_whole(dose.worst_ng) for name, dose in worst},
             "warnings": [warning._asdict() for warning in self.prepared.warnings],
+            "oral_advice": self.advice.as_json() if self.advice else None,
             "soft_limits": [
                 {"field": x.field, "what": x.what, "value": x.value, "limit": x.limit}
                 for x in self.prepared.soft_limits

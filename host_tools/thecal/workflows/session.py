@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from thecal.link.client import Client
 from thecal.link.responses.pump import Committed
 from thecal.link.uncertain_delivery import before_commit, withdraw
 from thecal.therapy.checked import CheckedTherapy
+from thecal.therapy.drug_library import names
+from thecal.therapy.drug_library.model import HAS_ORAL
 from thecal.therapy.load import load_therapy
+from thecal.therapy.oral_dose import OralAdvice, advise, parse_oral
 from thecal.therapy.settings_diff import from_wire
 from thecal.units.amounts import dose_rate_text, duration_text, mass_text, volume_text
 from thecal.units.quantities import (
@@ -34,6 +37,7 @@ from thecal.workflows.prompts import Prompter
 from thecal.workflows.running import document_of, therapy_of
 
 Document = dict[str, Any]
+_ORAL = "a"
 Programmed = tuple[Committed | None, Review]  # None: the pump did it, and its answer was lost
 
 
@@ -47,6 +51,7 @@ class Answers:
     lockout: str = ""
     limit_24h: str = ""
     low_reservoir: str = ""
+    oral_ng_per_day: int = 0  # what was taken by mouth; no change, but for advice (HOST-31)
     therapy: Path | None = None
     yes: bool = False
     large: bool = False
@@ -185,11 +190,18 @@ def adjusted(prompter: Prompter, program: Document | None, answers: Answers) -> 
 def _menu(prompter: Prompter, document: Document) -> None:
     """Asks until nothing more shall change."""
     fits = [adjustment for adjustment in ADJUSTMENTS if adjustment.has(document)]
-    options = [(x.key, x.text) for x in fits] + [("0", "nothing (more)")]
+    options = [(x.key, x.text) for x in fits]
+    drug = document["drug"][0]["name"]
+    if names.same(drug, HAS_ORAL):
+        options.append((_ORAL, "what an oral dose would be (advice: it changes nothing)"))
+    options.append(("0", "nothing (more)"))
     while True:
         key = prompter.choice("What shall change?", options, "--dose, --change, --therapy or the like")
         if key == "0":
             return
+        if key == _ORAL:
+            _show_advice(prompter, drug)
+            continue
         chosen = next(x for x in fits if x.key == key)
         try:
             chosen.ask(prompter, document, "")
@@ -209,11 +221,26 @@ def confirm_large_and_soft(prompter: Prompter, prepared: PreparedProgram, answer
         prompter.confirm(question, "--confirm-soft-limits", answers.soft)
 
 
+def _advice(therapy: CheckedTherapy, answers: Answers) -> OralAdvice | None:
+    """Of the oral dose that was said. ThecalError: of this therapy's drug nothing is known."""
+    oral = answers.oral_ng_per_day
+    return advise(oral, therapy.model.primary.name) if oral else None
+
+
+def _show_advice(prompter: Prompter, name: str) -> None:
+    """Of an oral dose that is asked for: it changes nothing."""
+    advice = advise(
+        prompter.answer(f"Oral {name} of a day (for example 90 mg/day)?", "--oral", parse_oral), name
+    )
+    say(*(f"  {line}" for line in advice.words()))
+
+
 def commit(
     client: Client, prompter: Prompter, therapy: CheckedTherapy, answers: Answers, port: str
 ) -> Programmed:
     """Review old | new | change, every confirmation that it needs, and the commit."""
-    review = Review.of(client, therapy, keep_clock=False)
+    advice = _advice(therapy, answers)
+    review = replace(Review.of(client, therapy, keep_clock=False), advice=advice)
     try:
         review.print_tables()
         confirm_large_and_soft(prompter, review.prepared, answers)
@@ -228,6 +255,8 @@ def run(client: Client, prompter: Prompter, answers: Answers, port: str) -> Prog
     """The whole session up to the commit; None: nothing was changed."""
     snapshot, program = before_commit("the look at the pump", lambda: interrogate(client, port))
     show(snapshot, program)
+    if program and answers.oral_ng_per_day and answers.therapy is None:
+        say(*advise(answers.oral_ng_per_day, program["drugs"][0]["name"]).words())
     try:
         therapy = adjusted(prompter, program, answers)
     except QuantityError as error:

@@ -41,6 +41,7 @@ VALUES = {
     "--limit-24h": "7 mg",
     "--low-reservoir": "3 mL",
     "--therapy": "{w}",
+    "--oral": "90 mg/day",
     "--report": "{d}/r.html",
     "--volume": {"calibrate": "50 uL", "refill": "40 mL", "replace": "40 mL"},
     "--duration": "5 min",

@@ -18,7 +18,7 @@ class Institution:
     thecal: Thecal
 
     def library(
-        self, name: str = "own.toml", version: int = 2, changes: dict[str, str] | None = None
+        self, name: str = "own.toml", version: int = 3, changes: dict[str, str] | None = None
     ) -> Path:
         """A signed copy of the shipped library; `changes`: old text by new text, before it is signed."""
         path = self.folder / name

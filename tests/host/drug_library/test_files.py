@@ -80,14 +80,14 @@ def test_own_library_is_made_signed_and_used(institution: Institution):
     thecal = institution.thecal
     path = institution.library(changes={'soft = "15 mg/day"': 'soft = "12 mg/day"'})
     shown = json.loads(thecal("library", "verify", path, "--json").out)
-    assert (shown["name"], shown["version"], shown["trusted_as"]) == ("own", 2, "us")
+    assert (shown["name"], shown["version"], shown["trusted_as"]) == ("own", 3, "us")
     assert thecal("library", "use", path).code == 0
     assert "soft 12 mg/day" in thecal("library", "show", "morphine").out
-    old = institution.library("old.toml", version=3)
-    text = old.read_text().replace("version = 3", "version = 1")
+    old = institution.library("old.toml", version=4)
+    text = old.read_text().replace("version = 4", "version = 1")
     old.write_text(text)
     assert thecal("library", "sign", old, "--key", institution.key).code == 0
-    assert "older than the one in use, 2" in thecal("library", "use", old).error
+    assert "older than the one in use, 3" in thecal("library", "use", old).error
 
 
 def test_comments_may_change(institution: Institution):
@@ -134,7 +134,7 @@ def test_a_stranger_and_a_malformed_one(institution: Institution):
         ('soft = "15 mg/day"', "soft = 15", "has no unit"),
         ('soft = "15 mg/day"', 'sof = "15 mg/day"', "did you mean soft?"),
         ('hard = "20 mg/day"', 'hard = "10 mg/day"', "soft limit is above its hard limit"),
-        ("version = 2", "version = 0", "is no version"),
+        ("version = 3", "version = 0", "is no version"),
         ('name = "hydromorphone"', 'name = "Morphine"', "stands twice"),
     ):
         path.write_text(text.replace(old, new, 1))

@@ -157,7 +157,7 @@ def test_an_older_library_needs_a_press_also_after_a_reset(
         assert institution.thecal("program", MORPHINE, "--yes", port=emulator.port).code == 0
         monkeypatch.delenv("THECAL_LIBRARY")
         done = institution.thecal("program", MORPHINE, "--yes", "--no-input", port=emulator.port)
-        assert "the drug library in use is version 1, older than 7" in done.out
+        assert "the drug library in use is version 2, older than 7" in done.out
         assert "needs_button" in done.error
     with Emulator(seed=1, flash=flash) as emulator, Client.connect(emulator.port) as client:
         values = values_of()
@@ -189,7 +189,7 @@ def test_a_library_of_the_same_version_and_other_content(
         assert institution.thecal("program", MORPHINE, "--yes", port=emulator.port).code == 0
         monkeypatch.setenv("THECAL_LIBRARY", str(other))
         error = institution.thecal("program", MORPHINE, "--yes", port=emulator.port).error
-        assert "another drug library of the same version, 2" in error
+        assert "another drug library of the same version, 3" in error
 
 
 def test_the_first_dose_of_a_pump_is_held_against_the_usual_start(institution: Institution, blank: Emulator):

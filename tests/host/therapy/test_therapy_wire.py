@@ -79,7 +79,7 @@ def test_all_settings_in_words():
         "alarms.low_reservoir": "2 mL",
         "alarms.low_reservoir_days": "3 d",
         "alarms.max_pause": "30 min",
-        "library": f"version 1 ({store.current().wire_digest.hex()})",
+        "library": f"version {store.current().version} ({store.current().wire_digest.hex()})",
     }
 
 

@@ -81,7 +81,8 @@ PARTS = {"replace": 2, "implant": 2}  # records of a change that it makes; of re
 # What changes no pump, though maybe the world around an emulated one. `pair` and a first program have tests
 # of their own below, what a monitor does in tests/host/monitor, `flash` in tests/host/firmware_build.
 OTHERS = {
-    "check", "simulate", "ports", "campaign", "status", "limits", "clock show", "monitor", "alarms",
+    "check", "convert", "simulate", "ports", "campaign",
+    "status", "limits", "clock show", "monitor", "alarms",
     "alarms test", "fault show", "log", "report", "history", "trend", "store info", "store import",
     "store export", "keys", "keys forget", "emulate", "pair", "flash", "library show", "library make-key",
     "library make", "library sign", "library trust", "library verify", "library use", "examples",

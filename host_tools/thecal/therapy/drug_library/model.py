@@ -19,6 +19,7 @@ from thecal.units import quantities
 from thecal.units.amounts import concentration_text, dose_rate_text
 
 _MAX_SOURCE_BYTES = 200
+HAS_ORAL = "morphine"  # the one drug whose oral doses say anything about intrathecal ones
 _Concentration = Annotated[int, amount(quantities.CONCENTRATION, limits.CONCENTRATION)]
 _DosePerDay = Annotated[int, amount(quantities.DOSE_RATE, limits.DOSE_PER_DAY)]
 _Text = Annotated[str, words(_MAX_SOURCE_BYTES)]
@@ -37,6 +38,7 @@ EXAMPLES = {
     "drug.dose": "[drug.dose]",
     "drug.start": "[drug.start]",
     "drug.step": "[drug.step]",
+    "drug.oral": "[drug.oral]",
     "drug.stability": "[[drug.stability]]",
     "drug.rule": "[[drug.rule]]",
     "drug.rule.name": 'name = "no_patient_bolus"',
@@ -45,6 +47,8 @@ EXAMPLES = {
     "drug.start.high": 'high = "0.5 mg/day"',
     "drug.step.rise": 'rise = "2.4 mcg/day"',
     "drug.step.percent": "percent = 30",
+    "drug.oral.ratio": "ratio = 300",
+    "drug.oral.least": "least = 12",
     "drug.stability.up_to": 'up_to = "25 mcg/mL"',
     "drug.stability.days": "days = 40",
     "drug.stability.first_days": "first_days = 14",
@@ -54,7 +58,7 @@ EXAMPLES = {
     "drug.dose.hard": 'hard = "20 mg/day"',
     **{
         f"drug.{figure}.{field}": example
-        for figure in ("supplied", "concentration", "dose", "start", "step", "stability", "rule")
+        for figure in ("supplied", "concentration", "dose", "start", "step", "oral", "stability", "rule")
         for field, example in (("source", 'source = "label, 2023"'), ("provisional", "provisional = true"))
     },
 }
@@ -141,6 +145,20 @@ class DoseStep(Figure):
         return self
 
 
+class OralRatio(Figure):
+    """So many times as much works by mouth as intrathecally: the ratio that gives the smaller dose, and the
+    least that was published. Advice, in this direction alone."""
+
+    ratio: Annotated[int, count(1, 1000, EXAMPLES["drug.oral.ratio"])]
+    least: Annotated[int, count(1, 1000, EXAMPLES["drug.oral.least"])]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "OralRatio":
+        if self.least > self.ratio:
+            raise wrong("its least is above its ratio; exchange them, or correct the one that is wrong")
+        return self
+
+
 class Stability(Figure):
     """How long a filling up to this concentration keeps; the very first one may keep shorter."""
 
@@ -171,6 +189,7 @@ class DrugEntry(Section):
     dose: DoseLimits | None = None
     start: StartDose | None = None
     step: DoseStep | None = None
+    oral: OralRatio | None = None
     stability: list[Stability] = Field(default_factory=list[Stability])
     rules: list[Rule] = Field(default_factory=list[Rule], alias="rule")
 
@@ -186,6 +205,14 @@ class DrugEntry(Section):
     def _named(self) -> "DrugEntry":
         if not names.folded(self.name):
             raise wrong(f'"{self.name}" has neither a letter nor a digit; write the drug\'s name')
+        return self
+
+    @model_validator(mode="after")
+    def _oral_of_morphine(self) -> "DrugEntry":
+        if self.oral is not None and not names.same(self.name, HAS_ORAL):
+            raise wrong(
+                f"an oral ratio is published for {HAS_ORAL} alone; take [drug.oral] out of {self.name}"
+            )
         return self
 
     @model_validator(mode="after")

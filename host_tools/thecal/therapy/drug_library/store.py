@@ -25,7 +25,7 @@ from thecal.therapy.toml_file import parse_toml, read_text
 SHIPPED = Path(__file__).with_name("default.toml")
 # Signed with a key that was thrown away then (tools/generate/sign_default_library.py): a new library comes
 # with a new key here, so what is trusted is the installed thecal itself.
-SHIPPED_KEY = "8b10e58f5538e2a226fe5fa7a255e1c3119b5307251ccfe342824ecc666e73ff"
+SHIPPED_KEY = "980cfc89a6c192a6e6a26f7ee3d0b7d262079f426684dd8fdb5b94f3c441b90e"
 _LONGEST_NAME = 60
 _MOST_KEY_BYTES = 10_000
 _KEY = re.compile(r"[0-9a-f]{64}")
