@@ -23,14 +23,14 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ("tests/host/cli/test_refill_label.py",),
     ),
     (
-        "HOST-31",
+        "HOST-32",
         "host_tools/thecal/therapy/oral_dose.py",
         "        return min(self.figure, Fraction(self.start.high_ng_per_day))",
         "        return self.figure",
         ("tests/host/therapy/test_oral_dose.py",),
     ),
     (
-        "HOST-31 drug",
+        "HOST-32 drug",
         "host_tools/thecal/therapy/oral_dose.py",
         "    if not names.same(drug, HAS_ORAL):",
         "    if not store.current().drug(drug):",

@@ -49,7 +49,7 @@ class Review:
     limits_24h_ng: list[int | None]
     what: str = "the program"
     sets_clock: bool = False  # the commit first sets a clock that was never set
-    advice: OralAdvice | None = None  # what an oral dose would be, shown beside the start dose (HOST-31)
+    advice: OralAdvice | None = None  # what an oral dose would be, shown beside the start dose (HOST-32)
 
     @classmethod
     def of(cls, client: Client, therapy: CheckedTherapy, *, keep_clock: bool = True) -> Review:

@@ -1,7 +1,7 @@
 """What an oral dose of morphine would be intrathecally: advice, exact, in one direction.
 
 The ratio stands in the drug library with its source. It is disputed, so the smaller of two figures is what is
-advised: the dose by the ratio, and the highest usual start. Nothing here fills in a program (HOST-31).
+advised: the dose by the ratio, and the highest usual start. Nothing here fills in a program (HOST-32).
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Answers:
     lockout: str = ""
     limit_24h: str = ""
     low_reservoir: str = ""
-    oral_ng_per_day: int = 0  # what was taken by mouth; no change, but for advice (HOST-31)
+    oral_ng_per_day: int = 0  # what was taken by mouth; no change, but for advice (HOST-32)
     therapy: Path | None = None
     yes: bool = False
     large: bool = False

@@ -32,7 +32,7 @@ REFUSED = (
 )
 
 
-@pytest.mark.req("HOST-31", part="figure, start dose, the smaller, ratio, dispute and source")
+@pytest.mark.req("HOST-32", part="figure, start dose, the smaller, ratio, dispute and source")
 def test_the_worked_example(quick_thecal: Thecal):  # noqa: F811
     said = quick_thecal("convert", "90 mg/day", *MORPHINE_ORAL)
     for words in (
@@ -51,7 +51,7 @@ def test_the_worked_example(quick_thecal: Thecal):  # noqa: F811
     assert "check the unit" in quick_thecal("convert", "90 g/day", *MORPHINE_ORAL).out
 
 
-@pytest.mark.req("HOST-31", part="all else is refused with the reason, in one line")
+@pytest.mark.req("HOST-32", part="all else is refused with the reason, in one line")
 def test_what_is_refused(quick_thecal: Thecal):  # noqa: F811
     for words, code, said in REFUSED:
         done = quick_thecal("convert", *words)
@@ -59,7 +59,7 @@ def test_what_is_refused(quick_thecal: Thecal):  # noqa: F811
         assert said in done.err
 
 
-@pytest.mark.req("HOST-31", part="exact, and never above figure or start")
+@pytest.mark.req("HOST-32", part="exact, and never above figure or start")
 @given(st.integers(1, 10**12))
 def test_the_smaller_of_two(oral_ng: int):
     found = advise(oral_ng, "Morphine")
@@ -70,7 +70,7 @@ def test_the_smaller_of_two(oral_ng: int):
     assert parse_oral(f"{oral_ng} ng/day") == oral_ng
 
 
-@pytest.mark.req("HOST-31", part="beside a review and in the menu; it fills in nothing")
+@pytest.mark.req("HOST-32", part="beside a review and in the menu; it fills in nothing")
 def test_beside_a_review_and_in_the_menu(quick_thecal: Thecal, tmp_path):  # noqa: F811
     smaller = "advice: The smaller of the two: 300 mcg/day, by the ratio."
     other = changed(tmp_path, 'name = "morphine"', 'name = "fentanyl"')
@@ -97,7 +97,7 @@ def test_beside_a_review_and_in_the_menu(quick_thecal: Thecal, tmp_path):  # noq
         assert program_now["basal_dose_ng_per_day"] == 2_500_000
 
 
-@pytest.mark.req("HOST-31", part="a library has it for morphine alone, and may have none")
+@pytest.mark.req("HOST-32", part="a library has it for morphine alone, and may have none")
 def test_the_library_says_it(monkeypatch: pytest.MonkeyPatch):
     document = tomllib.loads(store.SHIPPED.read_text())
     del document["signature"]
