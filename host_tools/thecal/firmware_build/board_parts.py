@@ -20,6 +20,7 @@ from thecal.firmware_build import chip, facts, install
 from thecal.firmware_build import console as chip_console
 from thecal.firmware_build.console import Console
 
+_ANSWER_S = 5  # for a byte of a board that has shown its console
 _SENT_BYTES = 1500  # of a module in one order
 # A folder in memory, in place of an earlier one. mpremote's own mount would keep the line busy while the
 # board's code runs.
@@ -92,6 +93,7 @@ def opened(port: str, wait_s: float, board: facts.Chip) -> Generator[tuple[Parts
         raise FlashError(f"nobody can bring up a {board.folder.name}: it has no module for it", _ANOTHER)
     files = chip.bringup(board)
     with chip_console.opened(port, wait_s, board.facts.micropython.image) as console:
+        console.serial.timeout = _ANSWER_S
         about = _about(console, board)
         if _read(console, _THERAPIES):
             raise FlashError(

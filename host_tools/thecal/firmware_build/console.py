@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _ONLY_TRY_S = 10  # for the console
 _TRY_S = 1  # where there are more: shorter than a board waits for Ctrl-C
 _BETWEEN_S = 0.1
-_ANSWER_S = 5  # for a board that has shown its console, and may be at work on its flash
 _RAW_CONSOLE = b"\x01"  # Ctrl-A
 _CONSOLE_OF_A_PUMP = "hold its button while the power comes, or say --wait 30 and reset it"
 
@@ -113,4 +112,3 @@ def _begin_anew(line: "serial.Serial") -> None:
         waiting = line.in_waiting > 0
         line.read(line.in_waiting)
     line.write(_RAW_CONSOLE)
-    line.timeout = _ANSWER_S
