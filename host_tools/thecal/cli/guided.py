@@ -25,7 +25,7 @@ from thecal.cli.common import (
 from thecal.cli.convert import Oral, taken
 from thecal.cli.declare import CHANGE, command
 from thecal.cli.option_rules import apart, needs, rules
-from thecal.cli.store import NoStore, Reason, remember
+from thecal.cli.store import NoStore, Reason, reasons_of, remember
 from thecal.cli.syringe import Expiry, LabelText, LabelVolume, Lot, Syringe
 from thecal.errors import ThecalError
 
@@ -189,6 +189,7 @@ def _report(pump: "Pump", prompter: "Prompter", path: Path | None, *, asks: bool
 
     try:
         record, key = command.from_pump(pump.client, pump.port)
+        record.reasons = reasons_of(record.serial)
         wanted = command.wanted(path)
         made = command.write(record, key, wanted, datetime.now())
     except ThecalError as error:

@@ -10,10 +10,12 @@ from thecal._io.wrapped import say
 from thecal.cli.common import Json, Port, local_time, open_pump, print_json, quantity
 from thecal.cli.declare import WATCH, command
 from thecal.cli.option_rules import apart, needs, rules
+from thecal.cli.store import reasons_of
 
 if TYPE_CHECKING:
     from thecal.report.bringup import BringUp as BringUpRecord
     from thecal.report.flow_file import MeasuredFlow
+    from thecal.report.period import Window
     from thecal.report.record import Record
 
 
@@ -33,6 +35,21 @@ Save = Annotated[
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE.html|FILE.pdf", help="The report; its ending says its form.")
 ]
+Last = Annotated[
+    str, typer.Option("--last", metavar="DURATION", help='Only the newest so much of it: "30 d".')
+]
+From = Annotated[
+    str, typer.Option("--from", metavar="ISO-TIME", help="Only from then on, by the pump's local time.")
+]
+To = Annotated[str, typer.Option("--to", metavar="ISO-TIME", help="Only until then.")]
+Pdf = Annotated[Path | None, typer.Option(metavar="FILE.pdf", help="The same as PDF.")]
+Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="From a record (--save) or a log (thecal log --jsonl)."),
+]
+Simulate = Annotated[
+    Path | None, typer.Option(metavar="THERAPY.toml", help="From a simulation of this therapy.")
+]
 Rate = Annotated[str, typer.Option("--rate", metavar="RATE", help='That was set for it: "0.5 mL/day".')]
 _OF_A_SIMULATION = ("--for", "--events", "--start", "--seed")
 
@@ -42,6 +59,7 @@ _OF_A_SIMULATION = ("--for", "--events", "--start", "--seed")
     "thecal report --port /dev/ttyACM0 --out today.html --pdf today.pdf",
     "thecal report --log log.jsonl --serial UNIX-C4494050",
     "thecal report --simulate examples/morphine-constant.toml --for 3d",
+    'thecal report --log kept.json --last "30 d" --out month.pdf',
     'thecal report --flow weighed.csv --rate "0.5 mL/day"',
 )
 @rules(
@@ -50,26 +68,25 @@ _OF_A_SIMULATION = ("--for", "--events", "--start", "--seed")
     apart("--simulate", "--port"),
     apart("--bringup", "--simulate", why="no board was simulated."),
     needs("--rate", "--flow"),
+    apart("--last", "--from", "--to", why="both say which time is meant; choose one."),
     needs("--serial", "--log", why="a pump, and a simulation, say theirs themselves."),
     *(needs(name, "--simulate", why="it is of a simulation.") for name in _OF_A_SIMULATION),
 )
 def report(
     out: Out = Path("report.html"),
-    pdf: Annotated[Path | None, typer.Option(metavar="FILE.pdf", help="The same as PDF.")] = None,
+    pdf: Pdf = None,
     save: Save = None,
     port: Port = "",
-    log: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="From a record (--save) or a log (thecal log --jsonl)."),
-    ] = None,
+    log: Log = None,
     serial: Annotated[str, typer.Option(help="Whose log it is, when the file does not say.")] = "",
-    simulate: Annotated[
-        Path | None, typer.Option(metavar="THERAPY.toml", help="From a simulation of this therapy.")
-    ] = None,
+    simulate: Simulate = None,
     duration: Lasting = "3d",
     events: Annotated[Path | None, typer.Option(help="Events file of the simulation.")] = None,
     start: Annotated[str, typer.Option(metavar="ISO-TIME", help="Its start.")] = "2026-01-05T00:00",
     seed: Annotated[int | None, typer.Option(min=0, help="Its seed.")] = None,
+    last: Last = "",
+    since: From = "",
+    until: To = "",
     flow: Flow = None,
     rate: Rate = "",
     bringup: BringUp = None,
@@ -79,7 +96,7 @@ def report(
     from thecal.report import command
 
     wanted = command.wanted(out, pdf, save)
-    measured = _measured(flow, rate)
+    measured, window = _measured(flow, rate), _window(last, since, until)
     board = _board(bringup)
     if simulate is not None:
         record, key = _simulated(simulate, duration, events, start, seed)
@@ -90,11 +107,24 @@ def report(
     else:
         record, key = _of_pump(port)
     record.bringup = board or record.bringup
-    made = command.write(record, key, wanted, datetime.now(), measured)
+    if simulate is None:
+        record.reasons = {**reasons_of(record.serial), **record.reasons}
+    made = command.write(record, key, wanted, datetime.now(), measured, window)
     if as_json:
         print_json(command.as_json(made, wanted))
     else:
         say(*command.words(made, wanted))
+
+
+def _window(last: str, since: str, until: str) -> "Window":
+    from thecal.report.period import Window
+    from thecal.units.quantities import DURATION
+
+    begin = local_time("--from", since) if since else None
+    end = local_time("--to", until) if until else None
+    if begin and end and end <= begin:
+        raise typer.BadParameter("is not after --from.", param_hint="--to")
+    return Window(begin, end, quantity("--last", last, DURATION) if last else None)
 
 
 def _of_pump(port: str) -> "tuple[Record, bytes | None]":

@@ -76,6 +76,25 @@ def remember(
         note(said)
 
 
+def reasons_of(serial: str | None) -> "dict[int, str]":
+    """Why programs of a pump were committed, as this computer's store has it, by the instant of the commit.
+    Trouble with the store is a remark on stderr."""
+    from thecal.history import where
+
+    path = where.path()
+    if not serial or path is None or not path.exists():
+        return {}
+    from thecal.history.database import Store  # heavy
+    from thecal.history.happenings import reasons
+
+    try:
+        with Store.open(create=False) as store:
+            return {at_us: why for (of, at_us), why in reasons(store).items() if of == serial}
+    except ThecalError as error:
+        note(f"without the reasons that this computer's store has: {error.message}")
+        return {}
+
+
 def tags_seen(serial: str, no_store: bool) -> "dict[int, bytes]":
     """What the store knows of a pump's log. Trouble with the store is a remark on stderr."""
     if no_store:

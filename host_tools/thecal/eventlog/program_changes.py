@@ -134,6 +134,19 @@ def _parts(event: Event) -> tuple[str, int, int, int]:
     return field, event.a >> _TOP, event.a & _VALUE, event.b & _VALUE
 
 
+def fields_of(events: Iterable[Event]) -> tuple[dict[tuple[str, int], tuple[int, int]], bool]:
+    """Old and new value by field and entry, of the records of one commit; and whether they are all of it."""
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    whole = False
+    for event in events:
+        if not event.code:
+            return {}, False
+        field, index, old, new = _parts(event)
+        found[field, index] = old, new
+        whole = bool(event.b >> _TOP & 1)
+    return found, whole
+
+
 def changes_of(events: Iterable[Event]) -> list[Change]:
     """All changes that a log shows, in its order, names whole, drugs by their names."""
     names: dict[int, bytes] = {}  # of drugs, by their index, as the log has them so far

@@ -46,7 +46,7 @@ Log = Sequence[Event]
 
 def changes(store: Store, pump_id: int | None) -> Iterator[dict[str, Any]]:
     """Every field that a program changed, old and new, and why, where whoever did it said so."""
-    why = _reasons(store)
+    why = reasons(store)
     for serial, log, events, times in _logs(store, pump_id, ("program_committed", "program_field")):
         commits: dict[int, int] = {}  # by what ties their records together; the newest counts
         at_of: dict[int, int] = {}  # when the commit was of the record of this number
@@ -112,7 +112,7 @@ def _logs(
         yield serial, log, events, local_times(events)
 
 
-def _reasons(store: Store) -> dict[tuple[str, int], str]:
+def reasons(store: Store) -> dict[tuple[str, int], str]:
     """Why a program was committed: by the pump's serial number and the instant on its clock."""
     wanted = select(pumps.c.serial, sessions.c.committed_us, sessions.c.reason).join_from(
         sessions, pumps, pumps.c.id == sessions.c.pump_id

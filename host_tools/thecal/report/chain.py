@@ -38,7 +38,7 @@ class Chain:
     def headline(self) -> tuple[str, Literal["good", "warning", "bad"]]:
         """What a report says first, and how it looks."""
         if self.standing == "broken":
-            return f"THE LOG IS NOT AS THE PUMP WROTE IT. What follows rests on it. {self.words}.", "bad"
+            return f"THE LOG IS NOT AS THE PUMP WROTE IT, and this report rests on it: {self.words}.", "bad"
         if self.standing == "whole":
             return f"The log is as the pump wrote it: {self.words}.", "good"
         if self.standing == "part":

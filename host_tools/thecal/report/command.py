@@ -18,9 +18,11 @@ from thecal.link.client import Client
 from thecal.report import chain
 from thecal.report import record as records
 from thecal.report.flow_file import MeasuredFlow
+from thecal.report.period import Window
 from thecal.report.record import Flow, Record
-from thecal.report.summary import Report, build
+from thecal.report.summary import build
 from thecal.report.trumpet import AMBULATORY_EVERY_US
+from thecal.report.whole import Report
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,16 @@ def without_a_pump(measured: MeasuredFlow | None, bringup: Path | None) -> Recor
 
 
 def write(
-    record: Record, key: bytes | None, wanted: Wanted, made: datetime, measured: MeasuredFlow | None = None
+    record: Record,
+    key: bytes | None,
+    wanted: Wanted,
+    made: datetime,
+    measured: MeasuredFlow | None = None,
+    window: Window | None = None,
 ) -> Report:
     """Build the report and write every form that is wanted: each whole or not at all."""
     with no_collector():
-        report = build(record, key, made, measured)
+        report = build(record, key, made, measured, window)
         if wanted.html is not None:
             from thecal.report.html import html
 

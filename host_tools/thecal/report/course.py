@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from thecal.eventlog.describe import name
@@ -25,20 +26,23 @@ from thecal_protocol.messages import BOLUS_KINDS
 from thecal_protocol.program import BASAL_CONTINUOUS, BASAL_FLEX, BASAL_MINIMUM
 
 EXCLUSIVE = ("prime", "bridge")
+FREE, KEEP_OPEN, HALTED, FAULT = 0, 1, 2, 3  # what an alarm leaves of therapy: all, the minimum rate, nothing
 _ENDS = ("bolus_delivered", "bolus_cut_short", "bolus_interrupted")
-_HALTS = ("stopped", "delivery_held", "fault_latched")
-_GOES_ON = ("resumed", "delivery_released")
+_FLOWS = {"stopped": 0, "resumed": 1}
+_HELD = {"fault_latched": FAULT, "fault_cleared": FREE, "delivery_released": FREE}
+_MICROSECOND = timedelta(microseconds=1)
 _LEFT_OUT_US = 60_000_000  # over so long a bolus that was left out counts as programmed
 
 Ratio = Callable[[int, int], Any]  # `Fraction`: exact and slow; `_divided`: for plots
 
 
 class Mark(NamedTuple):
-    """Something changes: the basal rate, whether it flows, or a bolus rate (programmed, delivered), pL/us."""
+    """Something changes: the basal rate, whether it flows, how far an alarm holds it, or a bolus rate
+    (programmed, delivered), pL/us."""
 
     at_us: int
-    what: str  # "basal", "flow", "exclusive", "bolus"
-    value: Any  # as the `Ratio` makes it; of flow and exclusive whole
+    what: str  # "basal", "flow", "hold", "exclusive", "bolus"
+    value: Any  # as the `Ratio` makes it; of flow, hold and exclusive whole
     other: Any = 0
 
 
@@ -81,10 +85,12 @@ class Course:
     events: list[Event]
     flows: bool | None = None
     basal_ng_per_day: int | None = None
+    hold: int = FREE  # as it stood at its begin
+    local: Callable[[int], datetime | None] | None = None  # None: by the clock as it is set now
 
     def volumes(self, times_us: Sequence[int], *, exact: bool = False) -> tuple[list[Any], list[Any]]:
         """(programmed, delivered) at these times; exact ones are fractions, and slow."""
-        knots = _knots(_marks(self, Fraction), self.start_us) if exact else self._knots
+        knots = _knots(_marks(self, Fraction), self.start_us, Fraction) if exact else self._knots
         starts = [knot.at_us for knot in knots]
         out: tuple[list[Any], list[Any]] = ([], [])
         for time_us in times_us:
@@ -101,7 +107,7 @@ class Course:
     @cached_property
     def _knots(self) -> list[Knot]:
         """Of the plots, which ask again and again."""
-        return _knots(_marks(self, _divided), self.start_us)
+        return _knots(_marks(self, _divided), self.start_us, _divided)
 
 
 def local_of(record: Record, at_us: int) -> datetime | None:
@@ -153,12 +159,29 @@ def course_since(record: Record, start_us: int, basal_ng_per_day: int) -> Course
         return None
     if course is None or course.start_us < start_us:
         events = [event for event in record.events if event.at.total_us >= start_us]
-        halts = [event.kind in _HALTS for event in events if event.kind in (*_HALTS, *_GOES_ON)]
-        flows = halts[0] if halts else record.state == "infusing"
+        flows, hold = standing_before(events, record.state)
         course = Course(start_us, record.now_us, program, boluses_of(events), record, events, flows)
+        course.hold = hold
         course.basal_ng_per_day = _basal_before(events, program, basal_ng_per_day)
     course.boluses = [replace(x, given_pl=0) if x.kind in EXCLUSIVE else x for x in course.boluses]
     return course
+
+
+def standing_before(events: Iterable[Event], state: str | None) -> tuple[bool, int]:
+    """Whether therapy flowed before the first of these records, and how far an alarm held it: what they say
+    of it first was not so before. `state`: of the pump after them."""
+    flows: bool | None = None
+    hold: int | None = None
+    for event in events:
+        if flows is None and event.kind in _FLOWS:
+            flows = not _FLOWS[event.kind]
+        if hold is None and (found := hold_of(event)) is not None:
+            hold = FREE if found else HALTED
+    if flows is None:
+        flows = state not in ("stopped", "unprogrammed")
+    if hold is None:
+        hold = {"held": KEEP_OPEN, "halted": HALTED, "fault": FAULT}.get(state or "", FREE)
+    return flows, hold
 
 
 def _basal_before(events: list[Event], program: dict[str, Any], now_ng_per_day: int) -> int:
@@ -209,31 +232,49 @@ def _basal_marks(course: Course, ratio: Ratio) -> Iterable[Mark]:
 
 
 def _flex_marks(course: Course, ratio: Ratio) -> Iterable[Mark]:
-    program = course.program
-    begin = local_of(course.record, course.start_us)
-    if begin is None:
-        return
+    def local(at_us: int) -> datetime | None:
+        return course.local(at_us) if course.local else local_of(course.record, at_us)
+
+    starts = [
+        course.start_us,
+        *(x.at.total_us for x in course.events if x.kind == "clock_set" and x.at.total_us > course.start_us),
+    ]
+    for start_us, end_us in pairwise([*starts, course.end_us + 1]):
+        if (there := local(start_us)) is not None:  # over a clock that was set, the schedule follows at once
+            yield from _flex_span(course, ratio, there, start_us, end_us)
+
+
+def _flex_span(course: Course, ratio: Ratio, begin: datetime, start_us: int, end_us: int) -> Iterable[Mark]:
+    """While the clock goes on: the last step before `start_us` holds there."""
     midnight = datetime.combine(begin.date(), datetime.min.time()) - timedelta(days=7)
-    days = (course.end_us - course.start_us) // US_PER_DAY + 9
+    days = (end_us - start_us) // US_PER_DAY + 9
+    steps = sorted(course.program["basal_steps"], key=lambda step: step["start_min"])
     for day in range(days):
         date = midnight + timedelta(days=day)
-        for step in sorted(program["basal_steps"], key=lambda x: x["start_min"]):
+        for step in steps:
             if step["days"] >> date.weekday() & 1:
-                at = date + timedelta(minutes=step["start_min"])
-                at_us = course.start_us + round((at - begin) / timedelta(microseconds=1))
-                if at_us <= course.end_us:  # those before the start come first: the last of them holds
+                at_us = start_us + (date + timedelta(minutes=step["start_min"]) - begin) // _MICROSECOND
+                if at_us < end_us:
                     rate = _pl_per_us(step["dose_ng_per_day"], course, ratio)
-                    yield Mark(max(at_us, course.start_us), "basal", rate)
+                    yield Mark(max(at_us, start_us), "basal", rate)
 
 
 def _flow_marks(course: Course) -> Iterable[Mark]:
     flows = course.program["start_delay_s"] == 0 if course.flows is None else course.flows
     yield Mark(course.start_us, "flow", int(flows))
+    yield Mark(course.start_us, "hold", course.hold)
     for event in course.events:
-        if event.kind in _HALTS:
-            yield Mark(event.at.total_us, "flow", 0)
-        elif event.kind in _GOES_ON:
-            yield Mark(event.at.total_us, "flow", 1)
+        if event.kind in _FLOWS:
+            yield Mark(event.at.total_us, "flow", _FLOWS[event.kind])
+        elif (hold := hold_of(event)) is not None:
+            yield Mark(event.at.total_us, "hold", hold)
+
+
+def hold_of(event: Event) -> int | None:
+    """How far an alarm holds therapy from this record on; None: it says nothing of it."""
+    if event.kind == "delivery_held":
+        return KEEP_OPEN if event.b == KEEP_OPEN else HALTED
+    return _HELD.get(event.kind)
 
 
 def _bolus_marks(bolus: Given, course: Course, ratio: Ratio) -> Iterable[Mark]:
@@ -265,8 +306,9 @@ def _left_out(course: Course, ratio: Ratio) -> Iterable[Mark]:
             yield Mark(event.at.total_us + _LEFT_OUT_US, "bolus", -rate)
 
 
-def _knots(marks: list[Mark], start_us: int) -> list[Knot]:
+def _knots(marks: list[Mark], start_us: int, ratio: Ratio) -> list[Knot]:
     """Both volumes at every mark: between marks they are straight lines."""
+    keep_open = ratio(MINIMUM_RATE_PL_PER_DAY, US_PER_DAY)
     basal: Any = 0
     extra: Any = 0
     given: Any = 0
@@ -274,7 +316,7 @@ def _knots(marks: list[Mark], start_us: int) -> list[Knot]:
     delivered: Any = 0
     to_plan: Any = 0
     to_give: Any = 0
-    flow = exclusive = 0
+    flow = exclusive = hold = 0
     at_us = start_us
     knots: list[Knot] = []
     for mark in marks:
@@ -288,9 +330,12 @@ def _knots(marks: list[Mark], start_us: int) -> list[Knot]:
             basal = mark.value
         elif mark.what == "flow":
             flow = mark.value
+        elif mark.what == "hold":
+            hold = mark.value
         else:
             exclusive += mark.value
         alone = 0 if exclusive else basal
-        to_plan, to_give = alone + extra, (alone if flow else 0) + given
+        let = alone if hold == FREE else min(alone, keep_open) if hold == KEEP_OPEN else 0
+        to_plan, to_give = alone + extra, (let if flow else 0) + given
         knots.append(Knot(at_us, programmed, delivered, to_plan, to_give))
     return knots

@@ -1,210 +1,289 @@
-"""The report's plots, drawn to be read on paper: dark lines, words beside colours, letters of 9 points."""
+"""The report's plots, drawn to be read on paper, in grey and on a phone: dark lines, hatches and words beside
+colours, letters of 9 points."""
 
 # matplotlib's own annotations leave **kwargs untyped, which makes every method "partially unknown":
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image  # matplotlib and fpdf2 both bring it along
 
 from thecal.eventlog.repeats import count_of, repeats_of
-from thecal.report.course import Course, local_of
-from thecal.report.summary import Report
+from thecal.report.forecast import forecast_of
+from thecal.report.period import Day, Period
+from thecal.report.whole import Report
 from thecal.simulation.plot_style import STYLE
-from thecal.units.amounts import PL_PER_ML, US_PER_DAY, US_PER_S, fixed_text
+from thecal.units.amounts import PL_PER_ML, US_PER_S, fixed_text
 
-_POINTS = 1500
+WIDE, NARROW = 7.2, 3.7  # inches; a narrow one fits beside another, and on a phone
+_POINTS = 300
+_DAY_STEPS = [24 * days for days in (1, 2, 3, 4, 5, 7, 10, 14, 21, 28, 35, 61, 91, 122, 183, 365, 730)]
 _PRINT_DPI = 180
 _US_PER_H = 3600 * US_PER_S
-_PLAN, _GIVEN, _NO, _GREY = "#0b5394", "#c55a11", "#a61c00", "#555555"
+_PLAN, _GIVEN, _NO, _GREY = "#111111", "#7d9fc0", "#a61c00", "#555555"
 _STYLE: dict[Any, Any] = {**STYLE, "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "thecal"}
+_NG_PER_MG, _NG_PER_MCG = 1e6, 1e3
+_SMALL_NG = 0.1 * _NG_PER_MG  # below, a dose is told in mcg
 
 
-def svg(report: Report, name: str) -> bytes:
+def svg(report: Report, name: str, *, narrow: bool = False) -> bytes:
     """A figure by its name, as a drawing."""
     with mpl.rc_context(_STYLE):
         out = io.BytesIO()
-        FigureCanvasSVG(_figure(report, name)).print_svg(out, metadata={"Date": None})  # savefig draws twice
+        FigureCanvasSVG(_figure(report, name, narrow)).print_svg(out, metadata={"Date": None})
     return out.getvalue()
 
 
-def pixels(report: Report, name: str) -> Image.Image:
+def pixels(report: Report, name: str, *, narrow: bool = False) -> Image.Image:
     """The same figure as a picture for print."""
     with mpl.rc_context(_STYLE):
-        figure = _figure(report, name)
+        figure = _figure(report, name, narrow)
         figure.set_dpi(_PRINT_DPI)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
+    return picture.quantize(64)  # as good on paper, at a fifth of the bytes
 
 
-def tallness(report: Report, name: str) -> float:
+def tallness(report: Report, name: str, *, narrow: bool = False) -> float:
     """Height of a figure over its width."""
-    width, height = _figure(report, name).get_size_inches()
+    with mpl.rc_context(_STYLE):
+        width, height = _figure(report, name, narrow).get_size_inches()
     return float(height / width)
 
 
-def _figure(report: Report, name: str) -> Figure:
+def _figure(report: Report, name: str, narrow: bool) -> Figure:
     """Drawn once for both."""
-    if name not in report.drawn:
-        report.drawn[name] = _DRAWN[name](report)
-    return report.drawn[name]
+    key = f"{name} {narrow}"
+    if key not in report.drawn:
+        report.drawn[key] = _DRAWN[name](report, NARROW if narrow else WIDE)
+    return report.drawn[key]
 
 
-def _course(report: Report) -> Course:
-    if report.course is None:
-        raise ValueError("no course")
-    return report.course
+def _numbers(dates: Sequence[datetime]) -> list[float]:
+    """As matplotlib has them."""
+    return [float(date2num(date)) for date in dates]
 
 
-def _times_us(course: Course) -> list[int]:
-    span = course.end_us - course.start_us
-    return [course.start_us + span * n // _POINTS for n in range(_POINTS + 1)]
+def _calendar(axis: Any, start: datetime, end: datetime, width: float) -> None:
+    """A time axis by the calendar: ticks at midnights, or at hours of a short one."""
+    short, years = end - start <= timedelta(days=3), end - start > timedelta(days=300)
+    most = 9 if width == WIDE else 4
+    steps = (timedelta(hours=n) for n in ((1, 2, 3, 6, 12, 24) if short else _DAY_STEPS))
+    step = next((one for one in steps if (end - start) / one <= most), (end - start) / most)
+    first = datetime.combine(start.date(), datetime.min.time())
+    ticks = [first + n * step for n in range(int((end - first) / step) + 1)]
+    ticks = [tick for tick in ticks if start <= tick <= end]
+    form = "%d %b\n%H:%M" if short else "%b\n%Y" if years else "%d %b"
+    axis.set_xlim(*_numbers([start, end]))
+    axis.set_xticks(_numbers(ticks), [f"{tick:{form}}" for tick in ticks])
 
 
-def _axis_of(course: Course) -> tuple[float, str]:
-    """Microseconds per unit of the time axis, and its name."""
-    if course.end_us - course.start_us > 3 * US_PER_DAY:
-        return US_PER_DAY, "days since the program began"
-    return _US_PER_H, "hours since the program began"
-
-
-def _delivery(report: Report) -> Figure:
-    course = _course(report)
-    times, flow = _times_us(course), report.record.flow
-    if flow is not None and flow.start_us == course.start_us:  # compared where it was sampled
-        times = [flow.start_us + n * flow.every_us for n in range(len(flow.volumes_pl))]
-    unit, label = _axis_of(course)
-    x = (np.array(times) - course.start_us) / unit
-    planned, told = (np.array(part) / PL_PER_ML for part in course.volumes(times))
-    given, words = told, "delivered, by the log"
-    if flow is not None and flow.start_us == course.start_us:
-        given, words = np.array(flow.volumes_pl) / PL_PER_ML, "delivered, motor steps"
-    figure = Figure(figsize=(7.2, 4.6))
-    top, low = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.5))
-    top.plot(x, given, color=_GIVEN, lw=3.0, label=words)
-    top.plot(x, planned, color=_PLAN, lw=1.1, label="programmed")
-    top.set_ylabel("volume (mL)")
-    top.set_ylim(0, None)
-    top.legend(loc="upper left")
-    low.plot(x, (given - planned) * 1000, color=_GIVEN, lw=1.2)
-    low.axhline(0, color=_PLAN, lw=0.8)
-    low.set_ylabel("delivered less\nprogrammed (uL)")
-    low.set_xlabel(label)
-    low.set_xlim(0, x[-1])
-    reach = max(1.0, float(np.abs(given - planned).max()) * 1000 * 1.15)
-    low.set_ylim(-reach, reach)
+def _delivery(report: Report, width: float) -> Figure:
+    """A panel for each drug: bars of what was delivered, a line of what was prescribed."""
+    period = report.period
+    drugs, days = period.drugs, period.days
+    each = 1.3 if len(drugs) == 1 else 0.88 if len(drugs) == 2 else 0.68
+    figure = Figure(figsize=(width, each * len(drugs) + 0.45))
+    axes = np.atleast_1d(figure.subplots(len(drugs), 1, sharex=True))
+    edges, dated = _edges(days)
+    for axis, drug in zip(axes, drugs, strict=True):
+        planned = [day.rate(day.prescribed, drug) for day in days]
+        given = [day.rate(day.delivered, drug) for day in days]
+        per, unit = (_NG_PER_MCG, "mcg") if max(*planned, *given) < _SMALL_NG else (_NG_PER_MG, "mg")
+        _bars(axis, days, [x / per for x in given], edges)
+        axis.stairs([x / per for x in planned], edges, baseline=None, color=_PLAN, lw=1.6, label="prescribed")
+        axis.set_ylabel(f"{drug}\n({unit} a day)" if len(drug) < 20 else f"{drug[:18]}\n({unit} a day)")
+        axis.set_ylim(0, max(*planned, *given, 1e-9) / per * 1.35)
+        axis.yaxis.set_major_locator(MaxNLocator(4 if len(drugs) == 1 else 3))
+        axis.grid(axis="x", visible=False)
+    axes[0].legend(loc="upper left", ncols=2, fontsize=8, borderaxespad=0.1)
+    if dated:
+        start, end = (num2date(x).replace(tzinfo=None) for x in (edges[0], edges[-1]))
+        _calendar(axes[-1], start, end, width)
+    else:
+        axes[-1].set_xlabel("day of the pump's clock")
     figure.align_ylabels()
-    figure.tight_layout()
+    figure.tight_layout(pad=0.3, h_pad=0.4)
     return figure
 
 
-def _boluses(report: Report) -> Figure:
-    record = report.record
+def _bars(axis: Any, days: Sequence[Day], heights: Sequence[float], edges: Sequence[float]) -> None:
+    """One for each day; of a day that is not whole, hatched."""
+    gap = 0.12 if len(days) <= 62 else 0.0
+    label = "delivered"
+    for whole in (True, False):
+        at = [n for n, day in enumerate(days) if day.whole == whole]
+        if at:
+            axis.bar(
+                [edges[n] + gap / 2 for n in at],
+                [heights[n] for n in at],
+                1 - gap,
+                align="edge",
+                facecolor=_GIVEN,
+                edgecolor=_GREY,
+                lw=0.4 if gap else 0.0,
+                hatch=None if whole else "////",
+                label=label,
+            )
+            label = None
+
+
+def _edges(days: list[Day]) -> tuple[list[float], bool]:
+    """Where the bars begin and end: each day its own, from midnight to midnight; and whether by dates."""
+    if any(day.date is None for day in days):
+        return [float(n) for n in range(len(days) + 1)], False
+    starts = [float(date2num(day.date)) for day in days if day.date]
+    return [*starts, starts[-1] + 1], True
+
+
+def _hours(period: Period) -> tuple[list[int], list[int]]:
+    """The patient's requests by hour of the day: asked for, and given."""
     asked, given = [0] * 24, [0] * 24
-    zero = local_of(record, 0)  # of the pump's clock
-    zero_us = 0 if zero is None else (zero.hour * 3600 + zero.minute * 60 + zero.second) * US_PER_S
-    zero_us += 0 if zero is None else zero.microsecond
 
     def hour(at_us: int) -> int:
-        return (zero_us + at_us) // _US_PER_H % 24
+        local = period.local(at_us)
+        return local.hour if local is not None else at_us // _US_PER_H % 24
 
-    for bolus in report.boluses:
+    for bolus in period.boluses:
         if bolus.kind == "patient_bolus":
             asked[hour(bolus.at_us)] += 1
             given[hour(bolus.at_us)] += 1
-    for event in record.events:
+    for event in period.events:
         if event.code == 2 and (count := count_of(event, "bolus_refused")):
             repeats = repeats_of(event)
             asked[hour(repeats.first_s * US_PER_S if repeats else event.at.total_us)] += count
-    figure = Figure(figsize=(7.2, 2.5))
+    return asked, given
+
+
+def _boluses(report: Report, width: float) -> Figure:
+    period = report.period
+    asked, given = _hours(period)
+    figure = Figure(figsize=(width, 1.6))
     axis = figure.subplots()
     hours = np.arange(24) + 0.5  # a bar stands between the hours that it counts
     axis.bar(
-        hours, asked, width=0.8, facecolor="white", edgecolor=_NO, hatch="////", lw=0.8, label="asked for"
+        hours, asked, width=0.85, facecolor="white", edgecolor=_PLAN, hatch="/////", lw=0.6, label="asked for"
     )
-    axis.bar(hours, given, width=0.8, color=_PLAN, label="given")
+    axis.bar(hours, given, width=0.85, facecolor=_GIVEN, edgecolor=_PLAN, lw=0.6, label="given")
     axis.set_xlim(0, 24)
-    axis.set_xticks(range(0, 25, 3), [f"{h:02}:00" for h in range(0, 25, 3)])
-    axis.set_xlabel("hour of the day, pump local time" if record.local else "hour of the pump's clock")
-    axis.set_ylabel("patient boluses")
-    axis.set_ylim(0, max(*asked, 1) * 1.3)
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(loc="upper right", ncols=2)
-    figure.tight_layout()
+    axis.set_xticks(range(0, 25, 6), [f"{h:02}:00" for h in range(0, 25, 6)])
+    axis.set_xticks(range(25), minor=True)
+    axis.set_xlabel("hour of the day" if period.local(period.end_us) else "hour of the pump's clock")
+    axis.set_ylabel("boluses")
+    axis.set_ylim(0, max(*asked, 1) * 1.45)
+    axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.grid(axis="x", visible=False)
+    axis.legend(loc="upper center", ncols=2, fontsize=8, borderaxespad=0.1)
+    figure.tight_layout(pad=0.3)
     return figure
 
 
-def _reservoir(report: Report) -> Figure:
-    course, record = _course(report), report.record
-    accounts = record.accounts or {}
-    times = np.array(_times_us(course))
-    unit, label = _axis_of(course)
-    _, given = course.volumes(times.tolist())
-    level = accounts["reservoir_pl"] + given[-1] - np.array(given)
-    figure = Figure(figsize=(7.2, 2.6))
-    axis = figure.subplots()
-    refills = [x for x in record.events if x.kind == "refilled" and x.at.total_us > course.start_us]
-    checks = {x.at.total_us: x.a for x in record.events if x.kind == "refill_checked"}
+def _levels(period: Period) -> tuple[list[int], Any]:
+    """What was left, backwards from the pump's count now; at a refill both what was before and after it."""
+    accounts = period.record.accounts or {}
+    start_us = max(period.start_us, period.courses[0].start_us)
+    end_us = max(start_us, period.record.now_us or period.end_us)
+    refills = [x for x in period.record.events if x.kind == "refilled" and start_us < x.at.total_us <= end_us]
+    checks = {x.at.total_us: x.a for x in period.record.events if x.kind == "refill_checked"}
+    span = end_us - start_us
+    steps = {start_us + span * n // _POINTS for n in range(_POINTS + 1)}
+    times = sorted(steps | {at for x in refills for at in (x.at.total_us - 1, x.at.total_us)})
+    given = np.zeros(len(times))
+    for course in period.counted:
+        inside = [min(max(at, course.start_us), course.end_us) for at in times]
+        given += np.array(course.volumes(inside)[1])
+    level = accounts["reservoir_pl"] + given[-1] - given
+    at = np.array(times)
     for event in reversed(refills):  # backwards: what was counted before each refill
-        before = times < event.at.total_us
-        if before.any():
-            counted = checks.get(event.at.total_us, event.b)
-            level[before] += counted - level[before][-1]
-    axis.plot((times - course.start_us) / unit, level / PL_PER_ML, color=_GIVEN, lw=1.8, label="left")
-    for number, event in enumerate(refills):
-        x = (event.at.total_us - course.start_us) / unit
-        axis.plot(
-            [x], [event.b / PL_PER_ML], "v", color=_NO, ms=6, label=None if number else "came out at a refill"
-        )
-        axis.plot([x], [event.a / PL_PER_ML], "^", color=_PLAN, ms=6, label=None if number else "filled in")
-    low_ml = course.program["low_reservoir_pl"] / PL_PER_ML
-    axis.axhline(low_ml, color=_NO, lw=0.9, ls="--", label=f"low-reservoir alarm, {low_ml:g} mL")
-    axis.set_ylim(0, course.program["reservoir_pl"] / PL_PER_ML * 1.05)
-    axis.set_xlim(0, (course.end_us - course.start_us) / unit)
-    axis.set_ylabel("reservoir (mL)")
-    axis.set_xlabel(label)
-    axis.legend(loc="center right")
-    figure.tight_layout()
+        before = at < event.at.total_us
+        counted = checks.get(event.at.total_us, event.b)
+        level[before] += counted - level[before][-1]
+    kept = (at >= period.start_us) & (at <= period.end_us)
+    return [int(x) for x in at[kept]], level[kept]
+
+
+def _reservoir(report: Report, width: float) -> Figure:
+    """The past, and where it leads: at the highest use and by schedule alone, to the low-reservoir volume."""
+    period, record = report.period, report.record
+    program = record.program or {}
+    times, level = _levels(period)
+    dates = [period.local(at_us) or datetime(2000, 1, 1) + timedelta(microseconds=at_us) for at_us in times]
+    figure = Figure(figsize=(width, 1.6))
+    axis = figure.subplots()
+    axis.plot(_numbers(dates), level / PL_PER_ML, color=_PLAN, lw=1.8, label="left")
+    forecast, now = forecast_of(record), record.local
+    low_ml, end = program["low_reservoir_pl"] / PL_PER_ML, dates[-1]
+    if now is not None and not period.clipped:
+        left_ml = (record.accounts or {})["reservoir_pl"] / PL_PER_ML
+        past = max(dates[-1] - dates[0], timedelta(days=14))
+        for at, style, label in (
+            (forecast.scheduled, ":", "by schedule"),
+            (forecast.at_most, "--", "with every bolus"),
+        ):
+            if at is not None and (style == "--" or at != forecast.at_most):
+                axis.plot(_numbers([now, at]), [left_ml, low_ml], ls=style, color=_GREY, lw=1.3, label=label)
+        if forecast.refill is not None:
+            axis.axvline(*_numbers([forecast.refill.at]), color=_NO, lw=1.2, ls="-.", label="refill by")
+            end = max(end, forecast.refill.at + (forecast.refill.at - dates[0]) * 0.06)
+        end = max(end, now + past * 0.1)
+    axis.axhline(low_ml, color=_NO, lw=0.9, ls=(0, (1, 1)))
+    axis.set_ylim(0, program["reservoir_pl"] / PL_PER_ML * 1.5)
+    axis.yaxis.set_major_locator(MaxNLocator(4))
+    axis.annotate(
+        f"low, {low_ml:g} mL",
+        (0.01, low_ml),
+        xycoords=("axes fraction", "data"),
+        fontsize=7,
+        ha="left",
+        va="bottom",
+    )
+    begin = dates[0] if dates[-1] > dates[0] else dates[0] - timedelta(hours=1)
+    _calendar(axis, begin, max(end, begin + timedelta(hours=2)), width)
+    axis.set_ylabel("mL")
+    axis.legend(loc="upper center", ncols=2, fontsize=7, borderaxespad=0.1, columnspacing=1.0)
+    figure.tight_layout(pad=0.3)
     return figure
 
 
-def _trumpet(report: Report) -> Figure:
+def _trumpet(report: Report, width: float) -> Figure:
     curve = report.trumpet
     if curve is None:
         raise ValueError("no trumpet")
     minutes = [float(w.minutes) for w in curve.windows]
-    figure = Figure(figsize=(7.2, 2.9))
+    figure = Figure(figsize=(width, 2.3))
     axis = figure.subplots()
     high, low = [float(w.highest) for w in curve.windows], [float(w.lowest) for w in curve.windows]
-    axis.fill_between(minutes, low, high, color=_PLAN, alpha=0.10)
-    axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="highest error of a window")
-    axis.plot(minutes, low, color=_GIVEN, marker="s", ms=4, lw=1.6, label="lowest error of a window")
+    axis.fill_between(minutes, low, high, color=_GIVEN, alpha=0.25)
+    axis.plot(minutes, high, color=_PLAN, marker="o", ms=4, lw=1.6, label="highest error")
+    axis.plot(minutes, low, color=_PLAN, marker="s", ms=4, lw=1.6, ls="--", label="lowest error")
     mean = float(curve.mean_error)
-    axis.axhline(mean, color=_GREY, lw=1.0, ls="--", label=f"error over all: {fixed_text(mean, 3, '+')} %")
+    axis.axhline(mean, color=_GREY, lw=1.0, ls=":", label=f"over all: {fixed_text(mean, 3, '+')} %")
     axis.set_xscale("log")
     axis.set_xticks(minutes, [f"{m:g}" for m in minutes])
     axis.minorticks_off()
     axis.set_xlabel("length of the window (min)")
     axis.set_ylabel("error of the flow (%)")
-    reach = max(0.05, max(map(abs, (*high, *low))) * 1.35)
+    reach = max(0.05, max(map(abs, (*high, *low))) * 1.45)
     axis.set_ylim(-reach, reach)
-    axis.legend(loc="upper right")
-    figure.tight_layout()
+    axis.legend(loc="upper right", fontsize=8, ncols=1 if width == NARROW else 3)
+    figure.tight_layout(pad=0.3)
     return figure
 
 
-_DRAWN: dict[str, Callable[[Report], Figure]] = {
+_DRAWN: dict[str, Callable[[Report, float], Figure]] = {
     "delivery": _delivery,
     "boluses": _boluses,
     "reservoir": _reservoir,

@@ -6,10 +6,12 @@ import base64
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from thecal._io.shown import shown
 from thecal.report.figures import svg
-from thecal.report.summary import Report
+from thecal.report.summary import NOT_A_DEVICE
+from thecal.report.whole import Report
 
 
 def html(report: Report) -> str:
@@ -23,11 +25,13 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )
 
-    def figure(name: str) -> str:
-        return base64.b64encode(svg(report, name)).decode()
+    def figure(name: str, narrow: bool) -> str:
+        return base64.b64encode(svg(report, name, narrow=narrow)).decode()
 
-    return environment.get_template("report.html.j2").render(report=report, figure=figure)
+    template = environment.get_template("report.html.j2")
+    return template.render(report=report, figure=figure, not_a_device=NOT_A_DEVICE)
 
 
 def _shown(value: Any) -> Any:
-    return shown(value) if isinstance(value, str) else value
+    """Text from anywhere; what the template's own macros made of it has been through here already."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value

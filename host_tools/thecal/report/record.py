@@ -20,6 +20,7 @@ from thecal.errors import FileError, Problem
 from thecal.eventlog.integrity import NO_TAG
 from thecal.eventlog.text import as_json
 from thecal.link.client import Client
+from thecal.link.responses.alarms import StandingAlarm
 from thecal.link.responses.program import check_program
 from thecal.link.responses.pump import Event, Instant, LogRing, LogState, number_of_unknown, values_of
 from thecal.report import bringup
@@ -35,6 +36,7 @@ CLOCK_NEVER_SET = (
 )
 MOST_LOG_BYTES = 100_000_000  # some 300,000 records
 _HEAD = 200
+_REFILL = ("refill_day", "refill_reason", "to_low_s", "to_empty_s")
 _KINDS = frozenset(name for _, name in EVENT_KINDS)
 _ACTORS = frozenset(name for _, name in ACTORS)
 _RINGS = frozenset(name for _, name in RINGS)
@@ -61,6 +63,15 @@ class Record:
     seal: str = ""  # of a file: what proves that its log state is the pump's (`chain.seal_of`)
     flow: Flow | None = None
     bringup: BringUp | None = None  # of the board that it is
+    # since 0.2; None: nobody has asked, or the file is older
+    alarms: list[dict[str, Any]] | None = (
+        None  # that stand: name, critical, live, confirmed, raised_us, detail
+    )
+    fault: str | None = None  # latched
+    refill: dict[str, Any] | None = None  # the pump's own: refill_day, refill_reason, to_low_s, to_empty_s
+    basal_ng_per_day: int | None = None  # scheduled now
+    bolus: tuple[str, int] | None = None  # that runs: its kind, pL given
+    reasons: dict[int, str] = field(default_factory=dict[int, str])  # why, by the instant of the commit
     notes: list[Problem] = field(default_factory=list[Problem])
 
 
@@ -79,7 +90,8 @@ def of_pump(client: Client, source: str) -> Record:
     hello = client.hello()
     state = client.log_state()
     events = [event for event in client.events(0) if event.sequence < state.next_event]
-    status, accounts = client.status(), client.accounts()
+    status, accounts, alarms = client.status(), client.accounts(), client.alarms()
+    reservoir = client.reservoir() if status.program_digest else None
     return Record(
         source=source,
         events=events,
@@ -93,7 +105,23 @@ def of_pump(client: Client, source: str) -> Record:
         accounts=values_of(accounts),
         log_state=state,
         from_pump=True,
+        alarms=[_alarm(one) for one in alarms.standing],
+        fault=alarms.fault,
+        refill={name: getattr(reservoir, name) for name in _REFILL} if reservoir else None,
+        basal_ng_per_day=status.basal_ng_per_day,
+        bolus=(status.bolus, status.bolus_given_pl) if status.bolus else None,
     )
+
+
+def _alarm(one: StandingAlarm) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "critical": one.critical,
+        "live": one.live,
+        "confirmed": one.confirmed,
+        "raised_us": one.raised.total_us,
+        "detail": one.detail,
+    }
 
 
 def as_document(record: Record) -> dict[str, object]:
@@ -114,6 +142,12 @@ def as_document(record: Record) -> dict[str, object]:
         "seal": record.seal,
         "flow": asdict(record.flow) if record.flow else None,
         "bringup": bringup.as_document(record.bringup) if record.bringup else None,
+        "alarms": record.alarms,
+        "fault": record.fault,
+        "refill": record.refill,
+        "basal_ng_per_day": record.basal_ng_per_day,
+        "bolus": list(record.bolus) if record.bolus else None,
+        "reasons": {str(at_us): why for at_us, why in record.reasons.items()},
         "events": [as_json(event) for event in record.events],
     }
 
@@ -166,9 +200,46 @@ def _of_document(document: Mapping[str, Any], source: str) -> Record:
         accounts=document["accounts"],
         log_state=_log_state(state) if state else None,
         seal=str(document.get("seal", "")),  # since 0.2
+        alarms=_alarms(document.get("alarms")),
+        fault=document.get("fault"),
+        refill=_refill(document.get("refill")),
+        basal_ng_per_day=_number(document.get("basal_ng_per_day")),
+        bolus=_bolus(document.get("bolus")),
+        reasons={int(at_us): shown(str(why)) for at_us, why in document.get("reasons", {}).items()},
         flow=Flow(flow["start_us"], flow["every_us"], flow["volumes_pl"], flow["how"]) if flow else None,
         bringup=bringup.of_document(board) if board else None,
     )
+
+
+def _alarms(found: Any) -> list[dict[str, Any]] | None:
+    if found is None:
+        return None
+    return [
+        {
+            "name": shown(str(x["name"])),
+            **{name: bool(x[name]) for name in ("critical", "live", "confirmed")},
+            **{name: int(x[name]) for name in ("raised_us", "detail")},
+        }
+        for x in found
+    ]
+
+
+def _refill(found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    numbers = {name: _number(found[name]) for name in _REFILL if name != "refill_reason"}
+    return numbers | {"refill_reason": shown(str(found["refill_reason"]))}
+
+
+def _bolus(found: Any) -> tuple[str, int] | None:
+    return (shown(str(found[0])), int(found[1])) if found else None
+
+
+def _number(found: Any) -> int | None:
+    """A whole number that may be missing. ValueError: it is something else."""
+    if found is None or (isinstance(found, int) and not isinstance(found, bool) and abs(found) < 1 << 64):
+        return found
+    raise ValueError("it holds a number that is none")
 
 
 def event_of(x: Mapping[str, Any], what: str, where: int) -> Event:

@@ -1,98 +1,88 @@
-"""The report in words and tables: what HTML and PDF both show, in the same order.
+"""Page one of the report, and the whole of it: which pump and therapy, the dose now and what changed it,
+delivered against prescribed, boluses, reservoir, alarms, the log; then the appendices (`appendix`).
 
-`build` makes a `Report` of a record: sections of blocks. Figures are named here and drawn in `figures`.
+`build` makes a `Report` of a record. Figures are named here and drawn in `figures`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from thecal.eventlog.describe import name
-from thecal.eventlog.program_changes import changes_of
-from thecal.eventlog.repeats import count_of, repeats_of
-from thecal.eventlog.text import details, instant_text
-from thecal.link.responses.pump import Instant
-from thecal.report import bringup
+from thecal.eventlog.program_changes import Change, changes_of
+from thecal.link.responses.pump import Event
+from thecal.report import appendix, bringup, state_blocks
 from thecal.report import chain as chains
-from thecal.report.blocks import Block, Facts, Figure, Table, Text
-from thecal.report.course import Course, Given, boluses_of, course_of, local_of
+from thecal.report.blocks import (
+    Block,
+    Columns,
+    Facts,
+    Figure,
+    Lines,
+    Section,
+    Table,
+    Text,
+    about_mass,
+)
+from thecal.report.course import Course
 from thecal.report.flow_file import MeasuredFlow
+from thecal.report.period import Period, Window, period_of
 from thecal.report.record import CLOCK_NEVER_SET, Record
-from thecal.report.trumpet import AMBULATORY_EVERY_US, Trumpet, ambulatory
-from thecal.therapy.settings_diff import from_wire
+from thecal.report.whole import Report
+from thecal.therapy.program_math import intended_dose
+from thecal.therapy.refill_date import highest_use_pl_per_day
 from thecal.units.amounts import (
     PL_PER_ML,
     US_PER_S,
-    count_text,
-    duration_text,
+    concentration_text,
     fixed_text,
-    mass_text,
-    volume_rate_text,
-    volume_text,
+    ratio_text,
+    span_text,
 )
-from thecal_protocol.messages import ALARMS, BOLUS_KINDS, REFUSALS
 
-_ALARMS_SHOWN = 60
-_RECORDS_SHOWN = 60
-_FLAWS_SHOWN = 20
-
-
-@dataclass
-class Report:
-    """Everything that is shown, and what the figures draw from."""
-
-    title: str
-    subtitle: str
-    record: Record
-    chain: chains.Chain
-    course: Course | None
-    boluses: list[Given]
-    trumpet: Trumpet | None = None
-    sections: list[tuple[str, list[Block]]] = field(default_factory=list[tuple[str, list[Block]]])
-    drawn: dict[str, Any] = field(default_factory=dict[str, Any])  # figures: HTML and PDF show the same
+NOT_A_DEVICE = "Not a medical device: for research and study, not for treating anybody."
+_CHANGES_SHOWN = 4
+_APART = Fraction(5, 100)  # of a day that is told apart
+_DAYS_NAMED = 4
+_STATES = {
+    "stopped": "The pump is STOPPED: nothing flows until it is resumed.",
+    "held": "An alarm HOLDS the pump: it gives the minimum rate, no dose, until the alarm has cleared.",
+    "halted": "An alarm HALTS the pump: nothing flows until the alarm has cleared.",
+    "fault": "The pump is in FAULT: nothing flows until the fault is cleared.",
+    "unprogrammed": "The pump has no program: nothing flows.",
+}
 
 
-def build(record: Record, key: bytes | None, made: datetime, measured: MeasuredFlow | None = None) -> Report:
+def build(
+    record: Record,
+    key: bytes | None,
+    made: datetime,
+    measured: MeasuredFlow | None = None,
+    window: Window | None = None,
+) -> Report:
     """The report of a record. `key`: of the pump's log, None when it is not known here. `measured`: a flow
-    that was weighed; of a record without a log nothing else is shown."""
+    that was weighed; of a record without a log nothing else is shown. `window`: of time, None: all of it."""
     chain = chains.check(record, key)
+    period = period_of(record, window or Window())
     report = Report(
         title=_title(record, measured),
         subtitle=f"Session report, made {made:%Y-%m-%d %H:%M} from {record.source}",
         record=record,
         chain=chain,
-        course=course_of(record),
-        boluses=boluses_of(record.events),
+        period=period,
     )
-    add = report.sections.append
-    if measured is not None:
-        add(("Measured flow", list(_measured_blocks(report, measured))))
     board = list(bringup.blocks(record.bringup, record.serial))
-    alone = not record.events and (measured is not None or bool(board))
-    if not alone:
-        add(("Pump and log", [*_chain_blocks(chain), *_pump_blocks(record, chain.digest)]))
-    if board:
-        add(("Bring-up of the board", board))
-    if alone:
+    if not record.events and (measured is not None or board):
+        if measured is not None:
+            report.front.append(("Flow accuracy", list(appendix.measured_blocks(report, measured))))
+        report.front += [("Bring-up of the board", board)] if board else []
         return report
-    if record.program is not None:
-        rows = [(setting.field, setting.text) for setting in from_wire(record.program)]
-        add(("Program", [Table(("setting", "value"), rows)]))
-    changes = list(_change_blocks(report))
-    if changes:
-        add(("Changes of the program", changes))
-    add(("Delivered against programmed", list(_delivery_blocks(report))))
-    add(("Boluses", list(_bolus_blocks(report))))
-    add(("Alarms", list(_alarm_blocks(record))))
-    add(("Reservoir", list(_reservoir_blocks(report))))
-    if measured is None:
-        add(("Flow accuracy", list(_trumpet_blocks(report))))
-    add(("Log", list(_log_blocks(record))))
+    report.front = _front(report)
+    report.sections = appendix.sections(report, measured)
+    report.sections += [("Bring-up of the board", board)] if board else []
     return report
 
 
@@ -102,269 +92,221 @@ def _title(record: Record, measured: MeasuredFlow | None) -> str:
     return "A pump's log" if record.events else "A pump's flow" if measured else "A pump's board"
 
 
-def when(record: Record, at_us: int) -> str:
-    """An instant for people: pump local time, else its clock since it was first started."""
-    local = local_of(record, at_us)
-    if local is not None:
-        return f"{local:%Y-%m-%d %H:%M:%S}"
-    return instant_text(Instant(*divmod(at_us, US_PER_S)))
+def _front(report: Report) -> list[Section]:
+    return [
+        ("", list(_head_blocks(report))),
+        ("Dose now, and what changed it", list(_dose_blocks(report))),
+        ("Delivered against prescribed", list(_delivery_blocks(report))),
+        (
+            "",
+            [
+                Columns(
+                    (
+                        ("Boluses", list(state_blocks.bolus_blocks(report))),
+                        ("Reservoir and refill", list(state_blocks.reservoir_blocks(report))),
+                    )
+                )
+            ],
+        ),
+        ("Alarms that need action", list(state_blocks.alarm_blocks(report))),
+        ("Is the log whole?", list(state_blocks.log_blocks(report.chain))),
+        ("", [Lines(("Reviewed by", "Role", "Date", "Signature"))]),
+    ]
 
 
-def _chain_blocks(chain: chains.Chain) -> Iterator[Block]:
-    yield Text(*chain.headline)
-    if chain.standing == "broken":
-        rows = [(str(number), what) for number, what in chain.flaws[:_FLAWS_SHOWN]]
-        if len(chain.flaws) > _FLAWS_SHOWN:
-            rows.append(("...", f"{len(chain.flaws) - _FLAWS_SHOWN} more"))
-        yield Table(("record", "what is wrong"), rows, right=(0,))
-
-
-def _pump_blocks(record: Record, digest: str) -> Iterator[Block]:
+def _head_blocks(report: Report) -> Iterator[Block]:
+    record, period = report.record, report.period
     if record.clock_set is False:
         yield Text(CLOCK_NEVER_SET, "warning")
-    rows = [("source", record.source)]
-    for label, value in (("serial number", record.serial), ("pump", record.pump), ("state", record.state)):
-        rows += [(label, value)] if value else []
-    if record.local is not None:
-        never = "" if record.clock_set is not False else " (never set)"
-        rows.append(("pump local time", f"{record.local:%a %Y-%m-%d %H:%M:%S}{never}"))
-    for library in record.program["library"] if record.program else ():
-        rows.append(("drug library", f"version {library['version']} ({library['digest'].hex()})"))
-    if record.events:
-        first, last = record.events[0], record.events[-1]
-        rows.append(("records", f"{len(record.events)}, numbers {first.sequence} to {last.sequence}"))
-    rows.append(("log digest", digest))
+    rows: list[tuple[str, str]] = []
+    if record.pump:
+        rows.append(("pump", f"{record.pump}; {record.state}"))
+    if record.program:
+        drugs = ", ".join(
+            f"{x['name']} {concentration_text(x['concentration_ng_per_ml'])}" for x in record.program["drugs"]
+        )
+        rows.append(("therapy", f"{record.program['name']}: {drugs}"))
+    form = "%a %Y-%m-%d %H:%M"
+    length = span_text((period.end_us - period.start_us) // US_PER_S)
+    begins = f"; begins with {period.begins}" if period.begins and period.begins != "as asked for" else ""
+    whose = "" if period.local(period.end_us) else ", by the pump's own clock"
+    whose = " (never set)" if record.clock_set is False else whose
+    times = f"{period.when(period.start_us, form)} to {period.when(period.end_us, form)}"
+    rows.append(("period", f"{times}, {length}{whose}{begins}"))
+    if report.chain.standing == "broken":
+        yield Text(
+            "The log was changed, or something is missing from it: see below, Is the log whole?", "bad"
+        )
     yield Facts(rows)
 
 
+# -- dose
+
+
+def _dose_blocks(report: Report) -> Iterator[Block]:
+    record, program = report.record, report.record.program
+    if record.state in _STATES:
+        yield Text(_STATES[record.state], "warning" if record.state == "unprogrammed" else "bad")
+    if record.program and record.bolus and record.bolus[0] == "bridge":
+        yield Text("A bridge runs: the old filling is being pushed out of the catheter.", "warning")
+    if program is None and not report.period.courses:
+        yield Text(report.period.why or "The record holds no program.", "warning")
+    elif program is not None:
+        yield Table(*_doses_now(record, program), right=(1, 2, 3), strong=1)
+    rows = _steps(report.period)
+    if not rows:
+        yield Text("The dose did not change in this period.")
+        return
+    if len(rows) > _CHANGES_SHOWN:
+        yield Text(f"The last {_CHANGES_SHOWN} of {len(rows)} changes; see Changes of the program for more.")
+    head = ("when", "by", "a day, old", "new", "change", "also changed")
+    shown = rows[-_CHANGES_SHOWN:]
+    if any(row[-1] for row in shown):
+        yield Table((*head, "reason"), shown, right=(2, 3), strong=3)
+    else:
+        yield Table(head, [row[:-1] for row in shown], right=(2, 3), strong=3)
+
+
+def _doses_now(record: Record, program: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """By drug: what flows by schedule now, its daily mean, and what a day may come to with every bolus."""
+    mean, flows = intended_dose(program), record.state in ("infusing", None)
+    primary = program["drugs"][0]["concentration_ng_per_ml"]
+    now = mean if record.basal_ng_per_day is None else Fraction(record.basal_ng_per_day)
+    most_pl = highest_use_pl_per_day(program)
+    rows: list[tuple[str, ...]] = []
+    for drug in program["drugs"]:
+        share = Fraction(drug["concentration_ng_per_ml"], primary)
+        rate = f"{about_mass(now * share)}/day" if flows else "no dose"
+        most = most_pl * drug["concentration_ng_per_ml"] / PL_PER_ML
+        rows.append((drug["name"], rate, f"{about_mass(mean * share)}/day", f"{about_mass(most)}/day"))
+    return ("drug", "basal dose now", "mean by schedule", "at most, with every bolus"), rows
+
+
+def _steps(period: Period) -> list[tuple[str, ...]]:
+    """Each change of the dose: when, by whom, old, new, factor, what else, why."""
+    changes: dict[int, list[Change]] = {}
+    for change in changes_of(period.record.events):
+        changes.setdefault(change.ref, []).append(change)
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    before: Course | None = None
+    for course in period.courses:
+        first = course.events[0] if course.events else None
+        if first is not None and first.kind == "program_committed" and _within(first, period):
+            rows.append((first.at.total_us, _step(period, first, before, course, changes.get(first.ref, []))))
+        dose = intended_dose(course.program)
+        for event in course.events:
+            if event.kind == "plan_step" and _within(event, period):
+                cells = (
+                    period.when(event.at.total_us),
+                    "the plan",
+                    *_old_new(dose, Fraction(event.a)),
+                    "",
+                    "",
+                )
+                rows.append((event.at.total_us, cells))
+                dose = Fraction(event.a)
+        before = course
+    return [cells for _, cells in sorted(rows, key=lambda row: row[0])]
+
+
+def _within(event: Event, period: Period) -> bool:
+    return period.start_us <= event.at.total_us <= period.end_us
+
+
+def _old_new(old: Fraction | None, new: Fraction) -> tuple[str, str, str]:
+    if old is None:
+        return "none", f"{about_mass(new)}/day", "first program known"
+    texts = [f"{about_mass(dose)}/day" for dose in (old, new)]
+    factor = "" if old == new else f"x {ratio_text(new / old)}" if old and new else "changed"
+    return texts[0], texts[1], factor
+
+
+def _step(
+    period: Period, commit: Event, before: Course | None, course: Course, changes: Sequence[Change]
+) -> tuple[str, ...]:
+    old = intended_dose(before.program) if before else None
+    others = [x.words for x in changes if not x.field.startswith(("basal_", "name"))] if before else []
+    also = ", ".join(dict.fromkeys(others))
+    also = also if len(also) <= 70 else f"{len(set(others))} more settings"
+    at = period.when(commit.at.total_us)
+    reason = period.record.reasons.get(commit.at.total_us, "")
+    return at, commit.actor, *_old_new(old, intended_dose(course.program)), also, reason
+
+
+# -- delivery
+
+
 def _delivery_blocks(report: Report) -> Iterator[Block]:
-    record, course = report.record, report.course
-    if course is not None and course.end_us > course.start_us:
-        [programmed], [delivered] = course.volumes([course.end_us])
-        share = f" ({fixed_text(100 * delivered / programmed, 2)} %)" if programmed else ""
+    period = report.period
+    if not period.courses:
+        yield Text(f"Cannot be told. {period.why}".strip(), "warning")
+        return
+    prescribed, delivered = period.totals()
+    days = max(1e-9, (period.end_us - period.start_us) / (86_400 * US_PER_S))
+    if not any(prescribed.values()) and not any(delivered.values()):
+        yield Text("Nothing was prescribed in this period, and nothing delivered.")
+        return
+    if period.end_us - period.start_us >= 3600 * US_PER_S and period.days:
         yield Figure(
             "delivery",
-            f"Volume since the program began {when(record, course.start_us)}. Programmed: schedule and "
-            f"accepted boluses had nothing interfered. Delivered: {_how_delivered(report)}.",
+            "Bars: delivered, each calendar day of the pump. Line: prescribed by schedule and accepted "
+            "boluses. Of a day that is not whole (hatched), the mean of its hours.",
         )
-        yield Facts(
-            [
-                ("programmed", _ml(programmed)),
-                ("delivered, by the log", _ml(delivered) + share),
-            ]
-        )
-    elif record.program is None:
-        yield Text("A log alone holds no program: its course cannot be drawn.", "warning")
     else:
-        yield Text(
-            "The log does not reach back to the program's commit: its course cannot be drawn.", "warning"
-        )
-    if record.accounts is not None:
-        yield from _ledger_blocks(record.accounts)
-
-
-def _how_delivered(report: Report) -> str:
-    flow = report.record.flow
-    return flow.how if flow else "as the log tells it; the ledger below counts every step"
-
-
-def _ml(pl: float) -> str:
-    return f"{fixed_text(pl / PL_PER_ML, 4)} mL"
-
-
-def _ledger_blocks(accounts: dict[str, Any]) -> Iterator[Block]:
+        yield Text("Less than an hour: too little to draw.")
+    missed = period.missed()
     rows: list[tuple[str, ...]] = []
-    for filling in accounts["fillings"]:
-        volume_pl = filling["steps"] * filling["step_volume_pl"]
-        for drug in filling["drugs"]:
-            dose = Fraction(volume_pl * drug["concentration_ng_per_ml"], PL_PER_ML)
-            tip = Fraction(filling["tip_pl"] * drug["concentration_ng_per_ml"], PL_PER_ML)
-            row = (
-                str(filling["filling"]),
-                drug["name"],
-                volume_text(volume_pl),
-                mass_text(dose),
-                mass_text(tip),
-                _missed(accounts, filling, drug["concentration_ng_per_ml"]),
-            )
-            rows.append(row)
-    head = ("filling", "drug", "volume", "dose", "of it past the catheter tip", "of it not seen to move")
-    yield Table(head, rows, right=(0, 2, 3, 4, 5))
-    sources = accounts["volume_pl_by_source"].items()
-    yield Table(
-        ("source", "volume"),
-        [(name.replace("_", " "), volume_text(pl)) for name, pl in sources],
-        right=(1,),
-    )
-    steps = count_text(accounts["steps"])
-    yield Text(f"Counted by the pump's ledger: {steps} motor steps in all, {accounts['resets']} resets.")
+    for drug in period.drugs:
+        planned, given = prescribed[drug], delivered[drug]
+        share = f"{fixed_text(100 * given / planned, 1)} %" if planned else "-"
+        mean = f"{about_mass(given / days)}/day"
+        rows.append((drug, about_mass(planned), about_mass(given), share, mean, about_mass(missed[drug])))
+    head = ("drug", "prescribed", "delivered", "delivered, share", "delivered, mean", "not seen to move")
+    if not any(missed.values()):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    yield Table(head, rows, right=tuple(range(1, len(head))), strong=2)
+    yield from _days_apart(period)
+    yield from _against_ledger(period, delivered)
 
 
-def _missed(accounts: dict[str, Any], filling: dict[str, Any], concentration_ng_per_ml: int) -> str:
-    """What a stall took of a dose (RES-06); a report that was saved before this was told does not say."""
-    if accounts.get("missed_pl") is None:
-        return "not known"
-    missed_pl = filling["missed"] * filling["step_volume_pl"]
-    return mass_text(Fraction(missed_pl * concentration_ng_per_ml, PL_PER_ML))
-
-
-def _change_blocks(report: Report) -> Iterator[Block]:
-    """What each program changed, old and new, by whom (REC-09)."""
-    changes = changes_of(report.record.events)
-    if not changes:
-        return
-    rows: list[tuple[str, ...]] = []
-    for change in changes:
-        at = when(report.record, change.at_us)
-        rows.append((at, change.actor, change.words, change.old, change.new))
-    yield Text("Every field that a program changed; the first one of a pump had nothing before it.")
-    yield Table(("when", "who", "field", "old", "new"), rows)
-
-
-def _bolus_blocks(report: Report) -> Iterator[Block]:
-    events = report.record.events
-    refused = Counter[tuple[int, int]]()
-    for event in events:
-        repeats = repeats_of(event)
-        refused[event.code, repeats.refusal if repeats else event.b] += count_of(event, "bolus_refused")
-    begun, ends = Counter(x.kind for x in report.boluses), Counter((x.kind, x.how) for x in report.boluses)
-    kinds = [name for _, name in BOLUS_KINDS[1:]]
-    rows: list[tuple[str, ...]] = []
-    for number, kind in enumerate(kinds, 1):
-        no = sum(count for (code, _), count in refused.items() if code == number)
-        if begun[kind] or no:
-            given = sum(x.given_pl or 0 for x in report.boluses if x.kind == kind)
-            counts = (begun[kind] + no, ends[kind, "delivered"], ends[kind, "cut_short"], no)
-            rows.append((kind.replace("_", " "), *map(str, counts), volume_text(given)))
-    if not rows:
-        yield Text("No bolus was asked for or given in the time that the log covers.")
-        return
-    yield Figure("boluses", "Boluses of the patient by hour of the day: asked for, and given.")
-    head = ("kind", "asked for", "given whole", "cut short", "refused", "volume")
-    yield Table(head, rows, right=(1, 2, 3, 4, 5))
-    reasons = Counter[str]()
-    for (_, reason), count in refused.items():
-        if count:
-            reasons[name(reason, REFUSALS)] += count
-    if reasons:
-        yield Table(("refused for", "times"), [(why, str(n)) for why, n in reasons.most_common()], right=(1,))
-
-
-def alarm_name(number: int) -> tuple[str, str]:
-    """Name and class of an alarm."""
-    for row in ALARMS:
-        if row[0] == number:
-            return str(row[1]).replace("_", " "), str(row[2])
-    return f"number {number}", "unknown"
-
-
-def _alarm_blocks(record: Record) -> Iterator[Block]:
-    rows: list[list[str]] = []
-    live: dict[int, list[str]] = {}
-    for event in record.events:
-        if event.kind == "alarm_raised":
-            name, kind = alarm_name(event.code)
-            row = [when(record, event.at.total_us), name, "critical" if event.b == 1 else kind, "still live"]
-            rows.append(row)
-            live[event.code] = row
-        elif event.kind == "alarm_cleared" and event.code in live:
-            live.pop(event.code)[3] = when(record, event.at.total_us)
-    if not rows:
-        yield Text("No alarm was raised in the time that the log covers.")
-        return
-    if len(rows) > _ALARMS_SHOWN:
-        yield Text(f"The last {_ALARMS_SHOWN} of {len(rows)} alarms.")
-    yield Table(("raised", "alarm", "class", "cleared"), [tuple(row) for row in rows[-_ALARMS_SHOWN:]])
-
-
-def _reservoir_blocks(report: Report) -> Iterator[Block]:
-    record = report.record
-    course = report.course
-    if record.accounts is not None and course is not None and course.end_us > course.start_us:
-        yield Figure("reservoir", "What is left by the pump's count, and refills.")
-    if record.accounts is not None:
-        yield Facts([("left now, counted", volume_text(record.accounts["reservoir_pl"]))])
-    rows: list[tuple[str, ...]] = []
-    checks = {event.at.total_us: event for event in record.events if event.kind == "refill_checked"}
-    for event in record.events:
-        if event.kind == "refilled":
-            check = checks.get(event.at.total_us)
-            counted = volume_text(check.a) if check else "-"
-            apart = volume_text(event.b - check.a) if check else "-"
-            amounts = (volume_text(event.a), volume_text(event.b), counted, apart)
-            rows.append((when(record, event.at.total_us), *amounts))
-    if rows:
-        yield Table(("refilled", "filled in", "came out", "counted", "apart"), rows, right=(1, 2, 3, 4))
-    else:
-        yield Text("No refill in the time that the log covers.")
-
-
-def _trumpet_blocks(report: Report) -> Iterator[Block]:
-    flow, course = report.record.flow, report.course
-    if flow is None:
-        yield Text(
-            "Not measured: a pump counts its steps but keeps no record of when each was made. A simulation "
-            "has one: thecal report --simulate THERAPY.toml --for 3d."
-        )
-        return
-    if course is None or flow.start_us != course.start_us or flow.every_us != AMBULATORY_EVERY_US:
-        yield Text("Not computed: the program was changed while the flow was recorded.", "warning")
-        return
-    times = [course.start_us + n * flow.every_us for n in range(len(flow.volumes_pl))]
-    wanted, _ = course.volumes(times[:200], exact=True)
-    try:
-        report.trumpet = ambulatory(flow.volumes_pl, wanted)
-    except ValueError as error:
-        yield Text(f"Not computed: {error}.")
-        return
-    yield Figure(
-        "trumpet",
-        "The highest and the lowest error of the flow in any window of a length, against what was "
-        "programmed for it: 25 h "
-        f"after a start-up of 24 h, sampled every 15 min. {flow.how}.",
-    )
-    yield from _windows(report.trumpet, "25 h")
-
-
-def _measured_blocks(report: Report, measured: MeasuredFlow) -> Iterator[Block]:
-    report.trumpet = curve = measured.curve()
-    start_up, every = duration_text(measured.start_up_us), duration_text(measured.every_us)
-    yield Figure(
-        "trumpet",
-        "The highest and the lowest error of the flow in any window of a length, against the rate that was "
-        "set: "
-        f"{curve.samples} samples {every} apart, after a start-up of {start_up}, from {measured.source}.",
-    )
-    yield Facts([("rate that was set", volume_rate_text(measured.rate_pl_per_day))])
-    yield from _windows(curve, duration_text(curve.samples * measured.every_us))
-
-
-def _windows(curve: Trumpet, span: str) -> Iterator[Block]:
-    rows = [(f"{float(w.minutes):g} min", _percent(w.highest), _percent(w.lowest)) for w in curve.windows]
-    yield Table(("window", "highest", "lowest"), rows, right=(0, 1, 2))
-    yield Facts([(f"error over all {span}", _percent(curve.mean_error))])
-
-
-def _percent(error: Fraction) -> str:
-    return f"{fixed_text(error, 4, '+')} %"
-
-
-def _log_blocks(record: Record) -> Iterator[Block]:
-    counts = Counter(event.kind.replace("_", " ") for event in record.events)
-    rows = [(kind, str(n)) for kind, n in counts.most_common()]
-    half = (len(rows) + 1) // 2
-    beside = [*rows[half:], ("", "")][:half]
-    sides = [(*left, *right) for left, right in zip(rows[:half], beside, strict=True)]
-    yield Table(("kind of record", "how many", "kind of record", "how many"), sides, right=(1, 3))
-    shown = record.events[-_RECORDS_SHOWN:]
-    yield Text(f"The last {len(shown)} of {len(record.events)} records:")
-    rows = [
-        (str(x.sequence), when(record, x.at.total_us), x.kind.replace("_", " "), x.actor, details(x))
-        for x in shown
+def _days_apart(period: Period) -> Iterator[Block]:
+    drug = period.drugs[0]
+    found = [
+        (day.date, day.delivered[drug] / day.prescribed[drug])
+        for day in period.days
+        if day.prescribed[drug] > 0
+        and abs(day.delivered[drug] - day.prescribed[drug]) > float(_APART) * day.prescribed[drug]
     ]
-    yield Table(("number", "when", "what", "by", "which says"), rows, right=(0,))
+    if found:
+        worst = sorted(found, key=lambda x: -abs(x[1] - 1))[:_DAYS_NAMED]
+        named = ", ".join(
+            f"{date:%a %Y-%m-%d} {fixed_text(100 * share, 1)} %" for date, share in worst if date
+        )
+        count = "1 day" if len(found) == 1 else f"{len(found)} days"
+        more = "; the farthest" if len(found) > _DAYS_NAMED else ""
+        yield Text(f"More than 5 % apart on {count}{more}: {named}; see Doses by day.", "warning")
 
 
-def span_text(course: Course) -> str:
-    """How long the course is."""
-    return duration_text((course.end_us - course.start_us) // 1_000_000 * 1_000_000)
+def _against_ledger(period: Period, delivered: Mapping[str, float]) -> Iterator[Block]:
+    """The log's tale against the pump's count, where both are of the same time."""
+    accounts = period.record.accounts
+    if accounts is None or period.clipped or period.begins != "the first program":
+        return
+    counted: Counter[str] = Counter()
+    for filling in accounts["fillings"]:
+        pl = (filling["steps"] - filling.get("missed", 0)) * filling["step_volume_pl"]
+        for drug in filling["drugs"]:
+            counted[drug["name"]] += pl * drug["concentration_ng_per_ml"] / PL_PER_ML
+    for drug, ng in counted.items():
+        apart, told = ng - delivered.get(drug, 0.0), delivered.get(drug, 0.0)
+        if abs(apart) > max(0.005 * max(ng, told), 10 * accounts["step_volume_pl"] * _most_per_pl(accounts)):
+            yield Text(
+                f"The pump's ledger, which counts every step, has {about_mass(ng)} of {drug}: "
+                f"{about_mass(abs(apart))} {'more' if apart > 0 else 'less'} than its log tells.",
+                "bad",
+            )
+
+
+def _most_per_pl(accounts: Mapping[str, Any]) -> float:
+    found = [x["concentration_ng_per_ml"] for part in accounts["fillings"] for x in part["drugs"]]
+    return max(found, default=0) / PL_PER_ML

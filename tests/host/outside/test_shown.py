@@ -21,10 +21,10 @@ from thecal import cli
 from thecal._io import terminal
 from thecal._io.file_names import file_name
 from thecal._io.shown import cells, lines_shown, shown, shown_all
-from thecal.report.blocks import Facts, Text
+from thecal.report.blocks import Columns, Facts, Lines, Table, Text
 from thecal.report.html import html
 from thecal.report.pdf import pdf
-from thecal.report.summary import Report
+from thecal.report.whole import Report
 from thecal_protocol.codec import decode, encoded
 from thecal_protocol.messages import ACCOUNTS, HELLO, LIMITS, PROGRAM, RESERVOIR
 from thecal_protocol.therapy import THERAPY
@@ -183,7 +183,10 @@ def test_reports_hold_nothing_that_is_obeyed():
     class Bare(Report):
         def __init__(self) -> None:
             self.title = self.subtitle = "".join(texts)
-            self.sections = [(text, [Text(text), Facts([(text, text)])]) for text in texts]
+            self.front = [(text, [Text(text), Facts([(text, text)])]) for text in texts]
+            table = Table((texts[0],), [(text,) for text in texts], halves=True)
+            beside = (texts[0], [Lines(texts)]), (texts[1], [table])
+            self.sections = [*self.front, ("", [Columns(beside)])]
 
     page = html(Bare())
     assert not OBEYED.search(page.replace("\n", ""))
