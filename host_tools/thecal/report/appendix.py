@@ -42,8 +42,8 @@ _FLAWS_SHOWN = 20
 _ROUTINE = ("bolus_started", "bolus_delivered")  # of what comes often; what was cut short is told
 _OFTEN = ("patient_bolus", "periodic_bolus")
 
-# The events that matter, and what they are for a person. The rest is counted.
-_MATTERS = {
+# What an event is for a person, where its own name says less. Those of no weight by themselves are below.
+_WORDS = {
     "boot": "started",
     "restored": "went on after a reset",
     "program_committed": "programmed",
@@ -62,7 +62,6 @@ _MATTERS = {
     "plan_step": "plan went on",
     "plan_cancelled": "plan ended",
     "implant_flag_set": "implant said",
-    "bridge_skipped": "bridge left",
     "fault": "fault",
     "fault_latched": "fault latched",
     "fault_cleared": "fault cleared",
@@ -81,6 +80,20 @@ _MATTERS = {
     "paired": "paired",
     "log_begun": "log begun",
 }
+# What other parts of the report tell, or what is no event of its own.
+_ELSEWHERE = frozenset(
+    (
+        "alarm_raised",
+        "alarm_cleared",
+        "alarm_confirmed",
+        "program_field",
+        "session_ended",
+        "repeated",
+        "patient_requests",
+        "frames_refused",
+        "pairing_begun",
+    )
+)
 # What is counted in one line: the words for one, and for many.
 _FOLDED = {
     "session_opened": ("session", "sessions"),
@@ -176,9 +189,10 @@ def _event_blocks(period: Period) -> Iterator[Block]:
 
 
 def _row(period: Period, event: Event) -> tuple[str, ...] | None:
-    what = _MATTERS.get(event.kind)
-    if what is None or (event.kind in _ROUTINE and name(event.code, BOLUS_KINDS).replace(" ", "_") in _OFTEN):
+    often = event.kind in _ROUTINE and name(event.code, BOLUS_KINDS).replace(" ", "_") in _OFTEN
+    if often or event.kind in _FOLDED or event.kind in _ELSEWHERE:
         return None
+    what = _WORDS.get(event.kind, event.kind.replace("_", " "))
     return period.when(event.at.total_us), what, event.actor, details(event)
 
 

@@ -43,7 +43,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"limits\.drug\.(.+)\.max_dose_1h", "Most of {0} in any hour"),
     (r"limits\.max_rate", "Fastest flow"),
     (r"alarms\.low_reservoir", "Alarm when less is left than"),
-    (r"alarms\.low_reservoir_days", "Alarm when it lasts no longer than"),
+    (r"alarms\.(\w+)_days", "Alarm, {0}, so long before"),
     (r"alarms\.max_pause", "Alarm when stopped for longer than"),
     ("library", "Drug library"),
 )
@@ -64,7 +64,7 @@ def _label(name: str, drugs: list[str]) -> str:
             caught = found.group(1) if found.groups() else ""
             index = int(caught) - 1 if caught.isdigit() else 0
             drug = drugs[index] if index < len(drugs) else ""
-            return words.format(caught, drug=drug, first=drugs[0] if drugs else "the drug")
+            return words.format(caught.replace("_", " "), drug=drug, first=drugs[0] if drugs else "the drug")
     text = re.sub(r"[._\[\]]+", " ", name).strip()  # one that is newer than this page of words
     return text[:1].upper() + text[1:]
 
@@ -72,6 +72,6 @@ def _label(name: str, drugs: list[str]) -> str:
 def _value(one: Setting) -> str:
     if one.field == "basal.mode":
         return _MODES.get(one.text, one.text)
-    if one.field.endswith("low_reservoir_days") and one.text.isdigit():
+    if one.field.endswith("_days") and one.text.isdigit():
         return f"{one.text} d"
     return one.text
