@@ -23,9 +23,9 @@ def percent(command: list[str], environment: dict[str, str], for_s: float) -> fl
         os.close(theirs)
         _until(ours, b"infusing", 60.0)
         _until(ours, b"", _SETTLED_S)
-        began, before = time.monotonic(), _cpu_s(process.pid)
+        began, before = time.monotonic(), cpu_s(process.pid)
         _until(ours, b"", for_s)
-        used, took = _cpu_s(process.pid) - before, time.monotonic() - began
+        used, took = cpu_s(process.pid) - before, time.monotonic() - began
         os.write(ours, b"q")
         _until(ours, b"", 2.0)
         process.terminate()
@@ -48,6 +48,7 @@ def _until(terminal: int, word: bytes, for_s: float) -> None:
         raise RuntimeError(f"the monitor never showed {word!r}")
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Processor time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

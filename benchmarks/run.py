@@ -23,6 +23,7 @@ import month
 import on_chip
 import records
 import sessions
+import web_page
 from store_import import SERIAL, write_log
 from workloads import DAY_US, FILL_PL, constant, mixed
 
@@ -227,6 +228,25 @@ def monitor_percent(quick: bool) -> Figure:
     return Figure("monitor_cpu_percent", used, "%", "lower", how, "< 5")
 
 
+def of_the_page(quick: bool) -> list[Figure]:
+    """`thecal web` in the system's Chromium; nothing without one."""
+    if web_page.browser() is None:
+        print("no browser: the page is not measured (THECAL_BROWSER, or chromium)", file=sys.stderr)
+        return []
+    therapy = paths.project_root() / "examples" / "morphine-constant.toml"
+    found = web_page.measure(THECAL, therapy, 5 if quick else 20)
+    cpu = f"server and pump at real speed, {found.updates_per_s:.1f} updates a second"
+    keys = "from an input to after its frame, the median while a year passes as fast as it goes"
+    return [
+        Figure(
+            "page_first_paint_ms", found.first_paint_ms, "ms", "lower", "in Chromium, best of 3", "<= 1000"
+        ),
+        Figure("page_cpu_percent", found.cpu_percent, "%", "lower", cpu, "<= 15"),
+        Figure("page_input_ms", found.input_ms, "ms", "lower", keys, "<= 100"),
+        Figure("page_year_s", found.year_s, "s", "lower", "that year, in real seconds", ""),
+    ]
+
+
 def firmware_bytes() -> Figure:
     """The firmware as the RP2040 would load it."""
     sizes = chip.size_table()
@@ -297,6 +317,7 @@ GROUPS: dict[str, Callable[[bool], list[Figure]]] = {
     "size": lambda quick: [firmware_bytes()],
     "commands": lambda quick: [status_ms(quick), *starts(quick)],
     "monitor": lambda quick: [monitor_percent(quick)],
+    "page": of_the_page,
     "store": lambda quick: [store_import(quick)],
     "report": report,
     "chip": lambda quick: list(map(Figure._make, on_chip.rows(quick))),

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -27,6 +27,9 @@ class Page:
     process: "subprocess.Popen[str]"
     page: str = "test-page-1"
     version: str = field(default="", repr=False)
+    close: Callable[[], None] = field(
+        default=lambda: None, repr=False
+    )  # of the page that acts from the start
 
     @property
     def port(self) -> int:
@@ -109,8 +112,9 @@ def serving(*arguments: object, environment: dict[str, str] | None = None) -> It
         line = process.stdout.readline()
         assert line, process.stderr.read()
         page = Page(json.loads(line)["address"], process)
-        with page.news() as told:
-            next(told)  # it is the first page, so it acts
+        with contextlib.ExitStack() as first:
+            next(first.enter_context(page.news()))  # it is the first page, so it acts
+            page.close = first.close
             yield page
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=DEADLINE_S)

@@ -1,7 +1,8 @@
 """Who has the page open, what each of them has been told, and which one may act.
 
-One page acts at a time, the first that came, until another takes over. Whatever a page asks for has a number
-of its own: asked for again, because the answer was lost, it is answered again and not done again.
+One page acts at a time, the first that came, until another takes over or is the only one left. Whatever a
+page asks for has a number of its own: asked for again, because the answer was lost, it is answered again and
+not done again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from thecal.web.view import Document
 
 NAME = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _REMEMBERED = 256
+_RETURNS_S = 3.0
 Answer = Document
 
 
@@ -71,15 +73,27 @@ class Pages:
 
     def come(self, reader: Reader) -> None:
         """A page was opened, or reloaded."""
-        self.readers.add(reader)
-        if not self._writer:
+        if not self._is_open(self._writer):
             self._writer = reader.page
+        self.readers.add(reader)
         self._wake()
 
     def go(self, reader: Reader) -> None:
-        """Its line has gone; it may come back."""
+        """Its line has gone; it may come back, as one that is reloaded does."""
         self.readers.discard(reader)
+        if reader.page == self._writer:
+            asyncio.get_running_loop().call_later(_RETURNS_S, self._inherit)
         self._wake()
+
+    def _is_open(self, page: str) -> bool:
+        return any(reader.page == page for reader in self.readers)
+
+    def _inherit(self) -> None:
+        """Who acted has not come back: the page that is left, if it is the only one, acts."""
+        left = {reader.page for reader in self.readers}
+        if len(left) == 1:
+            self._writer = left.pop()
+            self._wake()
 
     def take_over(self, page: str) -> None:
         """This page acts from now on."""

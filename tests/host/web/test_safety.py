@@ -157,6 +157,18 @@ def test_one_page_acts_and_another_may_take_over(page: Page):
     assert page.act("take_over")["ok"]
 
 
+def test_the_only_page_left_acts(repo_root: Path):
+    with serving() as page:
+        other = Page(page.address, page.process, "test-page-9")
+        with other.news() as told:
+            assert seen(told, {}, lambda known: "acts" in known)["acts"] is False
+            page.close()
+            known = seen(told, {}, lambda known: known.get("acts") is True)
+            assert known["pages"] == 1
+        with page.news() as again:  # and who comes when nobody acts
+            seen(again, {}, lambda known: known.get("acts") is True)
+
+
 @pytest.mark.req("SEC-23", part="nothing twice")
 def test_what_has_one_number_is_done_once(page: Page):
     with page.news() as told:
