@@ -20,6 +20,12 @@ _PAINTED = """async () => {
     const seen = performance.getEntriesByName('first-contentful-paint');
     return seen.length ? seen[0].startTime : performance.now();
 }"""
+_COUNTING = """() => {
+    window.updates = 0;
+    const all = { childList: true, characterData: true, subtree: true };
+    const counted = new MutationObserver(() => { window.updates += 1; });
+    counted.observe(document.querySelector('#clock'), all);
+}"""
 # From an input event to after the frame that shows what it changed.
 _INPUT = """async () => {
     const began = performance.now(), what = document.querySelector('#what');
@@ -61,14 +67,7 @@ def measure(thecal: Path, therapy: Path, for_s: float) -> Measured:
             page.goto(address)
             page.wait_for_selector("#bench:not([hidden])")
             paints.append(page.evaluate(_PAINTED))
-        page.evaluate(
-            """() => {
-                window.updates = 0;
-                const all = { childList: true, characterData: true, subtree: true };
-                const counted = new MutationObserver(() => { window.updates += 1; });
-                counted.observe(document.querySelector('#clock'), all);
-            }"""
-        )
+        page.evaluate(_COUNTING)
         page.locator("#go").click()
         time.sleep(_SETTLED_S)
         pids = [server, *_children(server)]

@@ -4,23 +4,22 @@ Where there is none the tests skip; where THECAL_NEEDS_BROWSER is set (`.ci/run`
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+from support import chromium
+
 NEEDED = "THECAL_NEEDS_BROWSER"
 
 
 def find() -> str:
     """The browser's executable. Skips where there is none, or fails where one has to be."""
-    named = os.environ.get("THECAL_BROWSER", "")
-    found = next((path for name in ([named] if named else NAMES) if (path := shutil.which(name))), None)
+    found = chromium.found()
     if found is None:
-        why = f"no browser: {named or ', '.join(NAMES)}"
+        why = "no browser: install Chromium, or name one in THECAL_BROWSER"
         if os.environ.get(NEEDED):
             pytest.fail(f"{why}, and {NEEDED} is set")
         pytest.skip(why)

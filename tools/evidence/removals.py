@@ -16,6 +16,7 @@ import removals_dosing
 import removals_gates
 import removals_kept
 import removals_of_the_host
+import removals_of_the_page
 import removals_outside
 import removals_records
 
@@ -346,6 +347,7 @@ REMOVALS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     + removals_gates.ROWS
     + removals_kept.ROWS
     + removals_of_the_host.ROWS
+    + removals_of_the_page.ROWS
     + removals_outside.ROWS
     + removals_records.ROWS
 )
