@@ -133,6 +133,7 @@ def _private_keys_and_no_store(tmp_path_factory: pytest.TempPathFactory) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THECAL_KEYS", str(tmp_path_factory.mktemp("keys")))
         patch.setenv("THECAL_STORE", "off")
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))  # what is noted before an MRI
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("running")))
         yield
 

@@ -150,7 +150,7 @@ class Pump:
         """
         from thecal.commands.alarm_view import AlarmView
 
-        return AlarmView.take(self.client)
+        return AlarmView.take(self.client, self.serial)
 
     def limits(self) -> list[Limit]:
         """The lowest and highest value of everything that this pump accepts.

@@ -37,6 +37,20 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
         ("tests/host/therapy/test_oral_dose.py",),
     ),
     (
+        "MOT-09 label",
+        "host_tools/thecal/commands/alarm_view.py",
+        "        during = mri.label(self.serial, alarm.name, alarm.raised.total_us)",
+        '        during = ""',
+        ("tests/host/workflows/test_mri.py",),
+    ),
+    (
+        "MOT-09 motor",
+        "host_tools/thecal/workflows/mri.py",
+        "    if motor == STANDS:",
+        "    if False:",
+        ("tests/host/workflows/test_mri.py",),
+    ),
+    (
         "DEL-14",
         "firmware/pump/safety/supervisor.py",
         "1 if prescription.withdrawal else 0",

@@ -57,6 +57,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "cancel-plan": Entry("service.cancel_plan", "End a taper or titration where it stands: its present dose stays."),
         "skip-bridge": Entry("service.skip_bridge", "Leave a bridge before its volume is through: the program's own rate begins."),
         "fault": Entry("alarms.fault", "Show the fatal fault that stopped a pump, or clear it."),
+        "mri": Entry("mri.mri", "Before an MRI: note what the pump does. After it: wait for the motor, see what was missed, go on."),
     },
     "What was seen of pumps": {
         "store": Entry("store.store", "What this computer saw of pumps: import, export, info."),

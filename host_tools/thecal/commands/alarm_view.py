@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from thecal.commands import going_on
+from thecal.commands import going_on, mri
 from thecal.commands.alarm_texts import cause_of, text_of
 from thecal.link.client import Client
 from thecal.link.responses.alarms import Alarms, StandingAlarm
@@ -32,12 +32,13 @@ class AlarmView(NamedTuple):
     alarms: Alarms
     status: Status
     stop_left_s: int | None = None  # of a stop for a time
+    serial: str = ""  # whose: by it a stall during an MRI is known
 
     @classmethod
-    def take(cls, client: Client) -> AlarmView:
+    def take(cls, client: Client, serial: str = "") -> AlarmView:
         """Ask the pump."""
         alarms, status = client.alarms(), client.status()
-        return cls(alarms, status, going_on.stop_left_s(client, status) if alarms.standing else None)
+        return cls(alarms, status, going_on.stop_left_s(client, status) if alarms.standing else None, serial)
 
     def since(self, alarm: StandingAlarm) -> datetime:
         """When it was raised, in the pump's local time."""
@@ -49,6 +50,12 @@ class AlarmView(NamedTuple):
         """How long ago that was."""
         return max(0, self.status.now.total_us - at.total_us)
 
+    def cause(self, alarm: StandingAlarm) -> str:
+        """What has happened; of a stall that came during an MRI that was noted, that first (MOT-09)."""
+        during = mri.label(self.serial, alarm.name, alarm.raised.total_us)
+        text = cause_of(alarm.name, alarm.detail)
+        return f"{during}: {text}" if during else text
+
     def words(self) -> list[str]:
         """All of it for people, the announced one first."""
         lines: list[str] = []
@@ -58,7 +65,7 @@ class AlarmView(NamedTuple):
             lines += [
                 f"{alarm.name}  {kind_of(alarm)}{_marks(self.alarms, alarm)}",
                 f"  since    {self.since(alarm):%a %Y-%m-%d %H:%M:%S}, {age} ago",
-                f"  cause    {cause_of(alarm.name, alarm.detail)}",
+                f"  cause    {self.cause(alarm)}",
                 f"  pump     {self._goes_on(_ACTIONS.get(alarm.name, 'unknown'))}",
                 f"  do       {text.do}",
             ]
@@ -100,7 +107,7 @@ class AlarmView(NamedTuple):
             "live": alarm.live,
             "confirmed": alarm.confirmed,
             "detail": alarm.detail,
-            "cause": cause_of(alarm.name, alarm.detail),
+            "cause": self.cause(alarm),
             "do": text.do,
         }
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
-from thecal.commands import going_on, record_errors
+from thecal.commands import going_on, mri, record_errors
 from thecal.commands.alarm_view import AlarmView, fault_json, kind_of
 from thecal.commands.delivered import Ledger, missed_json
 from thecal.errors import Refused
@@ -119,6 +119,16 @@ class Snapshot(NamedTuple):
             ledger.take(self.accounts)
         return ledger
 
+    @property
+    def missed_ng(self) -> dict[str, Fraction] | None:
+        """The same of what was not seen to move; None: nobody sees the motor."""
+        return self._ledger.missed_ng
+
+    @property
+    def view(self) -> AlarmView:
+        """Its alarms."""
+        return AlarmView(self.alarms, self.status, self.stop_left_s, self.hello.serial)
+
     def missed_text(self) -> str:
         """What of the delivered was not seen to move; "": nothing."""
         if self.status.missed_pl is None:
@@ -144,7 +154,11 @@ class Snapshot(NamedTuple):
     def alarms_text(self) -> str:
         """Every alarm that stands, the announced one first."""
         alarms = sorted(self.alarms.standing, key=lambda one: one.name != self.alarms.announced)
-        texts = [f"{one.name} ({kind_of(one)}{', confirmed' if one.confirmed else ''})" for one in alarms]
+        texts: list[str] = []
+        for one in alarms:
+            marks = [kind_of(one), *(["confirmed"] if one.confirmed else [])]
+            during = mri.label(self.hello.serial, one.name, one.raised.total_us)
+            texts.append(f"{one.name} ({', '.join([*marks, *([during] if during else [])])})")
         return ", ".join(texts) or "none"
 
     def reservoir_text(self) -> str:
@@ -243,7 +257,7 @@ class Snapshot(NamedTuple):
             "basal_ng_per_day": str(status.basal_ng_per_day),
             "next_change_s": status.next_change_s,
             "bolus": bolus,
-            "alarms": [AlarmView(self.alarms, status).entry(alarm) for alarm in self.alarms.standing],
+            "alarms": [self.view.entry(alarm) for alarm in self.alarms.standing],
             "announced": self.alarms.announced,
             "fault": fault_json(self.alarms),
             "sensors": sensors_json(self.sensors) if self.sensors else None,

@@ -78,9 +78,8 @@ class Looking:
         snapshot = self._last = Snapshot.take(pump.port, client, pump.hello, self._last)
         program = dict(snapshot.program) if snapshot.program else None
         events = self._new_events(snapshot)
-        alarms = AlarmView(snapshot.alarms, snapshot.status, snapshot.stop_left_s)
         windows = windows_of(snapshot, program, events)
-        return Look(snapshot, alarms, program, events, windows, patient_of(snapshot, program, events))
+        return Look(snapshot, snapshot.view, program, events, windows, patient_of(snapshot, program, events))
 
     def _new_events(self, snapshot: Snapshot) -> list[Event]:
         """At first the last two days' records, afterwards what has come since."""

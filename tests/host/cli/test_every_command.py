@@ -20,7 +20,7 @@ from thecal.link import keyring
 from .conftest import MORPHINE, Thecal, changed
 from .test_comfort import leaves
 
-GROUPS = ("bench", "clock", "fault", "library", "store")  # only commands below them
+GROUPS = ("bench", "clock", "fault", "library", "mri", "store")  # only commands below them
 COMMANDS = {path: found for path, found in leaves(typer.main.get_command(app)) if path not in GROUPS}
 # `emulate`, `web` and `pair` run until somebody acts: test_emulate.py, tests/host/web and test_keys.py hold
 # their documents.
@@ -61,6 +61,8 @@ LINES = (
     "bolus --patient",
     WAIT,
     "bolus --dose '0.1 mg' --duration '10 min' --yes",
+    "mri before",
+    "mri after --then bolus --yes",
     "stop",
     "resume",
     "alarms",
@@ -208,6 +210,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "replace": [MORPHINE, "--yes", "--volume", "40 mL", "--residual", "1 mL"],
     "refill": ["--yes", "--volume", "40 mL", "--residual", "1 mL"],
     "monitor": ["--once"],
+    "mri after": ["--then", "stop", "--yes"],
 }
 
 

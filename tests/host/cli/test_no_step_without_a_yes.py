@@ -42,6 +42,8 @@ VALUES = {
     "--low-reservoir": "3 mL",
     "--therapy": "{w}",
     "--oral": "90 mg/day",
+    "--then": "resume",
+    "--wait": "0 s",
     "--report": "{d}/r.html",
     "--volume": {"calibrate": "50 uL", "refill": "40 mL", "replace": "40 mL"},
     "--duration": "5 min",
@@ -90,6 +92,7 @@ NEEDED = {
     "refill": ("--volume", "--residual"),
     "replace": ("--volume", "--residual", "--bridge"),
     "implant": ("--dry",),
+    "mri after": ("--then",),
     "session": ("--low-reservoir",),
     "monitor": ("--once",),
 }

@@ -27,10 +27,10 @@ QUESTION = "Is this for the pump {serial_number} on {port}? [y/N] "
 # What stops, starts, doses, sets or confirms; all others only look.
 CHANGING = {
     "alarms confirm", "alarms silence", "alarms test", "bolus", "calibrate", "cancel-plan", "clock set",
-    "fault clear", "implant", "pair", "prime", "program", "refill", "replace", "resume", "session",
-    "skip-bridge", "stop",
+    "fault clear", "implant", "mri after", "pair", "prime", "program", "refill", "replace", "resume",
+    "session", "skip-bridge", "stop",
 }  # fmt: skip
-LOOKING = {"alarms", "clock show", "fault show", "limits", "log", "monitor", "report", "status"}
+LOOKING = {"alarms", "clock show", "fault show", "limits", "log", "monitor", "mri before", "report", "status"}
 OTHERWISE = {"flash", "store import"}  # they take no port that was not named
 
 
@@ -79,6 +79,7 @@ LINES = {
     "calibrate": ["--volume", "50 uL", "--density", "1 g/mL"],
     "clock set": ["--to", "now"],
     "implant": ["--dry"],
+    "mri after": ["--then", "stop"],
     "prime": ["--implant", "--dry"],
     "program": [str(MORPHINE)],
     "refill": ["--volume", "40 mL", "--residual", "1 mL"],

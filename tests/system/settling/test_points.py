@@ -78,12 +78,14 @@ SOON = {
     "program", "bolus", "stop", "resume", "clock set", "refill", "alarms confirm", "alarms silence", *APART,
 }  # fmt: skip
 PARTS = {"replace": 2, "implant": 2}  # records of a change that it makes; of replace in one commit
-# What changes no pump, though maybe the world around an emulated one. `pair` and a first program have tests
+# What changes no pump, though maybe the world around an emulated one; `mri after` does it by `stop` and
+# `resume`. `pair` and a first program have tests
 # of their own below, what a monitor does in tests/host/monitor, `flash` in tests/host/firmware_build.
 OTHERS = {
     "check", "convert", "simulate", "ports", "campaign",
     "status", "limits", "clock show", "monitor", "alarms",
-    "alarms test", "fault show", "log", "report", "history", "trend", "store info", "store import",
+    "alarms test", "fault show", "log", "mri before", "mri after",
+    "report", "history", "trend", "store info", "store import",
     "store export", "keys", "keys forget", "emulate", "pair", "flash", "library show", "library make-key",
     "library make", "library sign", "library trust", "library verify", "library use", "examples",
     "bench truth", "bench advance", "bench power-cut", "bench press", "bench inject",
