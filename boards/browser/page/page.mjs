@@ -188,7 +188,7 @@ async function start() {
   draw();
   enable();
   say("The pump has booted. Program it, then let time pass.");
-  await asAddressed();
+  await doing(asAddressed);
   document.body.dataset.ready = "yes";
 }
 

@@ -47,7 +47,7 @@ def under_node(vendored: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 
 
 @pytest.fixture(scope="session")
-def page(vendored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_file(vendored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page, as the site has it."""
     path = tmp_path_factory.mktemp("page") / "pump.html"
     path.write_text(browser_pump.page(), encoding="utf-8")
