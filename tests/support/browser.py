@@ -4,20 +4,21 @@ Where there is none the tests skip; where THECAL_NEEDS_BROWSER is set (`.ci/run`
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from support import chromium
-
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NEEDED = "THECAL_NEEDS_BROWSER"
 
 
 def find() -> str:
     """The browser's executable. Skips where there is none, or fails where one has to be."""
-    found = chromium.found()
+    named = os.environ.get("THECAL_BROWSER")
+    found = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         why = "no browser: install Chromium, or name one in THECAL_BROWSER"
         if os.environ.get(NEEDED):
