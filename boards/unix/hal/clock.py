@@ -114,8 +114,9 @@ class VirtualClock(_Clock):
                 self.now_us = deadline_us
         else:
             self._sleep(deadline_us)
-        if self.free_sleep and self._dog_us:
-            self._slept()
+        if self.free_sleep and self._dog_us:  # as in `_slept`
+            self.free_sleep = False
+            self._bite_us = self.now_us + self._dog_us
 
     def pass_time(self, us: int) -> None:
         """Something took so long, whatever the bench says: now may come to lie past `target_us`."""

@@ -42,9 +42,9 @@ _ERASE = const(2)
 
 
 @micropython.viper
-def _clear_bits(old: ptr8, new: ptr8, size: int):  # noqa: F821 - viper's own types
+def _clear_bits(old: ptr32, new: ptr32, words: int):  # noqa: F821 - viper's own types
     at = 0
-    while at < size:
+    while at < words:
         old[at] &= new[at]
         at += 1
 
@@ -96,6 +96,8 @@ class Flash:
                 % (path, size, BLOCKS * BLOCK_BYTES)
             )
         self._file = open(path, "r+b" if size else "w+b", 0)
+        self._seek = self._file.seek
+        self._read = self._file.readinto
         if anonymous:
             os.remove(path)
         if not size:
@@ -161,8 +163,8 @@ class Flash:
         if self._over:
             return -_EIO
         where = block * BLOCK_BYTES + offset
-        self._file.seek(where)
-        self._file.readinto(buffer)
+        self._seek(where)
+        self._read(buffer)
         if self._stuck:
             self._read_stuck(where, buffer)
         return 0
@@ -190,12 +192,12 @@ class Flash:
         if self._fails:
             return -_EIO
         size = len(buffer)
-        self._file.seek(where)
-        self._file.readinto(self._scratch, size)
+        self._seek(where)
+        self._read(self._scratch, size)
         if cut and self._cut_when == TORN:
             tear_program(self._scratch, buffer, size, self._cut_seed)
         else:
-            _clear_bits(self._scratch, buffer, size)
+            _clear_bits(self._scratch, buffer, size >> 2)  # of whole pages
         self._put(where, self._scratch, size, cut)
         if self._rng is not None:
             self._clock.pass_time((size + _PAGE_BYTES - 1) // _PAGE_BYTES * _PAGE_US)

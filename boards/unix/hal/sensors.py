@@ -43,6 +43,12 @@ def _hash(seed: int, at_us: int) -> int:
     return x ^ x >> 31
 
 
+def _warmth_mc(phase_us: int) -> int:
+    """Without noise, so long after midnight."""
+    rise_us = phase_us if phase_us < _HALF_DAY_US else _DAY_US - phase_us
+    return _WARM_MC - _RHYTHM_MC // 2 + _RHYTHM_MC * rise_us // _HALF_DAY_US
+
+
 def _millivolts(left_uc: int) -> int:
     """Voltage of the cell with so much charge left."""
     left = left_uc * 1000 // CELL_UC
@@ -82,10 +88,7 @@ class Sensors:
         steps = self._motor.made_steps()
         at_us = self._start_us + self._clock.now_us
         rng = _hash(self._seed, at_us)
-        phase_us = at_us % _DAY_US
-        rise_us = phase_us if phase_us < _HALF_DAY_US else _DAY_US - phase_us
-        warm_mc = _WARM_MC - _RHYTHM_MC // 2 + _RHYTHM_MC * rise_us // _HALF_DAY_US
-        self.temperature_mc = self._shown(0, warm_mc, rng)
+        self.temperature_mc = self._shown(0, _warmth_mc(at_us % _DAY_US), rng)
         self.battery_mv = self._shown(1, _millivolts(self.charge_uc()), rng >> 15)
         self.upstream_pa = self._shown(2, self._reservoir.upstream_pa(steps), rng >> 30)
         self.downstream_pa = self._shown(3, self._reservoir.downstream_pa(steps), rng >> 45)

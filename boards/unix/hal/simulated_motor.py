@@ -24,30 +24,45 @@ _MAX_RUNS = 2
 _LIMBS = const(48)  # 720 bits; a prescription within the limits needs 600
 
 # words of a run's block: 0, 1 due time of the next step; 2 steps left; 3, 4 gap; 5 words of a number;
-# 6, 7 instant of append; then lead, carry and modulus in words of two limbs, 30 bits
+# 6, 7 instant of append; then lead, carry and modulus in words of two limbs, 30 bits. All that may lag
+# behind. At its end what does not: steps not made yet; due time of the last one; the gap, 0 where it
+# cannot be relied on
 _LEAD = const(8)
 _CARRY = const(32)
 _MODULUS = const(56)
-_BLOCK_WORDS = const(80)
+_LEFT = const(80)
+_LAST = const(81)
+_SURE_GAP = const(83)
+_BLOCK_WORDS = const(85)
 
 
 @micropython.viper
 def _load(block: ptr32, run, now: int, epoch: int) -> int:  # noqa: F821 - viper's own types
-    """Copy a run into a block. Returns the due time of its first step."""
+    """Copy a run into a block. Returns 0, 1 when it is due, 2 when it is late."""
     due = int(run.first_s) * 1000000 + int(run.first_us) - epoch
+    last = int(run.last_s) * 1000000 + int(run.last_us) - epoch
     gap = int(run.gap_s) * 1000000 + int(run.gap_us)
+    steps = int(run.steps)
     size = int(run.size)
     lead = ptr16(run.lead)  # noqa: F821
     carry = ptr16(run.carry)  # noqa: F821
     modulus = ptr16(run.modulus)  # noqa: F821
     block[0] = due
     block[1] = due >> 32
-    block[2] = int(run.steps)
+    block[2] = steps
     block[3] = gap
     block[4] = gap >> 32
     block[5] = (size + 1) >> 1
     block[6] = now
     block[7] = now >> 32
+    block[_LEFT] = steps
+    block[_LAST] = last
+    block[_LAST + 1] = last >> 32
+    over = last - due - (steps - 1) * gap
+    if over < 0 or over >= steps:  # a damaged run
+        gap = 0
+    block[_SURE_GAP] = gap
+    block[_SURE_GAP + 1] = gap >> 32
     word = 0
     limb = 0
     while limb + 1 < size:
@@ -60,7 +75,47 @@ def _load(block: ptr32, run, now: int, epoch: int) -> int:  # noqa: F821 - viper
         block[_LEAD + word] = lead[limb]
         block[_CARRY + word] = carry[limb]
         block[_MODULUS + word] = modulus[limb]
-    return due
+    if due > now:
+        return 0
+    return 1 if due == now else 2
+
+
+@micropython.viper
+def _is_due(block: ptr32, now: int) -> bool:  # noqa: F821
+    """Is the next step due by now?"""
+    return (block[0] | (block[1] << 32)) <= now
+
+
+@micropython.viper
+def _count(front: ptr32, back: ptr32, runs: int, now: int) -> int:  # noqa: F821
+    """Take the steps that are due by now off both runs. Returns how many, 0x100 for each run that has ended,
+    and 0x400 where nobody can tell about the next one without making its steps one by one.
+
+    They are counted from the run's end: whether every gap is `gap` or `gap + 1` mostly leaves the same
+    number."""
+    block = front
+    found = 0
+    while runs > 0:
+        due = block[0] | (block[1] << 32)
+        if due > now:
+            break
+        left = block[_LEFT]
+        last = block[_LAST] | (block[_LAST + 1] << 32)
+        if last > now:
+            gap = block[_SURE_GAP] | (block[_SURE_GAP + 1] << 32)
+            if gap == 0:
+                return found | 0x400
+            ahead = last - now + gap
+            most = ahead // (gap + 1)
+            if (ahead - 1) // gap != most:
+                return found | 0x400
+            block[_LEFT] = most
+            return found + left - most
+        block[_LEFT] = 0
+        found += 0x100 + left
+        block = back
+        runs -= 1
+    return found
 
 
 @micropython.viper
@@ -101,17 +156,6 @@ def _expand(block: ptr32, until: int, zero: int, times: ptr32, at: int, end: int
     return made
 
 
-class _Slot:
-    """A run in the motor. Its block may lag behind: `_catch_up`."""
-
-    def __init__(self):
-        self.block = array.array("I", bytes(4 * _BLOCK_WORDS))
-        self.due_us = 0  # of the next step, at the earliest
-        self.last_us = 0  # of the last step
-        self.gap_us = 0  # 0: it cannot be relied on
-        self.left = 0  # steps not made yet
-
-
 class Motor:
     """Board interface `motor`. Times are microseconds since boot."""
 
@@ -123,14 +167,15 @@ class Motor:
         self.feedback = driver.feedback
         self._jam_at = -1  # steps moved at which it jams against pressure; -1: it does not
         self._trace = trace
-        self._front = _Slot()
-        self._back = _Slot()
+        self._front = array.array("I", bytes(4 * _BLOCK_WORDS))
+        self._back = array.array("I", bytes(4 * _BLOCK_WORDS))
         self._runs = 0
         self._left = 0
         self._made = 0
         self._epoch_us = 0
         self._settled_us = -1  # up to where steps have been made
         self._stall_end_us = 0 if supply else FOREVER_US
+        self._disturbed = True  # does anything keep it from moving as driven, or did it when it settled last?
         self._unseen = array.array("I", bytes(8 * MAX_STEPS))
         self.unmoved_steps = 0  # driven while stalled, jammed or disabled: counted, but not moved
         self.late_runs = 0  # runs whose first step was already overdue when they came
@@ -145,22 +190,15 @@ class Motor:
         now_us = self._clock.now_us
         if self._settled_us != now_us:
             self.settle()
-        if self._runs == _MAX_RUNS or not 1 <= run.steps <= MAX_STEPS - self._left or run.size > _LIMBS:
+        steps = run.steps
+        if self._runs == _MAX_RUNS or not 1 <= steps <= MAX_STEPS - self._left or run.size > _LIMBS:
             raise ValueError("motor queue")
-        slot = self._back if self._runs else self._front
-        due_us = _load(slot.block, run, now_us, self._epoch_us)
-        slot.due_us = due_us
-        slot.last_us = run.last_s * 1_000_000 + run.last_us - self._epoch_us
-        slot.gap_us = run.gap_s * 1_000_000 + run.gap_us
-        slot.left = run.steps
-        if not 0 <= slot.last_us - due_us - (run.steps - 1) * slot.gap_us < run.steps:
-            slot.gap_us = 0  # a damaged run
+        due = _load(self._back if self._runs else self._front, run, now_us, self._epoch_us)
         self._runs += 1
-        self._left += run.steps
-        if due_us <= now_us:
+        self._left += steps
+        if due:
             self._settled_us = -1
-            if due_us < now_us:
-                self.late_runs += 1
+            self.late_runs += due - 1
 
     def executed(self) -> int:
         """Steps driven since boot, those due at the present instant included."""
@@ -184,6 +222,7 @@ class Motor:
         """Cut the enable line: nothing moves any more, whatever is driven."""
         self.settle()
         self._driver.disable()
+        self._disturbed = True
 
     def enable(self) -> None:
         """Close the enable line again."""
@@ -216,6 +255,7 @@ class Motor:
         """For the bench: every step due in the next for_us microseconds is driven but not made."""
         self.settle()
         self._stall_end_us = self._settled_us + for_us
+        self._disturbed = True
 
     def stalled_for_us(self) -> int:
         """For the bench: what is left of a stall."""
@@ -226,11 +266,30 @@ class Motor:
         on."""
         made = self.made_steps()
         self._jam_at = -1 if steps < 0 else made + steps
+        self._disturbed = True
 
     def settle(self) -> None:
         """Bring counts and trace up to the present instant; the bench calls it, too."""
         now_us = self._clock.now_us
         self._settled_us = now_us
+        if self._disturbed or self._trace.on:
+            self._settle_disturbed(now_us)
+        elif self._runs:
+            found = _count(self._front, self._back, self._runs, now_us)
+            if found:
+                self._take(found, now_us)
+
+    def _take(self, found: int, now_us: int) -> None:
+        """What `_count` found."""
+        made = found & 0xFF
+        self._made += made
+        self._left -= made
+        if found & 0x300:
+            self._end_runs(found >> 8 & 3)
+        if found & 0x400:
+            self._drive_one_by_one(now_us, False, FOREVER_STEPS)
+
+    def _settle_disturbed(self, now_us: int) -> None:
         if self._stall_end_us:
             self._drive_in_vain(min(now_us, self._stall_end_us))
             if now_us <= self._stall_end_us:
@@ -239,75 +298,55 @@ class Motor:
         if not self._driver.on:
             self._drive_in_vain(now_us)
         elif self._jam_at >= 0:
-            self._drive(now_us, self._trace.on, self._jam_at - self._made + self.unmoved_steps)
+            self._drive_one_by_one(now_us, self._trace.on, self._jam_at - self._made + self.unmoved_steps)
             if self._made - self.unmoved_steps >= self._jam_at:
                 self._drive_in_vain(now_us)
         else:
-            self._drive(now_us, self._trace.on, FOREVER_STEPS)
+            self._drive_one_by_one(now_us, self._trace.on, FOREVER_STEPS)
+            self._disturbed = False
 
     def _drive_in_vain(self, until_us: int) -> None:
         """Steps due by until_us are driven but not made."""
         before = self._made
-        self._drive(until_us, False, FOREVER_STEPS)
+        self._take(_count(self._front, self._back, self._runs, until_us), until_us)
         self.unmoved_steps += self._made - before
 
-    def _drive(self, until_us: int, traced: bool, most: int) -> None:
+    def _end_runs(self, runs: int) -> None:
+        """The one in front, or both."""
+        self._runs -= runs
+        self._front, self._back = self._back, self._front
+
+    def _drive_one_by_one(self, until_us: int, traced: bool, most: int) -> None:
         """Make every step due by until_us, at most `most`."""
         while self._runs and most > 0:
-            slot = self._front
-            if slot.due_us > until_us:
+            most -= self._expand_front(until_us, traced, most)
+            if self._front[_LEFT]:
                 return
-            if slot.last_us <= until_us and not traced and slot.left <= most:
-                made = slot.left
-            elif traced:
-                made = self._expand_traced(slot, until_us, most)
-            else:
-                made = self._make_unseen(slot, until_us, most)
-            most -= made
-            slot.left -= made
-            self._made += made
-            self._left -= made
-            if slot.left:
-                return
-            self._front = self._back
-            self._back = slot
-            self._runs -= 1
+            self._end_runs(1)
 
-    def _make_unseen(self, slot, until_us: int, most: int) -> int:
-        """Steps whose times nobody wants to know. They are counted from the run's end: whether every gap is
-        `gap` or `gap + 1` mostly leaves the same number. Where it does not, and on the way to a jam, step by
-        step."""
-        ahead_us = slot.last_us - until_us + slot.gap_us
-        if slot.gap_us and slot.left <= most:
-            if (ahead_us - 1) // slot.gap_us == ahead_us // (slot.gap_us + 1):
-                return slot.left - ahead_us // (slot.gap_us + 1)
-        return self._expand_unseen(slot, until_us, most)
+    def _expand_front(self, until_us: int, traced: bool, most: int) -> int:
+        """Steps of the run in front, one by one."""
+        block = self._front
+        behind = block[2] - block[_LEFT]
+        if behind:  # what was only counted
+            _expand(block, FOREVER_US, 0, self._unseen, 0, behind)
+        if traced:
+            made = self._expand_traced(block, until_us, most)
+        else:  # nobody wants to know their times
+            made = _expand(block, until_us, 0, self._unseen, 0, most if most < MAX_STEPS else MAX_STEPS)
+        block[_LEFT] -= made
+        self._made += made
+        self._left -= made
+        return made
 
-    def _expand_unseen(self, slot, until_us: int, most: int) -> int:
-        if most > MAX_STEPS:
-            most = MAX_STEPS
-        self._catch_up(slot)
-        most = _expand(slot.block, until_us, 0, self._unseen, 0, most)
-        slot.due_us = slot.block[0] | slot.block[1] << 32
-        return most
-
-    def _catch_up(self, slot) -> None:
-        """Expand what was only counted."""
-        behind = slot.block[2] - slot.left
-        if behind:
-            _expand(slot.block, FOREVER_US, 0, self._unseen, 0, behind)
-
-    def _expand_traced(self, slot, until_us: int, most: int) -> int:
+    def _expand_traced(self, block, until_us: int, most: int) -> int:
         trace = self._trace
-        block = slot.block
         total = 0
-        self._catch_up(slot)
         while True:
             end = min(trace.capacity, trace.used + most - total)
             made = _expand(block, until_us, trace.mark_us, trace.words, trace.used, end)
             trace.used += made
             total += made
-            slot.due_us = block[0] | block[1] << 32
-            if not block[2] or slot.due_us > until_us or total == most:
+            if not block[2] or not _is_due(block, until_us) or total == most:
                 return total
             trace.flush()

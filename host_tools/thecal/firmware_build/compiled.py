@@ -30,10 +30,11 @@ from pathlib import Path
 
 from thecal._io import paths
 from thecal.errors import SimulationError
-from thecal.firmware_build import facts, unchanged
+from thecal.firmware_build import constants, facts, unchanged
 
 KEPT = 16  # compiled firmwares in the cache: as many trees as somebody works on, and some mutants
 _KEY_DIGITS = 16
+_TRANSLATOR = Path(constants.__file__)
 _DRAFT = "draft-"
 _DRAFT_LASTS_S = 3600
 _CODE = (".py", ".mpy")
@@ -188,7 +189,8 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
 def _key(compiler: Compiler, digest: bytes) -> str:
     """Of the text, and of what compiles it."""
     state = compiler.program.stat()
-    of_compiler = repr((state.st_size, state.st_mtime_ns, compiler.options)).encode()
+    how = (state.st_size, state.st_mtime_ns, compiler.options, _TRANSLATOR.read_bytes())
+    of_compiler = repr(how).encode()
     return hashlib.sha256(of_compiler + digest).hexdigest()[:_KEY_DIGITS]
 
 
@@ -240,12 +242,13 @@ def _compile(compiler: Compiler, files: Mapping[str, Path], texts: Mapping[str, 
 
     for folder in {draft / Path(name).parent for name in files}:
         folder.mkdir(parents=True, exist_ok=True)
+    plain = constants.with_numbers({_dotted(name): text for name, text in texts.items()})
 
     def one(name: str) -> None:
         target = (draft / name).with_suffix(".mpy")
         command = [str(compiler.program), *compiler.options, "-s", name, "-o", str(target), "-"]
         try:
-            done = subprocess.run(command, input=texts[name], capture_output=True, check=False)
+            done = subprocess.run(command, input=plain[_dotted(name)], capture_output=True, check=False)
         except OSError as error:
             raise _NoCompiler from error
         if done.returncode or not target.is_file():
@@ -256,6 +259,14 @@ def _compile(compiler: Compiler, files: Mapping[str, Path], texts: Mapping[str, 
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, files))
+
+
+def _dotted(name: str) -> str:
+    """Of a module, by its file: as others import it."""
+    _, _, place = name.partition("/")
+    if name.startswith("boards/"):
+        place = name.rpartition("/")[2]
+    return place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _complaint(file: Path, said: str) -> tuple[str, str]:
