@@ -113,7 +113,10 @@ class Period:
     @cached_property
     def boluses(self) -> list[Given]:
         """Every bolus that began in the window."""
-        return boluses_of(self.events)
+        if not self.courses:
+            return boluses_of(self.events)
+        found = (bolus for course in self.counted for bolus in course.boluses)
+        return [bolus for bolus in found if self.start_us <= bolus.at_us <= self.end_us]
 
     @cached_property
     def days(self) -> list[Day]:
@@ -241,8 +244,8 @@ def period_of(record: Record, window: Window) -> Period:
     start_us, begins, why = _known_from(record, known)
     period = Period(record, start_us, max(start_us, end_us), begins, times, events, [], why)
     _clip(period, window)
-    period.courses = list(_courses(period, known))
-    period.counted = [replace(course, boluses=boluses_of(course.events)) for course in period.courses]
+    period.counted = list(_courses(period, known))
+    period.courses = [_without_exclusive(course) for course in period.counted]
     period.bridges = list(_bridges(period, known))
     period.events = [x for x in events if period.start_us <= x.at.total_us <= period.end_us]
     return period
@@ -321,7 +324,7 @@ def _clip(period: Period, window: Window) -> None:
 
 
 def _courses(period: Period, known: Sequence[Era]) -> Iterator[Course]:
-    """Of each program, as far as it is in the record; boluses that are no dose count nothing."""
+    """Of each program, as far as it is in the record."""
     record, hold = period.record, 0
     starts = [era.commit.at.total_us if era.commit else None for era in known]
     end_of_all = record.now_us if record.now_us is not None else period.end_us
@@ -334,7 +337,7 @@ def _courses(period: Period, known: Sequence[Era]) -> Iterator[Course]:
         flows = None
         if at_us is None:
             flows, hold = standing_before(events, record.state if following is None else "infusing")
-        boluses = [replace(x, given_pl=0) if x.kind in EXCLUSIVE else x for x in boluses_of(events)]
+        boluses = boluses_of(events)
         course = Course(begin_us, max(begin_us, end_us), dict(era.program), boluses, record, events, flows)
         course.hold, course.local = hold, period.local
         if at_us is None and following is None:
@@ -345,11 +348,19 @@ def _courses(period: Period, known: Sequence[Era]) -> Iterator[Course]:
         yield course
 
 
+def _without_exclusive(course: Course) -> Course:
+    """Of doses: what is no dose counts nothing. The same course, where there is nothing of that."""
+    if not any(bolus.kind in EXCLUSIVE for bolus in course.boluses):
+        return course
+    kept = [replace(x, given_pl=0) if x.kind in EXCLUSIVE else x for x in course.boluses]
+    return replace(course, boluses=kept)
+
+
 def _bridges(period: Period, known: Sequence[Era]) -> Iterator[_Bridge]:
     """Each by the drugs of the program before it."""
-    for index, era in enumerate(known):
+    for index, (era, course) in enumerate(zip(known, period.counted, strict=True)):
         old = known[index - 1].program["drugs"] if index else None
-        for bolus in boluses_of(era.events):
+        for bolus in course.boluses:
             if bolus.kind != "bridge":
                 continue
             pl, end_us = bolus.given_pl, bolus.end_us
