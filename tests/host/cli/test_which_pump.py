@@ -31,7 +31,7 @@ CHANGING = {
     "session", "skip-bridge", "stop",
 }  # fmt: skip
 LOOKING = {"alarms", "clock show", "fault show", "limits", "log", "monitor", "mri before", "report", "status"}
-OTHERWISE = {"flash", "store import"}  # they take no port that was not named
+OTHERWISE = {"bringup", "flash", "store import"}  # they take no port that was not named
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,8 @@ OTHERS = {
     "status", "limits", "clock show", "monitor", "alarms",
     "alarms test", "fault show", "log", "mri before", "mri after",
     "report", "history", "trend", "store info", "store import",
-    "store export", "keys", "keys forget", "emulate", "pair", "flash", "library show", "library make-key",
+    "store export", "keys", "keys forget", "emulate", "pair", "bringup", "flash", "web", "library show",
+    "library make-key",
     "library make", "library sign", "library trust", "library verify", "library use", "examples",
     "bench truth", "bench advance", "bench power-cut", "bench press", "bench inject",
 }  # fmt: skip
