@@ -92,6 +92,8 @@ def test_it_holds_the_pump_and_no_general_name(wheel: Path, repo_root: Path):
                 name = file.relative_to(repo_root).as_posix()
                 if file.is_file() and file.suffix not in (".pyc", ".mpy"):
                     assert archive.read(f"thecal/_home/{name}") == file.read_bytes()
+        for file in (repo_root / "host_tools" / "thecal" / "web" / "static").iterdir():
+            assert archive.read(f"thecal/web/static/{file.name}") == file.read_bytes()
         carried = {name for name in names if name.startswith("thecal/_home/protocol/thecal_protocol/")}
         for name in carried:
             assert archive.read(name) == archive.read(name.removeprefix("thecal/_home/protocol/"))
