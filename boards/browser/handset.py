@@ -114,36 +114,38 @@ def _cipher(secrets: bytes, direction: int):
     return secure.Ccm(aes, key, secrets[salt_at : salt_at + secure.SALT_SIZE])
 
 
+def _nothing(kind):
+    """What a field of this kind says when a therapy has nothing of it."""
+    if not isinstance(kind, str):
+        return []
+    return "" if kind == "str" else b"" if kind == "bytes" else 0
+
+
 def therapy_of(values):
-    """The page's form as the table `THERAPY`: a constant flow, and a periodic bolus if there is one."""
-    return {
-        "schema": therapy.SCHEMA_VERSION,
-        "name": "in the page",
-        "reservoir_pl": values["fill_pl"],
-        "fill_pl": values["fill_pl"],
-        "step_volume_pl": values["step_volume_pl"],
-        "pump_tubing_pl": values["dead_pl"],
-        "catheter_length_um": 0,
-        "catheter_pl_per_cm": 0,
-        "drugs": [
-            {
-                "name": "drug",
-                "concentration_ng_per_ml": values["concentration_ng_per_ml"],
-                "max_dose_24h_ng": 0,
-                "max_dose_1h_ng": 0,
-            }
-        ],
-        "basal_mode": program.BASAL_CONTINUOUS,
-        "basal_dose_ng_per_day": values["basal_ng_per_day"],
-        "basal_steps": [],
-        "periodic_boluses": values["boluses"],
-        "patient_bolus": [],
-        "max_rate_pl_per_day": 24_000_000_000,
-        "low_reservoir_pl": 2_000_000_000,
-        "low_reservoir_days": 0,
-        "max_pause_s": 1800,
-        "start_delay_s": 0,
-        "plan": [],
-        "bridge": [],
-        "library": [],
+    """The page's form as the table `THERAPY`: a constant flow, and a periodic bolus if there is one. All that
+    it says nothing of is nothing."""
+    whole = {name: _nothing(kind) for name, kind in therapy.THERAPY}
+    drug = {
+        "name": "drug",
+        "concentration_ng_per_ml": values["concentration_ng_per_ml"],
+        "max_dose_24h_ng": 0,
+        "max_dose_1h_ng": 0,
     }
+    whole.update(
+        {
+            "schema": therapy.SCHEMA_VERSION,
+            "name": "in the page",
+            "reservoir_pl": values["fill_pl"],
+            "fill_pl": values["fill_pl"],
+            "step_volume_pl": values["step_volume_pl"],
+            "pump_tubing_pl": values["dead_pl"],
+            "drugs": [drug],
+            "basal_mode": program.BASAL_CONTINUOUS,
+            "basal_dose_ng_per_day": values["basal_ng_per_day"],
+            "periodic_boluses": values["boluses"],
+            "max_rate_pl_per_day": 24_000_000_000,
+            "low_reservoir_pl": 2_000_000_000,
+            "max_pause_s": 1800,
+        }
+    )
+    return whole
