@@ -3,12 +3,11 @@ and compared by the next. Numbers of the wire, not names: numbers are never reus
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import Any
 
 from thecal.errors import Refused
 from thecal.link.client import Client
-from thecal.link.responses.pump import Event
+from thecal.link.responses.pump import Event, values_of
 from thecal_protocol.codec import number_of
 from thecal_protocol.messages import ACTORS, EVENT_KINDS
 
@@ -60,9 +59,9 @@ def therapy_of(client: Client) -> dict[str, Any]:
             "step_volume_pl": accounts.step_volume_pl,
             "reservoir_pl": accounts.reservoir_pl,
             "resets": accounts.resets,
-            "fillings": [asdict(filling) for filling in accounts.fillings],
+            "fillings": [values_of(filling) for filling in accounts.fillings],
             "sources": accounts.volume_pl_by_source,
-            "reservoir": reservoir if isinstance(reservoir, str) else asdict(reservoir),
+            "reservoir": reservoir if isinstance(reservoir, str) else values_of(reservoir),
             "alarms": sorted(alarm.name for alarm in alarms.standing),
             "fault": [alarms.fault, alarms.fault_detail],
         }
