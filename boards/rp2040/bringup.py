@@ -257,14 +257,14 @@ def supply() -> int:
     return _parts[0].supply.value()
 
 
-def sample():
-    """Temperature in thousandths of a degree, both pressures in Pa, the battery in mV: the middle of five
-    looks; None where nothing answers."""
+def sample(*names):
+    """Readings of the board's sensors, such as "battery_mv": of each the middle of five looks; None where
+    nothing answers."""
     sensors = _parts[0].sensors
     rows = []
     for _ in range(_LOOKS):
         sensors.sample()
-        rows.append((sensors.temperature_mc, sensors.upstream_pa, sensors.downstream_pa, sensors.battery_mv))
+        rows.append([getattr(sensors, name) for name in names])
         time.sleep_ms(5)
-    middle = [sorted(row[at] for row in rows)[_LOOKS // 2] for at in range(4)]
+    middle = [sorted(row[at] for row in rows)[_LOOKS // 2] for at in range(len(names))]
     return [None if value == sensors.NO_READING else value for value in middle]

@@ -36,7 +36,7 @@ ROUND = {
     "emulator/claims.py: symlink_to": "the name of a port",
     "emulator/emulator.py: open": "a temporary folder",
     "emulator/emulator.py: write_text": "a temporary folder",
-    "emulator/testbench.py: open": "into a flash file that is there",
+    "emulator/flash_file.py: open": "into a flash file that is there",
     "firmware_build/cache.py: mkdir": "compiled firmware",
     "firmware_build/cache.py: NamedTemporaryFile": "compiled firmware",
     "firmware_build/chip.py: write_text": "a temporary folder",

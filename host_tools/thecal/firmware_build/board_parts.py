@@ -80,7 +80,7 @@ class Parts:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def ask(self, name: str, *arguments: int | bool) -> Any:
+    def ask(self, name: str, *arguments: int | bool | str) -> Any:
         """One of its functions."""
         return _read(self._console, f"print(repr(bringup.{name}({', '.join(map(repr, arguments))})))")
 

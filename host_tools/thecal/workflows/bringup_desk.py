@@ -21,7 +21,7 @@ _FLAG = "--no-input"
 class Parts(Protocol):
     """The board's own classes (`firmware_build.board_parts`)."""
 
-    def ask(self, name: str, *arguments: int | bool) -> Any: ...
+    def ask(self, name: str, *arguments: int | bool | str) -> Any: ...
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,18 @@ from typing import Literal
 from thecal.report.bringup import Finding
 from thecal.units.amounts import fixed_text
 from thecal.workflows.bringup_desk import Desk, absent, good, unasked, wrong
+from thecal_protocol.sensors import SENSORS
 
 _ROOM_MC = (5_000, 45_000)
 _WARMER_MC = 300
 _REST_PA = 5_000
 _PRESSED_PA = 1_000
+_READ = tuple(  # in this order
+    f"{name}_{row[2]}"
+    for name in ("temperature", "upstream", "downstream", "battery")
+    for row in SENSORS
+    if row[1] == name
+)
 _PINS = {"temperature": "@TEMPERATURE", "upstream": "@UPSTREAM", "downstream": "@DOWNSTREAM"}
 _SWAPPED = "the wires of @TEMPERATURE, @UPSTREAM and @DOWNSTREAM may be swapped"
 
@@ -28,7 +35,7 @@ def all_of_them(desk: Desk) -> Iterator[Finding]:
 def temperature(desk: Desk) -> Finding:
     """In a room, and warmed."""
     part = "temperature"
-    before, *_ = desk.parts.ask("sample")
+    before, *_ = desk.parts.ask("sample", *_READ)
     if before is None:
         return _no_reading(desk, part)
     if not _ROOM_MC[0] <= before <= _ROOM_MC[1]:
@@ -37,7 +44,7 @@ def temperature(desk: Desk) -> Finding:
     if not desk.anybody:
         return unasked(part, f"it reads {_celsius(before)}; that it follows warmth", mc=before)
     desk.ready("Hold the temperature sensor between two fingers until it is warm")
-    after, *_ = desk.parts.ask("sample")
+    after, *_ = desk.parts.ask("sample", *_READ)
     measured = {"mc": before, "mc_warmed": after}
     if after is None or after - before < _WARMER_MC:
         now = "nothing" if after is None else _celsius(after)
@@ -52,7 +59,7 @@ def pressure(desk: Desk, part: Literal["upstream", "downstream"]) -> Finding:
     where = "before" if part == "upstream" else "behind"
     if desk.anybody and part not in desk.without:
         desk.ready("Let the tube alone, its end open")
-    rest = desk.parts.ask("sample")
+    rest = desk.parts.ask("sample", *_READ)
     if rest[mine] is None:
         return _no_reading(desk, part)
     if abs(rest[mine]) > _REST_PA:
@@ -63,7 +70,7 @@ def pressure(desk: Desk, part: Literal["upstream", "downstream"]) -> Finding:
     if not desk.anybody:
         return unasked(part, f"it reads {_kpa(rest[mine])}; that it follows pressure", pa=rest[mine])
     desk.ready(f"Squeeze the tube {where} the pump at its {part} sensor, and keep it so")
-    pressed = desk.parts.ask("sample")
+    pressed = desk.parts.ask("sample", *_READ)
     moved = [0 if a is None or b is None else b - a for a, b in zip(rest, pressed, strict=True)]
     measured = {"pa": rest[mine], "pa_pressed": pressed[mine], "other_pa_moved": moved[other]}
     if abs(moved[mine]) >= _PRESSED_PA:
@@ -76,7 +83,7 @@ def pressure(desk: Desk, part: Literal["upstream", "downstream"]) -> Finding:
 
 def battery(desk: Desk) -> Finding:
     """The board's own supply, by its divider."""
-    *_, found = desk.parts.ask("sample")
+    *_, found = desk.parts.ask("sample", *_READ)
     least, most = desk.parts.ask("supply_range_mv")
     if found is None or not least <= found <= most:
         seen = "nothing" if found is None else _volts(found)

@@ -80,7 +80,7 @@ def test_make_a_library(follow: Callable[..., str], folder: Path):
     said = follow("make-a-library.md", edit=('soft = "15 mg/day"', 'soft = "12 mg/day"'))
     public = signing.public_hex(signing.read_key(folder / "keys" / "pharmacy.pem"))
     assert public in said
-    assert "St. Mary, version 2" in said
+    assert "St. Mary, version 3" in said
     assert "sound" in said
     assert "soft 12 mg/day" in said
 
