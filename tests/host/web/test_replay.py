@@ -179,7 +179,9 @@ def test_who_looks_on_changes_no_record(repo_root: Path):
             for minute in range(1, 121):
                 pump._emulator.bench.advance_to(pump._zero_us + minute * 60 * S)
                 if looks:
-                    pump.status(), pump.accounts(), pump.onlooker.events(1), pump.onlooker.sensors()
+                    for look in (pump.status, pump.accounts, pump.onlooker.sensors):
+                        look()
+                    pump.onlooker.events(1)
             truth = pump.truth()
             return truth.steps, truth.waits, truth.flash_programs
 

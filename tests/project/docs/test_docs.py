@@ -51,6 +51,14 @@ def test_every_link_leads_somewhere(repo_root: Path):
     assert broken == []
 
 
+def test_digits_are_grouped_as_commands_group_them(repo_root: Path):
+    """By a space, as `thecal.units.amounts.count_text`; what is printed or typed stands between backticks."""
+    grouped = re.compile(r"(?<![\w.,#/-])\d{1,3}(?:,\d{3})+(?![\w,]|\.\d)")
+    for page in (repo_root / "README.md", *sorted((repo_root / "docs").rglob("*.md"))):
+        prose = re.sub(r"```.*?```|`[^`]*`|^    .*$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+        assert grouped.findall(prose) == [], page
+
+
 def test_pages_stay_within_the_project(repo_root: Path):
     for page in pages(repo_root):
         for groups in _LINK.findall(text_of(page)):

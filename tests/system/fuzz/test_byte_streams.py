@@ -133,7 +133,7 @@ def drain(port: int) -> int:
     return taken
 
 
-@pytest.mark.req("SEC-08", part="100,000 streams with THECAL_SOAK=1, a tenth of them by default")
+@pytest.mark.req("SEC-08", part="100 000 streams with THECAL_SOAK=1, a tenth of them by default")
 @pytest.mark.timeout(3600 if SOAK else 120)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_streams_do_not_disturb_dosing(pump: Emulator, seed: int):
