@@ -138,6 +138,7 @@ def _checked(method: FunctionType, rights: Rights) -> Callable[..., Any]:
         inner = inner.__wrapped__
     code, hints = inner.__code__, method.__annotations__
     places = code.co_varnames[: code.co_argcount]
+    positional = code.co_posonlyargcount  # by name these are somebody's own names
     known = {*places, *code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]}
     needed = {*places[: len(places) - len(inner.__defaults__ or ())]}
     needed |= known - {*places} - {*(inner.__kwdefaults__ or ())}
@@ -147,10 +148,11 @@ def _checked(method: FunctionType, rights: Rights) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*given: Any, **named: Any) -> Any:
         values = dict(zip(places, given, strict=False))
-        if len(given) > len(places) or named.keys() & values.keys():
+        if len(given) > len(places) or named.keys() & {*places[positional : len(given)]}:
             raise _unfitting(method, given, named)
-        values.update(named)
-        if not needed <= values.keys() or not (own_names or values.keys() <= known):
+        by_name = known - {*places[:positional]}
+        values.update({name: value for name, value in named.items() if name in by_name})
+        if not needed <= values.keys() or not (own_names or named.keys() <= by_name):
             raise _unfitting(method, given, named)
         for name, value in values.items():
             right = kinds.get(name)

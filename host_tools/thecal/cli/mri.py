@@ -24,7 +24,6 @@ def mri_before(
     port: Port = "", reason: Reason = "", no_store: NoStore = False, as_json: Json = False
 ) -> None:
     """Note state, plan and volume on this computer. Nothing changes in the pump."""
-    from dataclasses import asdict
 
     from thecal.workflows import mri as guided
 
@@ -32,7 +31,7 @@ def mri_before(
         noted, older = guided.note_before(pump)
         remember(pump, "mri before", no_store, reason=reason)
     if as_json:
-        print_json({"schema": 1, "noted": asdict(noted), "replaced": older.local_time if older else None})
+        print_json({"schema": 1, "noted": noted._asdict(), "replaced": older.local_time if older else None})
     else:
         say(*guided.before_words(noted, older))
 

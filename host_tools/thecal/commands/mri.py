@@ -8,11 +8,10 @@ looks here when a stall stands.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thecal._io import atomic_write, input_file, paths, private
 from thecal._io.file_names import file_name
@@ -25,8 +24,7 @@ _MOST_BYTES = 100_000
 STALL = "motor_stall"
 
 
-@dataclass(frozen=True)
-class Noted:
+class Noted(NamedTuple):
     """A pump before an MRI: state, plan, volume. Amounts in wire units, exact ones as text."""
 
     serial: str
@@ -69,7 +67,7 @@ def keep(noted: Noted) -> Path:
         raise ThecalError(
             f"{path.parent} cannot be made: {error.strerror}", "set XDG_DATA_HOME to a folder of your own"
         ) from None
-    atomic_write.write(path, json.dumps({"format": FORMAT, **asdict(noted)}) + "\n")
+    atomic_write.write(path, json.dumps({"format": FORMAT, **noted._asdict()}) + "\n")
     return path
 
 

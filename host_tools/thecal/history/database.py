@@ -54,6 +54,12 @@ class Added:
     another: bool  # it is not the log that the store knew of this pump: it stands beside it
 
 
+def _is_there(path: Path) -> bool:
+    with contextlib.suppress(OSError):  # a name that is too long
+        return path.exists()
+    return False
+
+
 @checked_wide
 class Store:
     """An open store. Not for use from several threads."""
@@ -80,11 +86,11 @@ class Store:
         path = where.path() if path is None else Path(path)
         if path is None:
             raise StoreError("the store is switched off", f"unset {where.VARIABLE}, or name a file with it")
-        if not create and not path.exists():
+        if not create and not _is_there(path):
             raise StoreError(
                 f"there is no store {path} yet", "it begins with the first program, log, refill or import"
             )
-        if path.exists() and not path.is_file():
+        if _is_there(path) and not path.is_file():
             raise StoreError(
                 f"{path} is no file that could hold a store", f"name another with {where.VARIABLE}"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -321,7 +321,7 @@ def after(
     text = _carry_out(pump, found, chosen)
     done = {**found.as_json(), "chosen": chosen, "state": pump.state, "text": text}
     if noted is not None:
-        mri.keep(replace(noted, after=done | {"at": mri.now_text()}))
+        mri.keep(noted._replace(after=done | {"at": mri.now_text()}))
     return done
 
 

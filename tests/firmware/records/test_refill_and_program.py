@@ -125,7 +125,7 @@ def played(folder: Path, case: Case, *, together: bool) -> list[object]:
 
 def _status(client: Client) -> dict[str, object]:
     """But for the log's numbers."""
-    values = vars(client.status())
+    values = client.status()._asdict()
     return {name: value for name, value in values.items() if name != "next_event"}
 
 

@@ -115,7 +115,7 @@ def test_bad_therapy(quick_thecal: Thecal, tmp_path: Path, pump: Emulator, old: 
 
 def test_missing_file(quick_thecal: Thecal):
     assert quick_thecal("simulate", "none.toml", "--for", "1h").error == (
-        "none.toml cannot be read: no such file or directory"
+        "none.toml cannot be read: no such file or directory; correct its name, or say in which folder it is"
     )
 
 
@@ -175,7 +175,7 @@ def test_an_unsound_therapy_is_told_in_one_line_on_stderr_too(
         done = quick_thecal("check", *words, *as_json)
         assert (done.code, done.err.count("\n")) == (1, 1), done
         assert told in done.error
-        assert done.error.endswith("mend it and check it again")
+        assert done.error.endswith(("mend it and check it again", "or say in which folder it is"))
         assert not as_json or json.loads(done.out)["ok"] is False
 
 

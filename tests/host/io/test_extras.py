@@ -16,6 +16,7 @@ COMMANDS = [
     ("littlefs", "flash", "flash --image {folder}/x.uf2"),
     ("pyarrow", "campaign", "campaign power-cuts --runs 1 --out {folder}/c"),
     ("distributed", "campaign", "campaign power-cuts --runs 1 --out {folder}/c"),
+    ("tornado", "web", "web --json"),
 ]
 
 
@@ -52,4 +53,6 @@ def test_extras_are_those_of_the_package(repo_root: Path):
     from thecal._io import extras
 
     project = tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(project["optional-dependencies"]) == {extras.CAMPAIGN, extras.FLASH, extras.EXCHANGE}
+    assert set(project["optional-dependencies"]) == {
+        *(extras.CAMPAIGN, extras.FLASH, extras.EXCHANGE, extras.WEB)
+    }

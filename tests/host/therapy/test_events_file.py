@@ -233,7 +233,7 @@ BAD = [
     (event('inject = "link_noise"\nbit_error_rate = "2"'), "event[1].bit_error_rate", '"2" is not within 0 to 1'),
     (event('inject = "battery_level"\npercent = 101'), "event[1].percent", "101 is not within 0 % to 100 %"),
     (event('do = "program"\nfile = "none.toml"'), "event[1].file",
-     "none.toml cannot be read: no such file or directory"),
+     "none.toml cannot be read: no such file or directory; correct its name, or say in which folder it is"),
     (event('do = "program"\nfile = 3'), "event[1].file",
      '3 is not the name of a therapy file; write for example: file = "next.toml"'),
     (event('do = "set_clock"\noffset = "0 s"'), "event[1].offset",

@@ -173,8 +173,11 @@ def test_files_that_cannot_be_read(tmp_path: Path):
     binary.write_bytes(b"a = \xff")
     big.write_bytes(b"#" * 1_000_001)
     for path, message in (
-        (missing, f"{missing} cannot be read: no such file or directory"),
-        (tmp_path, f"{tmp_path} cannot be read: is a directory"),
+        (
+            missing,
+            f"{missing} cannot be read: no such file or directory; correct its name, or say in which folder it is",
+        ),
+        (tmp_path, f"{tmp_path} cannot be read: is a directory; name another file"),
         (binary, f"{binary} is not UTF-8 text (byte 4); is it the right file?"),
         (big, f"{big} is larger than 1000000 bytes; is it the right file?"),
     ):

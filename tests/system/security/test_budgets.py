@@ -37,7 +37,7 @@ import main
 def pump(tmp_path: Path) -> Iterator[Emulator]:
     script = tmp_path / "few.py"
     script.write_text(SCRIPT)
-    with Emulator(seed=3, script=script) as emulator:
+    with Emulator(seed=3, script=script, source=True) as emulator:
         yield emulator
 
 
@@ -137,7 +137,7 @@ def test_past_its_budget_a_host_wakes_the_pump_once_a_second(tmp_path: Path):
     script = tmp_path / "few.py"
     script.write_text(SCRIPT)
     with (
-        Emulator(seed=3, clock="real", script=script) as pump,
+        Emulator(seed=3, clock="real", script=script, source=True) as pump,
         Client.connect(pump.port, role="observer") as observer,
     ):
         first = last = observer.status().now.s
