@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format traceability emulate bench soak docs dist pictures flash size lock clean
+.PHONY: help setup run test lint format traceability emulate bench growth soak docs dist pictures flash size lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ emulate: setup  ## Run an emulated pump on a pty and print its path
 bench: $(VENV)/.test  ## Measure, print a table and write build/bench.json (AGAINST=REV: in turn with that commit)
 	@$(BIN)/python benchmarks/$(if $(AGAINST),against.py "$(AGAINST)",run.py) $(BENCH_ARGS)
 
+growth: $(VENV)/.test  ## Measure how cost grows, write docs/reference/growth.md and its plot (GROWTH_ARGS=--only steps)
+	@$(BIN)/python benchmarks/growth.py $(GROWTH_ARGS)
+
 soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and years of it (SOAK_RUNS=..., SOAK_SEED=..., SOAK_ARGS=--resume)
 	@$(BIN)/thecal campaign power-cuts --runs $(SOAK_RUNS) --seed $(SOAK_SEED) $(SOAK_ARGS)
 	@$(BIN)/thecal campaign faults --runs $(SOAK_FAULTS) --seed $(SOAK_SEED) $(SOAK_ARGS)
@@ -58,7 +61,7 @@ soak: $(VENV)/.test  ## Power cuts and faults in therapy, again and again, and y
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA tests/firmware/records tests/firmware/event_log tests/system/security
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 \
 		tests/system/fuzz tests/system/settling tests/host/cli/test_several.py tests/host/simulation/test_budget.py
-	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/host/safety/test_nuisance.py
+	@THECAL_SOAK=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --timeout 7200 tests/host/safety/test_nuisance.py tests/host/report
 	@THECAL_SOAK=1 $(BIN)/python -m pytest -n 0 -rA tests/boards/rp2040  # a day of the emulated chip: skips without an image
 
 docs: $(VENV)/.docs  ## Build the documentation's site into build/site (no internet needed; a warning is an error)
