@@ -121,10 +121,11 @@ def page(data: dict[str, Points]) -> str:
 def draw(data: dict[str, Points]) -> None:
     """All panels in one picture, both axes logarithmic."""
     import matplotlib as mpl
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     from thecal.simulation.plot_style import STYLE
 
+    plain = ticker.FuncFormatter(lambda value, _: _figure(value))
     with mpl.rc_context({**STYLE, "svg.hashsalt": "growth", "font.size": 8}):
         figure, grid = pyplot.subplots(3, 3, figsize=(9, 8), layout="constrained")
         for place, (name, axis) in zip(grid.flat, AXES.items(), strict=True):
@@ -135,7 +136,12 @@ def draw(data: dict[str, Points]) -> None:
                 xs, ys = zip(*points, strict=True)
                 place.loglog(xs, ys, "o-", color="black", markersize=3)
                 place.loglog(xs, [ys[0] * x / xs[0] for x in xs], ":", color="gray", label="linear")
-                place.set_ylim(min(ys) / 3, max(ys) * 3)
-                place.legend()
+                place.set_ylim(min(ys) / 2, max(ys) * 2)
+                place.set_xticks(sorted({xs[0], xs[len(xs) // 2], xs[-1]}))
+                place.set_yticks([min(ys), max(ys)])
+                for side in (place.xaxis, place.yaxis):
+                    side.set_major_formatter(plain)
+                    side.set_minor_locator(ticker.NullLocator())
+                place.legend(loc="upper left")
         figure.savefig(PLOT, metadata={"Date": None})
         pyplot.close(figure)
