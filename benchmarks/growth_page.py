@@ -1,5 +1,6 @@
 """The page and the plot of how cost grows, from what `growth.py` measured."""
 
+import io
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -143,5 +144,7 @@ def draw(data: dict[str, Points]) -> None:
                     side.set_major_formatter(plain)
                     side.set_minor_locator(ticker.NullLocator())
                 place.legend(loc="upper left")
-        figure.savefig(PLOT, metadata={"Date": None})
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
         pyplot.close(figure)
+    PLOT.write_text("".join(line.rstrip() + "\n" for line in drawn.getvalue().splitlines()), encoding="utf-8")
