@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from thecal._io import private
-from thecal._io.shown import shown_all
+from thecal._io.shown import check_depth, shown_all
 from thecal.errors import FileError
 
 MOST_JSON_BYTES = 32_000_000  # a record of 100,000 events
@@ -121,7 +121,13 @@ def json_of(text: str) -> Any:
     if values > _FREE_VALUES + len(text) // _LEAST_BYTES_PER_VALUE:
         raise ValueError("it holds more values than a record does")
     try:
-        return shown_all(json.loads(text, parse_constant=_no_number, parse_float=_finite))
+        document = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        if text.isascii() and not any(
+            mark in text for mark in "\\\x7f"
+        ):  # then every text in it is printable
+            check_depth([document])
+            return document
+        return shown_all(document)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except json.JSONDecodeError as error:

@@ -53,6 +53,15 @@ def shown_all(value: T, deep: int = 0) -> T:
     return whole
 
 
+def check_depth(value: Any, deep: int = -1) -> None:
+    """ValueError: what this list holds is nested too deep; `shown_all` says so, too."""
+    if deep > _MOST_DEEP:
+        raise ValueError("it is nested too deep")
+    for part in cast("Iterable[Any]", value.values() if isinstance(value, dict) else value):
+        if isinstance(part, dict | list):
+            check_depth(part, deep + 1)
+
+
 def _part(value: object, deep: int) -> Any:
     return shown_all(cast("Any", value), deep + 1) if isinstance(value, str | dict | list) else value
 
