@@ -161,21 +161,24 @@ def test_check(quick_thecal: Thecal, tmp_path: Path):
     assert '"ok": false' in bad.out
 
 
+MEND, NAME = "mend it and check it again", "or say in which folder it is"
+
+
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
 def test_an_unsound_therapy_is_told_in_one_line_on_stderr_too(
     quick_thecal: Thecal, tmp_path: Path, as_json: tuple[str, ...]
 ):
     """What a script shows that throws stdout away: what was wrong, and what to do."""
     unsound = changed(tmp_path, '"2.4 mg/day"', "2.4")
-    for words, told in (
-        ((unsound,), "basal.dose: 2.4 has no unit"),
-        ((tmp_path / "nowhere.toml",), "cannot be read"),
-        ((MORPHINE, "--running", tmp_path / "nowhere.toml"), "running: "),
+    for words, told, end in (
+        ((unsound,), "basal.dose: 2.4 has no unit", MEND),
+        ((tmp_path / "nowhere.toml",), "cannot be read", NAME),
+        ((MORPHINE, "--running", tmp_path / "nowhere.toml"), "running: ", MEND),
     ):
         done = quick_thecal("check", *words, *as_json)
         assert (done.code, done.err.count("\n")) == (1, 1), done
         assert told in done.error
-        assert done.error.endswith(("mend it and check it again", "or say in which folder it is"))
+        assert done.error.endswith(end)
         assert not as_json or json.loads(done.out)["ok"] is False
 
 
