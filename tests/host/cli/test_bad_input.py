@@ -172,7 +172,7 @@ def test_an_unsound_therapy_is_told_in_one_line_on_stderr_too(
     unsound = changed(tmp_path, '"2.4 mg/day"', "2.4")
     for words, told, end in (
         ((unsound,), "basal.dose: 2.4 has no unit", MEND),
-        ((tmp_path / "nowhere.toml",), "cannot be read", NAME),
+        ((tmp_path / "nowhere.toml",), "cannot be read", MEND if as_json else NAME),
         ((MORPHINE, "--running", tmp_path / "nowhere.toml"), "running: ", MEND),
     ):
         done = quick_thecal("check", *words, *as_json)
